@@ -1,0 +1,266 @@
+/* error.c - the error domain, and what an error carries besides its words.
+ *
+ * Domain, code and message are GError's. The rest hangs on one pointer to details that all copies
+ * of an error share: the members of a group, or where a remote error came from. A bare CANCELLED,
+ * the most frequent one, has none. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "error.h"
+
+#include <string.h>
+
+typedef struct {
+  gatomicrefcount refs;
+  GPtrArray *children; /* (nullable) (element-type GError) */
+  gboolean is_remote;
+  TractorRemoteError remote; /* its strings are owned */
+  char *canceller;           /* (nullable) */
+} Details;
+
+typedef struct {
+  Details *details; /* (nullable) */
+} TractorErrorPrivate;
+
+static Details *
+details_new (void)
+{
+  Details *details = g_new0 (Details, 1);
+
+  g_atomic_ref_count_init (&details->refs);
+  return details;
+}
+
+static void
+details_unref (Details *details)
+{
+  if (details == NULL || !g_atomic_ref_count_dec (&details->refs))
+    return;
+
+  g_clear_pointer (&details->children, g_ptr_array_unref);
+  g_free ((char *) details->remote.domain);
+  g_free ((char *) details->remote.type_name);
+  g_free ((char *) details->remote.origin);
+  g_strfreev ((char **) details->remote.relays);
+  g_free ((char *) details->remote.backtrace);
+  g_free (details->canceller);
+  g_free (details);
+}
+
+static void
+tractor_error_private_init (TractorErrorPrivate *private)
+{
+  private->details = NULL;
+}
+
+static void
+tractor_error_private_copy (const TractorErrorPrivate *from, TractorErrorPrivate *to)
+{
+  to->details = from->details;
+  if (to->details != NULL)
+    g_atomic_ref_count_inc (&to->details->refs);
+}
+
+static void
+tractor_error_private_clear (TractorErrorPrivate *private)
+{
+  details_unref (private->details);
+}
+
+G_DEFINE_EXTENDED_ERROR (TractorError, tractor_error)
+
+static const Details *
+get_details (const GError *error)
+{
+  if (error == NULL || error->domain != TRACTOR_ERROR)
+    return NULL;
+  return tractor_error_get_private (error)->details;
+}
+
+/* --- groups ------------------------------------------------------------------------------------ */
+
+GError *
+tractor_error_new_group (GPtrArray *failures)
+{
+  GError *error;
+  Details *details;
+
+  g_return_val_if_fail (failures != NULL && failures->len > 0, NULL);
+
+  if (failures->len == 1)
+    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "1 failure: %s",
+                         ((GError *) failures->pdata[0])->message);
+  else
+    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "%u failures, the first: %s",
+                         failures->len, ((GError *) failures->pdata[0])->message);
+  details = details_new ();
+  g_ptr_array_set_free_func (failures, (GDestroyNotify) g_error_free);
+  details->children = failures;
+  tractor_error_get_private (error)->details = details;
+  return error;
+}
+
+const GPtrArray *
+tractor_error_get_children (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  return details != NULL ? details->children : NULL;
+}
+
+static gboolean
+has_cancelled (const GError *error)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+
+  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    return TRUE;
+  for (guint i = 0; children != NULL && i < children->len; i++)
+    if (has_cancelled (children->pdata[i]))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+tractor__error_strip_cancelled (GError **error)
+{
+  const GPtrArray *children;
+  GPtrArray *kept;
+
+  if (*error == NULL || !has_cancelled (*error))
+    return FALSE;
+
+  children = tractor_error_get_children (*error);
+  if (children == NULL) {
+    g_clear_error (error);
+    return TRUE;
+  }
+
+  /* Copies of the error may be about, so the group is made anew. */
+  kept = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  for (guint i = 0; i < children->len; i++) {
+    GError *child = g_error_copy (children->pdata[i]);
+
+    tractor__error_strip_cancelled (&child);
+    if (child != NULL)
+      g_ptr_array_add (kept, child);
+  }
+  g_clear_error (error);
+  if (kept->len > 0)
+    *error = tractor_error_new_group (kept);
+  else
+    g_ptr_array_unref (kept);
+  return TRUE;
+}
+
+/* --- from other actors ------------------------------------------------------------------------- */
+
+GError *
+tractor_error_new_remote (TractorError code,
+                          const TractorRemoteError *remote,
+                          const char *canceller,
+                          const char *message)
+{
+  GError *error = g_error_new_literal (TRACTOR_ERROR, code, message);
+  Details *details = details_new ();
+
+  details->is_remote = TRUE;
+  details->remote.domain = g_strdup (remote->domain);
+  details->remote.code = remote->code;
+  details->remote.type_name = g_strdup (remote->type_name);
+  details->remote.origin = g_strdup (remote->origin);
+  details->remote.relays = (const char *const *) g_strdupv ((char **) remote->relays);
+  details->remote.backtrace = g_strdup (remote->backtrace);
+  details->canceller = g_strdup (canceller);
+  tractor_error_get_private (error)->details = details;
+  return error;
+}
+
+const TractorRemoteError *
+tractor_error_get_remote (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  return details != NULL && details->is_remote ? &details->remote : NULL;
+}
+
+const char *
+tractor_error_get_canceller (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  return details != NULL ? details->canceller : NULL;
+}
+
+gboolean
+tractor_error_matches (const GError *error, GQuark domain, int code)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+
+  if (error == NULL)
+    return FALSE;
+  if (g_error_matches (error, domain, code))
+    return TRUE;
+  if (remote != NULL && remote->domain != NULL && remote->code == code &&
+      strcmp (remote->domain, g_quark_to_string (domain)) == 0)
+    return TRUE;
+  for (guint i = 0; children != NULL && i < children->len; i++)
+    if (tractor_error_matches (children->pdata[i], domain, code))
+      return TRUE;
+  return FALSE;
+}
+
+/* --- in words ---------------------------------------------------------------------------------- */
+
+static void
+append_indented (GString *text, const char *lines, guint indent)
+{
+  g_auto (GStrv) split = g_strsplit (lines, "\n", -1);
+
+  for (char **line = split; *line != NULL; line++)
+    if ((*line)[0] != '\0')
+      g_string_append_printf (text, "\n%*s%s", (int) indent, "", *line);
+}
+
+static void
+describe (GString *text, const GError *error, guint indent)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+
+  if (children != NULL)
+    g_string_append_printf (text, "%u failure%s:", children->len, children->len == 1 ? "" : "s");
+  else
+    g_string_append (text, error->message);
+
+  for (guint i = 0; children != NULL && i < children->len; i++) {
+    g_string_append_printf (text, "\n%*s- ", (int) indent, "");
+    describe (text, children->pdata[i], indent + 2);
+  }
+  if (remote == NULL)
+    return;
+
+  g_string_append_printf (text, "\n%*sfailed first in %s, as %s", (int) indent + 2, "",
+                          remote->origin, remote->type_name);
+  if (remote->relays != NULL && remote->relays[0] != NULL && remote->relays[1] != NULL) {
+    g_autofree char *way = g_strjoinv (" -> ", (char **) remote->relays);
+
+    g_string_append_printf (text, "\n%*scame by way of %s", (int) indent + 2, "", way);
+  }
+  if (tractor_error_get_canceller (error) != NULL)
+    g_string_append_printf (text, "\n%*scancelled by %s", (int) indent + 2, "",
+                            tractor_error_get_canceller (error));
+  if (remote->backtrace != NULL)
+    append_indented (text, remote->backtrace, indent + 4);
+}
+
+char *
+tractor_error_describe (const GError *error)
+{
+  GString *text = g_string_new (NULL);
+
+  g_return_val_if_fail (error != NULL, g_string_free (text, FALSE));
+
+  describe (text, error, 0);
+  return g_string_free (text, FALSE);
+}

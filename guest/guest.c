@@ -1,0 +1,502 @@
+/* guest.c - one guest: its life, and the tick.
+ *
+ * A tick goes round: what the kernel has to say, deadlines that have passed, callbacks from
+ * outside, then tasks, in batches. Tasks switch among themselves and come back when nobody is
+ * runnable or the steps that they were given are used up. Then the tick looks at the clock: after
+ * LOOK_USEC it asks the kernel again, after BUDGET_USEC it lets the host have its turn.
+ *
+ * Reading the clock costs as much as several steps, so it is read once in steps_per_look of them,
+ * a number that doubles while steps are short and falls at once when they are long. A sudden
+ * change from short steps to long ones is seen after MAX_STEPS_PER_LOOK of them at the latest.
+ * While any deadline is armed the clock is read before each batch besides, so that a checkpoint
+ * after a deadline has passed is the one that fails.
+ *
+ * Under a host with a clock of its own, time does not measure work. There the same limits are
+ * counted in steps, which also makes a run repeatable.
+ *
+ * Between ticks, the poller's descriptor tells the host when to come back; whatever the host's own
+ * callbacks make runnable asks through ops->schedule() instead, without a system call.
+ *
+ * A tick inside a tick is put off, with one exception: a task that runs a nested loop of the host.
+ * Then the inner tick lies on that task's stack, has its own place to return to, and runs all
+ * other tasks; the one below is on the processor and thus in no queue. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "guest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nursery.h"
+#include "task.h"
+
+/* A quarter of a frame at 60 Hz: long enough to be worth the host's turn around it. */
+#define BUDGET_USEC 3000
+/* How late an event or a deadline may be seen because of tasks that are always runnable. */
+#define LOOK_USEC          50
+#define MAX_STEPS_PER_LOOK 64
+/* The budget where time does not pass by itself. */
+#define BUDGET_LOOKS 256
+
+/* --- the beginning ----------------------------------------------------------------------------- */
+
+TractorGuest *
+tractor_guest_new (const TractorHostOps *ops,
+                   gpointer host,
+                   TractorTaskFunc main,
+                   gpointer data,
+                   TractorDoneFunc done,
+                   gpointer done_data,
+                   GError **error)
+{
+  TractorGuest *guest;
+
+  g_return_val_if_fail (ops != NULL && ops->version == TRACTOR_HOST_VERSION, NULL);
+  g_return_val_if_fail (ops->schedule != NULL && main != NULL && done != NULL, NULL);
+
+  if (tractor__current_guest != NULL && tractor__current_guest->current != NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "Task '%s' cannot start another run on its own thread",
+                 tractor__current_guest->current->name);
+    return NULL;
+  }
+
+  guest = g_new0 (TractorGuest, 1);
+  guest->ops = ops;
+  guest->host = host;
+  guest->thread = g_thread_self ();
+  guest->done = done;
+  guest->done_data = done_data;
+  guest->steps_per_look = 1;
+  if (!tractor__poller_init (&guest->poller, error)) {
+    g_free (guest);
+    return NULL;
+  }
+  tractor__run_queue_reserve (&guest->run_queue, 1);
+  tractor__scope_enter (&guest->root, guest, NULL);
+
+  /* The main task is in the queue before the host is asked for anything. */
+  if (tractor__task_new (guest, &guest->root, "main", main, data, NULL) == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for the main task: %s",
+                 g_strerror (errno));
+    guest->finished = TRUE;
+    tractor_guest_free (guest);
+    return NULL;
+  }
+  return guest;
+}
+
+int
+tractor_guest_get_fd (TractorGuest *guest)
+{
+  g_return_val_if_fail (guest != NULL, -1);
+
+  if (guest->ops->now == NULL && !tractor__poller_enable_timer (&guest->poller))
+    g_critical ("No timer for the guest: its deadlines will be late: %s", g_strerror (errno));
+  return guest->poller.epoll_fd;
+}
+
+TractorGuest *
+tractor_guest_get_current (void)
+{
+  return tractor__current_guest;
+}
+
+void
+tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed)
+{
+  g_return_if_fail (guest != NULL);
+
+  guest->run_queue.shuffle = seed;
+}
+
+gint64
+tractor_guest_get_deadline (TractorGuest *guest)
+{
+  g_return_val_if_fail (guest != NULL, TRACTOR_NO_DEADLINE);
+
+  return deadline_heap_get_earliest (&guest->deadlines);
+}
+
+gint64
+tractor_now (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL ? guest_now (guest) : g_get_monotonic_time ();
+}
+
+/* --- the tick ---------------------------------------------------------------------------------- */
+
+static guint
+host_depth (TractorGuest *guest)
+{
+  return guest->ops->depth != NULL ? guest->ops->depth (guest->host) : 0;
+}
+
+static gboolean
+may_tick (TractorGuest *guest)
+{
+  if (guest->thread != g_thread_self ()) {
+    g_critical ("A guest can only be ticked by the thread that made it");
+    return FALSE;
+  }
+  if (guest->finished)
+    return FALSE;
+  if (guest->tick != NULL && (guest->current == NULL || host_depth (guest) <= guest->tick->depth)) {
+    guest->tick_again = TRUE;
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+tick_begin (TractorGuest *guest, Tick *tick)
+{
+  tick->outer = guest->tick;
+  tick->interrupted = guest->current;
+  tick->depth = host_depth (guest);
+  context_init_here (&tick->context);
+  guest->tick = tick;
+  guest->has_ticked = TRUE;
+  guest->current = NULL;
+  guest->tick_requested = FALSE;
+  guest->tick_again = FALSE;
+}
+
+/* How many steps fit before the next look, by how long the last ones took. */
+static void
+adapt_steps (TractorGuest *guest, gint64 elapsed)
+{
+  gint steps = guest->steps_per_look;
+
+  if (elapsed > LOOK_USEC)
+    steps = MAX (1, (gint) (steps * LOOK_USEC / elapsed));
+  else if (elapsed < LOOK_USEC / 2)
+    steps = MIN (MAX_STEPS_PER_LOOK, steps * 2);
+  guest->steps_per_look = steps;
+}
+
+static void
+run_tasks (TractorGuest *guest, Tick *tick)
+{
+  RunQueue *queue = &guest->run_queue;
+  Task *task;
+
+  if (run_queue_batch_is_over (queue))
+    tractor__run_queue_begin_batch (queue);
+  guest->steps_left = guest->steps_per_look - 1;
+  task = run_queue_pop (queue);
+  tractor__task_run_from_tick (task, tick);
+}
+
+/* Runs what is due. Returns: whether tasks are left that would go on if there were time. */
+static gboolean
+go_round (TractorGuest *guest, Tick *tick)
+{
+  gboolean own_clock = guest->ops->now != NULL;
+  gint64 started = g_get_monotonic_time ();
+  gint64 now = started;
+  guint n_looks = 0;
+
+  if (guest->poller.n_events == 0)
+    tractor__poller_collect (&guest->poller, 0);
+  guest->looked_at = guest->polled_at = started;
+
+  for (;;) {
+    tractor__poller_dispatch (&guest->poller);
+    if (guest->deadlines.length > 0)
+      tractor__deadline_heap_expire (&guest->deadlines, own_clock ? guest_now (guest) : now);
+    tractor__entry_queue_drain (&guest->entries);
+    if (run_queue_get_length (&guest->run_queue) == 0)
+      return FALSE;
+
+    run_tasks (guest, tick);
+    n_looks++;
+
+    if (own_clock) {
+      guest->steps_per_look = MAX_STEPS_PER_LOOK;
+      if (n_looks >= BUDGET_LOOKS)
+        return run_queue_get_length (&guest->run_queue) > 0;
+      tractor__poller_collect (&guest->poller, 0);
+      continue;
+    }
+
+    now = g_get_monotonic_time ();
+    if (guest->steps_left < 0 || now - guest->looked_at > LOOK_USEC)
+      adapt_steps (guest, now - guest->looked_at);
+    guest->looked_at = now;
+    if (now - started >= BUDGET_USEC)
+      return run_queue_get_length (&guest->run_queue) > 0;
+    if (now - guest->polled_at >= LOOK_USEC && run_queue_get_length (&guest->run_queue) > 0) {
+      tractor__poller_collect (&guest->poller, 0);
+      guest->polled_at = now;
+    }
+  }
+}
+
+static void
+tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
+{
+  guest->tick = tick->outer;
+  guest->current = tick->interrupted;
+  if (guest->stacks.n_free > STACK_POOL_MAX)
+    tractor__stack_pool_trim (&guest->stacks, STACK_POOL_MAX);
+
+  if (guest->finished)
+    return;
+  if (yielded || guest->tick_again || run_queue_get_length (&guest->run_queue) > 0) {
+    guest->tick_requested = TRUE;
+    guest->ops->schedule (guest->host, yielded);
+  } else if (guest->ops->now == NULL) {
+    tractor__poller_arm_timer (&guest->poller, deadline_heap_get_earliest (&guest->deadlines));
+  }
+}
+
+void
+tractor__guest_main_ended (TractorGuest *guest, GError *error)
+{
+  guest->main_ended = TRUE;
+  guest->error = error;
+}
+
+/* The tail of the last tick: after done() returns, nothing here may be touched. */
+static void
+finish (TractorGuest *guest)
+{
+  g_autoptr (GError) error = g_steal_pointer (&guest->error);
+  TractorDoneFunc done = guest->done;
+  gpointer done_data = guest->done_data;
+
+  done (error, done_data);
+}
+
+void
+tractor_guest_tick (TractorGuest *guest)
+{
+  TractorGuest *outer_guest = tractor__current_guest;
+  int saved_errno = errno;
+  gboolean ended;
+  Tick tick;
+
+  g_return_if_fail (guest != NULL);
+
+  if (!may_tick (guest))
+    return;
+
+  tractor__current_guest = guest;
+  tick_begin (guest, &tick);
+  {
+    gboolean yielded = go_round (guest, &tick);
+
+    ended = guest->main_ended && tick.outer == NULL;
+    if (ended) {
+      g_assert (guest->n_tasks == 0);
+      tractor__entry_queue_close (&guest->entries);
+      guest->finished = TRUE;
+      if (guest->ret_finished != NULL)
+        *guest->ret_finished = TRUE;
+    }
+    tick_end (guest, &tick, yielded);
+  }
+  tractor__current_guest = outer_guest;
+  errno = saved_errno;
+  if (ended)
+    finish (guest);
+}
+
+void
+tractor_guest_wait (TractorGuest *guest, gint64 deadline)
+{
+  TractorGuest *outer_guest = tractor__current_guest;
+  gint64 earliest;
+
+  g_return_if_fail (guest != NULL && guest->tick == NULL);
+
+  if (guest->finished || guest->tick_requested || guest->poller.n_events > 0)
+    return;
+
+  if (guest->ops->now == NULL)
+    deadline = MIN (deadline, deadline_heap_get_earliest (&guest->deadlines));
+  earliest =
+      deadline == TRACTOR_NO_DEADLINE ? G_MAXINT64 : MAX (deadline - g_get_monotonic_time (), 0);
+  tractor__current_guest = guest; /* for a dump while it waits */
+  tractor__poller_collect (&guest->poller, earliest);
+  tractor__current_guest = outer_guest;
+}
+
+/* --- from outside ------------------------------------------------------------------------------ */
+
+gboolean
+tractor_guest_run_soon (TractorGuest *guest, TractorSoonFunc func, gpointer data)
+{
+  g_return_val_if_fail (guest != NULL && func != NULL, FALSE);
+
+  switch (tractor__entry_queue_push (&guest->entries, func, data)) {
+  case ENTRY_CLOSED:
+    return FALSE;
+  case ENTRY_ADDED_FIRST:
+    tractor__poller_wake (&guest->poller);
+    return TRUE;
+  case ENTRY_ADDED:
+    return TRUE;
+  }
+  g_assert_not_reached ();
+}
+
+void
+tractor_guest_cancel (TractorGuest *guest, const char *reason)
+{
+  g_return_if_fail (guest != NULL);
+
+  tractor_cancel_scope_cancel (&guest->root, reason);
+  guest_request_tick (guest);
+}
+
+gpointer
+tractor_run_local_get (gconstpointer key)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL && guest->locals != NULL ? g_hash_table_lookup (guest->locals, key) : NULL;
+}
+
+void
+tractor_run_local_set (gconstpointer key, gpointer data)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  g_return_if_fail (guest != NULL);
+
+  if (guest->locals == NULL)
+    guest->locals = g_hash_table_new (NULL, NULL);
+  if (data != NULL)
+    g_hash_table_insert (guest->locals, (gpointer) key, data);
+  else
+    g_hash_table_remove (guest->locals, key);
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+/* Visits the scopes below the root, each after all below it. Returns: NULL after the root. */
+static Scope *
+next_scope_upwards (Scope *scope)
+{
+  if (scope->next_sibling == NULL)
+    return scope->parent;
+  scope = scope->next_sibling;
+  while (scope->first_child != NULL)
+    scope = scope->first_child;
+  return scope;
+}
+
+static Scope *
+first_scope_upwards (Scope *root)
+{
+  while (root->first_child != NULL)
+    root = root->first_child;
+  return root;
+}
+
+static char *
+name_tasks (TractorGuest *guest)
+{
+  GString *names = g_string_new (NULL);
+
+  for (Scope *scope = first_scope_upwards (&guest->root); scope != NULL;
+       scope = next_scope_upwards (scope))
+    for (Task *task = scope->first_task; task != NULL; task = task->next_in_scope)
+      g_string_append_printf (names, "%s'%s' (%s)", names->len > 0 ? ", " : "", task->name,
+                              task->state == TASK_PARKED ? task->waiting_for : "runnable");
+  return g_string_free (names, FALSE);
+}
+
+gboolean
+tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error)
+{
+  g_autofree char *names = NULL;
+  gboolean finished = FALSE;
+
+  g_return_val_if_fail (guest != NULL, FALSE);
+
+  if (guest->finished)
+    return TRUE;
+  if (guest->tick != NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A guest cannot be shut down from inside its own tick");
+    return FALSE;
+  }
+
+  tractor_guest_cancel (guest, "shutdown");
+  guest->ret_finished = &finished; /* done() may free the guest */
+  while (!finished && g_get_monotonic_time () < deadline) {
+    tractor_guest_tick (guest);
+    if (!finished)
+      tractor_guest_wait (guest, deadline);
+  }
+  if (finished)
+    return TRUE;
+
+  guest->ret_finished = NULL;
+  names = name_tasks (guest);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TOO_SLOW,
+               "The guest did not end in time; still there: %s", names);
+  return FALSE;
+}
+
+static void
+drop_all (TractorGuest *guest)
+{
+  Scope *scope = first_scope_upwards (&guest->root);
+
+  while (scope != NULL) {
+    Scope *next = next_scope_upwards (scope);
+
+    while (scope->first_task != NULL)
+      tractor__task_drop (scope->first_task);
+    if (scope != &guest->root && scope->is_nursery) {
+      g_clear_pointer (&((TractorNursery *) scope)->failures, g_ptr_array_unref);
+      tractor__nursery_free ((TractorNursery *) scope);
+    } else if (scope != &guest->root) {
+      g_free (scope);
+    }
+    scope = next;
+  }
+}
+
+void
+tractor_guest_free (TractorGuest *guest)
+{
+  if (guest == NULL)
+    return;
+
+  g_return_if_fail (guest->tick == NULL);
+  if (!guest->finished) {
+    g_autofree char *names = name_tasks (guest);
+
+    if (guest->has_ticked)
+      g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
+    drop_all (guest);
+    tractor__entry_queue_close (&guest->entries);
+  }
+
+  tractor__run_queue_clear (&guest->run_queue);
+  tractor__deadline_heap_clear (&guest->deadlines);
+  tractor__poller_clear (&guest->poller);
+  tractor__stack_pool_trim (&guest->stacks, 0);
+  g_clear_pointer (&guest->locals, g_hash_table_unref);
+  while (guest->free_scopes != NULL) {
+    Scope *scope = guest->free_scopes;
+
+    guest->free_scopes = scope->next_sibling;
+    g_free (scope);
+  }
+  while (guest->free_nurseries != NULL) {
+    TractorNursery *nursery = guest->free_nurseries;
+
+    guest->free_nurseries = nursery->next_free;
+    g_free (nursery);
+  }
+  g_clear_error (&guest->error);
+  g_free (guest);
+}

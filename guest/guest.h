@@ -1,0 +1,90 @@
+/* guest.h - one guest: everything that a run of tasks hangs on. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_GUEST_BUILD
+#error "private to guest/"
+#endif
+
+#include "deadline.h"
+#include "entry.h"
+#include "poller.h"
+#include "run-queue.h"
+#include "scope.h"
+#include "stack.h"
+#include "switch.h"
+#include "tractor-host.h"
+
+/* One call of tractor_guest_tick(), on the host's stack or on that of a task whose own call runs
+ * a nested loop of the host: what its tasks return to. */
+typedef struct _Tick Tick;
+struct _Tick {
+  Tick *outer;       /* the one below, that a task of it is running us in, or NULL */
+  Task *interrupted; /* the task on whose stack we are, or NULL */
+  Context context;   /* where to go back to */
+  guint depth;       /* of the host's dispatching */
+};
+
+struct _TractorGuest {
+  /* What every switch touches. */
+  Task *current;   /* on the processor; NULL on the host's stack */
+  Context *left;   /* what the last switch came from */
+  Tick *tick;      /* the innermost, or NULL between ticks */
+  gint steps_left; /* until somebody looks at the clock */
+  RunQueue run_queue;
+  DeadlineHeap deadlines;
+  StackPool stacks;
+  guint n_tasks;
+
+  Poller poller;
+  EntryQueue entries;
+
+  const TractorHostOps *ops;
+  gpointer host;
+  GThread *thread;
+  gboolean tick_requested; /* the host knows that it is to tick */
+  gboolean tick_again;     /* a tick was put off until this one ends */
+  gint steps_per_look;     /* how many steps fit between two looks at the clock */
+  gint64 looked_at;        /* when somebody last looked at the clock */
+  gint64 polled_at;        /* and at the kernel */
+
+  Scope root; /* around the main task */
+  GHashTable *locals;
+  Scope *free_scopes;             /* linked by next_sibling */
+  TractorNursery *free_nurseries; /* linked by next_free */
+
+  TractorTaskFunc main;
+  gpointer main_data;
+  gboolean has_ticked; /* until then nothing has run that could be lost */
+  gboolean main_ended;
+  gboolean finished;
+  gboolean *ret_finished; /* (nullable): where tractor_guest_shutdown() reads the same */
+  GError *error;          /* of the main task */
+  TractorDoneFunc done;
+  gpointer done_data;
+};
+
+/* A guest that is in a tick or a wait on this thread. A task never changes threads, so a compiler
+ * that keeps this variable's address across a switch does no harm. */
+extern _Thread_local TractorGuest *tractor__current_guest
+    __attribute__ ((tls_model ("initial-exec"), visibility ("hidden")));
+
+static inline gint64
+guest_now (TractorGuest *guest)
+{
+  return G_UNLIKELY (guest->ops->now != NULL) ? guest->ops->now (guest->host)
+                                              : g_get_monotonic_time ();
+}
+
+/* @error: (transfer full) (nullable): what the main task ended with. */
+G_GNUC_INTERNAL void tractor__guest_main_ended (TractorGuest *guest, GError *error);
+
+/* Asks the host for a tick, unless it knows or one is running. */
+static inline void
+guest_request_tick (TractorGuest *guest)
+{
+  if (guest->tick != NULL || guest->tick_requested)
+    return;
+  guest->tick_requested = TRUE;
+  guest->ops->schedule (guest->host, FALSE);
+}

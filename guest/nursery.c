@@ -1,0 +1,232 @@
+/* nursery.c - places for tasks to live in.
+ *
+ * A nursery is a cancel scope with children. The body, which is whatever its owner does between
+ * open and join, and the children are inside the scope. The first that does not succeed cancels
+ * the scope, so the others come home; join waits for all of them and hands over every failure in
+ * one group. Then the scope absorbs the CANCELLED that it caused itself, by the same rule as any
+ * other scope.
+ *
+ * The waiting owner is not cancelled: a cancel from outside reaches the children, because they are
+ * in the scope too, and their end is what the owner waits for.
+ *
+ * A nursery stays open while a child lives, so children may spawn siblings while it is joined. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "nursery.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "error.h"
+#include "task.h"
+
+TractorNursery *
+tractor_nursery_open (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+  TractorNursery *nursery;
+
+  g_return_val_if_fail (guest != NULL && guest->current != NULL, NULL);
+
+  nursery = guest->free_nurseries;
+  if (nursery != NULL) {
+    guest->free_nurseries = nursery->next_free;
+    memset (nursery, 0, sizeof *nursery);
+  } else {
+    nursery = g_new0 (TractorNursery, 1);
+  }
+  nursery->scope.is_nursery = TRUE;
+  tractor__scope_enter (&nursery->scope, guest, guest->current);
+  return nursery;
+}
+
+TractorCancelScope *
+tractor_nursery_get_scope (TractorNursery *nursery)
+{
+  g_return_val_if_fail (nursery != NULL, NULL);
+
+  return &nursery->scope;
+}
+
+static gboolean
+spawn_fails (gpointer data, GDestroyNotify data_free)
+{
+  if (data_free != NULL)
+    data_free (data);
+  return FALSE;
+}
+
+gboolean
+tractor_nursery_spawn (TractorNursery *nursery,
+                       const char *name,
+                       TractorTaskFunc func,
+                       gpointer data,
+                       GDestroyNotify data_free,
+                       GError **error)
+{
+  Task *task;
+
+  g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
+
+  if (G_UNLIKELY (nursery->scope.is_left)) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                 "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "");
+    return spawn_fails (data, data_free);
+  }
+
+  task = tractor__task_new (nursery->scope.guest, &nursery->scope, name, func, data, data_free);
+  if (G_UNLIKELY (task == NULL)) {
+    int saved_errno = errno;
+
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for task '%s': %s",
+                 name != NULL ? name : "", g_strerror (saved_errno));
+    return spawn_fails (data, data_free);
+  }
+
+  task->nursery = nursery;
+  task->next_sibling = nursery->first_child;
+  task->link_in_nursery = &nursery->first_child;
+  if (task->next_sibling != NULL)
+    task->next_sibling->link_in_nursery = &task->next_sibling;
+  nursery->first_child = task;
+  nursery->n_children++;
+  return TRUE;
+}
+
+/* @error: (transfer full). @who failed, for the reason of the cancel that follows. */
+static void
+add_failure (TractorNursery *nursery, GError *error, const char *who)
+{
+  char reason[SCOPE_REASON_BYTES];
+
+  if (!nursery->scope.cancel_called) {
+    g_snprintf (reason, sizeof reason, "%s failed", who);
+    tractor_cancel_scope_cancel (&nursery->scope, reason);
+  }
+
+  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    nursery->cancelled = TRUE;
+    g_error_free (error);
+    return;
+  }
+  if (nursery->failures == NULL)
+    nursery->failures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  g_ptr_array_add (nursery->failures, error);
+}
+
+void
+tractor__nursery_child_ended (TractorNursery *nursery, Task *child, GError *error)
+{
+  *child->link_in_nursery = child->next_sibling;
+  if (child->next_sibling != NULL)
+    child->next_sibling->link_in_nursery = child->link_in_nursery;
+  nursery->n_children--;
+
+  if (G_UNLIKELY (error != NULL))
+    add_failure (nursery, error, child->name);
+  if (nursery->n_children == 0 && nursery->joiner != NULL)
+    task_wake (g_steal_pointer (&nursery->joiner), WAKE_NORMAL);
+}
+
+static void
+wait_for_children (TractorNursery *nursery, Task *owner)
+{
+  if (nursery->n_children == 0)
+    tractor__task_yield (owner);
+  while (nursery->n_children > 0) {
+    nursery->joiner = owner;
+    tractor__task_park (owner, NULL, NULL, "nursery");
+  }
+}
+
+/* Leaves the scope. Returns: (transfer full) (nullable): what remains of all that went wrong. */
+static GError *
+take_outcome (TractorNursery *nursery)
+{
+  gboolean may_absorb = tractor__scope_may_absorb (&nursery->scope);
+  gboolean cancelled = nursery->cancelled;
+  GPtrArray *failures = g_steal_pointer (&nursery->failures);
+  GError *cancel_error = NULL;
+  GError *group;
+
+  /* A CANCELLED that is not ours tells of the cancel around us: its words are made before we
+   * leave, while it can still be seen. */
+  if (cancelled && !may_absorb)
+    tractor__scope_set_error (&nursery->scope, &cancel_error);
+  tractor__scope_leave (&nursery->scope);
+  if (cancelled && may_absorb)
+    nursery->scope.cancelled_caught = TRUE;
+  if (failures == NULL)
+    return cancel_error;
+
+  if (cancel_error != NULL)
+    g_ptr_array_add (failures, cancel_error);
+  group = tractor_error_new_group (failures);
+  if (may_absorb && tractor__error_strip_cancelled (&group))
+    nursery->scope.cancelled_caught = TRUE;
+  return group;
+}
+
+gboolean
+tractor_nursery_join (TractorNursery *nursery, GError **error)
+{
+  Task *owner;
+
+  g_return_val_if_fail (nursery != NULL && error != NULL, FALSE);
+
+  if (nursery->scope.is_left)
+    return *error == NULL;
+  owner = nursery->scope.owner;
+  if (*error == NULL && task_get_suspendable (error) == NULL)
+    return FALSE;
+  if (!tractor__task_close_inside (owner, &nursery->scope))
+    return *error == NULL;
+
+  if (*error != NULL)
+    add_failure (nursery, g_steal_pointer (error), owner->name);
+  wait_for_children (nursery, owner);
+  *error = take_outcome (nursery);
+  return *error == NULL;
+}
+
+void
+tractor__nursery_abandon (TractorNursery *nursery)
+{
+  Task *owner = nursery->scope.owner;
+  GError *outcome;
+
+  tractor_cancel_scope_cancel (&nursery->scope, "nursery closed");
+  if (nursery->n_children > 0)
+    wait_for_children (nursery, owner);
+  outcome = take_outcome (nursery);
+  if (outcome != NULL)
+    tractor__task_lose_failure (owner, outcome);
+}
+
+void
+tractor__nursery_free (TractorNursery *nursery)
+{
+  TractorGuest *guest = nursery->scope.guest;
+
+  nursery->next_free = guest->free_nurseries;
+  guest->free_nurseries = nursery;
+}
+
+void
+tractor_nursery_close (TractorNursery *nursery)
+{
+  Task *owner;
+
+  if (nursery == NULL)
+    return;
+
+  owner = nursery->scope.owner;
+  if (nursery->scope.is_left) {
+    tractor__task_forget_abandoned (owner, &nursery->scope);
+  } else {
+    if (!tractor__task_close_inside (owner, &nursery->scope))
+      return;
+    tractor__nursery_abandon (nursery);
+  }
+  tractor__nursery_free (nursery);
+}

@@ -1,0 +1,560 @@
+/* poller.c - epoll, and the tasks that wait for descriptors.
+ *
+ * There are two ways to wait.
+ *
+ * tractor_wait_fd() takes any number that may be closed or reused behind our back. Each wait arms
+ * the descriptor anew, for one event (EPOLLONESHOT): a stale registration is noticed then, because
+ * the kernel forgot it (ENOENT), and an event for a descriptor that has been replaced carries the
+ * serial of the old registration and is ignored. A wait that was cancelled leaves the descriptor
+ * armed, for one harmless event at most. So nothing can make the poller spin.
+ *
+ * A TractorFdWatch owns its descriptor's registration, made once and edge-triggered, and keeps the
+ * edges that come while nobody waits. Writability is added to it only while somebody waits for it:
+ * on a Unix socket each read by the peer would be such an edge.
+ *
+ * An Interest is one descriptor's entry. Pages of them are made as numbers come up, so memory
+ * follows the descriptors in use and not their limit. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "poller.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "task.h"
+
+#define PAGE_LENGTH 64
+
+/* In epoll_data: what is no descriptor of a task. Serials start above. */
+enum {
+  SERIAL_WAKE = 1,
+  SERIAL_TIMER,
+  SERIAL_FIRST_FREE
+};
+
+#define MAX_SLEEP_USEC (G_GINT64_CONSTANT (24) * 3600 * G_USEC_PER_SEC)
+
+typedef enum {
+  DIRECTION_IN,
+  DIRECTION_OUT,
+  N_DIRECTIONS
+} Direction;
+
+/* One task's wait for one descriptor; on that task's stack. */
+typedef struct {
+  Task *task;
+  Poller *poller;
+  Interest *interest;
+  int fd;
+  GIOCondition ready;
+} FdWait;
+
+struct _Interest {
+  FdWait *waits[N_DIRECTIONS]; /* the same one twice if it is for both */
+  TractorFdWatch *watch;       /* owns the registration, or NULL */
+  guint32 serial;              /* of the registration; 0: none */
+};
+
+struct _TractorFdWatch {
+  TractorGuest *guest;
+  int fd;
+  gboolean ready[N_DIRECTIONS]; /* an edge came while nobody waited */
+};
+
+/* --- the kernel's side ------------------------------------------------------------------------- */
+
+static void
+set_errno_error (GError **error, const char *what)
+{
+  int saved_errno = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
+               g_strerror (saved_errno));
+}
+
+static gboolean
+add_own (Poller *poller, int fd, guint32 serial)
+{
+  struct epoll_event event = {.events = EPOLLIN};
+
+  event.data.u64 = ((guint64) serial << 32) | (guint32) fd;
+  return epoll_ctl (poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+gboolean
+tractor__poller_init (Poller *poller, GError **error)
+{
+  poller->timer_fd = -1;
+  poller->timer_armed = G_MAXINT64;
+  poller->serial = SERIAL_FIRST_FREE;
+  poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  poller->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+  if (poller->epoll_fd < 0 || poller->wake_fd < 0 ||
+      !add_own (poller, poller->wake_fd, SERIAL_WAKE)) {
+    set_errno_error (error, "cannot make a poller");
+    tractor__poller_clear (poller);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+void
+tractor__poller_clear (Poller *poller)
+{
+  close_fd (&poller->timer_fd);
+  close_fd (&poller->wake_fd);
+  close_fd (&poller->epoll_fd);
+  for (guint i = 0; i < poller->n_pages; i++)
+    g_free (poller->pages[i]);
+  g_clear_pointer (&poller->pages, g_free);
+  poller->n_pages = 0;
+}
+
+gboolean
+tractor__poller_enable_timer (Poller *poller)
+{
+  if (poller->timer_fd >= 0)
+    return TRUE;
+
+  poller->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (poller->timer_fd < 0)
+    return FALSE;
+  if (!add_own (poller, poller->timer_fd, SERIAL_TIMER)) {
+    close_fd (&poller->timer_fd);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* A timer that is armed too early costs one tick that finds nothing to do; setting it back each
+ * time would cost a system call each time. So it is only ever moved forward. */
+void
+tractor__poller_arm_timer (Poller *poller, gint64 deadline)
+{
+  struct itimerspec spec = {0};
+
+  if (poller->timer_fd < 0 || deadline >= poller->timer_armed)
+    return;
+
+  deadline = MAX (deadline, 1); /* zero would disarm it */
+  spec.it_value.tv_sec = deadline / G_USEC_PER_SEC;
+  spec.it_value.tv_nsec = (deadline % G_USEC_PER_SEC) * 1000;
+  timerfd_settime (poller->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+  poller->timer_armed = deadline;
+}
+
+void
+tractor__poller_wake (Poller *poller)
+{
+  guint64 one = 1;
+  int saved_errno = errno;
+
+  /* EAGAIN means that the counter is full: then it is readable, which is all we want. */
+  while (write (poller->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+    ;
+  errno = saved_errno;
+}
+
+static int
+wait_usec (Poller *poller, gint64 timeout_usec)
+{
+  struct timespec timeout = {.tv_sec = timeout_usec / G_USEC_PER_SEC,
+                             .tv_nsec = (timeout_usec % G_USEC_PER_SEC) * 1000};
+  int n;
+
+#ifdef SYS_epoll_pwait2
+  if (!poller->no_pwait2) {
+    n = (int) syscall (SYS_epoll_pwait2, poller->epoll_fd, poller->events, POLLER_MAX_EVENTS,
+                       &timeout, NULL, (size_t) 0);
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+      return n;
+    poller->no_pwait2 = TRUE;
+  }
+#endif
+  /* In whole milliseconds, rounded up: rounding down would spin for the last one. */
+  n = epoll_wait (poller->epoll_fd, poller->events, POLLER_MAX_EVENTS,
+                  (int) ((timeout_usec + 999) / 1000));
+  return n;
+}
+
+void
+tractor__poller_collect (Poller *poller, gint64 timeout_usec)
+{
+  int n;
+
+  if (timeout_usec <= 0)
+    n = epoll_wait (poller->epoll_fd, poller->events, POLLER_MAX_EVENTS, 0);
+  else if (timeout_usec == G_MAXINT64)
+    n = epoll_wait (poller->epoll_fd, poller->events, POLLER_MAX_EVENTS, -1);
+  else
+    n = wait_usec (poller, MIN (timeout_usec, MAX_SLEEP_USEC));
+
+  poller->n_events = MAX (n, 0); /* EINTR: nothing yet, the caller comes back */
+}
+
+/* --- the tasks' side --------------------------------------------------------------------------- */
+
+/* Returns: NULL for a number that no descriptor has, or, without @make, has not been waited for. */
+static Interest *
+get_interest (Poller *poller, int fd, gboolean make)
+{
+  guint page = (guint) fd / PAGE_LENGTH;
+
+  if (fd < 0)
+    return NULL;
+  if (page >= poller->n_pages || poller->pages[page] == NULL) {
+    if (!make)
+      return NULL;
+    if (page >= poller->n_pages) {
+      poller->pages = g_renew (Interest *, poller->pages, page + 1);
+      while (poller->n_pages <= page)
+        poller->pages[poller->n_pages++] = NULL;
+    }
+    poller->pages[page] = g_new0 (Interest, PAGE_LENGTH);
+  }
+  return &poller->pages[page][(guint) fd % PAGE_LENGTH];
+}
+
+static guint32
+wanted_events (Interest *interest)
+{
+  guint32 events = interest->watch != NULL ? EPOLLET | EPOLLIN | EPOLLRDHUP : EPOLLONESHOT;
+
+  if (interest->waits[DIRECTION_IN] != NULL)
+    events |= EPOLLIN | EPOLLRDHUP;
+  if (interest->waits[DIRECTION_OUT] != NULL)
+    events |= EPOLLOUT;
+  return events;
+}
+
+/* Tells the kernel what is wanted now. Returns: FALSE with errno set. */
+static gboolean
+arm (Poller *poller, int fd, Interest *interest)
+{
+  struct epoll_event event = {.events = wanted_events (interest)};
+
+  if (interest->serial != 0) {
+    event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
+    if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+      return TRUE;
+    if (errno != ENOENT)
+      return FALSE; /* ENOENT: closed and opened anew since, so the kernel forgot it */
+  }
+
+  poller->serial = MAX (poller->serial + 1, SERIAL_FIRST_FREE);
+  interest->serial = poller->serial;
+  event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
+  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
+      (errno == EEXIST && epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0))
+    return TRUE;
+  interest->serial = 0;
+  return FALSE;
+}
+
+static void
+forget (Poller *poller, int fd, Interest *interest)
+{
+  int saved_errno = errno;
+
+  if (interest->serial != 0)
+    epoll_ctl (poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+  interest->serial = 0;
+  errno = saved_errno;
+}
+
+static void
+remove_wait (Interest *interest, FdWait *wait)
+{
+  for (Direction direction = 0; direction < N_DIRECTIONS; direction++)
+    if (interest->waits[direction] == wait)
+      interest->waits[direction] = NULL;
+}
+
+static gboolean
+has_waits (Interest *interest)
+{
+  return interest->waits[DIRECTION_IN] != NULL || interest->waits[DIRECTION_OUT] != NULL;
+}
+
+static void
+note_event (Interest *interest, Direction direction, guint32 events)
+{
+  guint32 relevant = direction == DIRECTION_IN ? EPOLLIN | EPOLLRDHUP : EPOLLOUT;
+
+  if ((events & (relevant | EPOLLERR | EPOLLHUP)) == 0)
+    return;
+  if (interest->waits[direction] != NULL)
+    interest->waits[direction]->ready |= direction == DIRECTION_IN ? G_IO_IN : G_IO_OUT;
+  else if (interest->watch != NULL)
+    interest->watch->ready[direction] = TRUE;
+}
+
+static void
+dispatch_interest (Poller *poller, int fd, guint32 serial, guint32 events)
+{
+  Interest *interest = get_interest (poller, fd, FALSE);
+  gboolean waited_for_out;
+
+  if (interest == NULL || interest->serial != serial)
+    return; /* for a descriptor that has been replaced */
+
+  waited_for_out = interest->waits[DIRECTION_OUT] != NULL;
+  note_event (interest, DIRECTION_IN, events);
+  note_event (interest, DIRECTION_OUT, events);
+  for (Direction direction = 0; direction < N_DIRECTIONS; direction++) {
+    FdWait *wait = interest->waits[direction];
+
+    if (wait != NULL && wait->ready != 0) {
+      remove_wait (interest, wait);
+      task_wake (wait->task, WAKE_NORMAL);
+    }
+  }
+
+  if (interest->watch != NULL) {
+    if (waited_for_out && interest->waits[DIRECTION_OUT] == NULL)
+      arm (poller, fd, interest); /* hear no more of writability */
+  } else if (has_waits (interest)) {
+    arm (poller, fd, interest); /* the one shot served one waiter, and disarmed the other */
+  }
+}
+
+void
+tractor__poller_dispatch (Poller *poller)
+{
+  int n_events = poller->n_events;
+  guint64 count;
+
+  poller->n_events = 0;
+  for (int i = 0; i < n_events; i++) {
+    guint32 serial = (guint32) (poller->events[i].data.u64 >> 32);
+    int fd = (int) (guint32) poller->events[i].data.u64;
+
+    if (serial == SERIAL_WAKE) {
+      while (read (poller->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    } else if (serial == SERIAL_TIMER) {
+      while (read (poller->timer_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+      poller->timer_armed = G_MAXINT64;
+    } else {
+      dispatch_interest (poller, fd, serial, poller->events[i].events);
+    }
+  }
+}
+
+static gboolean
+abort_wait (G_GNUC_UNUSED Task *task, gpointer data)
+{
+  FdWait *wait = data;
+  gboolean waited_for_out = wait->interest->waits[DIRECTION_OUT] == wait;
+
+  remove_wait (wait->interest, wait);
+  if (wait->interest->watch != NULL && waited_for_out)
+    arm (wait->poller, wait->fd, wait->interest);
+  return TRUE;
+}
+
+static void
+wake_all_closed (Interest *interest)
+{
+  for (Direction direction = 0; direction < N_DIRECTIONS; direction++) {
+    FdWait *wait = interest->waits[direction];
+
+    if (wait != NULL) {
+      remove_wait (interest, wait);
+      task_wake (wait->task, WAKE_CLOSED);
+    }
+  }
+}
+
+/* TRUE, or FALSE with @error set. */
+static gboolean
+check_wake (Task *task, TaskWake wake, GError **error)
+{
+  switch (wake) {
+  case WAKE_NORMAL:
+    return TRUE;
+  case WAKE_CANCELLED:
+    tractor__task_set_cancelled (task, error);
+    return FALSE;
+  default:
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "The descriptor was closed while waiting for it");
+    return FALSE;
+  }
+}
+
+static gboolean
+set_busy (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_BUSY,
+                       "Another task is already waiting for this descriptor");
+  return FALSE;
+}
+
+gboolean
+tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **error)
+{
+  gboolean in = (events & G_IO_IN) != 0;
+  gboolean out = (events & G_IO_OUT) != 0;
+  Task *task = task_begin (error);
+  Poller *poller;
+  Interest *interest;
+  FdWait wait;
+
+  g_return_val_if_fail (in || out, FALSE);
+  if (task == NULL)
+    return FALSE;
+
+  poller = &task->guest->poller;
+  interest = get_interest (poller, fd, TRUE);
+  if (interest == NULL) {
+    errno = EBADF;
+    set_errno_error (error, "cannot wait for a descriptor");
+    return FALSE;
+  }
+  if (interest->watch != NULL || (in && interest->waits[DIRECTION_IN] != NULL) ||
+      (out && interest->waits[DIRECTION_OUT] != NULL))
+    return set_busy (error);
+
+  wait = (FdWait){task, poller, interest, fd, 0};
+  if (in)
+    interest->waits[DIRECTION_IN] = &wait;
+  if (out)
+    interest->waits[DIRECTION_OUT] = &wait;
+  if (!arm (poller, fd, interest)) {
+    remove_wait (interest, &wait);
+    if (errno != EPERM) {
+      set_errno_error (error, "cannot wait for a descriptor");
+      return FALSE;
+    }
+    wait.ready = events & (G_IO_IN | G_IO_OUT); /* cannot be polled: always ready */
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  } else if (!check_wake (task,
+                          tractor__task_park (task, abort_wait, &wait,
+                                              in && out ? "fd"
+                                              : in      ? "fd in"
+                                                        : "fd out"),
+                          error)) {
+    return FALSE;
+  }
+
+  if (ret_ready != NULL)
+    *ret_ready = wait.ready;
+  return TRUE;
+}
+
+void
+tractor_notify_closing (int fd)
+{
+  TractorGuest *guest = tractor_guest_get_current ();
+  Interest *interest = guest != NULL ? get_interest (&guest->poller, fd, FALSE) : NULL;
+
+  if (interest == NULL)
+    return;
+
+  forget (&guest->poller, fd, interest);
+  wake_all_closed (interest);
+}
+
+TractorFdWatch *
+tractor_fd_watch_open (int fd, GError **error)
+{
+  TractorGuest *guest = tractor_guest_get_current ();
+  Interest *interest;
+  TractorFdWatch *watch;
+
+  g_return_val_if_fail (guest != NULL, NULL);
+
+  interest = get_interest (&guest->poller, fd, TRUE);
+  if (interest == NULL) {
+    errno = EBADF;
+    set_errno_error (error, "cannot watch a descriptor");
+    return NULL;
+  }
+  if (interest->watch != NULL || has_waits (interest)) {
+    set_busy (error);
+    return NULL;
+  }
+
+  watch = g_new0 (TractorFdWatch, 1);
+  watch->guest = guest;
+  watch->fd = fd;
+  interest->watch = watch;
+  forget (&guest->poller, fd, interest);
+  if (!arm (&guest->poller, fd, interest)) {
+    set_errno_error (error, "cannot watch a descriptor");
+    interest->watch = NULL;
+    g_free (watch);
+    return NULL;
+  }
+  return watch;
+}
+
+gboolean
+tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **error)
+{
+  Direction direction = condition & G_IO_IN ? DIRECTION_IN : DIRECTION_OUT;
+  Task *task = task_begin (error);
+  Poller *poller;
+  Interest *interest;
+  FdWait wait;
+
+  if (task == NULL)
+    return FALSE;
+
+  poller = &watch->guest->poller;
+  interest = get_interest (poller, watch->fd, FALSE);
+  if (interest->waits[direction] != NULL)
+    return set_busy (error);
+  if (watch->ready[direction]) {
+    watch->ready[direction] = FALSE;
+    return tractor_checkpoint (error);
+  }
+
+  wait = (FdWait){task, poller, interest, watch->fd, 0};
+  interest->waits[direction] = &wait;
+  if (direction == DIRECTION_OUT && !arm (poller, watch->fd, interest)) {
+    remove_wait (interest, &wait);
+    set_errno_error (error, "cannot wait for a descriptor");
+    return FALSE;
+  }
+
+  return check_wake (
+      task,
+      tractor__task_park (task, abort_wait, &wait, direction == DIRECTION_IN ? "fd in" : "fd out"),
+      error);
+}
+
+void
+tractor_fd_watch_close (TractorFdWatch *watch)
+{
+  Poller *poller;
+  Interest *interest;
+
+  if (watch == NULL)
+    return;
+
+  poller = &watch->guest->poller;
+  interest = get_interest (poller, watch->fd, FALSE);
+  forget (poller, watch->fd, interest);
+  interest->watch = NULL;
+  wake_all_closed (interest);
+  g_free (watch);
+}

@@ -1,0 +1,315 @@
+/* scope.c - the tree of cancel scopes.
+ *
+ * Every task is attached to its innermost scope, and every scope to the one around it, across
+ * nurseries, so the tree holds every task of the guest. Being cancelled is a property of the tree:
+ *
+ *    effective = cancel_called OR (NOT shield AND parent.effective)
+ *
+ * It is kept in each scope and recomputed for a subtree when a cancel, a shield or a parent
+ * changes, so that a checkpoint costs one load however deep it stands. The recomputation walks by
+ * the links and does not recurse. A task that is waiting when its scope becomes effective is taken
+ * out of its wait; one that is not finds out at its next checkpoint. That is all: cancellation is
+ * a level, delivered when it changes and tested at each checkpoint, and never re-posted.
+ *
+ * At its end a scope takes CANCELLED away from the body's result if and only if it is effective
+ * and its parent's cancellation is not visible to it at that moment; so of two cancelled scopes
+ * the outermost absorbs, and a shield that changes on the way cannot make the wrong one do it.
+ *
+ * Not here: who waits for what (task.c), when a deadline comes (deadline.c). */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "scope.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "task.h"
+
+/* --- the tree ---------------------------------------------------------------------------------- */
+
+void
+tractor__scope_attach_task (Scope *scope, Task *task)
+{
+  task->scope = scope;
+  task->next_in_scope = scope->first_task;
+  task->link_in_scope = &scope->first_task;
+  if (task->next_in_scope != NULL)
+    task->next_in_scope->link_in_scope = &task->next_in_scope;
+  scope->first_task = task;
+}
+
+void
+tractor__scope_detach_task (Task *task)
+{
+  *task->link_in_scope = task->next_in_scope;
+  if (task->next_in_scope != NULL)
+    task->next_in_scope->link_in_scope = task->link_in_scope;
+  task->scope = NULL;
+}
+
+static void
+link_child (Scope *parent, Scope *child)
+{
+  child->parent = parent;
+  child->previous_sibling = NULL;
+  child->next_sibling = parent->first_child;
+  if (child->next_sibling != NULL)
+    child->next_sibling->previous_sibling = child;
+  parent->first_child = child;
+}
+
+static void
+unlink_child (Scope *child)
+{
+  if (child->previous_sibling != NULL)
+    child->previous_sibling->next_sibling = child->next_sibling;
+  else
+    child->parent->first_child = child->next_sibling;
+  if (child->next_sibling != NULL)
+    child->next_sibling->previous_sibling = child->previous_sibling;
+  child->parent = NULL;
+}
+
+static gboolean
+sees_parents_cancel (const Scope *scope)
+{
+  return !scope->shield && scope->parent != NULL && scope->parent->effective;
+}
+
+/* Returns: whether it changed. */
+static gboolean
+recompute_one (Scope *scope)
+{
+  gboolean effective = scope->cancel_called || sees_parents_cancel (scope);
+
+  if (effective == scope->effective)
+    return FALSE;
+  scope->effective = effective;
+  if (effective)
+    for (Task *task = scope->first_task; task != NULL; task = task->next_in_scope)
+      tractor__task_abort_wait (task);
+  return TRUE;
+}
+
+/* Where nothing changes, nothing below changes. */
+static void
+recompute (Scope *top)
+{
+  Scope *scope = top;
+
+  for (;;) {
+    if (recompute_one (scope) && scope->first_child != NULL) {
+      scope = scope->first_child;
+      continue;
+    }
+    while (scope != top && scope->next_sibling == NULL)
+      scope = scope->parent;
+    if (scope == top)
+      return;
+    scope = scope->next_sibling;
+  }
+}
+
+/* --- deadlines --------------------------------------------------------------------------------- */
+
+static void
+cancel (Scope *scope, const char *reason)
+{
+  if (scope->cancel_called)
+    return;
+
+  scope->cancel_called = TRUE;
+  if (reason != NULL)
+    g_strlcpy (scope->reason, reason, sizeof scope->reason);
+  tractor__deadline_disarm (&scope->guest->deadlines, &scope->deadline);
+  if (!scope->is_left)
+    recompute (scope);
+}
+
+static void
+on_deadline (Deadline *deadline)
+{
+  cancel ((Scope *) ((char *) deadline - G_STRUCT_OFFSET (Scope, deadline)), "deadline");
+}
+
+static void
+apply_deadline (Scope *scope)
+{
+  DeadlineHeap *heap = &scope->guest->deadlines;
+
+  if (scope->cancel_called || scope->is_left)
+    return;
+  if (scope->deadline_at == TRACTOR_NO_DEADLINE)
+    tractor__deadline_disarm (heap, &scope->deadline);
+  else if (scope->deadline_at <= guest_now (scope->guest))
+    cancel (scope, "deadline");
+  else
+    tractor__deadline_arm (heap, &scope->deadline, scope->deadline_at);
+}
+
+/* --- entering and leaving ---------------------------------------------------------------------- */
+
+void
+tractor__scope_enter (Scope *scope, TractorGuest *guest, Task *owner)
+{
+  scope->guest = guest;
+  scope->owner = owner;
+  scope->deadline_at = TRACTOR_NO_DEADLINE;
+  scope->deadline.expire = on_deadline;
+  tractor__deadline_heap_reserve (&guest->deadlines);
+
+  if (owner != NULL) {
+    link_child (owner->scope, scope);
+    scope->effective = owner->scope->effective;
+    tractor__scope_detach_task (owner);
+    tractor__scope_attach_task (scope, owner);
+  }
+}
+
+void
+tractor__scope_leave (Scope *scope)
+{
+  Scope *parent = scope->parent;
+
+  g_assert (!scope->is_left && scope->first_child == NULL);
+  tractor__deadline_disarm (&scope->guest->deadlines, &scope->deadline);
+  deadline_heap_unreserve (&scope->guest->deadlines);
+  scope->is_left = TRUE;
+  if (parent == NULL)
+    return;
+
+  g_assert (scope->owner->scope == scope);
+  tractor__scope_detach_task (scope->owner);
+  g_assert (scope->first_task == NULL);
+  unlink_child (scope);
+  tractor__scope_attach_task (parent, scope->owner);
+}
+
+gboolean
+tractor__scope_may_absorb (Scope *scope)
+{
+  return scope->effective && !sees_parents_cancel (scope);
+}
+
+void
+tractor__scope_set_error (Scope *scope, GError **error)
+{
+  if (error == NULL)
+    return;
+
+  /* The nearest one that was cancelled itself is where the reason is. */
+  while (!scope->cancel_called && scope->parent != NULL)
+    scope = scope->parent;
+  if (scope->reason[0] != '\0')
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled: %s", scope->reason);
+  else
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
+}
+
+/* --- the public side --------------------------------------------------------------------------- */
+
+TractorCancelScope *
+tractor_cancel_scope_open (gint64 deadline)
+{
+  TractorGuest *guest = tractor__current_guest;
+  Scope *scope;
+
+  g_return_val_if_fail (guest != NULL && guest->current != NULL, NULL);
+
+  scope = guest->free_scopes;
+  if (scope != NULL) {
+    guest->free_scopes = scope->next_sibling;
+    memset (scope, 0, sizeof *scope);
+  } else {
+    scope = g_new0 (Scope, 1);
+  }
+  tractor__scope_enter (scope, guest, guest->current);
+  if (deadline != TRACTOR_NO_DEADLINE)
+    tractor_cancel_scope_set_deadline (scope, deadline);
+  return scope;
+}
+
+void
+tractor_cancel_scope_cancel (TractorCancelScope *scope, const char *reason)
+{
+  g_return_if_fail (scope != NULL);
+
+  cancel (scope, reason);
+}
+
+void
+tractor_cancel_scope_set_deadline (TractorCancelScope *scope, gint64 deadline)
+{
+  g_return_if_fail (scope != NULL);
+
+  scope->deadline_at = deadline;
+  apply_deadline (scope);
+  guest_request_tick (scope->guest); /* between ticks: the host is to hear of it */
+}
+
+void
+tractor_cancel_scope_set_shield (TractorCancelScope *scope, gboolean shield)
+{
+  g_return_if_fail (scope != NULL);
+
+  scope->shield = shield != FALSE;
+  if (!scope->is_left)
+    recompute (scope);
+}
+
+gboolean
+tractor_cancel_scope_get_cancel_called (TractorCancelScope *scope)
+{
+  g_return_val_if_fail (scope != NULL, FALSE);
+
+  if (!scope->cancel_called && scope->deadline_at != TRACTOR_NO_DEADLINE)
+    apply_deadline (scope);
+  return scope->cancel_called;
+}
+
+gboolean
+tractor_cancel_scope_get_cancelled_caught (TractorCancelScope *scope)
+{
+  g_return_val_if_fail (scope != NULL, FALSE);
+
+  return scope->cancelled_caught;
+}
+
+gboolean
+tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
+{
+  g_return_val_if_fail (scope != NULL && error != NULL, FALSE);
+
+  if (!scope->is_left) {
+    gboolean may_absorb;
+
+    if (!tractor__task_close_inside (scope->owner, scope))
+      return *error == NULL;
+    may_absorb = tractor__scope_may_absorb (scope);
+    tractor__scope_leave (scope);
+    if (may_absorb && tractor__error_strip_cancelled (error))
+      scope->cancelled_caught = TRUE;
+  }
+  return *error == NULL;
+}
+
+void
+tractor_cancel_scope_close (TractorCancelScope *scope)
+{
+  TractorGuest *guest;
+
+  if (scope == NULL)
+    return;
+
+  g_return_if_fail (!scope->is_nursery);
+  guest = scope->guest;
+  if (!scope->is_left) {
+    if (!tractor__task_close_inside (scope->owner, scope))
+      return;
+    tractor__scope_leave (scope);
+  } else {
+    tractor__task_forget_abandoned (scope->owner, scope);
+  }
+  scope->next_sibling = guest->free_scopes;
+  guest->free_scopes = scope;
+}

@@ -1,0 +1,52 @@
+/* scope.h - the tree of cancel scopes. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_GUEST_BUILD
+#error "private to guest/"
+#endif
+
+#include "deadline.h"
+#include "tractor-task.h"
+
+typedef struct _Task Task;
+typedef struct _TractorGuest TractorGuest;
+typedef TractorCancelScope Scope;
+
+#define SCOPE_REASON_BYTES 64
+
+struct _TractorCancelScope {
+  /* The tree. A scope is in it from open until it is left. */
+  Scope *parent;
+  Scope *first_child;
+  Scope *previous_sibling;
+  Scope *next_sibling;
+  Task *first_task; /* those whose innermost scope this is */
+
+  TractorGuest *guest;
+  Task *owner; /* who opened it; NULL for the root scope */
+
+  Deadline deadline;   /* armed while entered, not cancelled, and finite */
+  gint64 deadline_at;  /* what the caller asked for */
+  gboolean is_left;    /* out of the tree: kept only for its getters */
+  gboolean is_nursery; /* embedded in a TractorNursery */
+  gboolean shield;
+  gboolean cancel_called;
+  gboolean cancelled_caught;
+  gboolean effective; /* cancel_called, or a parent's effective that no shield hides */
+
+  char reason[SCOPE_REASON_BYTES]; /* of cancel_called */
+};
+
+/* Enters @scope (zeroed memory) below the running task's innermost one, or below nothing. */
+G_GNUC_INTERNAL void tractor__scope_enter (Scope *scope, TractorGuest *guest, Task *owner);
+/* Takes it out of the tree; its tasks and scopes go to the parent. The owner is back in it. */
+G_GNUC_INTERNAL void tractor__scope_leave (Scope *scope);
+/* Whether a CANCELLED that arrives at the scope's end is its own, and may be taken away (A46). */
+G_GNUC_INTERNAL gboolean tractor__scope_may_absorb (Scope *scope);
+
+G_GNUC_INTERNAL void tractor__scope_attach_task (Scope *scope, Task *task);
+G_GNUC_INTERNAL void tractor__scope_detach_task (Task *task);
+
+/* "Cancelled: reason", for whoever is cancelled inside @scope. */
+G_GNUC_INTERNAL void tractor__scope_set_error (Scope *scope, GError **error);

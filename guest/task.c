@@ -1,0 +1,427 @@
+/* task.c - tasks: their life, and how the processor goes from one to the next.
+ *
+ * A task that waits does not go back to a scheduler: it picks who runs next and switches there
+ * itself. Only when nobody is runnable, or somebody has to look at the clock, does it switch to the
+ * tick, which is on the host's stack. How often that is the tick decides (guest.c), by the number
+ * of steps that it allows.
+ *
+ * States: RUNNABLE -> RUNNING -> PARKED -> RUNNABLE ..., and from RUNNING to ENDED. A task becomes
+ * RUNNING in appoint() only, PARKED in tractor__task_park() only, and RUNNABLE again in task_wake()
+ * only. Neither parking nor waking allocates.
+ *
+ * A task is entered at the depth of its tick in the host's dispatching. If the task itself runs a
+ * nested loop of the host, callbacks run on the task's stack at a greater depth; suspending there
+ * would take a half-dispatched loop off the processor, so it is refused (NESTED_HOST_LOOP).
+ *
+ * When a task ends, it gives its stack back to the pool while it still runs on it. That is safe
+ * because nothing can take a stack from the pool before the last switch away. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "error.h"
+#include "nursery.h"
+
+_Thread_local TractorGuest *tractor__current_guest;
+
+/* What ThreadSanitizer knows of a stack must go when the stack is left for good, but not before. */
+static inline void
+context_retire (G_GNUC_UNUSED Context *context, G_GNUC_UNUSED Stack *stack)
+{
+#ifdef TRACTOR_TSAN
+  stack->dead_fiber = context->fiber;
+#endif
+}
+
+/* --- switching --------------------------------------------------------------------------------- */
+
+/* How many tasks ahead are fetched into the cache; more than a few only evict each other. */
+#define PREFETCH 3
+
+static inline Task *
+next_task (TractorGuest *guest)
+{
+  RunQueue *queue = &guest->run_queue;
+
+  if (--guest->steps_left < 0)
+    return NULL;
+  if (run_queue_batch_is_over (queue)) {
+    /* A deadline may have passed, and is to be seen before the next batch: ask the tick. */
+    if (run_queue_get_length (queue) == 0 || guest->deadlines.length > 0)
+      return NULL;
+    tractor__run_queue_begin_batch (queue);
+  }
+  if (run_queue_get_length (queue) > PREFETCH) {
+    Task *soon = run_queue_peek (queue, PREFETCH);
+
+    __builtin_prefetch (soon);
+    __builtin_prefetch (run_queue_peek (queue, PREFETCH - 1)->context.sp);
+  }
+  return run_queue_pop (queue);
+}
+
+/* Says who runs from now on: @next, or the tick if it is NULL. @from is where we are. */
+static inline Context *
+appoint (TractorGuest *guest, Context *from, Task *next)
+{
+  guest->current = next;
+  guest->left = from;
+  if (next == NULL)
+    return &guest->tick->context;
+  next->state = TASK_RUNNING;
+  return &next->context;
+}
+
+/* Leaves the processor; returns when @task has it again, or never if it has ended. Never inlined:
+ * that every task is suspended at one and the same place is what lets the processor predict where
+ * it goes on. */
+static G_NO_INLINE void
+switch_away (Task *task)
+{
+  TractorGuest *guest = task->guest;
+  Task *next = next_task (guest);
+  int saved_errno;
+
+  if (next == task) {
+    task->state = TASK_RUNNING;
+    return;
+  }
+  saved_errno = errno;
+  context_switch (&task->context, appoint (guest, &task->context, next), task->state == TASK_ENDED);
+  context_arrived (&task->context, guest->left);
+  errno = saved_errno;
+}
+
+void
+tractor__task_run_from_tick (Task *task, Tick *tick)
+{
+  TractorGuest *guest = task->guest;
+
+  context_switch (&tick->context, appoint (guest, &tick->context, task), FALSE);
+  context_arrived (&tick->context, guest->left);
+}
+
+TaskWake
+tractor__task_park (Task *task, TaskAbortFunc abort, gpointer data, const char *waiting_for)
+{
+  g_assert (task->state == TASK_RUNNING);
+  task->state = TASK_PARKED;
+  task->waiting_for = waiting_for;
+  task->abort = abort;
+  task->abort_data = data;
+  if (G_UNLIKELY (task->scope->effective))
+    tractor__task_abort_wait (task);
+  switch_away (task);
+  return task->wake;
+}
+
+void
+tractor__task_yield (Task *task)
+{
+  task->state = TASK_RUNNABLE;
+  run_queue_push (&task->guest->run_queue, task);
+  switch_away (task);
+}
+
+void
+tractor__task_abort_wait (Task *task)
+{
+  TaskAbortFunc abort = task->abort;
+
+  if (task->state != TASK_PARKED || abort == NULL)
+    return;
+  task->abort = NULL; /* at most once a wait */
+  if (abort (task, task->abort_data))
+    task_wake (task, WAKE_CANCELLED);
+}
+
+/* --- where the running task stands ------------------------------------------------------------- */
+
+void
+tractor__task_set_not_suspendable (GError **error)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  if (guest == NULL || guest->current == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "This can only be called from inside a task");
+  else
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NESTED_HOST_LOOP,
+                 "Task '%s' cannot wait inside a callback of a nested host loop",
+                 guest->current->name);
+}
+
+void
+tractor__task_set_cancelled (Task *task, GError **error)
+{
+  tractor__scope_set_error (task->scope, error);
+}
+
+gboolean
+tractor_in_task (void)
+{
+  return tractor__current_guest != NULL && task_get_suspendable (NULL) != NULL;
+}
+
+const char *
+tractor_task_get_name (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL && guest->current != NULL ? guest->current->name : NULL;
+}
+
+gboolean
+tractor_checkpoint (GError **error)
+{
+  Task *task = task_get_suspendable (error);
+
+  if (task == NULL)
+    return FALSE;
+  /* First the turn of the others, then the look: a deadline that has passed is seen by this very
+   * checkpoint. */
+  tractor__task_yield (task);
+  if (G_UNLIKELY (task->scope->effective)) {
+    tractor__task_set_cancelled (task, error);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* --- sleeping ---------------------------------------------------------------------------------- */
+
+typedef struct {
+  Deadline deadline; /* first */
+  Task *task;
+} Sleep;
+
+static void
+on_slept (Deadline *deadline)
+{
+  task_wake (((Sleep *) deadline)->task, WAKE_NORMAL);
+}
+
+static gboolean
+abort_sleep (Task *task, gpointer data)
+{
+  Sleep *sleep = data;
+
+  tractor__deadline_disarm (&task->guest->deadlines, &sleep->deadline);
+  return TRUE;
+}
+
+gboolean
+tractor_sleep_until (gint64 deadline, GError **error)
+{
+  Sleep sleep = {.deadline.expire = on_slept};
+  Task *task = task_begin (error);
+
+  if (task == NULL)
+    return FALSE;
+  if (deadline <= guest_now (task->guest))
+    return tractor_checkpoint (error);
+
+  sleep.task = task;
+  if (deadline != TRACTOR_NO_DEADLINE)
+    tractor__deadline_arm (&task->guest->deadlines, &sleep.deadline, deadline);
+  if (tractor__task_park (task, abort_sleep, &sleep, "sleep") == WAKE_NORMAL)
+    return TRUE;
+  tractor__task_set_cancelled (task, error);
+  return FALSE;
+}
+
+/* --- the end of a task ------------------------------------------------------------------------- */
+
+void
+tractor__task_lose_failure (Task *task, GError *failure)
+{
+  if (task->lost_failures == NULL)
+    task->lost_failures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  g_ptr_array_add (task->lost_failures, failure);
+}
+
+static void
+close_innermost (Task *task, const char *outer)
+{
+  Scope *scope = task->scope;
+
+  tractor__task_lose_failure (
+      task, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "Task '%s' left %s while a %s that it opened inside was still open",
+                         task->name, outer, scope->is_nursery ? "nursery" : "cancel scope"));
+  if (scope->is_nursery)
+    tractor__nursery_abandon ((TractorNursery *) scope);
+  else
+    tractor__scope_leave (scope);
+  task->abandoned = g_slist_prepend (task->abandoned, scope);
+}
+
+gboolean
+tractor__task_close_inside (Task *task, Scope *scope)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  if (guest == NULL || guest->current != task) {
+    GError *misuse = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                                  "A %s of task '%s' was closed by another task",
+                                  scope->is_nursery ? "nursery" : "cancel scope", task->name);
+
+    if (guest != NULL && guest->current != NULL) {
+      tractor__task_lose_failure (guest->current, misuse);
+    } else {
+      g_critical ("%s", misuse->message);
+      g_error_free (misuse);
+    }
+    return FALSE;
+  }
+
+  while (task->scope != scope)
+    close_innermost (task, scope->is_nursery ? "a nursery" : "a cancel scope");
+  return TRUE;
+}
+
+void
+tractor__task_forget_abandoned (Task *task, Scope *scope)
+{
+  task->abandoned = g_slist_remove (task->abandoned, scope);
+}
+
+static void
+free_abandoned (Task *task)
+{
+  for (GSList *link = task->abandoned; link != NULL; link = link->next) {
+    Scope *scope = link->data;
+
+    if (scope->is_nursery) {
+      tractor__nursery_free ((TractorNursery *) scope);
+    } else {
+      scope->next_sibling = task->guest->free_scopes;
+      task->guest->free_scopes = scope;
+    }
+  }
+  g_clear_pointer (&task->abandoned, g_slist_free);
+}
+
+/* @error: (transfer full) (nullable). Returns: it, with whatever else went wrong in the task. */
+static GError *
+add_lost_failures (Task *task, GError *error)
+{
+  GPtrArray *failures = g_steal_pointer (&task->lost_failures);
+
+  if (error != NULL)
+    g_ptr_array_insert (failures, 0, error);
+  return tractor_error_new_group (failures);
+}
+
+static void
+task_end (Task *task, Scope *outermost, GError *error)
+{
+  TractorGuest *guest = task->guest;
+  TractorNursery *nursery = task->nursery;
+
+  if (G_UNLIKELY (task->scope != outermost)) {
+    while (task->scope != outermost)
+      close_innermost (task, "its function");
+  }
+  if (G_UNLIKELY (task->abandoned != NULL))
+    free_abandoned (task);
+  if (task->data_free != NULL)
+    task->data_free (task->data);
+  if (G_UNLIKELY (task->lost_failures != NULL))
+    error = add_lost_failures (task, error);
+
+  tractor__scope_detach_task (task);
+  deadline_heap_unreserve (&guest->deadlines);
+  guest->n_tasks--;
+  task->state = TASK_ENDED;
+  if (nursery != NULL)
+    tractor__nursery_child_ended (nursery, task, error);
+  else
+    tractor__guest_main_ended (guest, error);
+  context_retire (&task->context, task->stack);
+  tractor__stack_pool_give (&guest->stacks, task->stack);
+}
+
+/* The function's answer and its error contradict each other. */
+static GError *
+correct_outcome (Task *task, GError *error)
+{
+  if (error == NULL)
+    return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                        "Task '%s' returned FALSE without an error", task->name);
+  g_prefix_error (&error, "Task '%s' returned TRUE with an error: ", task->name);
+  return error;
+}
+
+/* The bottom of every task's stack. */
+static void
+task_main (void *arg)
+{
+  Task *task = arg;
+  TractorGuest *guest = task->guest;
+  Scope *outermost = task->scope;
+  GError *error = NULL;
+
+  context_arrived (&task->context, guest->left);
+  if (G_UNLIKELY (task->func (task->data, &error) != (error == NULL)))
+    error = correct_outcome (task, error);
+
+  task_end (task, outermost, error);
+  switch_away (task);
+  g_assert_not_reached ();
+}
+
+/* --- its beginning ----------------------------------------------------------------------------- */
+
+Task *
+tractor__task_new (TractorGuest *guest,
+                   Scope *scope,
+                   const char *name,
+                   TractorTaskFunc func,
+                   gpointer data,
+                   GDestroyNotify data_free)
+{
+  Stack *stack = tractor__stack_pool_take (&guest->stacks);
+  Task *task;
+  void *top;
+
+  if (stack == NULL)
+    return NULL;
+
+  top = (void *) (((guintptr) stack - sizeof (Task)) & ~(guintptr) 63);
+  task = top;
+  memset (task, 0, sizeof *task);
+  task->guest = guest;
+  task->stack = stack;
+  task->func = func;
+  task->data = data;
+  task->data_free = data_free;
+  task->state = TASK_RUNNABLE;
+  if (name != NULL)
+    g_strlcpy (task->name, name, sizeof task->name);
+  context_init (&task->context, tractor__switch_prepare (top, task_main, task), stack->low,
+                (gsize) ((char *) top - stack->low));
+
+  guest->n_tasks++;
+  tractor__run_queue_reserve (&guest->run_queue, guest->n_tasks);
+  tractor__deadline_heap_reserve (&guest->deadlines);
+  tractor__scope_attach_task (scope, task);
+  run_queue_push (&guest->run_queue, task);
+  guest_request_tick (guest);
+  return task;
+}
+
+void
+tractor__task_drop (Task *task)
+{
+  tractor__scope_detach_task (task);
+  if (task->data_free != NULL)
+    task->data_free (task->data);
+  g_clear_pointer (&task->lost_failures, g_ptr_array_unref);
+  g_clear_pointer (&task->abandoned, g_slist_free);
+  context_retire (&task->context, task->stack);
+  tractor__stack_pool_give (&task->guest->stacks, task->stack);
+}

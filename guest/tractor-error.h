@@ -1,0 +1,153 @@
+/* tractor-error.h - the one error domain of every layer. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#ifndef TRACTOR_API
+#if defined(__GNUC__) && defined(TRACTOR_BUILD)
+#define TRACTOR_API __attribute__ ((visibility ("default"))) extern
+#else
+#define TRACTOR_API extern
+#endif
+#endif
+
+#define TRACTOR_ERROR (tractor_error_quark ())
+
+/**
+ * TractorError:
+ *
+ * Codes of the domain TRACTOR_ERROR. Failures of the operating system keep their own domain,
+ * G_FILE_ERROR, which also names them in words.
+ */
+typedef enum {
+  /* tasks */
+  TRACTOR_ERROR_CANCELLED,        /* an enclosing scope was cancelled: unwind, do not report */
+  TRACTOR_ERROR_TOO_SLOW,         /* ran out of time */
+  TRACTOR_ERROR_GROUP,            /* several failures: tractor_error_get_children() */
+  TRACTOR_ERROR_CLOSED,           /* this end was closed */
+  TRACTOR_ERROR_BROKEN,           /* the other end is gone */
+  TRACTOR_ERROR_WOULD_BLOCK,      /* a _nowait call could not finish at once */
+  TRACTOR_ERROR_BUSY,             /* the fd or resource already has a waiter */
+  TRACTOR_ERROR_LAGGED,           /* a broadcast receiver fell behind and lost items */
+  TRACTOR_ERROR_NESTED_HOST_LOOP, /* a checkpoint inside a host callback that a task's own call ran */
+  TRACTOR_ERROR_WRONG_THREAD,     /* a guest was used from a thread other than its own */
+  TRACTOR_ERROR_FORKED,           /* used in a forked copy of the process */
+  TRACTOR_ERROR_RUN_FINISHED,     /* the guest has already ended */
+  TRACTOR_ERROR_MISUSE, /* outside a task, closed out of order, ...: a bug in the caller */
+  /* actors */
+  TRACTOR_ERROR_NO_RUNTIME,        /* no runtime is open in this process */
+  TRACTOR_ERROR_REMOTE,            /* an error boxed by another actor: tractor_error_get_remote() */
+  TRACTOR_ERROR_CONTEXT_CANCELLED, /* a remote task was cancelled by request; says by whom */
+  TRACTOR_ERROR_ACTOR_FAILURE,     /* the process died: exit status or signal, stderr tail */
+  TRACTOR_ERROR_ACTOR_TOO_SLOW,    /* no answer in time */
+  TRACTOR_ERROR_TRANSPORT_CLOSED,  /* the connection to the actor is gone */
+  TRACTOR_ERROR_NOT_EXPOSED,       /* the actor does not serve that function */
+  TRACTOR_ERROR_MSG_TYPE,          /* a payload cannot be sent, or broke the declared spec */
+  TRACTOR_ERROR_OVERRUN,           /* a receiver's buffer overflowed */
+  TRACTOR_ERROR_PROTOCOL,          /* the peer broke the protocol: its connection is closed */
+  TRACTOR_ERROR_AUTH,              /* the peer is not allowed in */
+  TRACTOR_ERROR_LIMIT,             /* a configured limit was reached */
+  TRACTOR_ERROR_REGISTRY,          /* no registrar, or the address is held by something else */
+} TractorError;
+
+TRACTOR_API GQuark tractor_error_quark (void);
+
+/**
+ * tractor_error_get_children:
+ *
+ * What stands behind a GROUP. A member may itself be a GROUP.
+ *
+ * Returns: (transfer none) (nullable) (element-type GError): the failures in order of arrival,
+ *   borrowed from @error; NULL if @error is no GROUP.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API const GPtrArray *tractor_error_get_children (const GError *error);
+
+/**
+ * TractorRemoteError:
+ * @domain: (nullable): its GError domain there, NULL if it was no GError
+ * @code: its GError code there, meaningful only with a domain
+ * @type_name: the exception name on the wire, such as "ValueError" from a Python actor
+ * @origin: "name@uuid" of the actor that failed first
+ * @relays: (array zero-terminated=1): every actor that passed the error on, oldest first
+ * @backtrace: (nullable): text written by the actor that failed
+ *
+ * What is known of an error that came from another actor; borrowed from that error.
+ */
+typedef struct {
+  const char *domain;
+  int code;
+  const char *type_name;
+  const char *origin;
+  const char *const *relays;
+  const char *backtrace;
+} TractorRemoteError;
+
+/**
+ * tractor_error_get_remote:
+ *
+ * Returns: (transfer none) (nullable): NULL unless @error came from another actor.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API const TractorRemoteError *tractor_error_get_remote (const GError *error);
+
+/**
+ * tractor_error_get_canceller:
+ *
+ * Returns: (transfer none) (nullable): "name@uuid" of the actor that asked for the cancel that
+ *   @error reports, if another actor did.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API const char *tractor_error_get_canceller (const GError *error);
+
+/**
+ * tractor_error_new_group:
+ * @failures: (transfer full) (element-type GError): at least one
+ *
+ * Returns: (transfer full): one GROUP that stands for all of them.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API GError *tractor_error_new_group (GPtrArray *failures);
+
+/**
+ * tractor_error_new_remote:
+ * @code: a TractorError, usually REMOTE or CONTEXT_CANCELLED
+ * @remote: copied
+ * @canceller: (nullable): "name@uuid" of the actor that asked for a cancel
+ * @message: for a person
+ *
+ * Returns: (transfer full): an error as if it had come from another actor.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API GError *tractor_error_new_remote (TractorError code,
+                                              const TractorRemoteError *remote,
+                                              const char *canceller,
+                                              const char *message);
+
+/**
+ * tractor_error_matches:
+ * @error: (nullable): may be NULL, which matches nothing
+ *
+ * Like g_error_matches(), but looks through the box of a REMOTE error and into every member of a
+ * GROUP: tractor_error_matches (e, G_FILE_ERROR, G_FILE_ERROR_NOENT) finds a missing file three
+ * processes away.
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_error_matches (const GError *error, GQuark domain, int code);
+
+/**
+ * tractor_error_describe:
+ *
+ * The whole error for a person: every member of a GROUP indented below it, and for an error from
+ * another actor its origin, the way it came, and its backtrace.
+ *
+ * Returns: (transfer full): text of one or more lines, without a newline at the end.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API char *tractor_error_describe (const GError *error);
+
+G_END_DECLS

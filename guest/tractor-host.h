@@ -1,0 +1,192 @@
+/* tractor-host.h - for authors of hosts. The whole contract: poll one fd, call tick.
+ *
+ * A guest owns its own poller, which watches every fd, deadline and cross-thread wakeup of its
+ * tasks and is itself one pollable fd. So a host does two things: it calls tractor_guest_tick()
+ * when that fd is readable, and soon after the guest asks for it through ops->schedule(). There is
+ * no state to mirror, and a tick too many is harmless.
+ *
+ * Programs do not need this header: they attach through tractor-glib.h, tractor-uv.h, or call
+ * tractor_run(). */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-task.h"
+
+G_BEGIN_DECLS
+
+#define TRACTOR_HOST_VERSION 1
+
+typedef struct _TractorGuest TractorGuest;
+
+/**
+ * TractorHostOps:
+ *
+ * What a guest asks of its host. All are called on the host's thread, never from a task's stack
+ * that the host did not call itself.
+ */
+typedef struct {
+  guint version; /* TRACTOR_HOST_VERSION: members past what it names are never read */
+
+  /* Tick soon, but after this returns. Repeated calls coalesce.
+   * @yielded: the tick ran out of budget, so let everything else in the loop have its turn first. */
+  void (*schedule) (gpointer host, gboolean yielded);
+  /* (nullable): how deep in its own dispatching the host is now, so that a checkpoint reached
+   * inside a callback that a nested loop ran can be refused. NULL if the host cannot nest: then a
+   * tick inside a tick is put off until the outer one ends. */
+  guint (*depth) (gpointer host);
+  /* (nullable): the clock, monotonic, in usec. NULL is CLOCK_MONOTONIC. A host with a clock of its
+   * own calls tractor_guest_tick() by tractor_guest_get_deadline(), for the fd cannot know. */
+  gint64 (*now) (gpointer host);
+} TractorHostOps;
+
+/**
+ * TractorDoneFunc:
+ * @error: (transfer none) (nullable): NULL if the main task succeeded
+ *
+ * Called once, last, on the host's thread and stack: the guest may be freed, the host quit, or
+ * another guest started from here.
+ */
+typedef void (*TractorDoneFunc) (const GError *error, gpointer data);
+typedef void (*TractorSoonFunc) (gpointer data);
+
+/**
+ * tractor_guest_new:
+ * @ops: must stay valid as long as the guest
+ * @done: called once, when @main and all that it started have ended
+ *
+ * Makes a guest whose first tick will run @main. Belongs to the calling thread. No task runs
+ * before this returns, but everything else can be used.
+ *
+ * Returns: (transfer full): the guest; or NULL with @error set to MISUSE inside a task, LIMIT, or
+ *   a G_FILE_ERROR if the kernel has no descriptor to spare. Then @done is never called.
+ * Suspends: no. Thread: any, from then on the guest's.
+ */
+TRACTOR_API TractorGuest *tractor_guest_new (const TractorHostOps *ops,
+                                             gpointer host,
+                                             TractorTaskFunc main,
+                                             gpointer data,
+                                             TractorDoneFunc done,
+                                             gpointer done_data,
+                                             GError **error);
+
+/**
+ * tractor_guest_get_fd:
+ *
+ * Returns: a descriptor that polls readable, level-triggered, when a tick is due. The guest's own;
+ *   only to be polled. Needed for a host that polls by itself, not with tractor_guest_wait().
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API int tractor_guest_get_fd (TractorGuest *guest);
+
+/**
+ * tractor_guest_tick:
+ *
+ * Runs what is due: callbacks, deadlines, ready descriptors, runnable tasks; for a few milliseconds
+ * at most, then asks for another tick. Harmless at any time. Inside a running tick it is put off,
+ * unless the host says by its depth() that a task's own call is running a nested loop: then the
+ * other tasks go on.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_tick (TractorGuest *guest);
+
+/**
+ * tractor_guest_wait:
+ * @deadline: in usec: when to come back at the latest; TRACTOR_NO_DEADLINE
+ *
+ * For a loop that has nothing else to do: waits on the guest's own poller until a tick is due,
+ * without the extra descriptor.
+ *
+ * Suspends: no, it blocks the thread. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_wait (TractorGuest *guest, gint64 deadline);
+
+/**
+ * tractor_guest_get_deadline:
+ *
+ * Returns: the earliest deadline of any task, in usec, or TRACTOR_NO_DEADLINE. For a host that
+ *   brings its own clock.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gint64 tractor_guest_get_deadline (TractorGuest *guest);
+
+/**
+ * tractor_guest_run_soon:
+ *
+ * Runs @func in a tick soon, on the host's stack, outside any task. Calls from one thread keep
+ * their order, and many calls before a tick cost one wakeup. The guest must not have been freed.
+ *
+ * Returns: FALSE if the run has finished, and then @func will not be called.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_guest_run_soon (TractorGuest *guest,
+                                             TractorSoonFunc func,
+                                             gpointer data);
+
+/**
+ * tractor_guest_cancel:
+ * @reason: (nullable): as for tractor_cancel_scope_cancel()
+ *
+ * Cancels the main task and all below it.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_guest_cancel (TractorGuest *guest, const char *reason);
+
+/**
+ * tractor_guest_shutdown:
+ * @deadline: in usec, on the real clock
+ *
+ * For a host whose loop is ending: cancels, then ticks and waits by itself until all is done.
+ *
+ * Returns: TRUE if the run has finished; or FALSE with @error set to TOO_SLOW, naming the tasks
+ *   that are left.
+ * Suspends: no, it blocks the thread. Thread: guest, outside any tick.
+ */
+TRACTOR_API gboolean tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error);
+
+/**
+ * tractor_guest_free:
+ * @guest: (transfer full) (nullable)
+ *
+ * Frees a guest that is done. One that is not is reported with g_critical() and the names of its
+ * tasks, which are dropped without running again: their arguments are freed, but what they hold
+ * on their stacks is not.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_free (TractorGuest *guest);
+
+/**
+ * tractor_guest_get_current:
+ *
+ * Returns: (transfer none) (nullable): the guest that is in a tick, or in tractor_guest_wait(), on
+ *   this thread.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API TractorGuest *tractor_guest_get_current (void);
+
+/**
+ * tractor_guest_set_shuffle:
+ * @seed: 0 runs tasks in the order in which they became runnable
+ *
+ * For tests: runs the tasks of each round in an order drawn from @seed, so that nothing comes to
+ * rely on one order, and a failure can be replayed.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed);
+
+/**
+ * tractor_guest_dump:
+ *
+ * Writes every task with its state, what it waits for, and its stack, as text. Takes no locks and
+ * allocates nothing, so that a handler of a signal may call it on a hanging process.
+ *
+ * Suspends: no. Thread: guest, also in a signal handler on that thread.
+ */
+TRACTOR_API void tractor_guest_dump (TractorGuest *guest, int fd);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorGuest, tractor_guest_free)
+
+G_END_DECLS

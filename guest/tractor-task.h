@@ -1,0 +1,326 @@
+/* tractor-task.h - what code inside a task may do.
+ *
+ * Every call is made on the thread of the guest. A call that can suspend is a checkpoint: it takes
+ * a GError last, and fails with TRACTOR_ERROR_CANCELLED again and again while an enclosing scope
+ * is cancelled. A CANCELLED that comes back means that the operation did not happen. Deadlines are
+ * absolute, monotonic, in microseconds. Out parameters are named ret_* and are set only on
+ * success. Objects that open also close; closing waits, so nothing outlives its scope. What is
+ * opened by a task is closed by the same task, innermost first: g_autoptr does that by itself when
+ * variables are declared in the order of opening. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-error.h"
+
+G_BEGIN_DECLS
+
+#define TRACTOR_NO_DEADLINE G_MAXINT64
+
+typedef struct _TractorCancelScope TractorCancelScope;
+typedef struct _TractorNursery TractorNursery;
+typedef struct _TractorFdWatch TractorFdWatch;
+
+/**
+ * TractorTaskFunc:
+ * @error: never NULL
+ *
+ * A task's body. Returns: TRUE; or FALSE with *@error set.
+ */
+typedef gboolean (*TractorTaskFunc) (gpointer data, GError **error);
+
+/**
+ * TractorRunFunc:
+ *
+ * Runs @main as the main task of a fresh loop, until it and all that it started have ended:
+ * tractor_run(), tractor_glib_run(), tractor_uv_run().
+ */
+typedef gboolean (*TractorRunFunc) (TractorTaskFunc main, gpointer data, GError **error);
+
+/* --- time and checkpoints ---------------------------------------------------------------------- */
+
+/**
+ * tractor_now:
+ *
+ * Returns: the clock that deadlines are measured by, in usec: monotonic, or a test's virtual one.
+ * Suspends: no. Thread: any; outside a guest's thread it is the monotonic clock.
+ */
+TRACTOR_API gint64 tractor_now (void);
+
+/**
+ * tractor_checkpoint:
+ *
+ * Lets every other runnable task have its turn, then reports a cancel. A long computation calls it
+ * now and then, so that it can be cancelled and the rest of the program goes on.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, MISUSE outside a task, or NESTED_HOST_LOOP.
+ * Suspends: yes, a checkpoint. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_checkpoint (GError **error);
+
+/**
+ * tractor_sleep_until:
+ * @deadline: in usec; TRACTOR_NO_DEADLINE sleeps until cancelled
+ *
+ * Sleeps, never shorter than asked. A deadline that has passed makes it a tractor_checkpoint().
+ *
+ * Returns: TRUE; or FALSE with @error set as by tractor_checkpoint().
+ * Suspends: yes, a checkpoint. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_sleep_until (gint64 deadline, GError **error);
+
+/**
+ * tractor_in_task:
+ *
+ * Returns: whether this code runs inside a task and may suspend: FALSE in a host's callback.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_in_task (void);
+
+/**
+ * tractor_task_get_name:
+ *
+ * Returns: (transfer none) (nullable): the running task's name, NULL outside a task.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API const char *tractor_task_get_name (void);
+
+/* --- file descriptors -------------------------------------------------------------------------- */
+
+/**
+ * tractor_wait_fd:
+ * @events: G_IO_IN, G_IO_OUT or both
+ * @ret_ready: (out) (optional): which of them hold now; a hang-up or error makes both hold, so
+ *   that the read or write that follows reports it
+ *
+ * Waits until @fd is ready; level-triggered. One task may wait for reading and another for
+ * writing. A descriptor that the kernel cannot poll, such as a regular file, is always ready. For
+ * a descriptor that is waited for again and again, a TractorFdWatch is cheaper.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, BUSY if that direction has a waiter,
+ *   CLOSED after tractor_notify_closing(), or G_FILE_ERROR (G_FILE_ERROR_BADF).
+ * Suspends: yes, a checkpoint. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_wait_fd (int fd,
+                                      GIOCondition events,
+                                      GIOCondition *ret_ready,
+                                      GError **error);
+
+/**
+ * tractor_notify_closing:
+ *
+ * To be called before close(): wakes every waiter of @fd with CLOSED and forgets the descriptor.
+ *
+ * Suspends: no. Thread: guest, in a task or in a callback of its host during a tick.
+ */
+TRACTOR_API void tractor_notify_closing (int fd);
+
+/**
+ * tractor_fd_watch_open:
+ * @fd: non-blocking; stays the caller's, and stays open until the watch is closed
+ *
+ * Registers @fd with the kernel once, edge-triggered, so that waiting for it costs no system call.
+ * Only one watch, and no tractor_wait_fd() beside it, can be had on one descriptor.
+ *
+ * Returns: (transfer full): the watch, or NULL with @error set to BUSY or a G_FILE_ERROR.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorFdWatch *tractor_fd_watch_open (int fd, GError **error);
+
+/**
+ * tractor_fd_watch_wait:
+ * @condition: G_IO_IN or G_IO_OUT
+ *
+ * Waits for the next change to readable or writable, or returns at once for one that came since
+ * the last wait. To be called only after a read or write was short or said EAGAIN: what is left
+ * unread from before does not wake the task again.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, BUSY or CLOSED.
+ * Suspends: yes, a checkpoint. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_fd_watch_wait (TractorFdWatch *watch,
+                                            GIOCondition condition,
+                                            GError **error);
+
+/**
+ * tractor_fd_watch_close:
+ *
+ * Forgets the descriptor, without closing it. A task that waits on the watch gets CLOSED.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_fd_watch_close (TractorFdWatch *watch);
+
+/* --- cancel scopes ----------------------------------------------------------------------------- */
+
+/**
+ * tractor_cancel_scope_open:
+ * @deadline: in usec; when it passes the scope cancels itself. TRACTOR_NO_DEADLINE: never
+ *
+ * Opens a scope around what the calling task does from now on, until it is closed or absorbed.
+ *
+ * Returns: (transfer full): to be closed by the same task, after every scope and nursery opened
+ *   inside it.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorCancelScope *tractor_cancel_scope_open (gint64 deadline);
+
+/**
+ * tractor_cancel_scope_cancel:
+ * @reason: (nullable): a few words for the error; up to 63 bytes are kept. The first reason stays.
+ *
+ * Cancels everything inside the scope, children's children too: whoever waits there wakes up with
+ * CANCELLED, and every checkpoint there fails, until the scope is left. Asking twice is harmless.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_cancel_scope_cancel (TractorCancelScope *scope, const char *reason);
+
+/**
+ * tractor_cancel_scope_set_deadline:
+ *
+ * Moves the deadline, earlier or later. A cancel that has happened stays.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_cancel_scope_set_deadline (TractorCancelScope *scope, gint64 deadline);
+
+/**
+ * tractor_cancel_scope_set_shield:
+ *
+ * A shielded scope does not see a cancel from outside it; its own cancel and deadline still act.
+ * For cleanup that needs to wait: open a scope with a deadline, and shield it.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_cancel_scope_set_shield (TractorCancelScope *scope, gboolean shield);
+
+/**
+ * tractor_cancel_scope_get_cancel_called:
+ *
+ * Returns: whether the scope was cancelled, by request or by its deadline.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_get_cancel_called (TractorCancelScope *scope);
+
+/**
+ * tractor_cancel_scope_get_cancelled_caught:
+ *
+ * Returns: whether tractor_cancel_scope_absorb() took a CANCELLED away: FALSE if the body ended by
+ *   itself although the scope was cancelled.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_get_cancelled_caught (TractorCancelScope *scope);
+
+/**
+ * tractor_cancel_scope_absorb:
+ * @error: (inout): the body's result; what of it was this scope's own cancel coming home is taken
+ *   away, also from inside a GROUP. Never NULL.
+ *
+ * Leaves the scope. If an enclosing scope is cancelled too, the CANCELLED is that one's, and stays.
+ *
+ * Returns: TRUE if nothing is left in *@error.
+ * Suspends: no. Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error);
+
+/**
+ * tractor_cancel_scope_close:
+ * @scope: (transfer full) (nullable)
+ *
+ * Leaves the scope, if tractor_cancel_scope_absorb() has not, and frees it.
+ *
+ * Suspends: no. Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API void tractor_cancel_scope_close (TractorCancelScope *scope);
+
+/* --- nurseries --------------------------------------------------------------------------------- */
+
+/**
+ * tractor_nursery_open:
+ *
+ * Opens a place for tasks to live in. What the calling task does from now on, until it joins or
+ * closes the nursery, is its body. The first failure, of the body or of a child, cancels the rest.
+ *
+ * Returns: (transfer full): to be closed by the same task.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorNursery *tractor_nursery_open (void);
+
+/**
+ * tractor_nursery_spawn:
+ * @name: (nullable): for errors and dumps; up to 31 bytes are kept
+ * @data_free: (nullable): called once with @data: when the task ends, or at once on failure
+ *
+ * Starts a task. It runs @func on a stack of its own, not before this call returns.
+ *
+ * Returns: TRUE; or FALSE with @error set to CLOSED if the nursery is, or to LIMIT if there is no
+ *   memory for a stack.
+ * Suspends: no. Thread: guest, in any task or in a callback of its host.
+ */
+TRACTOR_API gboolean tractor_nursery_spawn (TractorNursery *nursery,
+                                            const char *name,
+                                            TractorTaskFunc func,
+                                            gpointer data,
+                                            GDestroyNotify data_free,
+                                            GError **error);
+
+/**
+ * tractor_nursery_get_scope:
+ *
+ * Returns: (transfer none): the scope around the body and all children, for cancelling them.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorCancelScope *tractor_nursery_get_scope (TractorNursery *nursery);
+
+/**
+ * tractor_nursery_join:
+ * @error: (inout): the body's own failure if it has one, which cancels the children; afterwards
+ *   all that failed. Never NULL.
+ *
+ * Ends the body and waits for every child. While it waits, a cancel from outside reaches the
+ * children only. All failures come back as one GROUP, also if there is just one; CANCELLED that
+ * the nursery caused itself is absorbed.
+ *
+ * Returns: TRUE if nothing is left in *@error.
+ * Suspends: yes, but is no cancel point. Thread: guest, the task that opened the nursery.
+ */
+TRACTOR_API gboolean tractor_nursery_join (TractorNursery *nursery, GError **error);
+
+/**
+ * tractor_nursery_close:
+ * @nursery: (transfer full) (nullable)
+ *
+ * What g_autoptr does on an early return: cancels the children that are left, waits for them, and
+ * frees the nursery. Failures of children that nobody joined are not lost: the calling task ends
+ * with them.
+ *
+ * Suspends: if the nursery was not joined. Thread: guest, the task that opened the nursery.
+ */
+TRACTOR_API void tractor_nursery_close (TractorNursery *nursery);
+
+/* --- what belongs to the whole run -------------------------------------------------------------- */
+
+/**
+ * tractor_run_local_get:
+ * @key: any address that the caller owns, such as that of a static variable
+ *
+ * Returns: (transfer none) (nullable): what was set for @key in this guest.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gpointer tractor_run_local_get (gconstpointer key);
+
+/**
+ * tractor_run_local_set:
+ * @data: (nullable): NULL forgets the key
+ *
+ * Keeps a pointer for the whole guest, as a global variable would for the process.
+ *
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API void tractor_run_local_set (gconstpointer key, gpointer data);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorFdWatch, tractor_fd_watch_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorCancelScope, tractor_cancel_scope_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorNursery, tractor_nursery_close)
+
+G_END_DECLS

@@ -1,0 +1,161 @@
+/* uv-host.c - a guest as two libuv handles.
+ *
+ * A poll handle watches the guest's descriptor. An idle handle runs while the guest has asked for
+ * a tick: as long as it is active the loop does not block, but goes on to serve timers and
+ * descriptors in each turn, so tasks that are always runnable starve nobody.
+ *
+ * libuv closes handles asynchronously, so the end takes one more turn of the loop: the guest is
+ * done, the handles are closed, and only then does the program hear of it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tractor-uv.h"
+
+typedef struct {
+  uv_poll_t poll;
+  uv_idle_t idle;
+  guint n_open; /* handles */
+  TractorGuest *guest;
+  TractorDoneFunc done; /* NULL: attaching failed */
+  gpointer done_data;
+  GError *error;
+} UvHost;
+
+static void
+on_idle (uv_idle_t *idle)
+{
+  UvHost *host = idle->data;
+
+  uv_idle_stop (idle);
+  tractor_guest_tick (host->guest);
+}
+
+static void
+on_readable (uv_poll_t *poll, G_GNUC_UNUSED int status, G_GNUC_UNUSED int events)
+{
+  UvHost *host = poll->data;
+
+  tractor_guest_tick (host->guest);
+}
+
+static void
+schedule (gpointer data, G_GNUC_UNUSED gboolean yielded)
+{
+  UvHost *host = data;
+
+  uv_idle_start (&host->idle, on_idle); /* cannot fail; starting it twice is harmless */
+}
+
+static const TractorHostOps ops = {
+    .version = TRACTOR_HOST_VERSION,
+    .schedule = schedule,
+};
+
+static void
+on_closed (uv_handle_t *handle)
+{
+  UvHost *host = handle->data;
+
+  if (--host->n_open > 0)
+    return;
+  tractor_guest_free (host->guest);
+  if (host->done != NULL)
+    host->done (host->error, host->done_data);
+  g_clear_error (&host->error);
+  g_free (host);
+}
+
+static void
+close_handles (UvHost *host)
+{
+  uv_close ((uv_handle_t *) &host->idle, on_closed);
+  uv_close ((uv_handle_t *) &host->poll, on_closed);
+}
+
+static void
+on_done (const GError *error, gpointer data)
+{
+  UvHost *host = data;
+
+  host->error = error != NULL ? g_error_copy (error) : NULL;
+  close_handles (host);
+}
+
+static gboolean
+set_uv_error (GError **error, int result)
+{
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (-result),
+               "cannot attach to the libuv loop: %s", uv_strerror (result));
+  return FALSE;
+}
+
+TractorGuest *
+tractor_uv_attach (uv_loop_t *loop,
+                   TractorTaskFunc main,
+                   gpointer data,
+                   TractorDoneFunc done,
+                   gpointer done_data,
+                   GError **error)
+{
+  UvHost *host = g_new0 (UvHost, 1);
+  int result;
+
+  uv_idle_init (loop, &host->idle); /* never fails; needed at once, for schedule() */
+  host->idle.data = host;
+  host->n_open = 1;
+  host->guest = tractor_guest_new (&ops, host, main, data, on_done, host, error);
+  if (host->guest == NULL) {
+    uv_close ((uv_handle_t *) &host->idle, on_closed);
+    return NULL;
+  }
+
+  result = uv_poll_init (loop, &host->poll, tractor_guest_get_fd (host->guest));
+  if (result == 0) {
+    host->poll.data = host;
+    host->n_open = 2;
+    result = uv_poll_start (&host->poll, UV_READABLE, on_readable);
+  }
+  if (result != 0) {
+    set_uv_error (error, result);
+    uv_close ((uv_handle_t *) &host->idle, on_closed);
+    if (host->n_open == 2)
+      uv_close ((uv_handle_t *) &host->poll, on_closed);
+    return NULL;
+  }
+
+  host->done = done;
+  host->done_data = done_data;
+  return host->guest;
+}
+
+typedef struct {
+  GError *error;
+} Run;
+
+static void
+on_run_done (const GError *error, gpointer data)
+{
+  Run *run = data;
+
+  run->error = error != NULL ? g_error_copy (error) : NULL;
+}
+
+gboolean
+tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
+{
+  Run run = {0};
+  uv_loop_t loop;
+  int result = uv_loop_init (&loop);
+  gboolean attached;
+
+  if (result != 0)
+    return set_uv_error (error, result);
+
+  attached = tractor_uv_attach (&loop, main, data, on_run_done, &run, error) != NULL;
+  uv_run (&loop, UV_RUN_DEFAULT); /* also closes what a failed attempt left */
+  result = uv_loop_close (&loop);
+  g_assert (result == 0);
+
+  if (attached && run.error != NULL)
+    g_propagate_error (error, run.error);
+  return attached && run.error == NULL;
+}

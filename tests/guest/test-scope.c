@@ -1,0 +1,398 @@
+/* test-scope.c - cancel scopes: what is cancelled, when it shows, and who absorbs it.
+ *
+ * Each test runs in a task on every host. Deadlines are far apart, so that only their order
+ * matters, and on the virtual host they pass at once. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "harness.h"
+#include "tractor-task.h"
+
+#define MSEC G_GINT64_CONSTANT (1000)
+
+static gint64
+in_msec (gint64 msec)
+{
+  return tractor_now () + msec * MSEC;
+}
+
+static void
+assert_cancelled_checkpoint (void)
+{
+  GError *error = NULL;
+
+  g_assert_false (tractor_checkpoint (&error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static gboolean
+test_absorbs_own_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, "enough");
+  g_assert_false (sleep_forever (NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_nonnull (strstr ((*error)->message, "enough"));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_cancel_scope_get_cancelled_caught (scope));
+  return tractor_checkpoint (error); /* outside, nothing is cancelled */
+}
+
+static gboolean
+test_cancel_without_checkpoint_is_not_caught (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_cancel_scope_get_cancel_called (scope));
+  g_assert_false (tractor_cancel_scope_get_cancelled_caught (scope));
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+test_level_triggered (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  for (int i = 0; i < 3; i++)
+    assert_cancelled_checkpoint ();
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_first_reason_stays (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, "first");
+  tractor_cancel_scope_cancel (scope, "second");
+  tractor_cancel_scope_set_deadline (scope, tractor_now ());
+  g_assert_false (tractor_checkpoint (error));
+  g_assert_cmpstr ((*error)->message, ==, "Cancelled: first");
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_inherited (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (in_msec (10));
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_true (tractor_nursery_spawn (nursery, "a", sleep_forever, NULL, NULL, error));
+  g_assert_true (tractor_nursery_spawn (nursery, "b", sleep_forever, NULL, NULL, error));
+  g_assert_false (tractor_nursery_join (nursery, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return tractor_cancel_scope_absorb (outer, error);
+}
+
+static gboolean
+test_deep_nest (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (GPtrArray) scopes =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_cancel_scope_close);
+
+  for (int i = 0; i < 5000; i++)
+    g_ptr_array_add (scopes, tractor_cancel_scope_open (TRACTOR_NO_DEADLINE));
+  tractor_cancel_scope_cancel (outer, NULL);
+  assert_cancelled_checkpoint ();
+  while (scopes->len > 0)
+    g_ptr_array_remove_index (scopes, scopes->len - 1);
+  return tractor_cancel_scope_absorb (outer, error);
+}
+
+static gboolean
+test_outermost_absorbs (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorCancelScope) inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (inner, "inner");
+  tractor_cancel_scope_cancel (outer, "outer");
+  g_assert_false (tractor_checkpoint (error));
+  g_assert_false (tractor_cancel_scope_absorb (inner, error));
+  g_assert_false (tractor_cancel_scope_get_cancelled_caught (inner));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_true (tractor_cancel_scope_absorb (outer, error));
+  g_assert_true (tractor_cancel_scope_get_cancelled_caught (outer));
+  return TRUE;
+}
+
+static gboolean
+test_unshielded_on_the_way (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorCancelScope) inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (inner, TRUE);
+  tractor_cancel_scope_cancel (outer, NULL);
+  tractor_cancel_scope_cancel (inner, NULL);
+  g_assert_false (tractor_checkpoint (error));
+  tractor_cancel_scope_set_shield (inner, FALSE); /* now the outer one's cancel is visible */
+  g_assert_false (tractor_cancel_scope_absorb (inner, error));
+  return tractor_cancel_scope_absorb (outer, error);
+}
+
+static gboolean
+test_foreign_cancelled_passes (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "from elsewhere");
+  g_assert_false (tractor_cancel_scope_absorb (scope, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+static gboolean
+test_error_passes_cancelled_scope (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "a real one");
+  g_assert_false (tractor_cancel_scope_absorb (scope, error));
+  g_assert_false (tractor_cancel_scope_get_cancelled_caught (scope));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  return TRUE;
+}
+
+static gboolean
+test_shield_hides_outer (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (outer, NULL);
+  assert_cancelled_checkpoint ();
+  {
+    g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+    tractor_cancel_scope_set_shield (shield, TRUE);
+    g_assert_true (tractor_sleep_until (in_msec (1), error));
+    tractor_cancel_scope_cancel (shield, NULL); /* its own still acts */
+    g_assert_false (tractor_checkpoint (error));
+    g_assert_true (tractor_cancel_scope_absorb (shield, error));
+  }
+  assert_cancelled_checkpoint ();
+  return tractor_cancel_scope_absorb (outer, error);
+}
+
+typedef struct {
+  TractorCancelScope *outer;
+  TractorCancelScope *shield;
+  gboolean woke;
+} ShieldStory;
+
+static gboolean
+sleep_shielded (gpointer data, GError **error)
+{
+  ShieldStory *story = data;
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  story->shield = shield;
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  g_assert_false (sleep_forever (NULL, error));
+  story->woke = TRUE;
+  return tractor_cancel_scope_absorb (shield, error);
+}
+
+static gboolean
+test_lowering_shield_wakes (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  ShieldStory story = {0};
+
+  tractor_nursery_spawn (nursery, "sleeper", sleep_shielded, &story, NULL, error);
+  g_assert_true (tractor_sleep_until (in_msec (1), error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_false (story.woke);
+  tractor_cancel_scope_set_shield (story.shield, FALSE);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (story.woke);
+  return TRUE;
+}
+
+static gboolean
+test_deadline_cancels_sleep (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 deadline = in_msec (10);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+
+  g_assert_false (sleep_forever (NULL, error));
+  g_assert_cmpint (tractor_now (), >=, deadline);
+  g_assert_true (tractor_cancel_scope_get_cancel_called (scope));
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_expired_deadline_fails_first_checkpoint (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now ());
+
+  assert_cancelled_checkpoint ();
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_deadline_moves_earlier (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (in_msec (3600 * 1000));
+  gint64 started = tractor_now ();
+
+  tractor_cancel_scope_set_deadline (scope, in_msec (5));
+  g_assert_false (sleep_forever (NULL, error));
+  g_assert_cmpint (tractor_now () - started, <, 3600 * 1000 * MSEC);
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_deadline_moves_later (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (in_msec (5));
+
+  tractor_cancel_scope_set_deadline (scope, TRACTOR_NO_DEADLINE);
+  g_assert_true (tractor_sleep_until (in_msec (15), error));
+  g_assert_false (tractor_cancel_scope_get_cancel_called (scope));
+  return TRUE;
+}
+
+static gboolean
+test_deadline_after_exit_never_fires (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (in_msec (5));
+
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_sleep_until (in_msec (15), error));
+  g_assert_false (tractor_cancel_scope_get_cancel_called (scope));
+  return TRUE;
+}
+
+static gboolean
+test_checkpoint_sees_passed_deadline (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 deadline = in_msec (2);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+
+  if (!harness_get_host ()->has_real_time)
+    return TRUE; /* a clock that stands still passes nothing */
+  while (tractor_now () < deadline)
+    ;
+  assert_cancelled_checkpoint ();
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+test_deadline_moved_often (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (in_msec (3600 * 1000));
+
+  for (int i = 0; i < 2000; i++)
+    tractor_cancel_scope_set_deadline (scope, in_msec (1000 * 1000 + i % 7 * 1000));
+  tractor_cancel_scope_set_deadline (scope, in_msec (3));
+  g_assert_false (sleep_forever (NULL, error));
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+leave_outer_first (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorCancelScope *outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  TractorCancelScope *inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_close (outer);
+  tractor_cancel_scope_close (inner);
+  return tractor_checkpoint (error); /* contained: the task is where it was before */
+}
+
+static gboolean
+leave_scope_open (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  tractor_cancel_scope_open (in_msec (5));
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+close_foreign_scope (gpointer data, GError **error)
+{
+  tractor_cancel_scope_close (data);
+  return tractor_checkpoint (error);
+}
+
+static void
+assert_task_misuses (TractorTaskFunc func, gpointer data)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  GError *error = NULL;
+
+  tractor_nursery_spawn (nursery, "offender", func, data, NULL, &error);
+  g_assert_false (tractor_nursery_join (nursery, &error));
+  g_assert_true (tractor_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_clear_error (&error);
+}
+
+static gboolean
+test_misnesting (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  assert_task_misuses (leave_outer_first, NULL);
+  return TRUE;
+}
+
+static gboolean
+test_scope_left_open (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  assert_task_misuses (leave_scope_open, NULL);
+  return TRUE;
+}
+
+static gboolean
+test_closed_by_another_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  assert_task_misuses (close_foreign_scope, scope);
+  tractor_cancel_scope_cancel (scope, NULL); /* and it still works */
+  assert_cancelled_checkpoint ();
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add_task ("/guest/scope/A46-absorbs-its-own-cancel", test_absorbs_own_cancel);
+  harness_add_task ("/guest/scope/A41-cancel-without-checkpoint-is-not-caught",
+                    test_cancel_without_checkpoint_is_not_caught);
+  harness_add_task ("/guest/scope/A40-level-triggered", test_level_triggered);
+  harness_add_task ("/guest/scope/A35-first-reason-stays", test_first_reason_stays);
+  harness_add_task ("/guest/scope/A37-children-inherit", test_inherited);
+  harness_add_task ("/guest/scope/A38-five-thousand-deep", test_deep_nest);
+  harness_add_task ("/guest/scope/A47-outermost-absorbs", test_outermost_absorbs);
+  harness_add_task ("/guest/scope/A48-unshielded-on-the-way", test_unshielded_on_the_way);
+  harness_add_task ("/guest/scope/A50-foreign-cancelled-passes", test_foreign_cancelled_passes);
+  harness_add_task ("/guest/scope/A24-error-passes-cancelled-scope",
+                    test_error_passes_cancelled_scope);
+  harness_add_task ("/guest/scope/A52-shield-hides-outer-only", test_shield_hides_outer);
+  harness_add_task ("/guest/scope/A53-lowering-the-shield-wakes", test_lowering_shield_wakes);
+  harness_add_task ("/guest/scope/A57-deadline-cancels-sleep", test_deadline_cancels_sleep);
+  harness_add_task ("/guest/scope/A59-expired-deadline-fails-first-checkpoint",
+                    test_expired_deadline_fails_first_checkpoint);
+  harness_add_task ("/guest/scope/A60-deadline-moves-earlier", test_deadline_moves_earlier);
+  harness_add_task ("/guest/scope/A60-deadline-moves-later", test_deadline_moves_later);
+  harness_add_task ("/guest/scope/A61-no-deadline-after-exit",
+                    test_deadline_after_exit_never_fires);
+  harness_add_task ("/guest/scope/A62-checkpoint-sees-passed-deadline",
+                    test_checkpoint_sees_passed_deadline);
+  harness_add_task ("/guest/scope/A64-deadline-moved-often", test_deadline_moved_often);
+  harness_add_task ("/guest/scope/A51-misnesting-is-contained", test_misnesting);
+  harness_add_task ("/guest/scope/A51-left-open-by-its-task", test_scope_left_open);
+  harness_add_task ("/guest/scope/A51-closed-by-another-task", test_closed_by_another_task);
+  return harness_run ();
+}

@@ -1,0 +1,448 @@
+/* harness.c - every test in a process of its own, and checked for what it leaves behind.
+ *
+ * The runner forks while it has a single thread and no guest, so the fork is sound. The forked
+ * process takes a snapshot, runs the test, takes another, and compares; the runner then looks for
+ * descendants that outlived it. What libraries open once a process, and keep, is opened before the
+ * first snapshot. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tractor-builtin.h"
+#include "tractor-glib.h"
+#include "tractor-uv.h"
+#include "tractor-virtual.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define HAS_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define HAS_TSAN 1
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+#ifdef HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+#define TIMEOUT_SECONDS  20
+#define IDLE_WINDOW_USEC 50000
+
+const HarnessHost harness_hosts[] = {
+    {"builtin", tractor_run, TRUE},
+    {"glib", tractor_glib_run, TRUE},
+    {"uv", tractor_uv_run, TRUE},
+    {"virtual", tractor_virtual_run, FALSE},
+    {NULL, NULL, FALSE},
+};
+
+typedef struct {
+  HarnessFunc func;
+  TractorTaskFunc task_func;
+  const HarnessHost *host;
+} Test;
+
+static const HarnessHost *current_host;
+static TractorGuest *current_guest; /* for the dump of a test that hangs */
+static GPtrArray *tests;
+
+/* --- small things ------------------------------------------------------------------------------ */
+
+const HarnessHost *
+harness_get_host (void)
+{
+  return current_host;
+}
+
+guint
+harness_get_slowness (void)
+{
+  if (RUNNING_ON_VALGRIND)
+    return 10;
+#if defined(HAS_ASAN) || defined(HAS_TSAN)
+  return 4;
+#else
+  return 1;
+#endif
+}
+
+gint64
+harness_get_cpu_usec (void)
+{
+  struct timespec used;
+
+  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (gint64) used.tv_sec * G_USEC_PER_SEC + used.tv_nsec / 1000;
+}
+
+void
+harness_set_guest (TractorGuest *guest)
+{
+  current_guest = guest;
+}
+
+/* --- what a test may leave behind --------------------------------------------------------------- */
+
+static int
+compare_strings (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+/* (transfer full): one line an entry, each a name and, for links, where it points. */
+static GPtrArray *
+list_directory (const char *path, gboolean follow)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  DIR *directory = opendir (path);
+  struct dirent *entry;
+
+  while (directory != NULL && (entry = readdir (directory)) != NULL) {
+    g_autofree char *full = g_build_filename (path, entry->d_name, NULL);
+    char target[256] = "";
+    gssize n = follow ? readlink (full, target, sizeof target - 1) : 0;
+
+    if (entry->d_name[0] == '.' || (follow && atoi (entry->d_name) == dirfd (directory)))
+      continue;
+    target[MAX (n, 0)] = '\0';
+    g_ptr_array_add (names, g_strdup_printf ("%s %s", entry->d_name, target));
+  }
+  if (directory != NULL)
+    closedir (directory);
+  g_ptr_array_sort (names, compare_strings);
+  return names;
+}
+
+static GPtrArray *
+list_sockets (void)
+{
+  GPtrArray *lines = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) split = NULL;
+
+  if (!g_file_get_contents ("/proc/net/unix", &text, NULL, NULL))
+    return lines;
+  split = g_strsplit (text, "\n", -1);
+  for (char **line = split; *line != NULL; line++)
+    if (strstr (*line, "tractor") != NULL)
+      g_ptr_array_add (lines, g_strdup (strrchr (*line, ' ')));
+  g_ptr_array_sort (lines, compare_strings);
+  return lines;
+}
+
+enum {
+  KEPT_FDS,
+  KEPT_THREADS,
+  KEPT_SOCKETS,
+  KEPT_FILES,
+  KEPT_SHM,
+  N_KEPT
+};
+
+static const char *const kept_names[] = {"descriptors", "threads", "Unix sockets",
+                                         "files in the runtime directory", "files in /dev/shm"};
+
+typedef struct {
+  GPtrArray *kept[N_KEPT];
+} Snapshot;
+
+static void
+snapshot_take (Snapshot *snapshot)
+{
+  snapshot->kept[KEPT_FDS] = list_directory ("/proc/self/fd", TRUE);
+  snapshot->kept[KEPT_THREADS] = list_directory ("/proc/self/task", FALSE);
+  snapshot->kept[KEPT_SOCKETS] = list_sockets ();
+  snapshot->kept[KEPT_FILES] = list_directory (g_getenv ("XDG_RUNTIME_DIR"), FALSE);
+  snapshot->kept[KEPT_SHM] = list_directory ("/dev/shm", FALSE);
+}
+
+static void
+snapshot_clear (Snapshot *snapshot)
+{
+  for (int i = 0; i < N_KEPT; i++)
+    g_ptr_array_unref (snapshot->kept[i]);
+}
+
+static gboolean
+contains (GPtrArray *lines, const char *line)
+{
+  return g_ptr_array_find_with_equal_func (lines, line, g_str_equal, NULL);
+}
+
+/* Returns: the number of differences, each of them printed. */
+static guint
+snapshot_compare (Snapshot *before, Snapshot *after)
+{
+  guint n = 0;
+
+  for (int i = 0; i < N_KEPT; i++) {
+    for (guint j = 0; j < after->kept[i]->len; j++)
+      if (!contains (before->kept[i], after->kept[i]->pdata[j])) {
+        g_printerr ("# left behind, %s: %s\n", kept_names[i], (char *) after->kept[i]->pdata[j]);
+        n++;
+      }
+    for (guint j = 0; j < before->kept[i]->len; j++)
+      if (!contains (after->kept[i], before->kept[i]->pdata[j])) {
+        g_printerr ("# taken away, %s: %s\n", kept_names[i], (char *) before->kept[i]->pdata[j]);
+        n++;
+      }
+  }
+  return n;
+}
+
+/* --- in the forked process ---------------------------------------------------------------------- */
+
+static void
+on_quit_signal (G_GNUC_UNUSED int signal_number)
+{
+  if (current_guest != NULL)
+    tractor_guest_dump (current_guest, STDERR_FILENO);
+}
+
+/* The main task around the test: watches what it leaves in the poller. */
+static gboolean
+run_test_task (gpointer data, GError **error)
+{
+  const Test *test = data;
+  gint64 cpu_before;
+  gint64 cpu_used;
+
+  current_guest = tractor_guest_get_current ();
+  if (!test->task_func (NULL, error))
+    return FALSE;
+  if (!test->host->has_real_time)
+    return TRUE;
+
+  cpu_before = harness_get_cpu_usec ();
+  if (!tractor_sleep_until (tractor_now () + IDLE_WINDOW_USEC, error))
+    return FALSE;
+  cpu_used = harness_get_cpu_usec () - cpu_before;
+  g_assert_cmpint (cpu_used, <, IDLE_WINDOW_USEC / 4 * (gint64) harness_get_slowness ());
+  return TRUE;
+}
+
+static void
+run_test (Test *test)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (test->func != NULL) {
+    test->func ();
+  } else {
+    current_host = test->host;
+    if (!test->host->run (run_test_task, test, &error)) {
+      g_autofree char *description =
+          error != NULL ? tractor_error_describe (error) : g_strdup ("failed without an error");
+
+      g_error ("the test's main task failed: %s", description);
+    }
+  }
+  current_guest = NULL;
+}
+
+static G_NORETURN void
+run_in_child (Test *test)
+{
+  Snapshot before;
+  Snapshot after;
+  guint n_problems = 0;
+
+  signal (SIGQUIT, on_quit_signal);
+  snapshot_take (&before);
+  run_test (test);
+  snapshot_take (&after);
+
+  n_problems += snapshot_compare (&before, &after);
+  snapshot_clear (&before);
+  snapshot_clear (&after);
+  if (waitpid (-1, NULL, WNOHANG) != -1 || errno != ECHILD) {
+    g_printerr ("# left behind: a child process\n");
+    n_problems++;
+  }
+#ifdef HAS_ASAN
+  if (__lsan_do_recoverable_leak_check () != 0)
+    n_problems++;
+#endif
+  fflush (NULL);
+  _exit (n_problems > 0 ? 1 : 0);
+}
+
+/* --- in the runner ------------------------------------------------------------------------------ */
+
+static gboolean
+wait_for_exit (pid_t pid, int timeout_msec)
+{
+  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
+  struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
+  gboolean exited = poll (&pollfd, 1, timeout_msec) == 1;
+
+  close (pidfd);
+  return exited;
+}
+
+static void
+dump_hanging (pid_t group)
+{
+  g_autofree char *command =
+      g_strdup_printf ("for p in $(pgrep -g %d); do echo \"# process $p\"; gdb -p $p -batch -nx "
+                       "-ex 'thread apply all bt' 2>/dev/null | grep -E '^(#|Thread)'; done 1>&2",
+                       (int) group);
+  int ignored;
+
+  kill (group, SIGQUIT); /* its tasks */
+  wait_for_exit (group, 1000);
+  ignored = system (command); /* and its stacks */
+  (void) ignored;
+}
+
+/* Returns: how many descendants of the test outlived it. */
+static guint
+reap_escaped (pid_t group)
+{
+  guint n = 0;
+  pid_t pid;
+
+  while ((pid = waitpid (-1, NULL, WNOHANG)) >= 0) {
+    if (pid == 0) {
+      g_printerr ("# a process outlived the test\n");
+      kill (-group, SIGKILL);
+      pid = waitpid (-1, NULL, 0);
+    } else {
+      g_printerr ("# process %d was left to the runner to reap\n", (int) pid);
+    }
+    n++;
+  }
+  return n;
+}
+
+static void
+run_test_case (gconstpointer data)
+{
+  Test *test = (Test *) data;
+  g_autofree char *runtime_dir = g_strdup ("/tmp/tractor-test-XXXXXX");
+  g_autofree char *remove = NULL;
+  int timeout_msec = TIMEOUT_SECONDS * 1000 * (int) harness_get_slowness ();
+  int status = 0;
+  pid_t pid;
+  int ignored;
+
+  g_assert_nonnull (g_mkdtemp (runtime_dir));
+  g_setenv ("XDG_RUNTIME_DIR", runtime_dir, TRUE);
+  fflush (NULL);
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0) {
+    setpgid (0, 0);
+    run_in_child (test);
+  }
+  setpgid (pid, pid);
+
+  if (!wait_for_exit (pid, timeout_msec)) {
+    g_printerr ("# no end after %d s\n", timeout_msec / 1000);
+    dump_hanging (pid);
+    kill (-pid, SIGKILL);
+    g_test_fail ();
+  }
+  waitpid (pid, &status, 0);
+  if (reap_escaped (pid) > 0)
+    g_test_fail ();
+  if (WIFSIGNALED (status)) {
+    g_printerr ("# ended by signal %d (%s)\n", WTERMSIG (status), strsignal (WTERMSIG (status)));
+    g_test_fail ();
+  } else if (WEXITSTATUS (status) != 0) {
+    g_printerr ("# ended with status %d\n", WEXITSTATUS (status));
+    g_test_fail ();
+  }
+
+  remove = g_strdup_printf ("rm -rf '%s'", runtime_dir);
+  ignored = system (remove);
+  (void) ignored;
+}
+
+void
+harness_init (int *argc, char ***argv)
+{
+  uv_loop_t loop;
+
+  g_test_init (argc, argv, NULL);
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  tests = g_ptr_array_new_with_free_func (g_free);
+
+  /* What these libraries open once and keep. */
+  uv_loop_init (&loop);
+  uv_loop_close (&loop);
+  g_main_context_default ();
+}
+
+static void
+add (const char *path, const Test *test)
+{
+  Test *copy = g_new (Test, 1);
+
+  *copy = *test;
+  g_ptr_array_add (tests, copy);
+  g_test_add_data_func (path, copy, run_test_case);
+}
+
+void
+harness_add (const char *path, HarnessFunc func)
+{
+  add (path, &(Test){.func = func});
+}
+
+static void
+add_on_hosts (const char *path, TractorTaskFunc func, gboolean only_real)
+{
+  for (const HarnessHost *host = harness_hosts; host->name != NULL; host++) {
+    g_autofree char *full = g_strdup_printf ("%s/%s", path, host->name);
+
+    if (host->has_real_time || !only_real)
+      add (full, &(Test){.task_func = func, .host = host});
+  }
+}
+
+void
+harness_add_task (const char *path, TractorTaskFunc func)
+{
+  add_on_hosts (path, func, FALSE);
+}
+
+void
+harness_add_real_task (const char *path, TractorTaskFunc func)
+{
+  add_on_hosts (path, func, TRUE);
+}
+
+int
+harness_run (void)
+{
+  int result = g_test_run ();
+
+  g_ptr_array_unref (tests);
+  return result;
+}

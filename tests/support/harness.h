@@ -1,0 +1,50 @@
+/* harness.h - every test in a process of its own, and checked for what it leaves behind.
+ *
+ * On top of GTest. Each test runs in a forked process under a runner that is a subreaper, so that
+ * no descendant can escape. Before and after it the harness compares open descriptors, threads,
+ * Unix sockets, files in a private runtime directory and in /dev/shm, and afterwards there must be
+ * no child left, dead or alive. A test that hangs has its tasks and stacks printed, and fails. A
+ * test on a host is besides watched for a moment after its end: it must not use the processor. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-host.h"
+
+typedef void (*HarnessFunc) (void);
+
+typedef struct {
+  const char *name;
+  TractorRunFunc run;
+  gboolean has_real_time;
+} HarnessHost;
+
+/* builtin, glib, uv, virtual; a NULL name ends them. */
+extern const HarnessHost harness_hosts[];
+
+/* The host that the running test is on. */
+const HarnessHost *harness_get_host (void);
+
+/* Call first in main(), after tractor_child_main() where there are actors. */
+void harness_init (int *argc, char ***argv);
+/* A test that brings its own loop, or needs none. */
+void harness_add (const char *path, HarnessFunc func);
+/* A test in the main task of a fresh run, on every host: "path/builtin", "path/glib", ... */
+void harness_add_task (const char *path, TractorTaskFunc func);
+/* The same on the hosts whose time is real: for tests with other processes. */
+void harness_add_real_task (const char *path, TractorTaskFunc func);
+int harness_run (void);
+
+/* How many times slower than usual: 1; more under sanitizers and Valgrind. */
+guint harness_get_slowness (void);
+/* CPU time of this process so far, in usec. */
+gint64 harness_get_cpu_usec (void);
+/* For tests with guests of their own: what to dump when they hang. */
+void harness_set_guest (TractorGuest *guest);
+
+#define harness_assert_error(error, domain, code)                                                  \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_assert_error ((error), (domain), (code));                                                    \
+    g_clear_error (&(error));                                                                      \
+  }                                                                                                \
+  G_STMT_END
