@@ -64,7 +64,8 @@ struct _Interest {
 struct _TractorFdWatch {
   TractorGuest *guest;
   int fd;
-  gboolean ready[N_DIRECTIONS]; /* an edge came while nobody waited */
+  gboolean ready[N_DIRECTIONS];   /* an edge came while nobody waited */
+  gboolean hung_up[N_DIRECTIONS]; /* no edge will come any more */
 };
 
 /* --- the kernel's side ------------------------------------------------------------------------- */
@@ -302,6 +303,12 @@ note_event (Interest *interest, Direction direction, guint32 events)
     interest->waits[direction]->ready |= direction == DIRECTION_IN ? G_IO_IN : G_IO_OUT;
   else if (interest->watch != NULL)
     interest->watch->ready[direction] = TRUE;
+
+  /* Data and the end may come in one event, and a reader that was satisfied by the data would wait
+   * for the end for ever. */
+  if (interest->watch != NULL &&
+      (events & (EPOLLERR | EPOLLHUP | (direction == DIRECTION_IN ? EPOLLRDHUP : 0))) != 0)
+    interest->watch->hung_up[direction] = TRUE;
 }
 
 static void
@@ -523,7 +530,7 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
   interest = get_interest (poller, watch->fd, FALSE);
   if (interest->waits[direction] != NULL)
     return set_busy (error);
-  if (watch->ready[direction]) {
+  if (watch->ready[direction] || watch->hung_up[direction]) {
     watch->ready[direction] = FALSE;
     return tractor_checkpoint (error);
   }

@@ -132,7 +132,8 @@ TRACTOR_API TractorFdWatch *tractor_fd_watch_open (int fd, GError **error);
  *
  * Waits for the next change to readable or writable, or returns at once for one that came since
  * the last wait. To be called only after a read or write was short or said EAGAIN: what is left
- * unread from before does not wake the task again.
+ * unread from before does not wake the task again. After a hang-up it returns at once, for the
+ * next read or write to report it.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED, BUSY or CLOSED.
  * Suspends: yes, a checkpoint. Thread: guest.

@@ -1,0 +1,217 @@
+/* actor-nursery.c - places for actors to live in.
+ *
+ * An actor nursery is a nursery of the tasks that watch over its actors (supervise.c), opened in
+ * the task of whoever opens it; so one-cancels-all, the waiting, and the collecting of failures are
+ * those of nursery.c. What is its own: it lends a runtime to a run that has none, it can be
+ * cancelled without cancelling its body, and failures that are one and the same event, as when the
+ * body's call and the nursery both report a death, come back as one. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bounds.h"
+#include "portal.h"
+#include "runtime.h"
+#include "supervise.h"
+
+struct _TractorActorNursery {
+  TractorRuntime *runtime;
+  TractorRuntime *lent; /* (nullable): opened with us */
+  TractorNursery *nursery;
+  GPtrArray *children; /* (element-type Child) */
+  gboolean is_cancelled;
+  gboolean is_joined;
+};
+
+TractorActorNursery *
+tractor_actor_nursery_open (GError **error)
+{
+  TractorRuntime *lent = NULL;
+  TractorActorNursery *self;
+
+  if (tractor__runtime_get (NULL) == NULL) {
+    lent = tractor_runtime_open (NULL, error);
+    if (lent == NULL)
+      return NULL;
+  }
+
+  self = g_new0 (TractorActorNursery, 1);
+  self->lent = lent;
+  self->runtime = tractor__runtime_get (NULL);
+  self->runtime->n_nurseries++;
+  self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
+  self->nursery = tractor_nursery_open ();
+  return self;
+}
+
+/* --- starting ---------------------------------------------------------------------------------- */
+
+static gboolean
+may_start (TractorActorNursery *self, GError **error)
+{
+  TractorCancelScope *scope = tractor_nursery_get_scope (self->nursery);
+
+  if (self->is_joined || self->is_cancelled || tractor_cancel_scope_get_cancel_called (scope)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "The actor nursery is closed or being cancelled");
+    return FALSE;
+  }
+  if (self->runtime->n_children >= LIMIT_CHILDREN) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "An actor can have %d children",
+                 LIMIT_CHILDREN);
+    return FALSE;
+  }
+  if (self->runtime->depth >= LIMIT_TREE_DEPTH) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "A tree of actors can be %d deep",
+                 LIMIT_TREE_DEPTH);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+forget_gone (TractorActorNursery *self)
+{
+  for (guint i = self->children->len; i-- > 0;) {
+    Child *child = self->children->pdata[i];
+
+    if (tractor_event_is_set (child->gone))
+      g_ptr_array_remove_index_fast (self->children, i);
+  }
+}
+
+TractorPortal *
+tractor_actor_nursery_start (TractorActorNursery *self,
+                             const char *name,
+                             const TractorSpawnOptions *options,
+                             GError **error)
+{
+  g_autoptr (Child) child = NULL;
+
+  g_return_val_if_fail (self != NULL, NULL);
+
+  /* Nothing is forked in a cancelled scope. */
+  if (!tractor_checkpoint (error) || !may_start (self, error))
+    return NULL;
+  child = tractor__child_new (self->runtime, name, options, error);
+  if (child == NULL || !tractor__child_supervise (child, self->nursery, error))
+    return NULL;
+  forget_gone (self);
+  g_ptr_array_add (self->children, tractor__child_ref (child));
+
+  if (!tractor_event_wait (child->booted, error)) {
+    tractor__child_cancel (child);
+    return NULL;
+  }
+  if (child->boot_failure != NULL) {
+    g_propagate_error (error, g_steal_pointer (&child->boot_failure));
+    return NULL;
+  }
+  return tractor__portal_new (child);
+}
+
+void
+tractor_actor_nursery_cancel (TractorActorNursery *self)
+{
+  g_return_if_fail (self != NULL);
+
+  self->is_cancelled = TRUE;
+  for (guint i = 0; i < self->children->len; i++)
+    tractor__child_cancel (self->children->pdata[i]);
+}
+
+/* --- the outcome ------------------------------------------------------------------------------- */
+
+static gboolean
+is_same_failure (gconstpointer a, gconstpointer b)
+{
+  const GError *one = a;
+  const GError *other = b;
+
+  return one->domain == other->domain && one->code == other->code &&
+         g_str_equal (one->message, other->message);
+}
+
+/* Adds @error, or if it is a GROUP what stands behind it, unless it is there already. */
+static void
+add_failures (GPtrArray *failures, const GError *error)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+
+  if (children == NULL) {
+    if (!g_ptr_array_find_with_equal_func (failures, error, is_same_failure, NULL))
+      g_ptr_array_add (failures, g_error_copy (error));
+    return;
+  }
+  for (guint i = 0; i < children->len; i++)
+    add_failures (failures, children->pdata[i]);
+}
+
+/* @error: (transfer full). Returns: (transfer full): one failure as it is, several as a GROUP. */
+static GError *
+collapse (GError *error)
+{
+  g_autoptr (GPtrArray) failures = g_ptr_array_new ();
+
+  if (tractor_error_get_children (error) == NULL)
+    return error;
+  add_failures (failures, error);
+  g_error_free (error);
+  if (failures->len == 1)
+    return failures->pdata[0];
+  return tractor_error_new_group (g_steal_pointer (&failures));
+}
+
+gboolean
+tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
+{
+  g_return_val_if_fail (self != NULL && error != NULL, FALSE);
+
+  self->is_joined = TRUE;
+  if (tractor_nursery_join (self->nursery, error))
+    return TRUE;
+  *error = collapse (g_steal_pointer (error));
+  return FALSE;
+}
+
+void
+tractor_actor_nursery_close (TractorActorNursery *self)
+{
+  if (self == NULL)
+    return;
+
+  tractor_nursery_close (self->nursery);
+  g_ptr_array_unref (self->children);
+  self->runtime->n_nurseries--;
+  tractor_runtime_close (self->lent);
+  g_free (self);
+}
+
+/* --- in one step ------------------------------------------------------------------------------- */
+
+gboolean
+tractor_run_in_actor (const char *name,
+                      const TractorSpawnOptions *options,
+                      const char *function,
+                      GVariant *kwargs,
+                      GVariant **ret_result,
+                      GError **error)
+{
+  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autoptr (GVariant) result = NULL;
+  GError *failure = NULL;
+
+  if (nursery == NULL)
+    return FALSE;
+
+  portal = tractor_actor_nursery_start (nursery, name, options, &failure);
+  if (portal != NULL && tractor_portal_call (portal, function, kwargs, &result, &failure))
+    tractor_actor_nursery_cancel (nursery);
+  if (!tractor_actor_nursery_join (nursery, &failure)) {
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  if (ret_result != NULL)
+    *ret_result = g_steal_pointer (&result);
+  return TRUE;
+}

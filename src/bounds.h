@@ -1,0 +1,44 @@
+/* bounds.h - every bound and every patience, with its reason. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+/* A frame from a peer: as varlink and D-Bus allow. Larger ones are refused before a byte of their
+ * body is stored. */
+#define LIMIT_FRAME_BYTES (16 * 1024 * 1024)
+/* As deep as msgpack-c goes; it recurses. */
+#define LIMIT_DEPTH 32
+/* Values in one frame: each costs us up to 32 bytes of memory, whatever it costs the sender. */
+#define LIMIT_ELEMENTS (1024 * 1024)
+/* One read: many small frames come in one. The buffer grows by as much as has really come. */
+#define READ_BYTES (64 * 1024)
+/* Senders wait while more than this is queued for a peer that does not read. */
+#define LIMIT_QUEUED_BYTES (1024 * 1024)
+/* Calls that one peer may have running here. */
+#define LIMIT_RPC_TASKS  1024
+#define LIMIT_NAME_BYTES 128
+#define LIMIT_CID_BYTES  128
+/* Text of an error that is sent on. */
+#define LIMIT_ERROR_TEXT_BYTES (64 * 1024)
+/* Actors that passed an error on. */
+#define LIMIT_RELAYS 32
+/* Processes: of one actor, and from the root down. */
+#define LIMIT_CHILDREN   256
+#define LIMIT_TREE_DEPTH 16
+/* What a process that died while booting last wrote. */
+#define LIMIT_STDERR_TAIL_BYTES 4096
+
+/* From clone to answering. Slow machines take a second under Valgrind. */
+#define PATIENCE_BOOT_USEC (10 * G_USEC_PER_SEC)
+/* Upstream's times. An actor that does not acknowledge a cancel in this time gets SIGTERM, */
+#define PATIENCE_ACK_USEC (G_USEC_PER_SEC / 2)
+/* then, after this, SIGKILL, */
+#define PATIENCE_TERM_USEC (16 * G_USEC_PER_SEC / 10)
+/* and after this it is given up, and reported: the kernel does not let it die. */
+#define PATIENCE_KILL_USEC G_USEC_PER_SEC
+/* What an actor has left to end in after SIGTERM or its parent's death; less than TERM, so that
+ * one that can still end by itself does. */
+#define PATIENCE_ORPHAN_USEC (15 * G_USEC_PER_SEC / 10)

@@ -1,0 +1,305 @@
+/* codec.c - payloads: GVariant to msgpack and back. The only file that includes msgpack-c.
+ *
+ * To msgpack: integers of any width, d, s, ay (as bytes), other arrays and tuples (as arrays),
+ * dictionaries (as maps), v (what is inside), m (what is inside, or nil).
+ * From msgpack: see tractor-actor.h. Both directions recurse, bounded by LIMIT_DEPTH: on the way
+ * in by the check, on the way out here. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "codec.h"
+
+#include <msgpack.h>
+
+#include "bounds.h"
+#include "tractor-error.h"
+
+/* --- to msgpack -------------------------------------------------------------------------------- */
+
+static int
+write_to_buffer (void *data, const char *bytes, size_t length)
+{
+  wire_append (data, bytes, length);
+  return 0;
+}
+
+static gboolean pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error);
+
+static gboolean
+pack_children (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+{
+  gsize n_children = g_variant_n_children (value);
+
+  for (gsize i = 0; i < n_children; i++) {
+    g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+    if (!pack (packer, child, depth, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+pack_string (msgpack_packer *packer, GVariant *value)
+{
+  gsize length;
+  const char *string = g_variant_get_string (value, &length);
+
+  msgpack_pack_str_with_body (packer, string, length);
+}
+
+static gboolean
+pack_array (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+{
+  gsize length;
+
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING)) {
+    const void *bytes = g_variant_get_fixed_array (value, &length, 1);
+
+    msgpack_pack_bin_with_body (packer, bytes, length);
+    return TRUE;
+  }
+
+  length = g_variant_n_children (value);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_DICTIONARY))
+    msgpack_pack_map (packer, length);
+  else
+    msgpack_pack_array (packer, length);
+  return pack_children (packer, value, depth + 1, error);
+}
+
+static gboolean
+pack_maybe (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+{
+  if (g_variant_n_children (value) > 0)
+    return pack_children (packer, value, depth, error);
+  msgpack_pack_nil (packer);
+  return TRUE;
+}
+
+static gboolean
+pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+{
+  if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
+    return FALSE;
+  }
+
+  switch (g_variant_classify (value)) {
+  case G_VARIANT_CLASS_BOOLEAN:
+    if (g_variant_get_boolean (value))
+      msgpack_pack_true (packer);
+    else
+      msgpack_pack_false (packer);
+    return TRUE;
+  case G_VARIANT_CLASS_BYTE:
+    msgpack_pack_uint8 (packer, g_variant_get_byte (value));
+    return TRUE;
+  case G_VARIANT_CLASS_INT16:
+    msgpack_pack_int16 (packer, g_variant_get_int16 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_UINT16:
+    msgpack_pack_uint16 (packer, g_variant_get_uint16 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_INT32:
+    msgpack_pack_int32 (packer, g_variant_get_int32 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_UINT32:
+    msgpack_pack_uint32 (packer, g_variant_get_uint32 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_INT64:
+    msgpack_pack_int64 (packer, g_variant_get_int64 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_UINT64:
+    msgpack_pack_uint64 (packer, g_variant_get_uint64 (value));
+    return TRUE;
+  case G_VARIANT_CLASS_DOUBLE:
+    msgpack_pack_double (packer, g_variant_get_double (value));
+    return TRUE;
+  case G_VARIANT_CLASS_STRING:
+  case G_VARIANT_CLASS_OBJECT_PATH:
+  case G_VARIANT_CLASS_SIGNATURE:
+    pack_string (packer, value);
+    return TRUE;
+  case G_VARIANT_CLASS_VARIANT:
+  case G_VARIANT_CLASS_DICT_ENTRY:
+    return pack_children (packer, value, depth, error);
+  case G_VARIANT_CLASS_MAYBE:
+    return pack_maybe (packer, value, depth, error);
+  case G_VARIANT_CLASS_ARRAY:
+    return pack_array (packer, value, depth, error);
+  case G_VARIANT_CLASS_TUPLE:
+    msgpack_pack_array (packer, g_variant_n_children (value));
+    return pack_children (packer, value, depth + 1, error);
+  case G_VARIANT_CLASS_HANDLE:
+  default:
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of type '%s' cannot be sent", g_variant_get_type_string (value));
+    return FALSE;
+  }
+}
+
+gboolean
+tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
+{
+  guint length_before = buffer->len;
+  msgpack_packer packer;
+
+  if (value == NULL) {
+    wire_write_nil (buffer);
+    return TRUE;
+  }
+
+  msgpack_packer_init (&packer, buffer, write_to_buffer);
+  if (pack (&packer, value, 1, error))
+    return TRUE;
+  g_byte_array_set_size (buffer, length_before);
+  return FALSE;
+}
+
+/* --- from msgpack ------------------------------------------------------------------------------ */
+
+static GVariant *unpack (const msgpack_object *object);
+
+/* (transfer floating) */
+static GVariant *
+unpack_bytes (const void *bytes, gsize length)
+{
+  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, length, 1);
+}
+
+static GVariant *
+unpack_string (const msgpack_object_str *string)
+{
+  /* A GVariant string has no room for a NUL; as bytes it gets through whole. */
+  if (memchr (string->ptr, '\0', string->size) != NULL)
+    return unpack_bytes (string->ptr, string->size);
+  return g_variant_new_take_string (g_strndup (string->ptr, string->size));
+}
+
+static GVariant *
+unpack_array (const msgpack_object_array *array)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("av"));
+  for (guint32 i = 0; i < array->size; i++)
+    g_variant_builder_add (&builder, "v", unpack (&array->ptr[i]));
+  return g_variant_builder_end (&builder);
+}
+
+static gboolean
+is_string (const msgpack_object *object)
+{
+  return object->type == MSGPACK_OBJECT_STR &&
+         memchr (object->via.str.ptr, '\0', object->via.str.size) == NULL;
+}
+
+static gboolean
+has_string_keys (const msgpack_object_map *map)
+{
+  for (guint32 i = 0; i < map->size; i++)
+    if (!is_string (&map->ptr[i].key))
+      return FALSE;
+  return TRUE;
+}
+
+static GVariant *
+unpack_map (const msgpack_object_map *map)
+{
+  gboolean string_keys = has_string_keys (map);
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder,
+                          string_keys ? G_VARIANT_TYPE_VARDICT : G_VARIANT_TYPE ("a(vv)"));
+  for (guint32 i = 0; i < map->size; i++) {
+    const msgpack_object_kv *pair = &map->ptr[i];
+
+    if (string_keys) {
+      g_autofree char *key = g_strndup (pair->key.via.str.ptr, pair->key.via.str.size);
+
+      g_variant_builder_add (&builder, "{sv}", key, unpack (&pair->val));
+    } else {
+      g_variant_builder_add (&builder, "(vv)", unpack (&pair->key), unpack (&pair->val));
+    }
+  }
+  return g_variant_builder_end (&builder);
+}
+
+/* (transfer floating) */
+static GVariant *
+unpack (const msgpack_object *object)
+{
+  switch (object->type) {
+  case MSGPACK_OBJECT_BOOLEAN:
+    return g_variant_new_boolean (object->via.boolean);
+  case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    if (object->via.u64 > G_MAXINT64)
+      return g_variant_new_uint64 (object->via.u64);
+    return g_variant_new_int64 ((gint64) object->via.u64);
+  case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+    return g_variant_new_int64 (object->via.i64);
+  case MSGPACK_OBJECT_FLOAT32:
+  case MSGPACK_OBJECT_FLOAT64:
+    return g_variant_new_double (object->via.f64);
+  case MSGPACK_OBJECT_STR:
+    return unpack_string (&object->via.str);
+  case MSGPACK_OBJECT_BIN:
+    return unpack_bytes (object->via.bin.ptr, object->via.bin.size);
+  case MSGPACK_OBJECT_ARRAY:
+    return unpack_array (&object->via.array);
+  case MSGPACK_OBJECT_MAP:
+    return unpack_map (&object->via.map);
+  case MSGPACK_OBJECT_EXT:
+    return g_variant_new ("(n@ay)", (gint16) object->via.ext.type,
+                          unpack_bytes (object->via.ext.ptr, object->via.ext.size));
+  case MSGPACK_OBJECT_NIL:
+  default:
+    return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
+  }
+}
+
+static gboolean
+unpack_whole (WireValue value, msgpack_unpacked *unpacked, GError **error)
+{
+  size_t offset = 0;
+
+  if (msgpack_unpack_next (unpacked, (const char *) value.bytes, value.length, &offset) ==
+      MSGPACK_UNPACK_SUCCESS)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                       "A payload could not be decoded");
+  return FALSE;
+}
+
+gboolean
+tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
+{
+  msgpack_unpacked unpacked;
+  gboolean ok;
+
+  msgpack_unpacked_init (&unpacked);
+  ok = unpack_whole (value, &unpacked, error);
+  if (ok)
+    *ret_value = unpacked.data.type == MSGPACK_OBJECT_NIL
+                     ? NULL
+                     : g_variant_ref_sink (unpack (&unpacked.data));
+  msgpack_unpacked_destroy (&unpacked);
+  return ok;
+}
+
+gboolean
+tractor__codec_unpack_kwargs (WireValue value, GVariant **ret_kwargs, GError **error)
+{
+  g_autoptr (GVariant) kwargs = NULL;
+
+  if (!tractor__codec_unpack (value, &kwargs, error))
+    return FALSE;
+  if (kwargs == NULL || !g_variant_is_of_type (kwargs, G_VARIANT_TYPE_VARDICT)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                         "Keyword arguments must be a map with string keys");
+    return FALSE;
+  }
+  *ret_kwargs = g_steal_pointer (&kwargs);
+  return TRUE;
+}

@@ -1,0 +1,100 @@
+/* frame.c - a byte stream cut into frames.
+ *
+ * The buffer grows with what has come, never with what a length promises: a peer that announces
+ * sixteen megabytes and sends ten bytes costs one read's room. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "frame.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "tractor-error.h"
+
+#define HEADER_BYTES 4
+
+guint8 *
+tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room)
+{
+  gsize held = reader->end - reader->start;
+
+  if (reader->start > 0 && (held == 0 || reader->size - reader->end < READ_BYTES / 2)) {
+    memmove (reader->bytes, reader->bytes + reader->start, held);
+    reader->start = 0;
+    reader->end = held;
+  }
+  if (reader->size - reader->end < READ_BYTES / 2) {
+    reader->size = MAX (reader->size * 2, READ_BYTES);
+    reader->bytes = g_realloc (reader->bytes, reader->size);
+  } else if (held == 0 && reader->size > 16 * READ_BYTES) {
+    /* One large frame is no reason to keep its room for ever. */
+    g_free (reader->bytes);
+    reader->size = READ_BYTES;
+    reader->bytes = g_malloc (reader->size);
+  }
+
+  *ret_room = reader->size - reader->end;
+  return reader->bytes + reader->end;
+}
+
+void
+tractor__frame_reader_received (FrameReader *reader, gsize length)
+{
+  reader->end += length;
+}
+
+FrameResult
+tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **error)
+{
+  gsize held = reader->end - reader->start;
+  const guint8 *header = reader->bytes + reader->start;
+  guint32 length;
+
+  if (held < HEADER_BYTES)
+    return FRAME_INCOMPLETE;
+
+  memcpy (&length, header, sizeof length);
+  length = GUINT32_FROM_LE (length);
+  if (length == 0 || length > LIMIT_FRAME_BYTES) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                 "a frame of %u bytes; 1 to %u are allowed", length, LIMIT_FRAME_BYTES);
+    return FRAME_INVALID;
+  }
+  if (held - HEADER_BYTES < length)
+    return FRAME_INCOMPLETE;
+
+  ret_body->bytes = header + HEADER_BYTES;
+  ret_body->length = length;
+  reader->start += HEADER_BYTES + length;
+  return FRAME_COMPLETE;
+}
+
+gboolean
+tractor__frame_reader_is_inside (const FrameReader *reader)
+{
+  return reader->end > reader->start;
+}
+
+void
+tractor__frame_reader_clear (FrameReader *reader)
+{
+  g_clear_pointer (&reader->bytes, g_free);
+  *reader = (FrameReader){0};
+}
+
+guint
+tractor__frame_begin (WireBuffer *buffer)
+{
+  guint start = buffer->len;
+
+  wire_append_literal (buffer, "\0\0\0\0");
+  return start;
+}
+
+void
+tractor__frame_end (WireBuffer *buffer, guint start)
+{
+  guint32 length = GUINT32_TO_LE (buffer->len - start - HEADER_BYTES);
+
+  memcpy (buffer->data + start, &length, sizeof length);
+}

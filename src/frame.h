@@ -1,0 +1,39 @@
+/* frame.h - a byte stream cut into frames: four bytes of length, little-endian, then the body. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "wire.h"
+
+typedef enum {
+  FRAME_COMPLETE,
+  FRAME_INCOMPLETE,
+  FRAME_INVALID
+} FrameResult;
+
+/* Bytes that have been received, the oldest at @start. Zeroed memory is an empty one. */
+typedef struct {
+  guint8 *bytes;
+  gsize size;
+  gsize start;
+  gsize end;
+} FrameReader;
+
+/* Where to receive to, and how much there is room for: at least one byte, and enough for the rest
+ * of the current frame only as far as its bytes have really come. */
+G_GNUC_INTERNAL guint8 *tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room);
+G_GNUC_INTERNAL void tractor__frame_reader_received (FrameReader *reader, gsize length);
+/* Takes the next body, which stays valid until the next tractor__frame_reader_get_room(). */
+G_GNUC_INTERNAL FrameResult tractor__frame_reader_next (FrameReader *reader,
+                                                        WireValue *ret_body,
+                                                        GError **error);
+/* Whether the stream would end inside a frame now. */
+G_GNUC_INTERNAL gboolean tractor__frame_reader_is_inside (const FrameReader *reader);
+G_GNUC_INTERNAL void tractor__frame_reader_clear (FrameReader *reader);
+
+/* A frame is written between these two, straight into what will be sent. */
+G_GNUC_INTERNAL guint tractor__frame_begin (WireBuffer *buffer);
+G_GNUC_INTERNAL void tractor__frame_end (WireBuffer *buffer, guint start);

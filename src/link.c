@@ -1,0 +1,395 @@
+/* link.c - one connection to another actor.
+ *
+ * While a link runs, its own task reads: what has come in one large read is cut into frames, and
+ * each is dealt with at once, without waiting. A second task writes: whoever has something to send
+ * appends a frame to link->out and rings the doorbell, so everything that becomes ready in one
+ * round of tasks goes out in one write. Frames are whole in link->out or not there, so a cancelled
+ * sender cannot leave half a frame behind.
+ *
+ * Functions that the peer calls run as tasks in the link's nursery (rpc.c), so they end with the
+ * link. Calls to the peer wait for their outcome by call id; when the link has ended, whoever
+ * watches the peer says what became of it, and every call that is open gets that as its outcome
+ * (tractor__link_fail). So no call outlives its peer.
+ *
+ * A peer that breaks the protocol ends its own link and nothing else. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "remote-error.h"
+#include "rpc.h"
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+Link *
+tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
+{
+  Link *link = g_new0 (Link, 1);
+
+  link->refs = 1;
+  link->runtime = runtime;
+  link->fd = fd;
+  actor_id_copy (peer, &link->peer);
+  link->out = g_byte_array_new ();
+  link->ended = tractor_event_new ();
+  link->calls = g_hash_table_new (g_str_hash, g_str_equal);
+  link->rpc_tasks = g_hash_table_new (g_str_hash, g_str_equal);
+  tractor_channel_open (1, NULL, &link->doorbell, &link->doorbell_out);
+  return link;
+}
+
+Link *
+tractor__link_ref (Link *link)
+{
+  link->refs++;
+  return link;
+}
+
+void
+tractor__link_unref (Link *link)
+{
+  if (link == NULL || --link->refs > 0)
+    return;
+
+  g_assert (link->nursery == NULL && g_hash_table_size (link->calls) == 0);
+  tractor_sender_close (link->doorbell);
+  tractor_receiver_close (link->doorbell_out);
+  if (link->fd >= 0)
+    close (link->fd);
+  tractor__frame_reader_clear (&link->reader);
+  g_byte_array_unref (link->out);
+  g_hash_table_unref (link->calls);
+  g_hash_table_unref (link->rpc_tasks);
+  tractor_event_free (link->ended);
+  actor_id_clear (&link->peer);
+  g_clear_pointer (&link->stop_cid, g_free);
+  g_clear_error (&link->read_failure);
+  g_clear_error (&link->failure);
+  g_free (link);
+}
+
+void
+tractor__link_fail (Link *link, GError *failure)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_clear_error (&link->failure);
+  link->failure = failure;
+
+  g_hash_table_iter_init (&iter, link->calls);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Call *call = value;
+
+    g_hash_table_iter_remove (&iter);
+    call->error = g_error_copy (link->failure);
+    tractor_event_set (call->done);
+  }
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+void
+tractor__link_flush (Link *link)
+{
+  /* A doorbell that has been rung and not yet heard is full: that is enough. */
+  if (link->doorbell != NULL)
+    tractor_sender_send_nowait (link->doorbell, NULL, NULL);
+}
+
+gboolean
+tractor__link_wait_for_room (Link *link, GError **error)
+{
+  while (link->out->len > LIMIT_QUEUED_BYTES && link->doorbell != NULL) {
+    if (link->room == NULL)
+      link->room = tractor_event_new ();
+    if (!tractor_event_wait (link->room, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+set_transport_error (Link *link, GError **error, const char *what)
+{
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+               "The connection to actor '%s' is closed: %s", link->peer.name, what);
+  return FALSE;
+}
+
+static gboolean
+write_all (Link *link, const WireBuffer *buffer, GError **error)
+{
+  gsize written = 0;
+
+  while (written < buffer->len) {
+    gssize n =
+        send (link->fd, buffer->data + written, buffer->len - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n >= 0) {
+      written += (gsize) n;
+    } else if (errno == EAGAIN || errno == ENOBUFS) {
+      if (!tractor_fd_watch_wait (link->watch, G_IO_OUT, error))
+        return FALSE;
+    } else if (errno != EINTR) {
+      return set_transport_error (link, error, g_strerror (errno));
+    }
+  }
+  return TRUE;
+}
+
+/* Takes what is queued, leaving @spare's room in its place. Returns: what was queued. */
+static WireBuffer *
+take_queued (Link *link, WireBuffer *spare)
+{
+  WireBuffer *queued = link->out;
+
+  if (spare->len > LIMIT_QUEUED_BYTES) { /* one large frame is no reason to keep its room */
+    g_byte_array_unref (spare);
+    spare = g_byte_array_new ();
+  }
+  g_byte_array_set_size (spare, 0);
+  link->out = spare;
+  return queued;
+}
+
+static void
+tell_of_room (Link *link)
+{
+  TractorEvent *room = g_steal_pointer (&link->room);
+
+  if (room == NULL)
+    return;
+  tractor_event_set (room); /* which takes all that wait out of it */
+  tractor_event_free (room);
+}
+
+static gboolean
+run_writer (gpointer data, GError **error)
+{
+  Link *link = data;
+  WireBuffer *buffer = g_byte_array_new ();
+  gboolean ok = TRUE;
+  gpointer ring;
+
+  while (ok && tractor_receiver_receive (link->doorbell_out, &ring, error))
+    while (ok && link->out->len > 0) {
+      buffer = take_queued (link, buffer);
+      tell_of_room (link);
+      ok = write_all (link, buffer, error);
+    }
+  g_byte_array_unref (buffer);
+  tell_of_room (link);
+
+  if (*error != NULL && (*error)->code == TRACTOR_ERROR_TRANSPORT_CLOSED) {
+    /* The peer is gone; reading will say so too, but need not soon. */
+    tractor__link_close (link);
+    g_clear_error (error);
+  }
+  return *error == NULL;
+}
+
+/* --- calls ------------------------------------------------------------------------------------- */
+
+void
+tractor__link_make_cid (Link *link, char cid[CID_BYTES])
+{
+  g_snprintf (cid, CID_BYTES, "%" G_GINT64_MODIFIER "x", ++link->last_cid);
+}
+
+void
+tractor__link_send_cancel (Link *link)
+{
+  if (link->cancel_cid[0] != '\0')
+    return;
+  tractor__link_make_cid (link, link->cancel_cid);
+  tractor__msg_write_start (link->out, link->cancel_cid, "self", "cancel", NULL, &link->runtime->id,
+                            NULL);
+  tractor__link_flush (link);
+}
+
+/* @msg is the last that comes for its call. */
+static void
+finish_call (Link *link, const Msg *msg)
+{
+  g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
+  Call *call = cid != NULL ? g_hash_table_lookup (link->calls, cid) : NULL;
+
+  if (call == NULL) {
+    g_debug ("actor '%s' answered call '%s', which nobody waits for", link->peer.name,
+             cid != NULL ? cid : "");
+    return;
+  }
+  g_hash_table_remove (link->calls, cid);
+  if (msg->type == MSG_ERROR)
+    call->error = tractor__remote_error_read (msg, &link->peer);
+  else
+    tractor__codec_unpack (msg->fields[FIELD_PLD], &call->result, &call->error);
+  tractor_event_set (call->done);
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+static gboolean
+check_peer_aid (Link *link, const Msg *msg, GError **error)
+{
+  g_auto (ActorId) id = {tractor__msg_dup_string (msg, FIELD_NAME),
+                         tractor__msg_dup_string (msg, FIELD_UUID)};
+
+  if (msg->type != MSG_AID || !actor_id_equal (&id, &link->peer)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "it did not introduce itself as the actor that it was spawned to be");
+    return FALSE;
+  }
+  link->has_peer_aid = TRUE;
+  if (link->on_peer_aid != NULL)
+    link->on_peer_aid (link, link->data);
+  return TRUE;
+}
+
+static gboolean
+handle_message (Link *link, const Msg *msg, GError **error)
+{
+  if (!link->has_peer_aid)
+    return check_peer_aid (link, msg, error);
+
+  switch (msg->type) {
+  case MSG_START:
+    return tractor__rpc_handle_start (link, msg, error);
+  case MSG_START_ACK:
+    if (link->cancel_cid[0] != '\0' && link->on_ack != NULL &&
+        tractor__msg_string_equals (msg, FIELD_CID, link->cancel_cid))
+      link->on_ack (link, link->data);
+    return TRUE;
+  case MSG_RETURN:
+  case MSG_ERROR:
+  case MSG_CANCEL_ACK:
+    finish_call (link, msg);
+    return TRUE;
+  case MSG_STARTED:
+  case MSG_YIELD:
+  case MSG_STOP:
+    return TRUE; /* of a dialog that we have not opened */
+  case MSG_AID:
+  case MSG_SPAWN_SPEC:
+  default:
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "it introduced itself twice");
+    return FALSE;
+  }
+}
+
+/* Deals with every whole frame that has come. */
+static gboolean
+handle_frames (Link *link, GError **error)
+{
+  WireValue body;
+  Msg msg;
+
+  for (;;) {
+    switch (tractor__frame_reader_next (&link->reader, &body, error)) {
+    case FRAME_INCOMPLETE:
+      return TRUE;
+    case FRAME_INVALID:
+      return FALSE;
+    case FRAME_COMPLETE:
+      if (!tractor__msg_read (body, &msg, error) || !handle_message (link, &msg, error))
+        return FALSE;
+    }
+  }
+}
+
+/* Ends only with an error: the peer's, or CANCELLED. */
+static gboolean
+read_until_end (Link *link, GError **error)
+{
+  gboolean ok = handle_frames (link, error); /* what came along with the introduction */
+
+  while (ok) {
+    gsize room;
+    guint8 *at = tractor__frame_reader_get_room (&link->reader, &room);
+    gssize n = recv (link->fd, at, room, MSG_DONTWAIT);
+
+    if (n > 0) {
+      tractor__frame_reader_received (&link->reader, (gsize) n);
+      /* A short read took all that there was. */
+      ok = handle_frames (link, error) &&
+           ((gsize) n < room ? tractor_fd_watch_wait (link->watch, G_IO_IN, error)
+                             : tractor_checkpoint (error));
+    } else if (n == 0) {
+      return set_transport_error (link, error,
+                                  tractor__frame_reader_is_inside (&link->reader)
+                                      ? "it ended in the middle of a frame"
+                                      : "the other end closed it");
+    } else if (errno == EAGAIN) {
+      ok = tractor_fd_watch_wait (link->watch, G_IO_IN, error);
+    } else if (errno != EINTR) {
+      return set_transport_error (link, error, g_strerror (errno));
+    }
+  }
+
+  if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL))
+    g_prefix_error (error, "Actor '%s' broke the protocol: ", link->peer.name);
+  return FALSE;
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+/* Leaves @error set only if the link's task is cancelled itself. */
+static void
+read_in_scope (Link *link, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  link->reading = scope;
+  read_until_end (link, error);
+  link->reading = NULL;
+  if (tractor_cancel_scope_absorb (scope, error) ||
+      g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    return;
+  link->read_failure = g_steal_pointer (error);
+  if (link->on_lost != NULL)
+    link->on_lost (link, link->data);
+}
+
+gboolean
+tractor__link_run (gpointer data, GError **error)
+{
+  Link *link = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  link->watch = tractor_fd_watch_open (link->fd, error);
+  if (link->watch != NULL) {
+    link->nursery = nursery;
+    if (tractor_nursery_spawn (nursery, "link writer", run_writer, link, NULL, error)) {
+      tractor__link_flush (link);
+      read_in_scope (link, error);
+    }
+    tractor__link_cancel_rpc_tasks (link, &link->peer);
+    /* The writer ends when it has written what is queued, or can no longer wait for that. */
+    g_clear_pointer (&link->doorbell, tractor_sender_close);
+    tractor_cancel_scope_set_deadline (tractor_nursery_get_scope (nursery),
+                                       tractor_now () + PATIENCE_ACK_USEC);
+  }
+
+  tractor_nursery_join (nursery, error);
+  link->nursery = NULL;
+  g_clear_pointer (&link->watch, tractor_fd_watch_close);
+  close (link->fd);
+  link->fd = -1;
+  tractor_event_set (link->ended);
+  return *error == NULL;
+}
+
+void
+tractor__link_close (Link *link)
+{
+  if (link->reading != NULL)
+    tractor_cancel_scope_cancel (link->reading, "link closed");
+}

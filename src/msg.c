@@ -1,0 +1,540 @@
+/* msg.c - the protocol's messages: read in place, and written.
+ *
+ * Two tables say everything about reading: what type each field must have, and which fields each
+ * message must have. Unknown keys are skipped and the order of keys is free, as upstream has it;
+ * everything else that is wrong is the peer's fault, and ends its connection.
+ *
+ * Three keys of ours are added where upstream ignores unknown ones: "domain" and "code" carry a
+ * GError across, "host" and "depth" a child's place. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "msg.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "codec.h"
+#include "frame.h"
+#include "tractor-error.h"
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+typedef enum {
+  KIND_ANY,
+  KIND_STRING,
+  KIND_INTEGER,
+  KIND_BOOLEAN,
+  KIND_MAP,
+  KIND_ID,  /* an array of two strings */
+  KIND_IDS, /* an array of those */
+} Kind;
+
+static const struct {
+  const char *key;
+  Kind kind;
+} fields[N_FIELDS] = {
+    [FIELD_CID] = {"cid", KIND_STRING},
+    [FIELD_NAME] = {"name", KIND_STRING},
+    [FIELD_UUID] = {"uuid", KIND_STRING},
+    [FIELD_PID] = {"pid", KIND_INTEGER},
+    [FIELD_IS_REGISTRAR] = {"is_registrar", KIND_BOOLEAN},
+    [FIELD_IS_PROBE] = {"is_probe", KIND_BOOLEAN},
+    [FIELD_NS] = {"ns", KIND_STRING},
+    [FIELD_FUNC] = {"func", KIND_STRING},
+    [FIELD_KWARGS] = {"kwargs", KIND_MAP},
+    [FIELD_UID] = {"uid", KIND_ID},
+    [FIELD_FUNCTYPE] = {"functype", KIND_STRING},
+    [FIELD_PLD] = {"pld", KIND_ANY},
+    [FIELD_SRC_UID] = {"src_uid", KIND_ID},
+    [FIELD_SRC_TYPE] = {"src_type_str", KIND_STRING},
+    [FIELD_BOXED_TYPE] = {"boxed_type_str", KIND_STRING},
+    [FIELD_RELAY_PATH] = {"relay_path", KIND_IDS},
+    [FIELD_MESSAGE] = {"message", KIND_STRING},
+    [FIELD_BACKTRACE] = {"tb_str", KIND_STRING},
+    [FIELD_CANCELLER] = {"canceller", KIND_ID},
+    [FIELD_DOMAIN] = {"domain", KIND_STRING},
+    [FIELD_CODE] = {"code", KIND_INTEGER},
+    [FIELD_ENABLE_MODULES] = {"enable_modules", KIND_MAP},
+    [FIELD_HOST] = {"host", KIND_STRING},
+    [FIELD_DEPTH] = {"depth", KIND_INTEGER},
+};
+
+#define BIT(field) (1u << (field))
+
+static const struct {
+  const char *name;
+  guint32 required;
+} types[] = {
+    [MSG_AID] = {"Aid", BIT (FIELD_NAME) | BIT (FIELD_UUID)},
+    [MSG_SPAWN_SPEC] = {"SpawnSpec", BIT (FIELD_ENABLE_MODULES)},
+    [MSG_START] = {"Start", BIT (FIELD_CID) | BIT (FIELD_NS) | BIT (FIELD_FUNC) |
+                                BIT (FIELD_KWARGS) | BIT (FIELD_UID)},
+    [MSG_START_ACK] = {"StartAck", BIT (FIELD_CID) | BIT (FIELD_FUNCTYPE)},
+    [MSG_STARTED] = {"Started", BIT (FIELD_CID) | BIT (FIELD_PLD)},
+    [MSG_YIELD] = {"Yield", BIT (FIELD_CID) | BIT (FIELD_PLD)},
+    [MSG_STOP] = {"Stop", BIT (FIELD_CID)},
+    [MSG_RETURN] = {"Return", BIT (FIELD_CID) | BIT (FIELD_PLD)},
+    [MSG_CANCEL_ACK] = {"CancelAck", BIT (FIELD_CID) | BIT (FIELD_PLD)},
+    [MSG_ERROR] = {"Error", BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) | BIT (FIELD_BOXED_TYPE) |
+                                BIT (FIELD_RELAY_PATH)},
+};
+
+static gboolean
+item_equals (const WireItem *item, const char *string)
+{
+  return item->type == WIRE_STRING && item->length == strlen (string) &&
+         memcmp (item->bytes, string, item->length) == 0;
+}
+
+static gboolean
+is_id (WireReader *reader)
+{
+  WireItem item;
+
+  if (!tractor__wire_read (reader, &item) || item.type != WIRE_ARRAY || item.length != 2)
+    return FALSE;
+  for (int i = 0; i < 2; i++)
+    if (!tractor__wire_read (reader, &item) || item.type != WIRE_STRING)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+is_of_kind (WireValue value, Kind kind)
+{
+  WireReader reader = {value.bytes, value.bytes + value.length};
+  WireItem item;
+
+  if (kind == KIND_ID)
+    return is_id (&reader);
+  tractor__wire_read (&reader, &item);
+  switch (kind) {
+  case KIND_STRING:
+    return item.type == WIRE_STRING && memchr (item.bytes, '\0', item.length) == NULL;
+  case KIND_INTEGER:
+    return item.type == WIRE_INTEGER;
+  case KIND_BOOLEAN:
+    return item.type == WIRE_BOOLEAN;
+  case KIND_MAP:
+    return item.type == WIRE_MAP;
+  case KIND_IDS:
+    if (item.type != WIRE_ARRAY)
+      return FALSE;
+    for (guint32 i = 0; i < item.length; i++)
+      if (!is_id (&reader))
+        return FALSE;
+    return TRUE;
+  case KIND_ANY:
+  case KIND_ID:
+  default:
+    return TRUE;
+  }
+}
+
+static gboolean
+set_protocol_error (GError **error, const char *problem, const char *what)
+{
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "%s '%s'", problem, what);
+  return FALSE;
+}
+
+/* Returns: the field's number, or N_FIELDS for a key that is not ours. */
+static Field
+find_field (const WireItem *key)
+{
+  for (Field field = 0; field < N_FIELDS; field++)
+    if (item_equals (key, fields[field].key))
+      return field;
+  return N_FIELDS;
+}
+
+static gboolean
+read_type (Msg *msg, WireReader *reader, gboolean *has_type, GError **error)
+{
+  WireItem item;
+
+  tractor__wire_read (reader, &item);
+  if (*has_type)
+    return set_protocol_error (error, "twice the key", "msg_type");
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    if (item_equals (&item, types[i].name)) {
+      msg->type = (MsgType) i;
+      *has_type = TRUE;
+      return TRUE;
+    }
+  return set_protocol_error (error, "an unknown type of message", "msg_type");
+}
+
+static gboolean
+read_field (Msg *msg, WireReader *reader, Field field, guint32 *seen, GError **error)
+{
+  WireValue value;
+
+  tractor__wire_read_value (reader, &value);
+  if (field == N_FIELDS)
+    return TRUE;
+  if (*seen & BIT (field))
+    return set_protocol_error (error, "twice the key", fields[field].key);
+  *seen |= BIT (field);
+  if (value.bytes[0] == 0xc0 && fields[field].kind != KIND_ANY)
+    return TRUE; /* nil: as if it were not there */
+  if (!is_of_kind (value, fields[field].kind))
+    return set_protocol_error (error, "a wrong value for the key", fields[field].key);
+  msg->fields[field] = value;
+  return TRUE;
+}
+
+static gboolean
+has_required (const Msg *msg, GError **error)
+{
+  for (Field field = 0; field < N_FIELDS; field++)
+    if ((types[msg->type].required & BIT (field)) && msg->fields[field].bytes == NULL) {
+      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "a message '%s' without '%s'",
+                   types[msg->type].name, fields[field].key);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+tractor__msg_read (WireValue body, Msg *msg, GError **error)
+{
+  WireReader reader = {body.bytes, body.bytes + body.length};
+  gboolean has_type = FALSE;
+  guint32 seen = 0;
+  gsize offset;
+  const char *problem = tractor__wire_check (body.bytes, body.length, &offset);
+  WireItem map;
+
+  G_STATIC_ASSERT (N_FIELDS <= 32);
+  if (problem != NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "%s, at byte %" G_GSIZE_FORMAT,
+                 problem, offset);
+    return FALSE;
+  }
+  tractor__wire_read (&reader, &map);
+  if (map.type != WIRE_MAP)
+    return set_protocol_error (error, "a message that is not a map:", "frame");
+
+  memset (msg, 0, sizeof *msg);
+  for (guint32 i = 0; i < map.length; i++) {
+    WireItem key;
+
+    tractor__wire_read (&reader, &key);
+    if (key.type != WIRE_STRING)
+      return set_protocol_error (error, "a key that is not a string:", "frame");
+    if (item_equals (&key, "msg_type")
+            ? !read_type (msg, &reader, &has_type, error)
+            : !read_field (msg, &reader, find_field (&key), &seen, error))
+      return FALSE;
+  }
+  if (!has_type)
+    return set_protocol_error (error, "a message without", "msg_type");
+  return has_required (msg, error);
+}
+
+/* --- what a message says ----------------------------------------------------------------------- */
+
+static gboolean
+read_item (const Msg *msg, Field field, WireReader *ret_reader, WireItem *ret_item)
+{
+  WireValue value = msg->fields[field];
+
+  if (value.bytes == NULL)
+    return FALSE;
+  *ret_reader = (WireReader){value.bytes, value.bytes + value.length};
+  return tractor__wire_read (ret_reader, ret_item);
+}
+
+char *
+tractor__msg_dup_string (const Msg *msg, Field field)
+{
+  WireReader reader;
+  WireItem item;
+
+  if (!read_item (msg, field, &reader, &item))
+    return NULL;
+  return g_strndup ((const char *) item.bytes, item.length);
+}
+
+gboolean
+tractor__msg_string_equals (const Msg *msg, Field field, const char *string)
+{
+  WireReader reader;
+  WireItem item;
+
+  return read_item (msg, field, &reader, &item) && item_equals (&item, string);
+}
+
+gint64
+tractor__msg_get_integer (const Msg *msg, Field field)
+{
+  WireReader reader;
+  WireItem item;
+
+  return read_item (msg, field, &reader, &item) ? item.integer : 0;
+}
+
+static char *
+take_string (WireReader *reader)
+{
+  WireItem item;
+
+  tractor__wire_read (reader, &item);
+  return g_strndup ((const char *) item.bytes, item.length);
+}
+
+gboolean
+tractor__msg_get_id (const Msg *msg, Field field, ActorId *ret_id)
+{
+  WireReader reader;
+  WireItem item;
+
+  if (!read_item (msg, field, &reader, &item))
+    return FALSE;
+  ret_id->name = take_string (&reader);
+  ret_id->uuid = take_string (&reader);
+  return TRUE;
+}
+
+char **
+tractor__msg_dup_ids (const Msg *msg, Field field)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  WireReader reader;
+  WireItem item;
+  WireItem pair;
+
+  if (read_item (msg, field, &reader, &item))
+    for (guint32 i = 0; i < MIN (item.length, LIMIT_RELAYS); i++) {
+      g_auto (ActorId) id = {0};
+      g_autofree char *text = NULL;
+
+      tractor__wire_read (&reader, &pair);
+      id.name = take_string (&reader);
+      id.uuid = take_string (&reader);
+      text = actor_id_to_string (&id);
+      g_strv_builder_add (builder, text);
+    }
+  return g_strv_builder_end (builder);
+}
+
+char **
+tractor__msg_dup_keys (const Msg *msg, Field field)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  WireReader reader;
+  WireItem item;
+
+  if (!read_item (msg, field, &reader, &item))
+    return NULL;
+  for (guint32 i = 0; i < item.length; i++) {
+    WireItem key;
+    WireValue value;
+
+    tractor__wire_read (&reader, &key);
+    tractor__wire_read_value (&reader, &value);
+    if (key.type == WIRE_STRING) {
+      g_autofree char *text = g_strndup ((const char *) key.bytes, key.length);
+
+      g_strv_builder_add (builder, text);
+    }
+  }
+  return g_strv_builder_end (builder);
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+static void
+write_id (WireBuffer *buffer, const ActorId *id)
+{
+  tractor__wire_write_array (buffer, 2);
+  tractor__wire_write_string (buffer, id->name);
+  tractor__wire_write_string (buffer, id->uuid);
+}
+
+/* @text: "name@uuid"; a name may contain an '@', a uuid does not. */
+static void
+write_id_text (WireBuffer *buffer, const char *text)
+{
+  const char *at = text != NULL ? strrchr (text, '@') : NULL;
+  g_autofree char *name = at != NULL ? g_strndup (text, (gsize) (at - text)) : NULL;
+
+  if (at == NULL) {
+    wire_write_nil (buffer);
+    return;
+  }
+  tractor__wire_write_array (buffer, 2);
+  tractor__wire_write_string (buffer, name);
+  tractor__wire_write_string (buffer, at + 1);
+}
+
+void
+tractor__msg_write_aid (WireBuffer *buffer, const ActorId *id)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x86\xa8msg_type\xa3"
+                               "Aid"
+                               "\xa4name");
+  tractor__wire_write_string (buffer, id->name);
+  wire_append_literal (buffer, "\xa4uuid");
+  tractor__wire_write_string (buffer, id->uuid);
+  wire_append_literal (buffer, "\xa3pid");
+  tractor__wire_write_integer (buffer, getpid ());
+  wire_append_literal (buffer, "\xacis_registrar\xc2\xa8is_probe\xc2");
+  tractor__frame_end (buffer, start);
+}
+
+void
+tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
+{
+  guint start = tractor__frame_begin (buffer);
+  guint n_modules = spec->modules != NULL ? g_strv_length ((char **) spec->modules) : 0;
+
+  wire_append_literal (buffer, "\x89\xa8msg_type\xa9SpawnSpec"
+                               "\xb1_parent_main_data\x80"
+                               "\xad_runtime_vars\x80"
+                               "\xa9reg_addrs\x90"
+                               "\xaa"
+                               "bind_addrs\xc0"
+                               "\xa3uid");
+  write_id (buffer, &spec->id);
+  wire_append_literal (buffer, "\xa4host");
+  if (spec->host != NULL)
+    tractor__wire_write_string (buffer, spec->host);
+  else
+    wire_write_nil (buffer);
+  wire_append_literal (buffer, "\xa5"
+                               "depth");
+  tractor__wire_write_integer (buffer, spec->depth);
+  wire_append_literal (buffer, "\xae"
+                               "enable_modules");
+  if (spec->modules == NULL) {
+    wire_append_literal (buffer, "\x81\xa1*\xa0"); /* all that there are */
+  } else {
+    tractor__wire_write_map (buffer, n_modules);
+    for (guint i = 0; i < n_modules; i++) {
+      tractor__wire_write_string (buffer, spec->modules[i]);
+      tractor__wire_write_string (buffer, "");
+    }
+  }
+  tractor__frame_end (buffer, start);
+}
+
+gboolean
+tractor__msg_write_start (WireBuffer *buffer,
+                          const char *cid,
+                          const char *ns,
+                          const char *func,
+                          GVariant *kwargs,
+                          const ActorId *self,
+                          GError **error)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x87\xa8msg_type\xa5Start\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa2ns");
+  tractor__wire_write_string (buffer, ns);
+  wire_append_literal (buffer, "\xa4"
+                               "func");
+  tractor__wire_write_string (buffer, func);
+  wire_append_literal (buffer, "\xa6kwargs");
+  if (kwargs == NULL) {
+    tractor__wire_write_map (buffer, 0);
+  } else if (!tractor__codec_pack (buffer, kwargs, error)) {
+    g_byte_array_set_size (buffer, start);
+    return FALSE;
+  }
+  wire_append_literal (buffer, "\xa3uid");
+  write_id (buffer, self);
+  wire_append_literal (buffer, "\xa8pld_spec\xaatyping.Any");
+  tractor__frame_end (buffer, start);
+  return TRUE;
+}
+
+void
+tractor__msg_write_start_ack (WireBuffer *buffer, const char *cid, const char *functype)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa8StartAck\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa8"
+                               "functype");
+  tractor__wire_write_string (buffer, functype);
+  tractor__frame_end (buffer, start);
+}
+
+gboolean
+tractor__msg_write_return (WireBuffer *buffer, const char *cid, GVariant *result, GError **error)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa6Return\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa3pld");
+  if (!tractor__codec_pack (buffer, result, error)) {
+    g_byte_array_set_size (buffer, start);
+    return FALSE;
+  }
+  tractor__frame_end (buffer, start);
+  return TRUE;
+}
+
+void
+tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa9"
+                               "CancelAck\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa3pld\xc3");
+  tractor__frame_end (buffer, start);
+}
+
+void
+tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x8e\xa8msg_type\xa5"
+                               "Error\xa7src_uid");
+  write_id_text (buffer, error_msg->src_uid);
+  wire_append_literal (buffer, "\xacsrc_type_str");
+  tractor__wire_write_string (buffer, error_msg->src_type);
+  wire_append_literal (buffer, "\xae"
+                               "boxed_type_str");
+  tractor__wire_write_string (buffer, error_msg->boxed_type);
+  wire_append_literal (buffer, "\xaarelay_path");
+  tractor__wire_write_array (buffer, g_strv_length ((char **) error_msg->relay_path));
+  for (const char *const *relay = error_msg->relay_path; *relay != NULL; relay++)
+    write_id_text (buffer, *relay);
+  wire_append_literal (buffer, "\xa7message");
+  tractor__wire_write_string (buffer, error_msg->message);
+  wire_append_literal (buffer, "\xa6tb_str");
+  tractor__wire_write_string (buffer, error_msg->backtrace);
+  wire_append_literal (buffer, "\xa9"
+                               "canceller");
+  write_id_text (buffer, error_msg->canceller);
+  wire_append_literal (buffer, "\xa6sender\xc0\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, error_msg->cid);
+  wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
+                               "domain");
+  if (error_msg->domain != NULL)
+    tractor__wire_write_string (buffer, error_msg->domain);
+  else
+    wire_write_nil (buffer);
+  wire_append_literal (buffer, "\xa4"
+                               "code");
+  tractor__wire_write_integer (buffer, error_msg->code);
+  tractor__frame_end (buffer, start);
+}

@@ -1,0 +1,119 @@
+/* msg.h - the protocol's messages: read in place, and written.
+ *
+ * The wire protocol is that of the Python project tractor: each frame holds one map whose key
+ * "msg_type" names it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "actor-id.h"
+#include "wire.h"
+
+typedef enum {
+  MSG_AID,
+  MSG_SPAWN_SPEC,
+  MSG_START,
+  MSG_START_ACK,
+  MSG_STARTED,
+  MSG_YIELD,
+  MSG_STOP,
+  MSG_RETURN,
+  MSG_CANCEL_ACK,
+  MSG_ERROR,
+} MsgType;
+
+typedef enum {
+  FIELD_CID,
+  FIELD_NAME,
+  FIELD_UUID,
+  FIELD_PID,
+  FIELD_IS_REGISTRAR,
+  FIELD_IS_PROBE,
+  FIELD_NS,
+  FIELD_FUNC,
+  FIELD_KWARGS,
+  FIELD_UID,
+  FIELD_FUNCTYPE,
+  FIELD_PLD,
+  FIELD_SRC_UID,
+  FIELD_SRC_TYPE,
+  FIELD_BOXED_TYPE,
+  FIELD_RELAY_PATH,
+  FIELD_MESSAGE,
+  FIELD_BACKTRACE,
+  FIELD_CANCELLER,
+  FIELD_DOMAIN, /* ours: of a GError */
+  FIELD_CODE,   /* ours */
+  FIELD_ENABLE_MODULES,
+  FIELD_HOST,  /* ours: which loop a child is to run on */
+  FIELD_DEPTH, /* ours: of a child in the tree */
+  N_FIELDS,
+} Field;
+
+/* A message whose fields point into its frame. */
+typedef struct {
+  MsgType type;
+  WireValue fields[N_FIELDS]; /* bytes NULL: not there, or nil */
+} Msg;
+
+/* Checks and reads a frame's body. Returns: FALSE with PROTOCOL, saying what is wrong and where. */
+G_GNUC_INTERNAL gboolean tractor__msg_read (WireValue body, Msg *ret_msg, GError **error);
+
+/* (transfer full) (nullable): NULL if the field is not there. */
+G_GNUC_INTERNAL char *tractor__msg_dup_string (const Msg *msg, Field field);
+G_GNUC_INTERNAL gboolean tractor__msg_string_equals (const Msg *msg,
+                                                     Field field,
+                                                     const char *string);
+G_GNUC_INTERNAL gint64 tractor__msg_get_integer (const Msg *msg, Field field);
+/* Of a [name, uuid] pair. Returns: FALSE if it is not there. */
+G_GNUC_INTERNAL gboolean tractor__msg_get_id (const Msg *msg, Field field, ActorId *ret_id);
+/* (transfer full) (array zero-terminated=1): "name@uuid" of each pair in an array, at most
+ * LIMIT_RELAYS of them. */
+G_GNUC_INTERNAL char **tractor__msg_dup_ids (const Msg *msg, Field field);
+/* (transfer full) (array zero-terminated=1) (nullable): the keys of a map; NULL if it is not there. */
+G_GNUC_INTERNAL char **tractor__msg_dup_keys (const Msg *msg, Field field);
+
+G_GNUC_INTERNAL void tractor__msg_write_aid (WireBuffer *buffer, const ActorId *id);
+
+typedef struct {
+  ActorId id;                 /* what the child is to be called */
+  const char *const *modules; /* (nullable): all */
+  const char *host;           /* (nullable): the first */
+  guint depth;
+} SpawnSpec;
+
+G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);
+/* @kwargs: (nullable). Returns: FALSE with MSG_TYPE, and nothing written. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_start (WireBuffer *buffer,
+                                                   const char *cid,
+                                                   const char *ns,
+                                                   const char *func,
+                                                   GVariant *kwargs,
+                                                   const ActorId *self,
+                                                   GError **error);
+G_GNUC_INTERNAL void
+tractor__msg_write_start_ack (WireBuffer *buffer, const char *cid, const char *functype);
+/* @result: (nullable). Returns: FALSE with MSG_TYPE, and nothing written. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_return (WireBuffer *buffer,
+                                                    const char *cid,
+                                                    GVariant *result,
+                                                    GError **error);
+G_GNUC_INTERNAL void tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid);
+
+typedef struct {
+  const char *src_uid; /* "name@uuid" */
+  const char *src_type;
+  const char *boxed_type;
+  const char *const *relay_path; /* (array zero-terminated=1) */
+  const char *message;
+  const char *backtrace;
+  const char *canceller; /* (nullable) */
+  const char *cid;
+  const char *domain; /* (nullable) */
+  gint64 code;
+} ErrorMsg;
+
+G_GNUC_INTERNAL void tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg);

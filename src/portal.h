@@ -1,0 +1,12 @@
+/* portal.h - the calling side. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "supervise.h"
+
+/* (transfer full): a portal to a child. */
+G_GNUC_INTERNAL TractorPortal *tractor__portal_new (Child *child);

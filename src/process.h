@@ -1,0 +1,52 @@
+/* process.h - a child process: made by exec, watched by pidfd, reaped once. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* What a child finds where, agreed between process.c and child.c. */
+#define CHILD_LINK_FD   3 /* the socket to its parent */
+#define CHILD_STDERR_FD 4 /* where its stderr goes once it has booted; until then fd 2 is a file */
+#define CHILD_VARIABLE  "TRACTOR_PARENT_FD"
+
+typedef enum {
+  PROCESS_EXITED,
+  PROCESS_SIGNALLED,
+  PROCESS_UNKNOWN
+} ProcessEnd;
+
+typedef struct {
+  pid_t pid;
+  int pidfd; /* -1 once reaped */
+  ProcessEnd end;
+  int status; /* exit status, or signal */
+  gboolean dumped_core;
+} Process;
+
+typedef struct {
+  const char *program; /* (nullable): this one */
+  const char *title;   /* for ps: the second word of its command line */
+  int link_fd;         /* becomes its CHILD_LINK_FD */
+  int boot_stderr_fd;  /* becomes its stderr */
+} ProcessRequest;
+
+/* A way to make a process. The table is a seam: a fork server or a simulation is another one. */
+typedef struct {
+  const char *name;
+  gboolean (*start) (const ProcessRequest *request, Process *ret_process, GError **error);
+} SpawnMethod;
+
+extern const SpawnMethod tractor__spawn_by_exec G_GNUC_INTERNAL;
+
+/* Returns: TRUE if the process had ended: it is reaped, and how it ended is in @process. */
+G_GNUC_INTERNAL gboolean tractor__process_reap (Process *process);
+/* Harmless if it has ended: no other process can be hit. */
+G_GNUC_INTERNAL void tractor__process_signal (Process *process, int signal_number);
+G_GNUC_INTERNAL void tractor__process_clear (Process *process);
+/* (transfer full): "exited with status 3", "was killed by signal 9 (Killed)", ... */
+G_GNUC_INTERNAL char *tractor__process_describe_end (const Process *process);

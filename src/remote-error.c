@@ -1,0 +1,204 @@
+/* remote-error.c - a failure boxed for the wire, and taken out of the box.
+ *
+ * The first actor to fail is the origin; every actor that sends the error on, the origin too, adds
+ * itself to the relay path, and from the second hop on the box is called RemoteActorError. Domain
+ * and code of the original GError ride along, so they can be tested for at the far end.
+ *
+ * Text from a peer ends up in logs and terminals, so control characters are escaped and its length
+ * is cut. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "remote-error.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "tractor-error.h"
+
+/* --- the exceptions of Python ------------------------------------------------------------------ */
+
+/* What a Python peer will know an error as; anything else is a RuntimeError to it. */
+static const struct {
+  int code;
+  const char *type_name;
+} our_types[] = {
+    {TRACTOR_ERROR_CONTEXT_CANCELLED, "ContextCancelled"},
+    {TRACTOR_ERROR_NOT_EXPOSED, "ModuleNotExposed"},
+    {TRACTOR_ERROR_GROUP, "ExceptionGroup"},
+    {TRACTOR_ERROR_MSG_TYPE, "MsgTypeError"},
+    {TRACTOR_ERROR_OVERRUN, "StreamOverrun"},
+    {TRACTOR_ERROR_TOO_SLOW, "TimeoutError"},
+};
+
+static const char *
+get_type_name (const GError *error)
+{
+  if (error->domain == TRACTOR_ERROR)
+    for (guint i = 0; i < G_N_ELEMENTS (our_types); i++)
+      if (our_types[i].code == error->code)
+        return our_types[i].type_name;
+  if (error->domain == G_FILE_ERROR)
+    return error->code == G_FILE_ERROR_NOENT ? "FileNotFoundError" : "OSError";
+  return "RuntimeError";
+}
+
+/* --- into the box ------------------------------------------------------------------------------ */
+
+/* (transfer full): well-formed, and not too long. */
+static char *
+clean (const char *text)
+{
+  g_autofree char *valid =
+      g_utf8_make_valid (text, (gssize) strnlen (text, LIMIT_ERROR_TEXT_BYTES));
+
+  return g_steal_pointer (&valid);
+}
+
+void
+tractor__remote_error_write (WireBuffer *buffer,
+                             const char *cid,
+                             const GError *error,
+                             const ActorId *self)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  g_autofree char *self_text = actor_id_to_string (self);
+  g_autofree char *message = NULL;
+  g_autofree char *backtrace = NULL;
+  g_autoptr (GPtrArray) relays = g_ptr_array_new ();
+  ErrorMsg error_msg = {.cid = cid, .canceller = tractor_error_get_canceller (error)};
+
+  if (remote != NULL) { /* passed on */
+    error_msg.src_uid = remote->origin;
+    error_msg.src_type = remote->type_name;
+    error_msg.boxed_type =
+        error->code == TRACTOR_ERROR_CONTEXT_CANCELLED ? "ContextCancelled" : "RemoteActorError";
+    error_msg.domain = remote->domain;
+    error_msg.code = remote->code;
+    for (guint i = 0; remote->relays[i] != NULL && relays->len < LIMIT_RELAYS - 1; i++)
+      g_ptr_array_add (relays, (char *) remote->relays[i]);
+    backtrace = clean (remote->backtrace != NULL ? remote->backtrace : "");
+  } else { /* born here */
+    error_msg.src_uid = self_text;
+    error_msg.src_type = error_msg.boxed_type = get_type_name (error);
+    error_msg.domain = g_quark_to_string (error->domain);
+    error_msg.code = error->code;
+    if (tractor_error_get_children (error) != NULL) {
+      g_autofree char *whole = tractor_error_describe (error);
+
+      backtrace = clean (whole);
+    } else {
+      backtrace = g_strdup ("");
+    }
+  }
+  g_ptr_array_add (relays, self_text);
+  g_ptr_array_add (relays, NULL);
+  error_msg.relay_path = (const char *const *) relays->pdata;
+  message = clean (error->message);
+  error_msg.message = message;
+  error_msg.backtrace = backtrace;
+  tractor__msg_write_error (buffer, &error_msg);
+}
+
+void
+tractor__remote_error_write_cancelled (WireBuffer *buffer,
+                                       const char *cid,
+                                       const ActorId *self,
+                                       const ActorId *canceller)
+{
+  g_autofree char *self_text = actor_id_to_string (self);
+  g_autofree char *canceller_text = actor_id_to_string (canceller);
+  g_autofree char *message = g_strdup_printf ("cancelled by %s", canceller_text);
+  const char *relays[] = {self_text, NULL};
+
+  tractor__msg_write_error (buffer, &(ErrorMsg){
+                                        .cid = cid,
+                                        .src_uid = self_text,
+                                        .src_type = "ContextCancelled",
+                                        .boxed_type = "ContextCancelled",
+                                        .relay_path = relays,
+                                        .message = message,
+                                        .backtrace = "",
+                                        .canceller = canceller_text,
+                                        .domain = g_quark_to_string (TRACTOR_ERROR),
+                                        .code = TRACTOR_ERROR_CONTEXT_CANCELLED,
+                                    });
+}
+
+/* --- out of the box ---------------------------------------------------------------------------- */
+
+/* (transfer full): for a terminal: control characters, but for newline and tab, as \xNN. */
+static char *
+escape (const char *text)
+{
+  GString *escaped = g_string_new (NULL);
+
+  for (const char *at = text; *at != '\0' && escaped->len < LIMIT_ERROR_TEXT_BYTES;
+       at = g_utf8_next_char (at)) {
+    gunichar character = g_utf8_get_char (at);
+
+    if (character == '\n' || character == '\t' || !g_unichar_iscntrl (character))
+      g_string_append_unichar (escaped, character);
+    else
+      g_string_append_printf (escaped, "\\x%02x", character);
+  }
+  return g_string_free (escaped, FALSE);
+}
+
+static char *
+dup_escaped (const Msg *msg, Field field)
+{
+  g_autofree char *text = tractor__msg_dup_string (msg, field);
+
+  return text != NULL ? escape (text) : NULL;
+}
+
+static char *
+dup_id_text (const Msg *msg, Field field)
+{
+  g_auto (ActorId) id = {0};
+  g_autofree char *text = NULL;
+
+  if (!tractor__msg_get_id (msg, field, &id))
+    return NULL;
+  text = actor_id_to_string (&id);
+  return escape (text);
+}
+
+GError *
+tractor__remote_error_read (const Msg *msg, const ActorId *peer)
+{
+  gboolean is_cancelled = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled");
+  g_autofree char *domain = dup_escaped (msg, FIELD_DOMAIN);
+  g_autofree char *type_name = dup_escaped (msg, FIELD_SRC_TYPE);
+  g_autofree char *origin = dup_id_text (msg, FIELD_SRC_UID);
+  g_autofree char *canceller = dup_id_text (msg, FIELD_CANCELLER);
+  g_autofree char *text = dup_escaped (msg, FIELD_MESSAGE);
+  g_autofree char *backtrace = dup_escaped (msg, FIELD_BACKTRACE);
+  g_autofree char *message = NULL;
+  g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);
+  gboolean was_passed_on = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "RemoteActorError");
+  TractorRemoteError remote = {
+      .domain = domain,
+      .code = (int) tractor__msg_get_integer (msg, FIELD_CODE),
+      .type_name = type_name,
+      .origin = origin,
+      .relays = (const char *const *) relays,
+      .backtrace = backtrace != NULL && backtrace[0] != '\0' ? backtrace : NULL,
+  };
+
+  for (char **relay = relays; *relay != NULL; relay++) {
+    char *escaped = escape (*relay);
+
+    g_free (*relay);
+    *relay = escaped;
+  }
+  /* Who failed is said once, where the error is first taken out: further hops leave it as it is. */
+  if (was_passed_on && text != NULL && text[0] != '\0')
+    message = g_steal_pointer (&text);
+  else
+    message = g_strdup_printf ("actor '%s': %s", peer->name,
+                               text != NULL && text[0] != '\0' ? text : type_name);
+  return tractor_error_new_remote (is_cancelled ? TRACTOR_ERROR_CONTEXT_CANCELLED
+                                                : TRACTOR_ERROR_REMOTE,
+                                   &remote, canceller, message);
+}

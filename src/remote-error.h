@@ -1,0 +1,22 @@
+/* remote-error.h - a failure boxed for the wire, and taken out of the box. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "msg.h"
+
+/* Writes @error as the outcome of call @cid, sent by @self. */
+G_GNUC_INTERNAL void tractor__remote_error_write (WireBuffer *buffer,
+                                                  const char *cid,
+                                                  const GError *error,
+                                                  const ActorId *self);
+/* Writes that the task of call @cid was cancelled on the wish of @canceller. */
+G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
+                                                            const char *cid,
+                                                            const ActorId *self,
+                                                            const ActorId *canceller);
+/* (transfer full): the error that an Error message from the actor @peer tells of. */
+G_GNUC_INTERNAL GError *tractor__remote_error_read (const Msg *msg, const ActorId *peer);

@@ -1,0 +1,298 @@
+/* rpc.c - what a peer asks of us.
+ *
+ * A Start names a function by namespace and name. The namespace "self" is the runtime's own, a
+ * closed table; any other is a module of this program, if it was enabled for this actor. Nothing
+ * else can be reached. What cannot be done is answered with an Error and costs the peer nothing
+ * else; what is against the protocol ends its connection.
+ *
+ * Each call runs in a task of its own, in a cancel scope of its own, in the link's nursery. It has
+ * exactly one outcome: Return; Error, with what it failed with; or Error, ContextCancelled, if the
+ * peer withdrew it. The doorbell is rung after the task is made, so that the acknowledgement and
+ * the result of a quick function go out in one write. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "rpc.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "remote-error.h"
+
+struct _RpcTask {
+  Link *link;
+  char *cid;
+  const TractorExport *entry;
+  GVariant *kwargs;
+  TractorCancelScope *scope; /* while it runs */
+  gboolean is_cancelled;     /* by a peer's wish */
+  ActorId canceller;
+  char *ack_cid; /* (nullable): of the request that cancelled it */
+};
+
+static void
+rpc_task_free (gpointer data)
+{
+  RpcTask *task = data;
+  Link *link = task->link;
+
+  g_hash_table_remove (link->rpc_tasks, task->cid);
+  if (g_hash_table_size (link->rpc_tasks) == 0 && link->no_rpc_tasks != NULL)
+    tractor_event_set (link->no_rpc_tasks);
+  tractor__link_unref (link);
+  g_free (task->cid);
+  g_clear_pointer (&task->kwargs, g_variant_unref);
+  actor_id_clear (&task->canceller);
+  g_free (task->ack_cid);
+  g_free (task);
+}
+
+/* --- answers ----------------------------------------------------------------------------------- */
+
+/* @error: (transfer full) */
+static void
+answer_error (Link *link, const char *cid, GError *error)
+{
+  tractor__remote_error_write (link->out, cid, error, &link->runtime->id);
+  tractor__link_flush (link);
+  g_error_free (error);
+}
+
+static void
+answer_cancel_ack (Link *link, const char *cid)
+{
+  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__msg_write_cancel_ack (link->out, cid);
+  tractor__link_flush (link);
+}
+
+/* --- a running call ---------------------------------------------------------------------------- */
+
+static void
+write_outcome (RpcTask *task, GVariant *result, GError *error)
+{
+  Link *link = task->link;
+  g_autoptr (GError) unsendable = NULL;
+
+  if (error == NULL && !tractor__msg_write_return (link->out, task->cid, result, &unsendable))
+    error = unsendable;
+  if (error == NULL)
+    return;
+  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    tractor__remote_error_write_cancelled (link->out, task->cid, &link->runtime->id,
+                                           task->is_cancelled ? &task->canceller
+                                                              : &link->runtime->id);
+  else
+    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id);
+}
+
+static void
+cancel_task (RpcTask *task, const ActorId *canceller)
+{
+  if (!task->is_cancelled) {
+    task->is_cancelled = TRUE;
+    actor_id_copy (canceller, &task->canceller);
+  }
+  if (task->scope != NULL)
+    tractor_cancel_scope_cancel (task->scope, "the caller withdrew the call");
+}
+
+/* The outcome is the caller's: this task itself never fails. */
+static gboolean
+run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  RpcTask *task = data;
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GError) failure = NULL;
+  gboolean ok;
+
+  task->scope = scope;
+  if (task->is_cancelled)
+    tractor_cancel_scope_cancel (scope, "the caller withdrew the call");
+  ok = task->entry->call (task->kwargs, &result, &failure);
+  task->scope = NULL;
+  if (result != NULL)
+    result = g_variant_take_ref (result);
+  if (!ok && failure == NULL)
+    g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "Function '%s' returned FALSE without an error", task->entry->name);
+
+  tractor__link_wait_for_room (task->link, NULL);
+  write_outcome (task, ok ? result : NULL, failure);
+  if (task->ack_cid != NULL)
+    tractor__msg_write_cancel_ack (task->link->out, task->ack_cid);
+  tractor__link_flush (task->link);
+  return TRUE;
+}
+
+void
+tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, link->rpc_tasks);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    cancel_task (value, canceller);
+}
+
+gboolean
+tractor__link_wait_for_rpc_tasks (Link *link, GError **error)
+{
+  gboolean ok = TRUE;
+
+  if (g_hash_table_size (link->rpc_tasks) == 0)
+    return TRUE;
+  link->no_rpc_tasks = tractor_event_new ();
+  ok = tractor_event_wait (link->no_rpc_tasks, error);
+  g_clear_pointer (&link->no_rpc_tasks, tractor_event_free);
+  return ok;
+}
+
+/* --- the runtime's own functions ----------------------------------------------------------------- */
+
+/* The actor is to end. Its parent may say so; what its own child says is refused. */
+static void
+handle_cancel (Link *link, const char *cid, G_GNUC_UNUSED const Msg *msg)
+{
+  TractorRuntime *runtime = link->runtime;
+
+  if (runtime->stop == NULL) {
+    answer_error (link, cid,
+                  g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
+                               "Actor '%s' is not cancelled by its children", runtime->id.name));
+    return;
+  }
+  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__link_flush (link);
+  if (link->stop_cid != NULL)
+    return; /* it is ending */
+  link->stop_cid = g_strdup (cid);
+  actor_id_copy (&link->peer, &runtime->stopped_by);
+  tractor_event_set (runtime->stop);
+}
+
+/* One call is to end: of this connection, so nobody can reach another's. */
+static void
+handle_cancel_task (Link *link, const char *cid, const Msg *msg)
+{
+  g_autoptr (GVariant) kwargs = NULL;
+  const char *task_cid = NULL;
+  RpcTask *task;
+
+  if (tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, NULL))
+    g_variant_lookup (kwargs, "cid", "&s", &task_cid);
+  task = task_cid != NULL ? g_hash_table_lookup (link->rpc_tasks, task_cid) : NULL;
+  if (task == NULL || task->ack_cid != NULL) { /* it has ended, or is ending */
+    answer_cancel_ack (link, cid);
+    return;
+  }
+  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__link_flush (link);
+  task->ack_cid = g_strdup (cid);
+  cancel_task (task, &link->peer);
+}
+
+static const struct {
+  const char *name;
+  void (*handle) (Link *link, const char *cid, const Msg *msg);
+} runtime_functions[] = {
+    {"cancel", handle_cancel},
+    {"_cancel_task", handle_cancel_task},
+};
+
+static gboolean
+handle_runtime_function (Link *link, const char *cid, const Msg *msg)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (runtime_functions); i++)
+    if (tractor__msg_string_equals (msg, FIELD_FUNC, runtime_functions[i].name)) {
+      runtime_functions[i].handle (link, cid, msg);
+      return TRUE;
+    }
+  return FALSE;
+}
+
+/* --- dispatch ---------------------------------------------------------------------------------- */
+
+static gboolean
+check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
+{
+  g_auto (ActorId) caller = {0};
+
+  tractor__msg_get_id (msg, FIELD_UID, &caller);
+  if (!actor_id_equal (&caller, &link->peer)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "a call in the name of another actor");
+    return FALSE;
+  }
+  if (cid[0] == '\0' || strlen (cid) > LIMIT_CID_BYTES) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                 "a call id that is empty or longer than %d bytes", LIMIT_CID_BYTES);
+    return FALSE;
+  }
+  if (g_hash_table_contains (link->rpc_tasks, cid)) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "call '%s' is already running", cid);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Returns: what it names, or NULL with an error for the caller. */
+static const TractorExport *
+find_entry (Link *link, const Msg *msg, GError **error)
+{
+  TractorRuntime *runtime = link->runtime;
+  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
+  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
+  const TractorExport *entry = tractor__runtime_find_export (runtime, ns, func);
+
+  if (entry == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.64s:%.64s'",
+                 ns, func);
+    return NULL;
+  }
+  if (g_hash_table_size (link->rpc_tasks) >= LIMIT_RPC_TASKS) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
+                 "It is already running %d calls of this caller", LIMIT_RPC_TASKS);
+    return NULL;
+  }
+  return entry;
+}
+
+gboolean
+tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
+{
+  g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
+  g_autofree char *task_cid = NULL;
+  GError *refusal = NULL;
+  const TractorExport *entry;
+  GVariant *kwargs;
+  RpcTask *task;
+
+  if (!check_caller (link, cid, msg, error))
+    return FALSE;
+  if (tractor__msg_string_equals (msg, FIELD_NS, "self") &&
+      handle_runtime_function (link, cid, msg))
+    return TRUE;
+
+  entry = find_entry (link, msg, &refusal);
+  if (entry == NULL ||
+      !tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, &refusal)) {
+    answer_error (link, cid, refusal);
+    return TRUE;
+  }
+
+  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  task = g_new0 (RpcTask, 1);
+  task->link = tractor__link_ref (link);
+  task->cid = g_steal_pointer (&cid);
+  task->entry = entry;
+  task->kwargs = kwargs;
+  g_hash_table_insert (link->rpc_tasks, task->cid, task);
+  task_cid = g_strdup (task->cid);
+  if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,
+                              &refusal))
+    answer_error (link, task_cid, refusal);
+  tractor__link_flush (link);
+  return TRUE;
+}

@@ -1,0 +1,12 @@
+/* rpc.h - what a peer asks of us. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "link.h"
+
+/* Answers a Start, or starts a task that will. Returns: FALSE with PROTOCOL. */
+G_GNUC_INTERNAL gboolean tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error);

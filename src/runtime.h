@@ -1,0 +1,38 @@
+/* runtime.h - what this process is in the tree. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "actor-id.h"
+#include "process.h"
+#include "tractor-actor.h"
+#include "tractor-sync.h"
+
+struct _TractorRuntime {
+  ActorId id;
+  guint depth; /* 0: the root */
+  guint n_nurseries;
+  guint n_children;
+  const SpawnMethod *spawn_method;
+
+  /* Of a child. */
+  const TractorModule *modules;
+  char **enabled_modules; /* (nullable): all */
+  TractorEvent *stop;     /* (nullable): somebody wants it to end */
+  ActorId stopped_by;     /* who, if it was an actor */
+};
+
+/* The one of this run, or NULL with NO_RUNTIME. */
+G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);
+/* Makes @runtime the one of this run, or, NULL, makes it have none. */
+G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
+G_GNUC_INTERNAL void
+tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth);
+G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
+
+/* (transfer none) (nullable): what "ns:func" names here, if it is enabled. */
+G_GNUC_INTERNAL const TractorExport *
+tractor__runtime_find_export (TractorRuntime *runtime, const char *ns, const char *func);

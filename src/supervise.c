@@ -1,0 +1,435 @@
+/* supervise.c - a child actor: its process, its link, and the task that watches over both.
+ *
+ * Two tasks of the actor nursery belong to each child. One runs the link, shielded: it goes on
+ * while the child is being ended, and itself ends when the child's end of the socket is closed. The
+ * other waits for the process to end. Cancelling that wait, whoever does it, means: end the child.
+ * It asks, waits, signals, waits, kills, waits (end_child): each wait is for the end of the process
+ * and has a deadline, and all children of a nursery are ended at the same time.
+ *
+ * When the process is gone, what it sent before is still read to the end; then every call that is
+ * open to it gets its outcome, and the nursery hears of the failure if nobody had asked for the
+ * end. A child that dies before it has booted is different only in who is told: whoever waits in
+ * tractor_actor_nursery_start(), and not the nursery. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bounds.h"
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+Child *
+tractor__child_ref (Child *child)
+{
+  child->refs++;
+  return child;
+}
+
+void
+tractor__child_unref (Child *child)
+{
+  if (child == NULL || --child->refs > 0)
+    return;
+
+  tractor__link_unref (child->link);
+  tractor__process_clear (&child->process);
+  if (child->boot_stderr_fd >= 0)
+    close (child->boot_stderr_fd);
+  tractor_event_free (child->booted);
+  tractor_event_free (child->gone);
+  g_clear_error (&child->boot_failure);
+  actor_id_clear (&child->id);
+  g_free (child);
+}
+
+static gboolean
+check_name (const char *name, GError **error)
+{
+  gsize length = name != NULL ? strlen (name) : 0;
+  gboolean ok = length >= 1 && length <= LIMIT_NAME_BYTES && g_utf8_validate (name, -1, NULL);
+
+  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
+    ok = *at != '/' && g_unichar_isprint (g_utf8_get_char (at));
+  if (!ok)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "An actor's name must be 1 to %d bytes of printable UTF-8 without '/'",
+                 LIMIT_NAME_BYTES);
+  return ok;
+}
+
+static gboolean
+set_errno_error (GError **error, const char *what)
+{
+  int saved_errno = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
+               g_strerror (saved_errno));
+  return FALSE;
+}
+
+/* @ends: the first is ours, the second the child's. */
+static gboolean
+make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
+{
+  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC);
+  if (*ret_boot_stderr_fd < 0)
+    return set_errno_error (error, "cannot make a file for an actor's first words");
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    set_errno_error (error, "cannot make a socket to an actor");
+    close (*ret_boot_stderr_fd);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+introduce (Child *child, const TractorSpawnOptions *options)
+{
+  SpawnSpec spec = {
+      .id = child->id,
+      .modules = options != NULL ? options->modules : NULL,
+      .host = options != NULL ? options->host : NULL,
+      .depth = child->runtime->depth + 1,
+  };
+
+  tractor__msg_write_aid (child->link->out, &child->runtime->id);
+  tractor__msg_write_spawn_spec (child->link->out, &spec);
+}
+
+static void
+on_peer_aid (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->has_booted = TRUE;
+  if (child->boot_scope != NULL)
+    tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
+  close (child->boot_stderr_fd);
+  child->boot_stderr_fd = -1;
+  tractor_event_set (child->booted);
+}
+
+static void
+on_ack (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->has_acked = TRUE;
+}
+
+static void
+on_lost (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->link_lost = TRUE;
+  if (child->wait_scope != NULL)
+    tractor_cancel_scope_cancel (child->wait_scope, "the connection to the actor is lost");
+}
+
+static Child *
+child_new (TractorRuntime *runtime, const char *name, Process process, int link_fd, int stderr_fd)
+{
+  Child *child = g_new0 (Child, 1);
+
+  child->refs = 1;
+  child->runtime = runtime;
+  child->id.name = g_strdup (name);
+  child->id.uuid = g_uuid_string_random ();
+  child->process = process;
+  child->boot_stderr_fd = stderr_fd;
+  child->started_at = tractor_now ();
+  child->booted = tractor_event_new ();
+  child->gone = tractor_event_new ();
+  child->link = tractor__link_new (runtime, link_fd, &child->id);
+  child->link->on_peer_aid = on_peer_aid;
+  child->link->on_ack = on_ack;
+  child->link->on_lost = on_lost;
+  child->link->data = child;
+  return child;
+}
+
+Child *
+tractor__child_new (TractorRuntime *runtime,
+                    const char *name,
+                    const TractorSpawnOptions *options,
+                    GError **error)
+{
+  Process process;
+  Child *child;
+  int ends[2];
+  int stderr_fd;
+  gboolean started;
+
+  if (!check_name (name, error) || !make_fds (ends, &stderr_fd, error))
+    return NULL;
+
+  started = runtime->spawn_method->start (
+      &(ProcessRequest){
+          .program = options != NULL ? options->program : NULL,
+          .title = name,
+          .link_fd = ends[1],
+          .boot_stderr_fd = stderr_fd,
+      },
+      &process, error);
+  close (ends[1]);
+  if (!started) {
+    close (ends[0]);
+    close (stderr_fd);
+    return NULL;
+  }
+
+  child = child_new (runtime, name, process, ends[0], stderr_fd);
+  introduce (child, options);
+  return child;
+}
+
+/* --- how it ended ------------------------------------------------------------------------------ */
+
+/* (transfer full): the last of what it wrote while booting, as it came; empty if nothing. */
+static char *
+read_stderr_tail (Child *child)
+{
+  char bytes[LIMIT_STDERR_TAIL_BYTES];
+  struct stat stat;
+  gssize n;
+
+  if (child->boot_stderr_fd < 0 || fstat (child->boot_stderr_fd, &stat) != 0)
+    return g_strdup ("");
+  n = pread (child->boot_stderr_fd, bytes, sizeof bytes,
+             MAX (stat.st_size - (off_t) sizeof bytes, 0));
+  return g_strchomp (g_utf8_make_valid (bytes, MAX (n, 0)));
+}
+
+static GError *
+describe_death (Child *child)
+{
+  g_autofree char *end = tractor__process_describe_end (&child->process);
+  g_autofree char *tail = read_stderr_tail (child);
+  guint n_calls = g_hash_table_size (child->link->calls);
+  GString *text = g_string_new (NULL);
+  GError *error;
+
+  g_string_printf (text, "Actor '%s' (pid %d) %s", child->id.name, (int) child->process.pid, end);
+  if (!child->has_booted)
+    g_string_append (text, " before it had booted");
+  else if (n_calls > 0)
+    g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
+  if (tail[0] != '\0')
+    g_string_append_printf (text, "; it wrote:\n%s", tail);
+  error = g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE, text->str);
+  g_string_free (text, TRUE);
+  return error;
+}
+
+static GError *
+new_unresponsive_error (Child *child, gint64 since, const char *what)
+{
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE,
+                      "Actor '%s' (pid %d) %s, after %.1f s", child->id.name,
+                      (int) child->process.pid, what,
+                      (double) (tractor_now () - since) / G_USEC_PER_SEC);
+}
+
+/* --- ending it --------------------------------------------------------------------------------- */
+
+void
+tractor__child_cancel (Child *child)
+{
+  child->cancel_requested = TRUE;
+  if (child->wait_scope != NULL)
+    tractor_cancel_scope_cancel (child->wait_scope, "the actor was cancelled");
+}
+
+/* Returns: whether the process has ended by @deadline. */
+static gboolean
+wait_for_end_until (Child *child, gint64 deadline)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  while (!tractor__process_reap (&child->process))
+    if (!tractor_wait_fd (child->process.pidfd, G_IO_IN, NULL, NULL))
+      return tractor__process_reap (&child->process);
+  return TRUE;
+}
+
+/* Returns: (nullable): what is to be reported of it: that it had to be killed, or cannot be. */
+static GError *
+end_child (Child *child)
+{
+  gint64 started = tractor_now ();
+  gint64 give_up_at = started + PATIENCE_ACK_USEC + PATIENCE_TERM_USEC + PATIENCE_KILL_USEC;
+  const char *ignored;
+
+  tractor__link_send_cancel (child->link);
+  if (wait_for_end_until (child, started + PATIENCE_ACK_USEC))
+    return NULL;
+
+  if (child->has_acked) {
+    /* It is at it, and may have children that are not: those are killed by it in this time. */
+    if (wait_for_end_until (child, give_up_at))
+      return NULL;
+    ignored = "acknowledged its cancel, but did not end, and was killed";
+  } else {
+    tractor__process_signal (&child->process, SIGTERM);
+    if (wait_for_end_until (child, started + PATIENCE_ACK_USEC + PATIENCE_TERM_USEC)) {
+      if (child->process.end == PROCESS_EXITED)
+        return NULL;
+      ignored = "ignored its cancel, and ended by a signal";
+      return new_unresponsive_error (child, started, ignored);
+    }
+    ignored = "ignored its cancel and SIGTERM, and was killed";
+  }
+
+  tractor__process_signal (&child->process, SIGKILL);
+  if (wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC))
+    return new_unresponsive_error (child, started, ignored);
+  return new_unresponsive_error (child, started, "cannot be killed, and is left to the system");
+}
+
+/* --- watching it ------------------------------------------------------------------------------- */
+
+/* Returns: TRUE if the process ended by itself; FALSE if it is to be ended. */
+static gboolean
+wait_for_process (Child *child, gboolean *ret_boot_timed_out)
+{
+  g_autoptr (TractorCancelScope) wait = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorCancelScope) boot = NULL;
+  gboolean ended = FALSE;
+
+  child->wait_scope = wait;
+  if (child->cancel_requested || child->link_lost)
+    tractor_cancel_scope_cancel (wait, NULL);
+  boot = tractor_cancel_scope_open (child->has_booted ? TRACTOR_NO_DEADLINE
+                                                      : child->started_at + PATIENCE_BOOT_USEC);
+  child->boot_scope = boot;
+  while (!(ended = tractor__process_reap (&child->process)))
+    if (!tractor_wait_fd (child->process.pidfd, G_IO_IN, NULL, NULL))
+      break;
+  child->boot_scope = NULL;
+  child->wait_scope = NULL;
+  *ret_boot_timed_out = !ended && tractor_cancel_scope_get_cancel_called (boot);
+  return ended;
+}
+
+/* What it sent is read to the end; nobody else is to hold its end of the socket open. */
+static void
+wait_for_link (Child *child)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
+
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  if (!tractor_event_wait (child->link->ended, NULL))
+    tractor__link_close (child->link);
+}
+
+static GError *
+new_boot_too_slow_error (Child *child)
+{
+  g_autofree char *tail = read_stderr_tail (child);
+
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                      "Actor '%s' (pid %d) did not boot in %d s. Does its main() begin with "
+                      "tractor_child_main()?%s%s",
+                      child->id.name, (int) child->process.pid,
+                      (int) (PATIENCE_BOOT_USEC / G_USEC_PER_SEC),
+                      tail[0] != '\0' ? " It wrote:\n" : "", tail);
+}
+
+static GError *
+new_ended_error (Child *child)
+{
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                      "Actor '%s' (pid %d) was cancelled, and has ended", child->id.name,
+                      (int) child->process.pid);
+}
+
+/* Sees to it that the process ends. Returns: (transfer full) (nullable): what is to be reported. */
+static GError *
+watch_to_the_end (Child *child)
+{
+  gboolean boot_timed_out;
+  g_autoptr (GError) report = NULL;
+
+  if (wait_for_process (child, &boot_timed_out))
+    return child->cancel_requested ? NULL : describe_death (child);
+
+  if (!boot_timed_out && !child->link_lost)
+    child->cancel_requested = TRUE;
+  report = end_child (child);
+  if (boot_timed_out)
+    return new_boot_too_slow_error (child);
+  if (child->cancel_requested)
+    return g_steal_pointer (&report);
+  if (g_error_matches (child->link->read_failure, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL))
+    return g_error_copy (child->link->read_failure);
+  /* A closed connection is usually the first sign of a death. */
+  return report != NULL ? g_steal_pointer (&report) : describe_death (child);
+}
+
+static gboolean
+run_monitor (gpointer data, GError **error)
+{
+  Child *child = data;
+  GError *failure = watch_to_the_end (child);
+
+  wait_for_link (child);
+  tractor__link_fail (child->link,
+                      failure != NULL ? g_error_copy (failure) : new_ended_error (child));
+  child->runtime->n_children--;
+  tractor_event_set (child->gone);
+
+  if (!child->has_booted) {
+    /* Whoever waits for the boot is told, and not the nursery. */
+    child->boot_failure = failure != NULL ? failure : new_ended_error (child);
+    tractor_event_set (child->booted);
+    return TRUE;
+  }
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+static gboolean
+run_link_shielded (gpointer data, GError **error)
+{
+  Child *child = data;
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  return tractor__link_run (child->link, error);
+}
+
+gboolean
+tractor__child_supervise (Child *child, TractorNursery *nursery, GError **error)
+{
+  g_autofree char *link_name = g_strdup_printf ("link to %s", child->id.name);
+
+  /* The watching task first: without it nobody would end the process. */
+  child->runtime->n_children++;
+  if (!tractor_nursery_spawn (nursery, child->id.name, run_monitor, tractor__child_ref (child),
+                              (GDestroyNotify) tractor__child_unref, error)) {
+    child->runtime->n_children--;
+    tractor__process_signal (&child->process, SIGKILL);
+    wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC);
+    return FALSE;
+  }
+  if (!tractor_nursery_spawn (nursery, link_name, run_link_shielded, tractor__child_ref (child),
+                              (GDestroyNotify) tractor__child_unref, error)) {
+    tractor_event_set (child->link->ended);
+    tractor__child_cancel (child);
+    return FALSE;
+  }
+  return TRUE;
+}

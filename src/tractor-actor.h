@@ -1,0 +1,322 @@
+/* tractor-actor.h - actors: processes whose lifetimes nest like tasks.
+ *
+ * Values are GVariants, keyword arguments are an a{sv}; on the wire they are msgpack. What comes
+ * back from the wire has these types: b; x for integers, or t above G_MAXINT64; d; s; ay for
+ * bytes; av for arrays; a{sv} for maps with string keys, a(vv) for others; mv, nothing, for nil.
+ *
+ * Everything here is called from inside a task. The calls that can suspend are checkpoints. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-task.h"
+
+G_BEGIN_DECLS
+
+typedef struct _TractorRuntime TractorRuntime;
+typedef struct _TractorActorNursery TractorActorNursery;
+typedef struct _TractorPortal TractorPortal;
+
+/* --- what an actor serves ---------------------------------------------------------------------- */
+
+/**
+ * TractorCallFunc:
+ * @kwargs: (transfer none): an a{sv}, never NULL
+ * @ret_result: (out) (transfer full) (nullable): may be floating; left NULL, the caller gets NULL
+ * @error: never NULL; its domain, code and message reach the caller
+ *
+ * Runs in a task of its own in the actor, cancelled when the caller is.
+ */
+typedef gboolean (*TractorCallFunc) (GVariant *kwargs, GVariant **ret_result, GError **error);
+
+typedef enum {
+  TRACTOR_EXPORT_CALL, /* one result */
+} TractorExportKind;
+
+/**
+ * TractorExport:
+ * @name: NULL ends the table
+ *
+ * One function of a module.
+ */
+typedef struct {
+  const char *name;
+  TractorExportKind kind;
+  TractorCallFunc call;
+} TractorExport;
+
+/**
+ * TractorModule:
+ * @name: NULL ends the list
+ *
+ * A namespace of functions, as Python has modules: "module:function" names one. An actor serves
+ * only the modules that it was spawned with.
+ */
+typedef struct {
+  const char *name;
+  const TractorExport *exports;
+} TractorModule;
+
+/**
+ * TractorRunner:
+ * @name: NULL ends the list; what TractorSpawnOptions.host says, such as "builtin"
+ * @run: tractor_run(), tractor_glib_run() or tractor_uv_run()
+ *
+ * A loop that an actor of this program can run on.
+ */
+typedef struct {
+  const char *name;
+  TractorRunFunc run;
+} TractorRunner;
+
+/**
+ * tractor_child_main:
+ * @modules: (array zero-terminated=1): everything that actors of this program can serve
+ * @runners: (array zero-terminated=1): the loops that they can run on; the first is the default
+ * @ret_status: (out): what main() is to return
+ *
+ * The first thing in main(). In a process that was spawned as an actor: serves until it is told to
+ * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once.
+ *
+ * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
+ * and ends in good order on SIGTERM.
+ *
+ * Suspends: no, it blocks. Thread: the main one.
+ */
+TRACTOR_API gboolean tractor_child_main (int argc,
+                                         char **argv,
+                                         const TractorModule *modules,
+                                         const TractorRunner *runners,
+                                         int *ret_status);
+
+/* --- this process ------------------------------------------------------------------------------ */
+
+/**
+ * TractorRuntimeOptions:
+ * @name: (nullable): the root actor's name; NULL is "root"
+ *
+ * Zero what you do not set.
+ */
+typedef struct {
+  const char *name;
+  gpointer padding[7];
+} TractorRuntimeOptions;
+
+/**
+ * tractor_runtime_open:
+ * @options: (nullable): NULL is all defaults
+ *
+ * Makes this run the root actor of a tree. Needed only for its options: an actor nursery opened
+ * without a runtime opens one for itself.
+ *
+ * Returns: (transfer full): to be closed by the same task; or NULL with @error set to MISUSE if
+ *   one is open or this process was spawned as an actor, but did not call tractor_child_main().
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorRuntime *tractor_runtime_open (const TractorRuntimeOptions *options,
+                                                  GError **error);
+
+/**
+ * tractor_runtime_close:
+ * @runtime: (transfer full) (nullable): every actor nursery in it must be closed
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_runtime_close (TractorRuntime *runtime);
+
+/**
+ * tractor_actor_get_name:
+ *
+ * Returns: (transfer none) (nullable): this actor's name, NULL without a runtime.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API const char *tractor_actor_get_name (void);
+
+/**
+ * tractor_actor_get_uuid:
+ *
+ * Returns: (transfer none) (nullable): this actor's uuid, NULL without a runtime.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API const char *tractor_actor_get_uuid (void);
+
+/* --- spawning ---------------------------------------------------------------------------------- */
+
+/**
+ * TractorSpawnOptions:
+ * @modules: (nullable) (array zero-terminated=1): names of the modules that the actor may serve;
+ *   NULL is all that its program has
+ * @host: (nullable): the name of a TractorRunner of its program; NULL is its first
+ * @program: (nullable): the path of the program; NULL is this one. It must call
+ *   tractor_child_main().
+ *
+ * Zero what you do not set.
+ */
+typedef struct {
+  const char *const *modules;
+  const char *host;
+  const char *program;
+  gpointer padding[13];
+} TractorSpawnOptions;
+
+/**
+ * tractor_actor_nursery_open:
+ *
+ * Opens a place for actors to live in. What the calling task does from now on, until it joins or
+ * closes the nursery, is its body. The first failure, of the body or of an actor, cancels the rest.
+ *
+ * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
+ *   tractor_runtime_open().
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorActorNursery *tractor_actor_nursery_open (GError **error);
+
+/**
+ * tractor_actor_nursery_start:
+ * @name: 1 to 128 bytes of printable UTF-8 without "/"; need not be unique
+ * @options: (nullable): NULL is all defaults
+ *
+ * Starts an actor, and returns when it answers calls.
+ *
+ * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED; CLOSED if the
+ *   nursery is cancelled or closed; LIMIT; MISUSE for a bad name; ACTOR_FAILURE with the exit
+ *   status and what the process last wrote to stderr if it died before; ACTOR_TOO_SLOW if it
+ *   took more than ten seconds; or a G_FILE_ERROR if the program cannot be run.
+ * Suspends: yes, a checkpoint. Thread: guest, in any task.
+ */
+TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nursery,
+                                                        const char *name,
+                                                        const TractorSpawnOptions *options,
+                                                        GError **error);
+
+/**
+ * tractor_actor_nursery_cancel:
+ *
+ * Asks every actor of the nursery to end, and refuses further starts; join waits for them. An
+ * actor that does not acknowledge within half a second gets SIGTERM, and SIGKILL 1.6 s later; one
+ * that does, but is not gone after 3.1 s, gets SIGKILL. The body goes on.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_actor_nursery_cancel (TractorActorNursery *nursery);
+
+/**
+ * tractor_actor_nursery_join:
+ * @error: (inout): the body's own failure if it has one, which cancels the actors; afterwards all
+ *   that failed. Never NULL.
+ *
+ * Ends the body and waits for every actor; actors that nobody cancels are waited for without end.
+ * One failure comes back as it is, several as a GROUP. An actor that ends without having been
+ * asked to is a failure, whatever its exit status.
+ *
+ * Returns: TRUE if nothing is left in *@error.
+ * Suspends: yes, but is no cancel point. Thread: guest, the task that opened the nursery.
+ */
+TRACTOR_API gboolean tractor_actor_nursery_join (TractorActorNursery *nursery, GError **error);
+
+/**
+ * tractor_actor_nursery_close:
+ * @nursery: (transfer full) (nullable)
+ *
+ * What g_autoptr does on an early return: cancels the actors that are left, waits until they are
+ * gone, and frees the nursery. Failures that nobody joined are not lost: the calling task ends
+ * with them.
+ *
+ * Suspends: if the nursery was not joined. Thread: guest, the task that opened the nursery.
+ */
+TRACTOR_API void tractor_actor_nursery_close (TractorActorNursery *nursery);
+
+/**
+ * tractor_run_in_actor:
+ * @name: as for tractor_actor_nursery_start()
+ * @options: (nullable): as for tractor_actor_nursery_start()
+ * @function: "module:function"
+ * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @ret_result: (out) (optional) (transfer full) (nullable): what the function returned
+ *
+ * Spawns an actor, calls one function of it, and ends it: it is gone when this returns.
+ *
+ * Returns: TRUE; or FALSE with @error set as by the start, the call or the join.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_run_in_actor (const char *name,
+                                           const TractorSpawnOptions *options,
+                                           const char *function,
+                                           GVariant *kwargs,
+                                           GVariant **ret_result,
+                                           GError **error);
+
+/* --- talking ----------------------------------------------------------------------------------- */
+
+/**
+ * tractor_portal_call:
+ * @function: "module:function"
+ * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @ret_result: (out) (optional) (transfer full) (nullable): what the function returned
+ *
+ * Calls a function of the actor and waits for its result. If the calling task is cancelled, so is
+ * the remote one, and this returns when it has ended, or after half a second.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
+ *   with; NOT_EXPOSED, boxed likewise; MSG_TYPE if @kwargs cannot be sent; ACTOR_FAILURE if the
+ *   process died; or TRANSPORT_CLOSED if it can no longer be reached.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,
+                                          const char *function,
+                                          GVariant *kwargs,
+                                          GVariant **ret_result,
+                                          GError **error);
+
+/**
+ * tractor_portal_cancel_actor:
+ * @deadline: in usec: how long to wait for its end
+ *
+ * Asks the actor to end, as tractor_actor_nursery_cancel() does, and waits until it is gone.
+ *
+ * Returns: TRUE, also if it was gone before; or FALSE with @error set to CANCELLED, or
+ *   ACTOR_TOO_SLOW after @deadline: then its nursery still sees to its end.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_portal_cancel_actor (TractorPortal *portal,
+                                                  gint64 deadline,
+                                                  GError **error);
+
+/**
+ * tractor_portal_get_name:
+ *
+ * Returns: (transfer none): the actor's name.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API const char *tractor_portal_get_name (TractorPortal *portal);
+
+/**
+ * tractor_portal_get_uuid:
+ *
+ * Returns: (transfer none): the actor's uuid.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API const char *tractor_portal_get_uuid (TractorPortal *portal);
+
+/**
+ * tractor_portal_get_pid:
+ *
+ * Returns: the actor's process id, for messages; signals are better left to its nursery.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gint tractor_portal_get_pid (TractorPortal *portal);
+
+/**
+ * tractor_portal_unref:
+ * @portal: (transfer full) (nullable)
+ *
+ * Drops the portal. The actor lives on in its nursery.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_portal_unref (TractorPortal *portal);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorRuntime, tractor_runtime_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorActorNursery, tractor_actor_nursery_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorPortal, tractor_portal_unref)
+
+G_END_DECLS

@@ -1,0 +1,9 @@
+/* tractor.h - actors and tasks. Include the header of a host beside it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-actor.h"
+#include "tractor-channel.h"
+#include "tractor-error.h"
+#include "tractor-sync.h"
+#include "tractor-task.h"

@@ -1,0 +1,336 @@
+/* wire.c - msgpack at the level of bytes: checked, read in place, and written.
+ *
+ * This is the gate for what a peer sends. It runs over a frame once, without recursion and without
+ * allocation, before anything else looks at it: every length must be covered by bytes that are
+ * there, so a five-byte frame that promises four billion elements ends here. What has passed can
+ * be read without further checks, and be given to msgpack-c, which recurses and allocates by what
+ * it reads.
+ *
+ * The protocol's own messages are small maps with known keys: they are read in place, and written
+ * from constant bytes. User payloads are codec.c's. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "wire.h"
+
+#include <string.h>
+
+#include "bounds.h"
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+static gboolean
+take_big_endian (WireReader *reader, guint n_bytes, guint64 *ret_value)
+{
+  guint64 value = 0;
+
+  if ((gsize) (reader->end - reader->at) < n_bytes)
+    return FALSE;
+  while (n_bytes-- > 0)
+    value = value << 8 | *reader->at++;
+  *ret_value = value;
+  return TRUE;
+}
+
+static gboolean
+take_unsigned (WireReader *reader, guint n_bytes, WireItem *item)
+{
+  guint64 value;
+
+  if (!take_big_endian (reader, n_bytes, &value))
+    return FALSE;
+  item->type = value > G_MAXINT64 ? WIRE_UNSIGNED : WIRE_INTEGER;
+  item->integer = (gint64) value;
+  return TRUE;
+}
+
+static gboolean
+take_signed (WireReader *reader, guint n_bytes, WireItem *item)
+{
+  guint unused_bits = 64 - n_bytes * 8;
+  guint64 value;
+
+  if (!take_big_endian (reader, n_bytes, &value))
+    return FALSE;
+  item->type = WIRE_INTEGER;
+  item->integer = (gint64) (value << unused_bits) >> unused_bits;
+  return TRUE;
+}
+
+static gboolean
+take_double (WireReader *reader, guint n_bytes, WireItem *item)
+{
+  guint64 bits;
+  double value;
+
+  if (!take_big_endian (reader, n_bytes, &bits))
+    return FALSE;
+  if (n_bytes == 4) {
+    guint32 narrow_bits = (guint32) bits;
+    float narrow;
+
+    memcpy (&narrow, &narrow_bits, sizeof narrow);
+    value = narrow;
+    memcpy (&bits, &value, sizeof bits);
+  }
+  item->type = WIRE_DOUBLE;
+  item->integer = (gint64) bits;
+  return TRUE;
+}
+
+static gboolean
+take_bytes (WireReader *reader, WireType type, guint64 length, WireItem *item)
+{
+  if ((guint64) (reader->end - reader->at) < length)
+    return FALSE;
+  item->type = type;
+  item->bytes = reader->at;
+  item->length = (guint32) length;
+  reader->at += length;
+  return TRUE;
+}
+
+static gboolean
+take_sized_bytes (WireReader *reader, WireType type, guint n_bytes, WireItem *item)
+{
+  guint64 length;
+
+  return take_big_endian (reader, n_bytes, &length) && take_bytes (reader, type, length, item);
+}
+
+/* An extension's bytes are its type code and its data. */
+static gboolean
+take_extension (WireReader *reader, guint n_bytes, WireItem *item)
+{
+  guint64 length;
+
+  return take_big_endian (reader, n_bytes, &length) &&
+         take_bytes (reader, WIRE_EXTENSION, length + 1, item);
+}
+
+static gboolean
+set_container (WireType type, guint64 length, WireItem *item)
+{
+  item->type = type;
+  item->length = (guint32) length;
+  return TRUE;
+}
+
+static gboolean
+take_container (WireReader *reader, WireType type, guint n_bytes, WireItem *item)
+{
+  guint64 length;
+
+  return take_big_endian (reader, n_bytes, &length) && set_container (type, length, item);
+}
+
+static gboolean
+set_integer (WireType type, gint64 integer, WireItem *item)
+{
+  item->type = type;
+  item->integer = integer;
+  return TRUE;
+}
+
+gboolean
+tractor__wire_read (WireReader *reader, WireItem *item)
+{
+  guint8 head;
+
+  *item = (WireItem){0};
+  if (reader->at == reader->end)
+    return FALSE;
+
+  head = *reader->at++;
+  if (head <= 0x7f)
+    return set_integer (WIRE_INTEGER, head, item);
+  if (head >= 0xe0)
+    return set_integer (WIRE_INTEGER, (gint8) head, item);
+  if (head <= 0x8f)
+    return set_container (WIRE_MAP, head & 0x0f, item);
+  if (head <= 0x9f)
+    return set_container (WIRE_ARRAY, head & 0x0f, item);
+  if (head <= 0xbf)
+    return take_bytes (reader, WIRE_STRING, head & 0x1f, item);
+
+  switch (head) {
+  case 0xc0:
+    return set_integer (WIRE_NIL, 0, item);
+  case 0xc2:
+  case 0xc3:
+    return set_integer (WIRE_BOOLEAN, head == 0xc3, item);
+  case 0xc4:
+  case 0xc5:
+  case 0xc6:
+    return take_sized_bytes (reader, WIRE_BINARY, 1u << (head - 0xc4), item);
+  case 0xc7:
+  case 0xc8:
+  case 0xc9:
+    return take_extension (reader, 1u << (head - 0xc7), item);
+  case 0xca:
+  case 0xcb:
+    return take_double (reader, 4u << (head - 0xca), item);
+  case 0xcc:
+  case 0xcd:
+  case 0xce:
+  case 0xcf:
+    return take_unsigned (reader, 1u << (head - 0xcc), item);
+  case 0xd0:
+  case 0xd1:
+  case 0xd2:
+  case 0xd3:
+    return take_signed (reader, 1u << (head - 0xd0), item);
+  case 0xd4:
+  case 0xd5:
+  case 0xd6:
+  case 0xd7:
+  case 0xd8:
+    return take_bytes (reader, WIRE_EXTENSION, (1u << (head - 0xd4)) + 1, item);
+  case 0xd9:
+  case 0xda:
+  case 0xdb:
+    return take_sized_bytes (reader, WIRE_STRING, 1u << (head - 0xd9), item);
+  case 0xdc:
+  case 0xdd:
+    return take_container (reader, WIRE_ARRAY, 2u << (head - 0xdc), item);
+  case 0xde:
+  case 0xdf:
+    return take_container (reader, WIRE_MAP, 2u << (head - 0xde), item);
+  default:
+    return FALSE; /* 0xc1 is not msgpack */
+  }
+}
+
+gboolean
+tractor__wire_read_value (WireReader *reader, WireValue *ret_value)
+{
+  guint64 n_left = 1;
+  WireItem item;
+
+  ret_value->bytes = reader->at;
+  while (n_left > 0) {
+    if (!tractor__wire_read (reader, &item))
+      return FALSE;
+    n_left--;
+    if (item.type == WIRE_ARRAY)
+      n_left += item.length;
+    else if (item.type == WIRE_MAP)
+      n_left += (guint64) item.length * 2;
+  }
+  ret_value->length = (gsize) (reader->at - ret_value->bytes);
+  return TRUE;
+}
+
+/* --- the check --------------------------------------------------------------------------------- */
+
+/* Embedded NULs are legal in msgpack's strings; g_utf8_validate_len() would not have them. */
+static gboolean
+is_utf8 (const guint8 *bytes, gsize length)
+{
+  const char *at = (const char *) bytes;
+  const char *end = at + length;
+
+  while (!g_utf8_validate_len (at, (gsize) (end - at), &at)) {
+    if (at == end || *at != '\0')
+      return FALSE;
+    at++;
+  }
+  return TRUE;
+}
+
+const char *
+tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
+{
+  WireReader reader = {bytes, bytes + length};
+  guint64 n_left[LIMIT_DEPTH + 1]; /* values still to come, for each level */
+  guint64 n_elements = 0;
+  guint depth = 0;
+
+  n_left[0] = 1;
+  for (;;) {
+    WireItem item;
+    guint64 n_inside;
+
+    while (n_left[depth] == 0) {
+      if (depth == 0) {
+        *ret_offset = (gsize) (reader.at - bytes);
+        return reader.at == reader.end ? NULL : "bytes after the end of the value";
+      }
+      depth--;
+    }
+    n_left[depth]--;
+
+    *ret_offset = (gsize) (reader.at - bytes);
+    if (!tractor__wire_read (&reader, &item))
+      return "not msgpack, or cut short";
+    if (++n_elements > LIMIT_ELEMENTS)
+      return "too many elements";
+    if (item.type == WIRE_STRING && !is_utf8 (item.bytes, item.length))
+      return "a string that is not UTF-8";
+    if (item.type != WIRE_ARRAY && item.type != WIRE_MAP)
+      continue;
+
+    n_inside = item.type == WIRE_MAP ? (guint64) item.length * 2 : item.length;
+    if (n_inside > (guint64) (reader.end - reader.at))
+      return "more elements than bytes";
+    if (depth == LIMIT_DEPTH)
+      return "nested too deep";
+    n_left[++depth] = n_inside;
+  }
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+static void
+write_head (WireBuffer *buffer, guint8 head, guint64 value, guint n_bytes)
+{
+  guint8 bytes[9] = {head};
+
+  for (guint i = 0; i < n_bytes; i++)
+    bytes[n_bytes - i] = (guint8) (value >> (8 * i));
+  wire_append (buffer, bytes, n_bytes + 1);
+}
+
+void
+tractor__wire_write_string (WireBuffer *buffer, const char *string)
+{
+  gsize length = strlen (string);
+
+  if (length <= 31)
+    write_head (buffer, (guint8) (0xa0 | length), 0, 0);
+  else if (length <= G_MAXUINT8)
+    write_head (buffer, 0xd9, length, 1);
+  else if (length <= G_MAXUINT16)
+    write_head (buffer, 0xda, length, 2);
+  else
+    write_head (buffer, 0xdb, length, 4);
+  wire_append (buffer, string, length);
+}
+
+void
+tractor__wire_write_integer (WireBuffer *buffer, gint64 integer)
+{
+  if (integer >= 0 && integer <= 0x7f)
+    write_head (buffer, (guint8) integer, 0, 0);
+  else if (integer >= 0)
+    write_head (buffer, 0xcf, (guint64) integer, 8);
+  else
+    write_head (buffer, 0xd3, (guint64) integer, 8);
+}
+
+void
+tractor__wire_write_array (WireBuffer *buffer, guint32 length)
+{
+  if (length <= 15)
+    write_head (buffer, (guint8) (0x90 | length), 0, 0);
+  else
+    write_head (buffer, 0xdd, length, 4);
+}
+
+void
+tractor__wire_write_map (WireBuffer *buffer, guint32 length)
+{
+  if (length <= 15)
+    write_head (buffer, (guint8) (0x80 | length), 0, 0);
+  else
+    write_head (buffer, 0xdf, length, 4);
+}

@@ -1,0 +1,79 @@
+/* wire.h - msgpack at the level of bytes: checked, read in place, and written. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include <glib.h>
+
+typedef enum {
+  WIRE_NIL,
+  WIRE_BOOLEAN,
+  WIRE_INTEGER,  /* fits a gint64 */
+  WIRE_UNSIGNED, /* above G_MAXINT64 */
+  WIRE_DOUBLE,
+  WIRE_STRING,
+  WIRE_BINARY,
+  WIRE_ARRAY,
+  WIRE_MAP,
+  WIRE_EXTENSION,
+} WireType;
+
+/* One value's head; of strings, binaries and extensions the bytes too, which stay where they are. */
+typedef struct {
+  WireType type;
+  gint64 integer; /* also the truth of a boolean, and the bits of an unsigned or a double */
+  const guint8 *bytes;
+  guint32 length; /* bytes; elements of an array; pairs of a map */
+} WireItem;
+
+typedef struct {
+  const guint8 *at;
+  const guint8 *end;
+} WireReader;
+
+/* A run of bytes that is one whole value; bytes NULL: none. */
+typedef struct {
+  const guint8 *bytes;
+  gsize length;
+} WireValue;
+
+/* Takes the next head. Returns: FALSE if the bytes end too early or it is no msgpack. */
+G_GNUC_INTERNAL gboolean tractor__wire_read (WireReader *reader, WireItem *ret_item);
+/* Takes the next whole value, of bytes that tractor__wire_check() has passed. */
+G_GNUC_INTERNAL gboolean tractor__wire_read_value (WireReader *reader, WireValue *ret_value);
+
+/* Whether @bytes are exactly one msgpack value within the limits on depth and number of elements,
+ * with valid UTF-8 in its strings. Allocates nothing. Returns: NULL, or what is wrong, a constant;
+ * then *@ret_offset is where. */
+G_GNUC_INTERNAL const char *
+tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset);
+
+/* Bytes that are built up. */
+typedef GByteArray WireBuffer;
+
+static inline void
+wire_append (WireBuffer *buffer, const void *bytes, gsize length)
+{
+  g_byte_array_append (buffer, bytes, (guint) length);
+}
+
+/* @literal: msgpack that is known when we are compiled. */
+#define wire_append_literal(buffer, literal) wire_append ((buffer), (literal), sizeof (literal) - 1)
+
+G_GNUC_INTERNAL void tractor__wire_write_string (WireBuffer *buffer, const char *string);
+G_GNUC_INTERNAL void tractor__wire_write_integer (WireBuffer *buffer, gint64 integer);
+G_GNUC_INTERNAL void tractor__wire_write_array (WireBuffer *buffer, guint32 length);
+G_GNUC_INTERNAL void tractor__wire_write_map (WireBuffer *buffer, guint32 length);
+static inline void
+wire_write_nil (WireBuffer *buffer)
+{
+  wire_append_literal (buffer, "\xc0");
+}
+static inline void
+wire_write_boolean (WireBuffer *buffer, gboolean boolean)
+{
+  wire_append (buffer, boolean ? "\xc3" : "\xc2", 1);
+}
