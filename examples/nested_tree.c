@@ -26,9 +26,8 @@ ask_child (TractorActorNursery *nursery,
 
   if (portal == NULL ||
       !tractor_portal_call (portal, "tree:branch",
-                            g_variant_new_parsed (
-                                "{'depth': <%x>, 'breadth': <%x>, 'fail': <%b>}", depth, breadth,
-                                fail),
+                            g_variant_new_parsed ("{'depth': <%x>, 'breadth': <%x>, 'fail': <%b>}",
+                                                  depth, breadth, fail),
                             &branch, error))
     return FALSE;
   g_string_append (text, g_variant_get_string (branch, NULL));
@@ -45,8 +44,7 @@ grow (gint64 depth, gint64 breadth, gboolean fail, GString *text, GError **error
   if (nursery == NULL)
     return FALSE;
   for (gint64 i = 1; ok && i <= breadth; i++) {
-    g_autofree char *name =
-        g_strdup_printf ("%s.%" G_GINT64_FORMAT, tractor_actor_get_name (), i);
+    g_autofree char *name = g_strdup_printf ("%s.%" G_GINT64_FORMAT, tractor_actor_get_name (), i);
 
     ok = ask_child (nursery, name, depth - 1, breadth, fail && i == breadth, text, error);
   }
@@ -80,10 +78,9 @@ branch (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport tree_exports[] = { { "branch", TRACTOR_EXPORT_CALL, branch },
-                                              { NULL } };
-static const TractorModule modules[] = { { "tree", tree_exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport tree_exports[] = {{"branch", TRACTOR_EXPORT_CALL, branch}, {NULL}};
+static const TractorModule modules[] = {{"tree", tree_exports}, {NULL}};
+static const TractorRunner runners[] = {{"builtin", tractor_run}, {NULL}};
 
 typedef struct {
   int depth;
@@ -110,12 +107,12 @@ grow_and_print (gpointer data, GError **error)
 int
 main (int argc, char **argv)
 {
-  Options options = { .depth = 3, .breadth = 2 };
+  Options options = {.depth = 3, .breadth = 2};
   const GOptionEntry entries[] = {
-    { "depth", 'd', 0, G_OPTION_ARG_INT, &options.depth, "Generations below the root", "N" },
-    { "breadth", 'b', 0, G_OPTION_ARG_INT, &options.breadth, "Children of each actor", "N" },
-    { "fail", 'f', 0, G_OPTION_ARG_NONE, &options.fail, "Let the last leaf fail", NULL },
-    { NULL },
+      {"depth", 'd', 0, G_OPTION_ARG_INT, &options.depth, "Generations below the root", "N"},
+      {"breadth", 'b', 0, G_OPTION_ARG_INT, &options.breadth, "Children of each actor", "N"},
+      {"fail", 'f', 0, G_OPTION_ARG_NONE, &options.fail, "Let the last leaf fail", NULL},
+      {NULL},
   };
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;

@@ -22,9 +22,9 @@ add (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport math_exports[] = { { "add", TRACTOR_EXPORT_CALL, add }, { NULL } };
-static const TractorModule modules[] = { { "math", math_exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport math_exports[] = {{"add", TRACTOR_EXPORT_CALL, add}, {NULL}};
+static const TractorModule modules[] = {{"math", math_exports}, {NULL}};
+static const TractorRunner runners[] = {{"builtin", tractor_run}, {NULL}};
 
 /* Runs here. */
 static gboolean
@@ -33,10 +33,9 @@ ask (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (GVariant) result = NULL;
   g_autofree char *text = NULL;
 
-  if (!tractor_run_in_actor ("adder", NULL, "math:add",
-                             g_variant_new_parsed ("{'a': <%x>, 'b': <%x>}", (gint64) 40,
-                                                   (gint64) 2),
-                             &result, error))
+  if (!tractor_run_in_actor (
+          "adder", NULL, "math:add",
+          g_variant_new_parsed ("{'a': <%x>, 'b': <%x>}", (gint64) 40, (gint64) 2), &result, error))
     return FALSE;
   text = g_variant_print (result, FALSE);
   g_print ("process %d got %s\n", getpid (), text);

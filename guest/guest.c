@@ -305,6 +305,15 @@ tractor_guest_tick (TractorGuest *guest)
     finish (guest);
 }
 
+gboolean
+tractor_guest_is_due (TractorGuest *guest)
+{
+  g_return_val_if_fail (guest != NULL, FALSE);
+
+  return !guest->finished &&
+         (guest->tick_requested || run_queue_get_length (&guest->run_queue) > 0);
+}
+
 void
 tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 {

@@ -19,6 +19,7 @@
 #include "poller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -79,6 +80,20 @@ set_errno_error (GError **error, const char *what)
                g_strerror (saved_errno));
 }
 
+/* In a program whose stdin, stdout or stderr is closed, a new descriptor gets that number, and
+ * would be printed to. */
+static int
+keep_off_stdio (int fd)
+{
+  int moved;
+
+  if (fd < 0 || fd > STDERR_FILENO)
+    return fd;
+  moved = fcntl (fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  close (fd);
+  return moved;
+}
+
 static gboolean
 add_own (Poller *poller, int fd, guint32 serial)
 {
@@ -94,8 +109,8 @@ tractor__poller_init (Poller *poller, GError **error)
   poller->timer_fd = -1;
   poller->timer_armed = G_MAXINT64;
   poller->serial = SERIAL_FIRST_FREE;
-  poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  poller->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  poller->epoll_fd = keep_off_stdio (epoll_create1 (EPOLL_CLOEXEC));
+  poller->wake_fd = keep_off_stdio (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
 
   if (poller->epoll_fd < 0 || poller->wake_fd < 0 ||
       !add_own (poller, poller->wake_fd, SERIAL_WAKE)) {
@@ -132,7 +147,7 @@ tractor__poller_enable_timer (Poller *poller)
   if (poller->timer_fd >= 0)
     return TRUE;
 
-  poller->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  poller->timer_fd = keep_off_stdio (timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (poller->timer_fd < 0)
     return FALSE;
   if (!add_own (poller, poller->timer_fd, SERIAL_TIMER)) {

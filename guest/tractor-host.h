@@ -91,6 +91,16 @@ TRACTOR_API int tractor_guest_get_fd (TractorGuest *guest);
 TRACTOR_API void tractor_guest_tick (TractorGuest *guest);
 
 /**
+ * tractor_guest_is_due:
+ *
+ * For a host that is asked before it polls, also by a nested loop inside a tick, whether a tick is
+ * due whatever the descriptor says: one was asked for, or tasks are runnable.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_guest_is_due (TractorGuest *guest);
+
+/**
  * tractor_guest_wait:
  * @deadline: in usec: when to come back at the latest; TRACTOR_NO_DEADLINE
  *

@@ -39,6 +39,7 @@
 #define PATIENCE_TERM_USEC (16 * G_USEC_PER_SEC / 10)
 /* and after this it is given up, and reported: the kernel does not let it die. */
 #define PATIENCE_KILL_USEC G_USEC_PER_SEC
-/* What an actor has left to end in after SIGTERM or its parent's death; less than TERM, so that
- * one that can still end by itself does. */
-#define PATIENCE_ORPHAN_USEC (15 * G_USEC_PER_SEC / 10)
+/* What an actor has left to end in after SIGTERM or its parent's death. Less than TERM, so that it
+ * is not killed first; and with ACK, within the two seconds that orphans may last: below an orphan
+ * there may be an actor that is only asked at first. */
+#define PATIENCE_ORPHAN_USEC (12 * G_USEC_PER_SEC / 10)

@@ -44,7 +44,9 @@ typedef struct {
 /* --- what a signal handler needs ------------------------------------------------------------------ */
 
 static int term_fd = -1; /* an eventfd */
+static volatile sig_atomic_t last_resort_is_armed;
 
+/* Once: a second reason to end is no reason to have longer for it. */
 static void
 arm_last_resort (void)
 {
@@ -52,7 +54,9 @@ arm_last_resort (void)
       .it_value = {PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC, PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC},
   };
 
-  setitimer (ITIMER_REAL, &timer, NULL); /* SIGALRM, which nobody handles */
+  if (!last_resort_is_armed)
+    setitimer (ITIMER_REAL, &timer, NULL); /* SIGALRM, which nobody handles */
+  last_resort_is_armed = TRUE;
 }
 
 static void

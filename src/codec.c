@@ -174,6 +174,8 @@ unpack_string (const msgpack_object_str *string)
   /* A GVariant string has no room for a NUL; as bytes it gets through whole. */
   if (memchr (string->ptr, '\0', string->size) != NULL)
     return unpack_bytes (string->ptr, string->size);
+  if (string->size == 0)
+    return g_variant_new_string (""); /* msgpack-c has no pointer to nothing */
   return g_variant_new_take_string (g_strndup (string->ptr, string->size));
 }
 
@@ -188,40 +190,48 @@ unpack_array (const msgpack_object_array *array)
   return g_variant_builder_end (&builder);
 }
 
-static gboolean
-is_string (const msgpack_object *object)
+/* Keys that a dictionary can have if all are of the same type. */
+static const GVariantType *
+get_key_type (const msgpack_object *key)
 {
-  return object->type == MSGPACK_OBJECT_STR &&
-         memchr (object->via.str.ptr, '\0', object->via.str.size) == NULL;
+  if (key->type == MSGPACK_OBJECT_STR && memchr (key->via.str.ptr, '\0', key->via.str.size) == NULL)
+    return G_VARIANT_TYPE_STRING;
+  if (key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
+      (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER && key->via.u64 <= G_MAXINT64))
+    return G_VARIANT_TYPE_INT64;
+  return NULL;
 }
 
-static gboolean
-has_string_keys (const msgpack_object_map *map)
+/* Returns: (nullable): NULL if they differ. */
+static const GVariantType *
+get_common_key_type (const msgpack_object_map *map)
 {
-  for (guint32 i = 0; i < map->size; i++)
-    if (!is_string (&map->ptr[i].key))
-      return FALSE;
-  return TRUE;
+  const GVariantType *type =
+      map->size > 0 ? get_key_type (&map->ptr[0].key) : G_VARIANT_TYPE_STRING;
+
+  for (guint32 i = 1; type != NULL && i < map->size; i++)
+    if (get_key_type (&map->ptr[i].key) != type)
+      return NULL;
+  return type;
 }
 
 static GVariant *
 unpack_map (const msgpack_object_map *map)
 {
-  gboolean string_keys = has_string_keys (map);
+  const GVariantType *key_type = get_common_key_type (map);
   GVariantBuilder builder;
 
-  g_variant_builder_init (&builder,
-                          string_keys ? G_VARIANT_TYPE_VARDICT : G_VARIANT_TYPE ("a(vv)"));
+  g_variant_builder_init (&builder, key_type == G_VARIANT_TYPE_STRING  ? G_VARIANT_TYPE_VARDICT
+                                    : key_type == G_VARIANT_TYPE_INT64 ? G_VARIANT_TYPE ("a{xv}")
+                                                                       : G_VARIANT_TYPE ("a(vv)"));
   for (guint32 i = 0; i < map->size; i++) {
-    const msgpack_object_kv *pair = &map->ptr[i];
+    GVariant *key = unpack (&map->ptr[i].key);
+    GVariant *value = g_variant_new_variant (unpack (&map->ptr[i].val));
 
-    if (string_keys) {
-      g_autofree char *key = g_strndup (pair->key.via.str.ptr, pair->key.via.str.size);
-
-      g_variant_builder_add (&builder, "{sv}", key, unpack (&pair->val));
-    } else {
-      g_variant_builder_add (&builder, "(vv)", unpack (&pair->key), unpack (&pair->val));
-    }
+    if (key_type != NULL)
+      g_variant_builder_add_value (&builder, g_variant_new_dict_entry (key, value));
+    else
+      g_variant_builder_add (&builder, "(v@v)", key, value);
   }
   return g_variant_builder_end (&builder);
 }

@@ -222,8 +222,9 @@ finish_call (Link *link, const Msg *msg)
   Call *call = cid != NULL ? g_hash_table_lookup (link->calls, cid) : NULL;
 
   if (call == NULL) {
-    g_debug ("actor '%s' answered call '%s', which nobody waits for", link->peer.name,
-             cid != NULL ? cid : "");
+    if (msg->type != MSG_CANCEL_ACK) /* which is a courtesy */
+      g_debug ("actor '%s' answered call '%s', which nobody waits for", link->peer.name,
+               cid != NULL ? cid : "");
     return;
   }
   g_hash_table_remove (link->calls, cid);

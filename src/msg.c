@@ -423,6 +423,23 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   tractor__frame_end (buffer, start);
 }
 
+/* Ends a frame with a payload. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
+ * then it is taken back. */
+static gboolean
+end_payload (WireBuffer *buffer, guint start, GError **error)
+{
+  guint length = buffer->len - start;
+
+  if (length > LIMIT_FRAME_BYTES) {
+    g_byte_array_set_size (buffer, start);
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of %u bytes cannot be sent: %d are allowed", length, LIMIT_FRAME_BYTES);
+    return FALSE;
+  }
+  tractor__frame_end (buffer, start);
+  return TRUE;
+}
+
 gboolean
 tractor__msg_write_start (WireBuffer *buffer,
                           const char *cid,
@@ -452,8 +469,7 @@ tractor__msg_write_start (WireBuffer *buffer,
   wire_append_literal (buffer, "\xa3uid");
   write_id (buffer, self);
   wire_append_literal (buffer, "\xa8pld_spec\xaatyping.Any");
-  tractor__frame_end (buffer, start);
-  return TRUE;
+  return end_payload (buffer, start, error);
 }
 
 void
@@ -483,8 +499,7 @@ tractor__msg_write_return (WireBuffer *buffer, const char *cid, GVariant *result
     g_byte_array_set_size (buffer, start);
     return FALSE;
   }
-  tractor__frame_end (buffer, start);
-  return TRUE;
+  return end_payload (buffer, start, error);
 }
 
 void

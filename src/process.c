@@ -93,9 +93,13 @@ arrange_fds (const Exec *exec)
   int null = move_up (exec->null_fd);
   int real_stderr = move_up (2);
 
-  for (int fd = 0; fd <= 1; fd++)
-    if (syscall (SYS_fcntl, fd, F_GETFD) < 0)
+  /* What exec would close there is not the program's stdin or stdout, but landed there. */
+  for (int fd = 0; fd <= 1; fd++) {
+    long flags = syscall (SYS_fcntl, fd, F_GETFD);
+
+    if (flags < 0 || (flags & FD_CLOEXEC) != 0)
       syscall (SYS_dup3, null, fd, 0);
+  }
   syscall (SYS_dup3, real_stderr >= 0 ? real_stderr : null, CHILD_STDERR_FD, 0);
   syscall (SYS_dup3, boot_stderr, 2, 0);
   syscall (SYS_dup3, link, CHILD_LINK_FD, 0);

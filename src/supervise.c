@@ -15,6 +15,7 @@
 #include "supervise.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,18 @@ set_errno_error (GError **error, const char *what)
   return FALSE;
 }
 
+/* In a program whose stdin, stdout or stderr is closed, a new descriptor gets that number. */
+static void
+keep_off_stdio (int *fd)
+{
+  int low = *fd;
+
+  if (low < 0 || low > STDERR_FILENO)
+    return;
+  *fd = fcntl (low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  close (low);
+}
+
 /* @ends: the first is ours, the second the child's. */
 static gboolean
 make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
@@ -87,6 +100,9 @@ make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
     close (*ret_boot_stderr_fd);
     return FALSE;
   }
+  keep_off_stdio (ret_boot_stderr_fd);
+  keep_off_stdio (&ends[0]);
+  keep_off_stdio (&ends[1]);
   return TRUE;
 }
 

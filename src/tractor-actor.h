@@ -2,7 +2,8 @@
  *
  * Values are GVariants, keyword arguments are an a{sv}; on the wire they are msgpack. What comes
  * back from the wire has these types: b; x for integers, or t above G_MAXINT64; d; s; ay for
- * bytes; av for arrays; a{sv} for maps with string keys, a(vv) for others; mv, nothing, for nil.
+ * bytes; av for arrays; a{sv} or a{xv} for maps whose keys are all strings or all integers, a(vv)
+ * for others; mv, nothing, for nil.
  *
  * Everything here is called from inside a task. The calls that can suspend are checkpoints. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */

@@ -1,7 +1,8 @@
 /* glib-host.c - a guest as a GSource.
  *
- * The source has one descriptor, the guest's, and one flag for ticks that the guest asks for on
- * the loop's own thread; prepare() reads the flag, so asking costs no system call.
+ * The source has one descriptor, the guest's. Ticks that the guest asks for on the loop's own
+ * thread are seen by prepare(), which asks it; so asking costs no system call, and a nested loop
+ * inside a tick sees the tasks that the tick has left runnable.
  *
  * GLib serves strictly by priority: a source that is always ready starves everything below it,
  * redrawing first of all. So after a tick that ran out of budget the source sits out one whole
@@ -19,7 +20,6 @@ typedef struct {
   GSource source; /* first */
   TractorGuest *guest;
   gpointer fd_tag;
-  gboolean is_scheduled;
   gboolean sits_out;
   TractorDoneFunc done;
   gpointer done_data;
@@ -30,7 +30,6 @@ schedule (gpointer data, gboolean yielded)
 {
   GuestSource *self = data;
 
-  self->is_scheduled = TRUE;
   self->sits_out = yielded;
 }
 
@@ -51,8 +50,10 @@ prepare (GSource *source, gint *timeout)
 {
   GuestSource *self = (GuestSource *) source;
 
-  *timeout = self->is_scheduled ? 0 : -1;
-  return self->is_scheduled && !self->sits_out;
+  gboolean is_due = tractor_guest_is_due (self->guest);
+
+  *timeout = is_due ? 0 : -1;
+  return is_due && !self->sits_out;
 }
 
 static gboolean
@@ -64,7 +65,7 @@ check (GSource *source)
     self->sits_out = FALSE;
     return FALSE;
   }
-  return self->is_scheduled || g_source_query_unix_fd (source, self->fd_tag) != 0;
+  return tractor_guest_is_due (self->guest) || g_source_query_unix_fd (source, self->fd_tag) != 0;
 }
 
 static gboolean
@@ -72,7 +73,6 @@ dispatch (GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_GNUC_UNUSED gpo
 {
   GuestSource *self = (GuestSource *) source;
 
-  self->is_scheduled = FALSE;
   self->sits_out = FALSE;
   tractor_guest_tick (self->guest); /* may destroy the source: GLib holds it while dispatching */
   return G_SOURCE_CONTINUE;

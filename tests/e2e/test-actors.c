@@ -1,0 +1,1096 @@
+/* test-actors.c - real processes: spawned, called, failing, dying, and always gone in the end.
+ *
+ * Every test runs in a task on each host, and its actors run on the same kind of host. The harness
+ * sees to it that no process, descriptor or file is left. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "tractor-builtin.h"
+#include "tractor-glib.h"
+#include "tractor-uv.h"
+#include "tractor.h"
+
+#define SECOND G_USEC_PER_SEC
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static gboolean
+echo (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_lookup_value (kwargs, "value", NULL);
+  return TRUE;
+}
+
+static gboolean
+whoami (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result =
+      g_variant_new_parsed ("{'name': <%s>, 'uuid': <%s>, 'pid': <%x>}", tractor_actor_get_name (),
+                            tractor_actor_get_uuid (), (gint64) getpid ());
+  return TRUE;
+}
+
+static gboolean
+fail (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return FALSE;
+}
+
+static gboolean
+fail_silently (G_GNUC_UNUSED GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               G_GNUC_UNUSED GError **error)
+{
+  return FALSE;
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* Writes a byte into a pipe whose number it is given once it has been cancelled. */
+static gboolean
+touch_when_cancelled (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  const char *path = "";
+
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  g_file_set_contents (path, "running", -1, NULL);
+  if (tractor_sleep_until (TRACTOR_NO_DEADLINE, error))
+    return TRUE;
+  g_file_set_contents (path, "cancelled", -1, NULL);
+  return FALSE;
+}
+
+/* Does not let the loop go on: neither a cancel nor SIGTERM is heard. */
+static gboolean
+hog (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  while (TRUE)
+    pause ();
+  g_assert_not_reached ();
+}
+
+/* The same, and deaf to every signal that can be ignored. */
+static gboolean
+hog_deaf (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  signal (SIGTERM, SIG_IGN);
+  signal (SIGALRM, SIG_IGN);
+  return hog (kwargs, ret_result, error);
+}
+
+static gboolean
+leave (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 status = 0;
+
+  g_variant_lookup (kwargs, "status", "x", &status);
+  _exit ((int) status);
+}
+
+static gboolean
+list_fds (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 n = 0;
+
+  for (int fd = 0; fd < 256; fd++)
+    n += fcntl (fd, F_GETFD) >= 0 && (fcntl (fd, F_GETFD) & FD_CLOEXEC) == 0;
+  *ret_result = g_variant_new_int64 (n);
+  return TRUE;
+}
+
+static gboolean
+return_unsendable (G_GNUC_UNUSED GVariant *kwargs,
+                   GVariant **ret_result,
+                   G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_handle (0);
+  return TRUE;
+}
+
+static const char *
+own_host (void)
+{
+  return g_getenv ("TEST_HOST");
+}
+
+/* Starts a child of its own that does @function, calls it, and returns what it returned. */
+static gboolean
+relay (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  const char *function = "";
+  gint64 hops = 0;
+  const char *name = tractor_actor_get_name ();
+  g_autofree char *child_name = g_strconcat (name, ".x", NULL);
+
+  g_variant_lookup (kwargs, "function", "&s", &function);
+  g_variant_lookup (kwargs, "hops", "x", &hops);
+  if (hops > 0)
+    return tractor_run_in_actor (
+        child_name, &(TractorSpawnOptions){.host = own_host ()}, "test:relay",
+        g_variant_new_parsed ("{'function': <%s>, 'hops': <%x>}", function, hops - 1), ret_result,
+        error);
+  return tractor_run_in_actor (child_name, &(TractorSpawnOptions){.host = own_host ()}, function,
+                               NULL, ret_result, error);
+}
+
+static const TractorExport test_exports[] = {
+    {"echo", TRACTOR_EXPORT_CALL, echo},
+    {"whoami", TRACTOR_EXPORT_CALL, whoami},
+    {"fail", TRACTOR_EXPORT_CALL, fail},
+    {"fail_silently", TRACTOR_EXPORT_CALL, fail_silently},
+    {"sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever},
+    {"touch_when_cancelled", TRACTOR_EXPORT_CALL, touch_when_cancelled},
+    {"hog", TRACTOR_EXPORT_CALL, hog},
+    {"hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf},
+    {"leave", TRACTOR_EXPORT_CALL, leave},
+    {"list_fds", TRACTOR_EXPORT_CALL, list_fds},
+    {"return_unsendable", TRACTOR_EXPORT_CALL, return_unsendable},
+    {"relay", TRACTOR_EXPORT_CALL, relay},
+    {NULL},
+};
+static const TractorExport other_exports[] = {{"echo", TRACTOR_EXPORT_CALL, echo}, {NULL}};
+static const TractorModule modules[] = {{"test", test_exports}, {"other", other_exports}, {NULL}};
+static const TractorRunner runners[] = {
+    {"builtin", tractor_run}, {"glib", tractor_glib_run}, {"uv", tractor_uv_run}, {NULL}};
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+static TractorPortal *
+start (TractorActorNursery *nursery, const char *name, GError **error)
+{
+  g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
+  return tractor_actor_nursery_start (
+      nursery, name, &(TractorSpawnOptions){.host = harness_get_host ()->name}, error);
+}
+
+static void
+assert_no_child_process (void)
+{
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
+  g_assert_cmpint (errno, ==, ECHILD);
+}
+
+typedef struct {
+  TractorPortal *portal;
+  const char *function;
+  GVariant *kwargs;
+} Calling;
+
+/* A task that calls, for a call beside other things. */
+static gboolean
+call_in_task (gpointer data, GError **error)
+{
+  Calling *calling = data;
+
+  return tractor_portal_call (calling->portal, calling->function, calling->kwargs, NULL, error);
+}
+
+/* --- starting ------------------------------------------------------------------------------------- */
+
+static gboolean
+test_start_call_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (GVariant) answer = NULL;
+  const char *name;
+  const char *uuid;
+  gint64 pid;
+
+  g_assert_no_error (*error);
+  g_assert_true (tractor_portal_call (portal, "test:whoami", NULL, &answer, error));
+  g_assert_true (g_variant_lookup (answer, "name", "&s", &name));
+  g_assert_true (g_variant_lookup (answer, "uuid", "&s", &uuid));
+  g_assert_true (g_variant_lookup (answer, "pid", "x", &pid));
+  g_assert_cmpstr (name, ==, "worker");
+  g_assert_cmpstr (uuid, ==, tractor_portal_get_uuid (portal));
+  g_assert_cmpint (pid, ==, tractor_portal_get_pid (portal));
+  g_assert_cmpint (pid, !=, getpid ());
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_runtime_is_lent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_null (tractor_actor_get_name ());
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+    g_assert_cmpstr (tractor_actor_get_name (), ==, "root");
+  }
+  g_assert_null (tractor_actor_get_name ());
+  return TRUE;
+}
+
+static gboolean
+test_runtime_opened_twice (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (&(TractorRuntimeOptions){.name = "boss"}, error);
+
+  g_assert_cmpstr (tractor_actor_get_name (), ==, "boss");
+  g_assert_null (tractor_runtime_open (NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
+static gboolean
+test_same_name (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (GPtrArray) portals =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_portal_unref);
+
+  for (int i = 0; i < 8; i++) {
+    TractorPortal *portal = start (nursery, "twin", error);
+
+    g_assert_no_error (*error);
+    for (guint j = 0; j < portals->len; j++)
+      g_assert_cmpstr (tractor_portal_get_uuid (portal), !=,
+                       tractor_portal_get_uuid (portals->pdata[j]));
+    g_ptr_array_add (portals, portal);
+  }
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_bad_name (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autofree char *too_long = g_strnfill (129, 'x');
+  const char *names[] = {"", "a/b", "a\nb", "\xff", too_long};
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_assert_null (start (nursery, names[i], error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_no_such_program (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+  g_assert_null (tractor_actor_nursery_start (
+      nursery, "lost", &(TractorSpawnOptions){.program = "/no/such/program"}, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  g_assert_null (tractor_actor_nursery_start (
+      nursery, "lost", &(TractorSpawnOptions){.program = "/etc/passwd"}, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+  assert_no_child_process ();
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_boot_death (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autofree char *script = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "script", NULL);
+
+  g_assert_true (g_file_set_contents (
+      script, "#!/bin/sh\necho cannot find my library >&2\nexit 3\n", -1, NULL));
+  g_assert_cmpint (chmod (script, 0700), ==, 0);
+  g_assert_null (tractor_actor_nursery_start (nursery, "stillborn",
+                                              &(TractorSpawnOptions){.program = script}, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_nonnull (strstr ((*error)->message, "exited with status 3"));
+  g_assert_nonnull (strstr ((*error)->message, "cannot find my library"));
+  g_clear_error (error);
+  unlink (script);
+  /* It is the starter's failure, not the nursery's. */
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_unknown_module_and_host (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  const char *const no_such_module[] = {"nonsense", NULL};
+
+  g_assert_null (tractor_actor_nursery_start (
+      nursery, "a", &(TractorSpawnOptions){.modules = no_such_module}, error));
+  g_assert_nonnull (strstr ((*error)->message, "no module 'nonsense'"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_null (
+      tractor_actor_nursery_start (nursery, "b", &(TractorSpawnOptions){.host = "qt"}, error));
+  g_assert_nonnull (strstr ((*error)->message, "no host 'qt'"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_hanging_boot_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+  g_autofree char *script = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "script", NULL);
+
+  g_assert_true (g_file_set_contents (script, "#!/bin/sh\nread line <&3\n", -1, NULL));
+  g_assert_cmpint (chmod (script, 0700), ==, 0);
+  g_assert_null (tractor_actor_nursery_start (nursery, "sleepy",
+                                              &(TractorSpawnOptions){.program = script}, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  unlink (script);
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_start_after_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_null (start (nursery, "late", error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  assert_no_child_process ();
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_start_when_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_null (start (nursery, "never", error));
+  assert_no_child_process ();
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_no_fds_inherited (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autoptr (GVariant) answer = NULL;
+  int leaky = open ("/dev/null", O_RDONLY); /* not CLOEXEC */
+
+  portal = start (nursery, "worker", error);
+  close (leaky);
+  g_assert_true (tractor_portal_call (portal, "test:list_fds", NULL, &answer, error));
+  g_assert_cmpint (g_variant_get_int64 (answer), ==, 3); /* stdin, stdout, stderr */
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_stdio_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autoptr (GVariant) answer = NULL;
+  int saved = dup (0);
+
+  close (0);
+  portal = start (nursery, "worker", error);
+  if (dup2 (saved, 0) < 0)
+    g_assert_not_reached ();
+  close (saved);
+  g_assert_no_error (*error);
+  g_assert_true (tractor_portal_call (portal, "test:list_fds", NULL, &answer, error));
+  g_assert_cmpint (g_variant_get_int64 (answer), ==, 3);
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_out_of_fds (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  struct rlimit before;
+  struct rlimit none;
+  int next_fd = dup (2);
+
+  close (next_fd);
+  getrlimit (RLIMIT_NOFILE, &before);
+  for (guint room = 0; room < 5; room++) {
+    TractorPortal *portal;
+
+    none = before;
+    none.rlim_cur = (rlim_t) next_fd + room;
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+    portal = start (nursery, "worker", error);
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+    if (portal == NULL)
+      g_clear_error (error);
+    else
+      tractor_portal_unref (portal);
+  }
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+/* --- calling -------------------------------------------------------------------------------------- */
+
+static void
+assert_echo (TractorPortal *portal, const char *sent, const char *received)
+{
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_parsed (sent));
+  g_autoptr (GVariant) expected = g_variant_ref_sink (g_variant_new_parsed (received));
+  g_autoptr (GVariant) answer = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariantDict kwargs;
+
+  g_variant_dict_init (&kwargs, NULL);
+  g_variant_dict_insert_value (&kwargs, "value", value);
+  g_assert_true (
+      tractor_portal_call (portal, "test:echo", g_variant_dict_end (&kwargs), &answer, &error));
+  g_assert_cmpvariant (answer, expected);
+}
+
+static gboolean
+test_values (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  assert_echo (portal, "true", "true");
+  assert_echo (portal, "byte 200", "int64 200");
+  assert_echo (portal, "int16 -3", "int64 -3");
+  assert_echo (portal, "int64 -9223372036854775808", "int64 -9223372036854775808");
+  assert_echo (portal, "uint64 18446744073709551615", "uint64 18446744073709551615");
+  assert_echo (portal, "1.5", "1.5");
+  assert_echo (portal, "'h\xc3\xa9'", "'h\xc3\xa9'");
+  assert_echo (portal, "[byte 0, 255]", "[byte 0, 255]");
+  assert_echo (portal, "[1, 2]", "[<int64 1>, <int64 2>]");
+  assert_echo (portal, "('a', true)", "[<'a'>, <true>]");
+  assert_echo (portal, "{'k': 1}", "{'k': <int64 1>}");
+  assert_echo (portal, "{1: 'k'}", "{int64 1: <'k'>}");
+  assert_echo (portal, "<<just int32 5>>", "int64 5");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_large_values (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  gsize sizes[] = {0, 1, 65535, 65536, 1024 * 1024, 10 * 1024 * 1024};
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    g_autofree guint8 *bytes = g_malloc0 (sizes[i] + 1);
+    g_autoptr (GVariant) answer = NULL;
+    GVariant *value;
+
+    memset (bytes, 'x', sizes[i]);
+    value = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, sizes[i], 1);
+    g_assert_true (tractor_portal_call (
+        portal, "test:echo", g_variant_new_parsed ("{'value': <%@ay>}", value), &answer, error));
+    g_assert_cmpuint (g_variant_get_size (answer), ==, sizes[i]);
+  }
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_too_large_value (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  gsize size = 17 * 1024 * 1024;
+  g_autofree guint8 *bytes = g_malloc0 (size);
+  GVariant *value = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1);
+
+  g_assert_false (tractor_portal_call (
+      portal, "test:echo", g_variant_new_parsed ("{'value': <%@ay>}", value), NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  assert_echo (portal, "'still there'", "'still there'");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+call_many_times (gpointer data, GError **error)
+{
+  TractorPortal *portal = data;
+
+  for (gint64 i = 0; i < 50; i++) {
+    g_autoptr (GVariant) answer = NULL;
+
+    if (!tractor_portal_call (portal, "test:echo", g_variant_new_parsed ("{'value': <%x>}", i),
+                              &answer, error))
+      return FALSE;
+    g_assert_cmpint (g_variant_get_int64 (answer), ==, i);
+  }
+  return TRUE;
+}
+
+static gboolean
+test_many_calls_in_flight (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+
+  for (int i = 0; i < 20; i++)
+    tractor_nursery_spawn (callers, "caller", call_many_times, portal, NULL, error);
+  if (tractor_nursery_join (callers, error))
+    tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_remote_error (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  const TractorRemoteError *remote;
+  g_autofree char *origin = g_strdup_printf ("worker@%s", tractor_portal_get_uuid (portal));
+
+  g_assert_false (tractor_portal_call (portal, "test:fail", NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_nonnull (strstr ((*error)->message, "no space for that"));
+  remote = tractor_error_get_remote (*error);
+  g_assert_cmpstr (remote->domain, ==, "g-file-error-quark");
+  g_assert_cmpstr (remote->origin, ==, origin);
+  g_assert_cmpstr (remote->relays[0], ==, origin);
+  g_assert_null (remote->relays[1]);
+  g_clear_error (error);
+  assert_echo (portal, "'still there'", "'still there'");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_refused_calls (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  const char *const only_other[] = {"other", NULL};
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
+      nursery, "worker",
+      &(TractorSpawnOptions){.modules = only_other, .host = harness_get_host ()->name}, error);
+  const char *functions[] = {"test:echo", "other:nonsense", "nonsense:echo", "self:nonsense"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (functions); i++) {
+    g_assert_false (tractor_portal_call (portal, functions[i], NULL, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+    g_clear_error (error);
+  }
+  g_assert_false (tractor_portal_call (portal, "echo", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_portal_call (portal, "other:echo", g_variant_new_int32 (1), NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_true (tractor_portal_call (portal, "other:echo", NULL, NULL, error));
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_faulty_functions (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  g_assert_false (tractor_portal_call (portal, "test:fail_silently", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_clear_error (error);
+  g_assert_false (tractor_portal_call (portal, "test:return_unsendable", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_clear_error (error);
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static void
+wait_for_text (const char *path, const char *text)
+{
+  g_autofree char *found = NULL;
+
+  while (!g_file_get_contents (path, &found, NULL, NULL) || strcmp (found, text) != 0) {
+    g_clear_pointer (&found, g_free);
+    g_assert_true (tractor_sleep_until (tractor_now () + 1000, NULL));
+  }
+}
+
+static gboolean
+test_cancelled_call_cancels_remote_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = {portal, "test:touch_when_cancelled",
+                     g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path))};
+  g_autofree char *found = NULL;
+
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  wait_for_text (path, "running");
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (callers), NULL);
+  g_assert_true (tractor_nursery_join (callers, error));
+  /* The remote task is over when the call returns. */
+  g_assert_true (g_file_get_contents (path, &found, NULL, NULL));
+  g_assert_cmpstr (found, ==, "cancelled");
+  unlink (path);
+  g_variant_unref (calling.kwargs);
+  assert_echo (portal, "'still there'", "'still there'");
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+/* --- ending --------------------------------------------------------------------------------------- */
+
+static gboolean
+test_run_in_actor (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GVariant) answer = NULL;
+
+  g_assert_true (tractor_run_in_actor (
+      "once", &(TractorSpawnOptions){.host = harness_get_host ()->name}, "test:echo",
+      g_variant_new_parsed ("{'value': <%x>}", (gint64) 7), &answer, error));
+  g_assert_cmpint (g_variant_get_int64 (answer), ==, 7);
+  assert_no_child_process ();
+  g_assert_false (tractor_run_in_actor ("once", NULL, "test:fail", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_early_return_ends_actors (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+    g_assert_nonnull (portal);
+  }
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_one_cancels_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) a = start (nursery, "a", error);
+  g_autoptr (TractorPortal) b = start (nursery, "b", error);
+  g_autoptr (TractorPortal) c = start (nursery, "c", error);
+
+  g_assert_false (tractor_portal_call (b, "test:fail", NULL, NULL, error));
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  /* One failure is not wrapped. */
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_killed_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) victim = start (nursery, "victim", error);
+  g_autoptr (TractorPortal) sibling = start (nursery, "sibling", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = {victim, "test:sleep_forever", NULL};
+  gint64 killed_at;
+
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  assert_echo (victim, "1", "int64 1"); /* by now the other call is there too */
+  killed_at = tractor_now ();
+  kill (tractor_portal_get_pid (victim), SIGKILL);
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_assert_cmpint (tractor_now () - killed_at, <, SECOND / 2 * harness_get_slowness ());
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  /* The body and the nursery tell of the same death: it comes back once. */
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_nonnull (strstr ((*error)->message, "signal 9"));
+  g_assert_nonnull (strstr ((*error)->message, "'victim'"));
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_idle_death (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "idle", error);
+
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error)); /* the body is interrupted */
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_clear_error (error);
+  g_assert_false (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+static gboolean
+test_exit_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  for (gint64 status = 0; status <= 3; status += 3) {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "leaver", error);
+    g_autofree char *expected =
+        g_strdup_printf ("exited with status %d, with 1 call open", (int) status);
+
+    g_assert_false (tractor_portal_call (
+        portal, "test:leave", g_variant_new_parsed ("{'status': <%x>}", status), NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+    g_assert_nonnull (strstr ((*error)->message, expected));
+    g_assert_false (tractor_actor_nursery_join (nursery, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+    g_clear_error (error);
+  }
+  return TRUE;
+}
+
+/* Cancels an actor that is in @function, and says how long that took, in usec. */
+static gint64
+cancel_in (const char *function, guint n_actors, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  g_autofree Calling *callings = g_new0 (Calling, n_actors);
+  gint64 started;
+  GError *ignored = NULL;
+
+  for (guint i = 0; i < n_actors; i++) {
+    callings[i] = (Calling){start (actors, "stuck", error), function, NULL};
+    g_assert_no_error (*error);
+    tractor_nursery_spawn (callers, "caller", call_in_task, &callings[i], NULL, error);
+  }
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 5, error)); /* it is in it */
+  started = tractor_now ();
+  tractor_actor_nursery_cancel (actors);
+  tractor_nursery_join (callers, &ignored);
+  g_clear_error (&ignored);
+  tractor_actor_nursery_join (actors, error);
+  for (guint i = 0; i < n_actors; i++)
+    tractor_portal_unref (callings[i].portal);
+  assert_no_child_process ();
+  return tractor_now () - started;
+}
+
+static gboolean
+test_cancel_is_prompt (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 took = cancel_in ("test:sleep_forever", 1, error);
+
+  g_assert_no_error (*error);
+  g_assert_cmpint (took, <, SECOND / 2 * harness_get_slowness ());
+  return TRUE;
+}
+
+static gboolean
+test_stuck_actors_are_ended_together (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 took = cancel_in ("test:hog", 4, error);
+
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
+  g_clear_error (error);
+  g_assert_cmpint (took, >=, SECOND / 2);
+  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+  return TRUE;
+}
+
+static gboolean
+test_deaf_actor_is_killed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 took = cancel_in ("test:hog_deaf", 1, error);
+
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_nonnull (strstr ((*error)->message, "ignored its cancel and SIGTERM, and was killed"));
+  g_clear_error (error);
+  g_assert_cmpint (took, >=, 21 * SECOND / 10);
+  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+  return TRUE;
+}
+
+static gboolean
+test_stopped_actor_is_killed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "stopped", error);
+  gint64 started = tractor_now ();
+
+  kill (tractor_portal_get_pid (portal), SIGSTOP);
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_cmpint (tractor_now () - started, <,
+                   31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+  return TRUE;
+}
+
+static gboolean
+test_cancel_actor (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) one = start (nursery, "one", error);
+  g_autoptr (TractorPortal) other = start (nursery, "other", error);
+
+  g_assert_true (tractor_portal_cancel_actor (one, tractor_now () + 10 * SECOND, error));
+  g_assert_true (tractor_portal_cancel_actor (one, tractor_now () + 10 * SECOND, error));
+  g_assert_false (tractor_portal_call (one, "test:echo", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  assert_echo (other, "1", "int64 1");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_terminated_actor_leaves_in_order (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = {portal, "test:touch_when_cancelled",
+                     g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path))};
+  g_autofree char *found = NULL;
+
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  wait_for_text (path, "running");
+  kill (tractor_portal_get_pid (portal), SIGTERM);
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED));
+  g_clear_error (error);
+  g_assert_true (g_file_get_contents (path, &found, NULL, NULL));
+  g_assert_cmpstr (found, ==, "cancelled");
+  unlink (path);
+  g_variant_unref (calling.kwargs);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+/* --- trees ---------------------------------------------------------------------------------------- */
+
+static gboolean
+call_relay (const char *function, gint64 hops, GVariant **ret_result, GError **error)
+{
+  g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
+  return tractor_run_in_actor (
+      "top", &(TractorSpawnOptions){.host = harness_get_host ()->name}, "test:relay",
+      g_variant_new_parsed ("{'function': <%s>, 'hops': <%x>}", function, hops), ret_result, error);
+}
+
+static gboolean
+test_depth_of_five (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GVariant) answer = NULL;
+  const char *name;
+
+  g_assert_true (call_relay ("test:whoami", 3, &answer, error));
+  g_assert_true (g_variant_lookup (answer, "name", "&s", &name));
+  g_assert_cmpstr (name, ==, "top.x.x.x.x");
+  return TRUE;
+}
+
+static gboolean
+test_error_over_three_hops (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const TractorRemoteError *remote;
+
+  g_assert_false (call_relay ("test:fail", 1, NULL, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  remote = tractor_error_get_remote (*error);
+  g_assert_nonnull (remote);
+  g_assert_true (g_str_has_prefix (remote->origin, "top.x.x@"));
+  g_assert_true (g_str_has_prefix (remote->relays[0], "top.x.x@"));
+  g_assert_true (g_str_has_prefix (remote->relays[1], "top.x@"));
+  g_assert_true (g_str_has_prefix (remote->relays[2], "top@"));
+  g_assert_null (remote->relays[3]);
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_grandchild_death_is_told (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_false (call_relay ("test:leave", 0, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+test_tree_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 2);
+  gint64 started = tractor_now ();
+
+  g_assert_false (call_relay ("test:sleep_forever", 2, NULL, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
+  assert_no_child_process ();
+  return TRUE;
+}
+
+/* Reaps what has been left to us. */
+static gboolean
+has_descendant (void)
+{
+  while (waitpid (-1, NULL, WNOHANG) > 0)
+    ;
+  return errno != ECHILD;
+}
+
+/* The middle of a chain is killed: all that is below it is gone too, soon, without anybody's help.
+ * It would be left to this process, which makes itself a subreaper. */
+static gboolean
+test_orphans_leave (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = {
+      middle, "test:relay",
+      g_variant_ref_sink (g_variant_new_parsed ("{'function': <'test:hog'>, 'hops': <int64 1>}"))};
+  g_autofree char *children_path =
+      g_strdup_printf ("/proc/%d/task/%d/children", tractor_portal_get_pid (middle),
+                       tractor_portal_get_pid (middle));
+  g_autofree char *children = NULL;
+  gint64 killed_at;
+
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  do {
+    g_clear_pointer (&children, g_free);
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+    g_assert_true (g_file_get_contents (children_path, &children, NULL, NULL));
+  } while (atoi (children) == 0);
+  kill (tractor_portal_get_pid (middle), SIGKILL);
+  killed_at = tractor_now ();
+
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  while (has_descendant ()) {
+    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+  }
+  g_variant_unref (calling.kwargs);
+  return TRUE;
+}
+
+/* --- a host program that gets in the way ------------------------------------------------------------- */
+
+static gboolean
+test_sigchld_ignored (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = NULL;
+  g_autoptr (TractorPortal) portal = NULL;
+
+  signal (SIGCHLD, SIG_IGN);
+  nursery = tractor_actor_nursery_open (error);
+  portal = start (nursery, "worker", error);
+  g_assert_no_error (*error);
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  signal (SIGCHLD, SIG_DFL);
+  return TRUE;
+}
+
+static gboolean
+test_no_chatter_on_sigpipe (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  signal (SIGPIPE, SIG_DFL);
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  for (int i = 0; i < 3; i++) { /* into a socket that nobody reads */
+    g_assert_false (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
+    g_clear_error (error);
+  }
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+
+  harness_init (&argc, &argv);
+  harness_add_real_task ("/e2e/start/20-start-call-cancel", test_start_call_cancel);
+  harness_add_real_task ("/e2e/start/4-runtime-is-lent", test_runtime_is_lent);
+  harness_add_real_task ("/e2e/start/2-runtime-opened-twice", test_runtime_opened_twice);
+  harness_add_real_task ("/e2e/start/24-same-name", test_same_name);
+  harness_add_real_task ("/e2e/start/bad-name", test_bad_name);
+  harness_add_real_task ("/e2e/start/S-01-no-such-program", test_no_such_program);
+  harness_add_real_task ("/e2e/start/S-04-boot-death", test_boot_death);
+  harness_add_real_task ("/e2e/start/unknown-module-and-host", test_unknown_module_and_host);
+  harness_add_real_task ("/e2e/start/S-06-hanging-boot-is-cancelled",
+                         test_hanging_boot_is_cancelled);
+  harness_add_real_task ("/e2e/start/23-start-after-cancel", test_start_after_cancel);
+  harness_add_real_task ("/e2e/start/S-07-start-when-cancelled", test_start_when_cancelled);
+  harness_add_real_task ("/e2e/start/S7-no-fds-inherited", test_no_fds_inherited);
+  harness_add_real_task ("/e2e/start/S-11-stdin-closed", test_stdio_closed);
+  harness_add_real_task ("/e2e/start/S-03-out-of-fds", test_out_of_fds);
+  harness_add_real_task ("/e2e/call/41-values", test_values);
+  harness_add_real_task ("/e2e/call/41-large-values", test_large_values);
+  harness_add_real_task ("/e2e/call/too-large-value", test_too_large_value);
+  harness_add_real_task ("/e2e/call/many-in-flight", test_many_calls_in_flight);
+  harness_add_real_task ("/e2e/call/42-remote-error", test_remote_error);
+  harness_add_real_task ("/e2e/call/36-refused", test_refused_calls);
+  harness_add_real_task ("/e2e/call/faulty-functions", test_faulty_functions);
+  harness_add_real_task ("/e2e/call/27-cancelled-call-cancels-remote-task",
+                         test_cancelled_call_cancels_remote_task);
+  harness_add_real_task ("/e2e/end/25-run-in-actor", test_run_in_actor);
+  harness_add_real_task ("/e2e/end/17-early-return-ends-actors", test_early_return_ends_actors);
+  harness_add_real_task ("/e2e/end/18-one-cancels-all", test_one_cancels_all);
+  harness_add_real_task ("/e2e/end/46-P-01-killed-in-a-call", test_killed_in_a_call);
+  harness_add_real_task ("/e2e/end/22-idle-death", test_idle_death);
+  harness_add_real_task ("/e2e/end/P-02-P-03-exit-in-a-call", test_exit_in_a_call);
+  harness_add_real_task ("/e2e/end/29-cancel-is-prompt", test_cancel_is_prompt);
+  harness_add_real_task ("/e2e/end/30-stuck-actors-are-ended-together",
+                         test_stuck_actors_are_ended_together);
+  harness_add_real_task ("/e2e/end/P-10-deaf-actor-is-killed", test_deaf_actor_is_killed);
+  harness_add_real_task ("/e2e/end/P-09-stopped-actor-is-killed", test_stopped_actor_is_killed);
+  harness_add_real_task ("/e2e/end/49-cancel-actor", test_cancel_actor);
+  harness_add_real_task ("/e2e/end/terminated-actor-leaves-in-order",
+                         test_terminated_actor_leaves_in_order);
+  harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);
+  harness_add_real_task ("/e2e/tree/80-error-over-three-hops", test_error_over_three_hops);
+  harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);
+  harness_add_real_task ("/e2e/tree/cancelled", test_tree_is_cancelled);
+  harness_add_real_task ("/e2e/tree/P-13-orphans-leave", test_orphans_leave);
+  harness_add_real_task ("/e2e/host/P-15-sigchld-ignored", test_sigchld_ignored);
+  harness_add_real_task ("/e2e/host/P-18-no-sigpipe", test_no_chatter_on_sigpipe);
+  return harness_run ();
+}

@@ -1,0 +1,361 @@
+/* test-channel.c - channels and events. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "harness.h"
+#include "tractor-channel.h"
+#include "tractor-sync.h"
+#include "tractor-virtual.h"
+
+typedef struct {
+  TractorSender *sender;
+  TractorReceiver *receiver;
+  GArray *received;
+  guint n;
+} Story;
+
+static gboolean
+send_numbers (gpointer data, GError **error)
+{
+  Story *story = data;
+
+  for (guint i = 0; i < story->n; i++)
+    if (!tractor_sender_send (story->sender, GUINT_TO_POINTER (i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+receive_numbers (gpointer data, GError **error)
+{
+  Story *story = data;
+  gpointer item;
+
+  while (tractor_receiver_receive (story->receiver, &item, error)) {
+    guint number = GPOINTER_TO_UINT (item);
+
+    g_array_append_val (story->received, number);
+  }
+  return *error == NULL;
+}
+
+static gboolean
+pass_all (guint capacity, GError **error)
+{
+  g_autoptr (GArray) received = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autoptr (TractorNursery) receivers = NULL;
+  Story story = {.received = received, .n = 100};
+
+  tractor_channel_open (capacity, NULL, &story.sender, &story.receiver);
+  receivers = tractor_nursery_open ();
+  tractor_nursery_spawn (receivers, "receiver", receive_numbers, &story, NULL, error);
+  {
+    g_autoptr (TractorNursery) senders = tractor_nursery_open ();
+
+    tractor_nursery_spawn (senders, "sender", send_numbers, &story, NULL, error);
+    g_assert_true (tractor_nursery_join (senders, error));
+  }
+  tractor_sender_close (story.sender);
+  g_assert_true (tractor_nursery_join (receivers, error));
+  tractor_receiver_close (story.receiver);
+  g_assert_cmpuint (received->len, ==, 100);
+  for (guint i = 0; i < 100; i++)
+    g_assert_cmpuint (g_array_index (received, guint, i), ==, i);
+  return TRUE;
+}
+
+static gboolean
+test_all_capacities (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return pass_all (0, error) && pass_all (1, error) && pass_all (7, error) &&
+         pass_all (1000, error);
+}
+
+static gboolean
+test_full_blocks (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorSender) sender = NULL;
+  g_autoptr (TractorReceiver) receiver = NULL;
+  g_autoptr (TractorCancelScope) scope = NULL;
+  char a[] = "a";
+  char b[] = "b";
+  char c[] = "c";
+  gpointer item;
+
+  tractor_channel_open (2, NULL, &sender, &receiver);
+  g_assert_true (tractor_sender_send (sender, a, error));
+  g_assert_true (tractor_sender_send (sender, b, error));
+  g_assert_false (tractor_sender_send_nowait (sender, c, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK);
+
+  /* A cancelled send leaves the channel as it was. */
+  scope = tractor_cancel_scope_open (tractor_now () + 1000);
+  g_assert_false (tractor_sender_send (sender, c, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_receiver_receive (receiver, &item, error));
+  g_assert_cmpstr (item, ==, "a");
+  g_assert_true (tractor_receiver_receive (receiver, &item, error));
+  g_assert_cmpstr (item, ==, "b");
+  g_assert_false (tractor_receiver_receive_nowait (receiver, &item, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK);
+  return TRUE;
+}
+
+static gboolean
+receive_one (gpointer data, GError **error)
+{
+  Story *story = data;
+  gpointer item;
+  guint number;
+
+  if (!tractor_receiver_receive (story->receiver, &item, error))
+    return FALSE;
+  number = GPOINTER_TO_UINT (item);
+  g_array_append_val (story->received, number);
+  return TRUE;
+}
+
+static gboolean
+test_waiting_receivers_are_served_first (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GArray) received = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = {.received = received};
+  gpointer item;
+
+  tractor_channel_open (5, NULL, &story.sender, &story.receiver);
+  tractor_nursery_spawn (nursery, "first", receive_one, &story, NULL, error);
+  tractor_nursery_spawn (nursery, "second", receive_one, &story, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  g_assert_true (tractor_sender_send_nowait (story.sender, GUINT_TO_POINTER (1), error));
+  g_assert_true (tractor_sender_send_nowait (story.sender, GUINT_TO_POINTER (2), error));
+  /* Both are on their way to those who waited: a newcomer cannot take them. */
+  g_assert_false (tractor_receiver_receive_nowait (story.receiver, &item, error));
+  g_clear_error (error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (g_array_index (received, guint, 0), ==, 1);
+  g_assert_cmpuint (g_array_index (received, guint, 1), ==, 2);
+  tractor_sender_close (story.sender);
+  tractor_receiver_close (story.receiver);
+  return TRUE;
+}
+
+static gboolean
+expect_broken (gpointer data, GError **error)
+{
+  Story *story = data;
+  char item[] = "x";
+
+  g_assert_false (tractor_sender_send (story->sender, item, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN);
+  return TRUE;
+}
+
+static gboolean
+test_receiver_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = {0};
+
+  tractor_channel_open (1, g_free, &story.sender, &story.receiver);
+  g_assert_true (tractor_sender_send (story.sender, g_strdup ("freed by the channel"), error));
+  tractor_nursery_spawn (nursery, "sender", expect_broken, &story, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  tractor_receiver_close (story.receiver);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (expect_broken (&story, error));
+  tractor_sender_close (story.sender);
+  return TRUE;
+}
+
+static gboolean
+test_end_after_the_last_item (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorSender *sender;
+  g_autoptr (TractorReceiver) receiver = NULL;
+  char last[] = "last";
+  gpointer item;
+
+  tractor_channel_open (2, NULL, &sender, &receiver);
+  g_assert_true (tractor_sender_send (sender, last, error));
+  tractor_sender_close (sender);
+  g_assert_true (tractor_receiver_receive (receiver, &item, error));
+  g_assert_cmpstr (item, ==, "last");
+  g_assert_false (tractor_receiver_receive (receiver, &item, error));
+  g_assert_no_error (*error);
+  g_assert_false (tractor_receiver_receive_nowait (receiver, &item, error));
+  g_assert_no_error (*error);
+  return TRUE;
+}
+
+static gboolean
+expect_closed (gpointer data, GError **error)
+{
+  Story *story = data;
+  gpointer item;
+
+  g_assert_false (tractor_receiver_receive (story->receiver, &item, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+test_own_end_closed_while_waiting (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = {0};
+
+  tractor_channel_open (1, NULL, &story.sender, &story.receiver);
+  tractor_nursery_spawn (nursery, "receiver", expect_closed, &story, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  tractor_receiver_close (story.receiver);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_sender_close (story.sender);
+  return TRUE;
+}
+
+static gboolean
+wait_for_event (gpointer data, GError **error)
+{
+  return tractor_event_wait (data, error);
+}
+
+static gboolean
+test_event (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  for (int i = 0; i < 3; i++)
+    tractor_nursery_spawn (nursery, "waiter", wait_for_event, event, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  g_assert_false (tractor_event_is_set (event));
+  tractor_event_set (event);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (tractor_event_is_set (event));
+  return tractor_event_wait (event, error);
+}
+
+static gboolean
+test_cancelled_event_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + 1000);
+
+  g_assert_false (tractor_event_wait (event, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  tractor_event_set (event); /* nobody is in its line any more */
+  return TRUE;
+}
+
+/* --- cancel against wakeup, in every order --------------------------------------------------------- */
+
+#define N_RACERS 8
+
+typedef struct {
+  TractorSender *sender;
+  TractorReceiver *receiver;
+  TractorCancelScope *scopes[N_RACERS];
+  guint next;
+  guint n_received;
+  guint n_cancelled;
+} Race;
+
+static gboolean
+race_to_receive (gpointer data, GError **error)
+{
+  Race *race = data;
+  guint mine = race->next++;
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  gpointer item;
+
+  race->scopes[mine] = scope;
+  if (tractor_receiver_receive (race->receiver, &item, error))
+    race->n_received++;
+  else
+    race->n_cancelled++;
+  race->scopes[mine] = NULL;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+cancel_racers (gpointer data, GError **error)
+{
+  Race *race = data;
+
+  for (guint i = 0; i < N_RACERS; i += 2) {
+    if (race->scopes[i] != NULL)
+      tractor_cancel_scope_cancel (race->scopes[i], NULL);
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+send_to_racers (gpointer data, GError **error)
+{
+  Race *race = data;
+
+  for (guint i = 0; i < N_RACERS; i++) {
+    tractor_sender_send_nowait (race->sender, NULL, NULL);
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  }
+  tractor_sender_close (g_steal_pointer (&race->sender));
+  return TRUE;
+}
+
+static gboolean
+run_race (gpointer data, GError **error)
+{
+  Race *race = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  for (guint i = 0; i < N_RACERS; i++)
+    tractor_nursery_spawn (nursery, "racer", race_to_receive, race, NULL, error);
+  tractor_nursery_spawn (nursery, "canceller", cancel_racers, race, NULL, error);
+  tractor_nursery_spawn (nursery, "sender", send_to_racers, race, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* Each item is received or still in the channel, whatever the order of tasks. */
+static void
+test_cancel_against_wakeup (void)
+{
+  for (guint64 seed = 1; seed <= 2000; seed++) {
+    Race race = {0};
+    g_autoptr (TractorVirtual) host = NULL;
+    const GError *error;
+    guint left = 0;
+    gpointer item;
+
+    tractor_channel_open (N_RACERS, NULL, &race.sender, &race.receiver);
+    host = tractor_virtual_new (run_race, &race, NULL);
+    tractor_guest_set_shuffle (tractor_virtual_get_guest (host), seed);
+    tractor_virtual_turn (host);
+    g_assert_true (tractor_virtual_is_done (host, &error));
+    g_assert_no_error (error);
+    while (tractor_receiver_receive_nowait (race.receiver, &item, NULL))
+      left++;
+    g_assert_cmpuint (race.n_received + left, ==, N_RACERS);
+    g_assert_cmpuint (race.n_received + race.n_cancelled, ==, N_RACERS);
+    tractor_receiver_close (race.receiver);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add_task ("/guest/channel/A89-all-capacities", test_all_capacities);
+  harness_add_task ("/guest/channel/A93-A94-full-blocks", test_full_blocks);
+  harness_add_task ("/guest/channel/A90-waiting-receivers-first",
+                    test_waiting_receivers_are_served_first);
+  harness_add_task ("/guest/channel/A92-receiver-closed", test_receiver_closed);
+  harness_add_task ("/guest/channel/A91-end-after-the-last-item", test_end_after_the_last_item);
+  harness_add_task ("/guest/channel/A92-own-end-closed", test_own_end_closed_while_waiting);
+  harness_add_task ("/guest/event/A85-wakes-all", test_event);
+  harness_add_task ("/guest/event/A85-cancelled", test_cancelled_event_wait);
+  harness_add ("/guest/channel/C-04-cancel-against-wakeup", test_cancel_against_wakeup);
+  return harness_run ();
+}

@@ -1,0 +1,445 @@
+/* test-wire.c - the gate for what a peer sends: msgpack bytes, frames, messages, payloads.
+ *
+ * Fixtures are written from the protocol's description, byte by byte. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "bounds.h"
+#include "codec.h"
+#include "frame.h"
+#include "harness.h"
+#include "msg.h"
+#include "tractor-error.h"
+#include "wire.h"
+
+#define BYTES(literal) ((const guint8 *) (literal)), sizeof (literal) - 1
+#define VALUE(literal) ((WireValue){(const guint8 *) (literal), sizeof (literal) - 1})
+#define ID_OF(name)    "\x92\xa3" name "\xa1u"
+
+/* --- the check ---------------------------------------------------------------------------------- */
+
+static const char *
+check (const guint8 *bytes, gsize length)
+{
+  gsize offset;
+
+  return tractor__wire_check (bytes, length, &offset);
+}
+
+static void
+test_whole_values_pass (void)
+{
+  g_assert_null (check (BYTES ("\xc0")));
+  g_assert_null (check (BYTES ("\x00")));
+  g_assert_null (check (BYTES ("\xff")));
+  g_assert_null (check (BYTES ("\xcb\x3f\xf8\0\0\0\0\0\0")));
+  g_assert_null (check (BYTES ("\xa5hello")));
+  g_assert_null (check (BYTES ("\xd9\x02hi")));
+  g_assert_null (check (BYTES ("\xa3"
+                               "a\0b")));
+  g_assert_null (check (BYTES ("\xc4\x02\x00\xff")));
+  g_assert_null (check (BYTES ("\x93\x01\x92\x02\x03\xc3")));
+  g_assert_null (check (BYTES ("\x82\xa1"
+                               "a\x01\x02\x90")));
+  g_assert_null (check (BYTES ("\xd6\xff\0\0\0\0")));
+  g_assert_null (check (BYTES ("\xc7\x00\x05")));
+}
+
+static void
+test_bombs_are_refused (void)
+{
+  guint8 deep[LIMIT_DEPTH + 2];
+
+  g_assert_nonnull (check (BYTES ("")));
+  g_assert_nonnull (check (BYTES ("\xc1")));
+  g_assert_nonnull (check (BYTES ("\xc0\xc0"))); /* a trailing byte */
+  g_assert_nonnull (check (BYTES ("\xdd\xff\xff\xff\xff")));
+  g_assert_nonnull (check (BYTES ("\xdf\x80\x00\x00\x00")));
+  g_assert_nonnull (check (BYTES ("\xdc\xff\xff\x01")));
+  g_assert_nonnull (check (BYTES ("\xc6\xff\xff\xff\xff"
+                                  "abc")));
+  g_assert_nonnull (check (BYTES ("\xdb\x00\x00\x00\x04"
+                                  "abc")));
+  g_assert_nonnull (check (BYTES ("\xc9\xff\xff\xff\xff\x01")));
+  g_assert_nonnull (check (BYTES ("\xa2\xff\xff"))); /* no UTF-8 */
+  g_assert_nonnull (check (BYTES ("\xa3"
+                                  "a\0\xff")));
+  g_assert_nonnull (check (BYTES ("\xcb\x00")));
+  memset (deep, 0x91, sizeof deep);
+  deep[sizeof deep - 1] = 0xc0;
+  g_assert_nonnull (check (deep, sizeof deep));
+  g_assert_null (check (deep + 1, sizeof deep - 1)); /* as deep as may be */
+}
+
+static void
+test_many_elements_are_refused (void)
+{
+  gsize length = LIMIT_ELEMENTS + 16;
+  g_autofree guint8 *bytes = g_malloc0 (length);
+
+  bytes[0] = 0xdd;
+  bytes[1] = (guint8) ((LIMIT_ELEMENTS + 11) >> 24);
+  bytes[2] = (guint8) ((LIMIT_ELEMENTS + 11) >> 16);
+  bytes[3] = (guint8) ((LIMIT_ELEMENTS + 11) >> 8);
+  bytes[4] = (guint8) (LIMIT_ELEMENTS + 11);
+  g_assert_cmpstr (check (bytes, length), ==, "too many elements");
+}
+
+/* Nothing that passes the check can be read beyond its end. */
+static void
+test_random_bytes (void)
+{
+  for (int round = 0; round < 200000; round++) {
+    guint8 bytes[24];
+    gsize length = (gsize) g_test_rand_int_range (1, sizeof bytes);
+    WireReader reader = {bytes, bytes + length};
+    WireValue value;
+    g_autoptr (GVariant) variant = NULL;
+
+    for (gsize i = 0; i < length; i++)
+      bytes[i] = (guint8) g_test_rand_int ();
+    if (check (bytes, length) != NULL)
+      continue;
+    g_assert_true (tractor__wire_read_value (&reader, &value));
+    g_assert_true (reader.at == reader.end);
+    g_assert_true (tractor__codec_unpack (value, &variant, NULL));
+  }
+}
+
+/* --- frames ------------------------------------------------------------------------------------- */
+
+static void
+feed (FrameReader *reader, const void *bytes, gsize length)
+{
+  while (length > 0) {
+    gsize room;
+    guint8 *at = tractor__frame_reader_get_room (reader, &room);
+    gsize n = MIN (room, length);
+
+    g_assert_cmpuint (room, >, 0);
+    memcpy (at, bytes, n);
+    tractor__frame_reader_received (reader, n);
+    bytes = (const guint8 *) bytes + n;
+    length -= n;
+  }
+}
+
+static void
+test_every_split (void)
+{
+  static const char stream[] = "\3\0\0\0abc\1\0\0\0d\2\0\0\0ef";
+  const char *bodies[] = {"abc", "d", "ef"};
+
+  for (gsize first = 0; first < sizeof stream; first++)
+    for (gsize second = first; second < sizeof stream; second++) {
+      gsize cuts[] = {0, first, second, sizeof stream - 1};
+      FrameReader reader = {0};
+      guint n = 0;
+
+      for (int part = 0; part < 3; part++) {
+        WireValue body;
+
+        if (cuts[part + 1] > cuts[part])
+          feed (&reader, stream + cuts[part], cuts[part + 1] - cuts[part]);
+        while (reader.bytes != NULL &&
+               tractor__frame_reader_next (&reader, &body, NULL) == FRAME_COMPLETE) {
+          g_assert_cmpmem (body.bytes, body.length, bodies[n], strlen (bodies[n]));
+          n++;
+        }
+      }
+      g_assert_cmpuint (n, ==, 3);
+      g_assert_false (tractor__frame_reader_is_inside (&reader));
+      tractor__frame_reader_clear (&reader);
+    }
+}
+
+static void
+test_bad_lengths (void)
+{
+  const char *headers[] = {"\0\0\0\0", "\xff\xff\xff\xff", "\1\0\0\1"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (headers); i++) {
+    FrameReader reader = {0};
+    WireValue body;
+    GError *error = NULL;
+
+    feed (&reader, headers[i], 4);
+    g_assert_cmpint (tractor__frame_reader_next (&reader, &body, &error), ==, FRAME_INVALID);
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+    tractor__frame_reader_clear (&reader);
+  }
+}
+
+static void
+test_promised_length_costs_nothing (void)
+{
+  FrameReader reader = {0};
+  WireValue body;
+
+  feed (&reader, "\0\0\0\1tiny", 8); /* 16 MiB are to come */
+  g_assert_cmpint (tractor__frame_reader_next (&reader, &body, NULL), ==, FRAME_INCOMPLETE);
+  feed (&reader, "x", 1);
+  g_assert_cmpuint (reader.size, <=, READ_BYTES);
+  tractor__frame_reader_clear (&reader);
+}
+
+/* --- messages ----------------------------------------------------------------------------------- */
+
+static void
+test_start_is_read (void)
+{
+  /* As upstream sends it, but in another order, and with a key that we do not know. */
+  static const char bytes[] = "\x88\xa3"
+                              "cid\xa2"
+                              "c1\xa8msg_type\xa5Start\xa2ns\xa3mod"
+                              "\xa4"
+                              "func\xa2"
+                              "fn\xa6kwargs\x81\xa1"
+                              "a\x05"
+                              "\xa3uid" ID_OF ("abc") "\xa8pld_spec\xaatyping.Any"
+                                                      "\xa5"
+                                                      "extra\xc0";
+  g_auto (ActorId) id = {0};
+  g_autoptr (GVariant) kwargs = NULL;
+  g_autoptr (GError) error = NULL;
+  gint64 a;
+  Msg msg;
+
+  g_assert_true (tractor__msg_read (VALUE (bytes), &msg, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (msg.type, ==, MSG_START);
+  g_assert_true (tractor__msg_string_equals (&msg, FIELD_CID, "c1"));
+  g_assert_true (tractor__msg_string_equals (&msg, FIELD_NS, "mod"));
+  g_assert_true (tractor__msg_get_id (&msg, FIELD_UID, &id));
+  g_assert_cmpstr (id.name, ==, "abc");
+  g_assert_true (tractor__codec_unpack_kwargs (msg.fields[FIELD_KWARGS], &kwargs, NULL));
+  g_assert_true (g_variant_lookup (kwargs, "a", "x", &a));
+  g_assert_cmpint (a, ==, 5);
+}
+
+static void
+test_smallest_aid_is_read (void)
+{
+  Msg msg;
+
+  g_assert_true (tractor__msg_read (VALUE ("\x83\xa8msg_type\xa3"
+                                           "Aid\xa4name\xa1x\xa4uuid\xa1y"),
+                                    &msg, NULL));
+  g_assert_cmpint (msg.type, ==, MSG_AID);
+  g_assert_cmpint (tractor__msg_get_integer (&msg, FIELD_PID), ==, 0);
+}
+
+static void
+test_bad_messages_are_refused (void)
+{
+  static const struct {
+    const char *bytes;
+    gsize length;
+  } cases[] = {
+#define CASE(literal) {literal, sizeof (literal) - 1}
+      CASE ("\xc0"),                 /* no map */
+      CASE ("\x90"),                 /* no map either */
+      CASE ("\x80"),                 /* no type */
+      CASE ("\x81\x01\x02"),         /* a key that is no string */
+      CASE ("\x81\xa8msg_type\x01"), /* a type that is no string */
+      CASE ("\x81\xa8msg_type\xa6"
+            "Cancel"),                                       /* an unknown type */
+      CASE ("\x82\xa8msg_type\xa4Stop\xa8msg_type\xa4Stop"), /* a type twice */
+      CASE ("\x81\xa8msg_type\xa4Stop"),                     /* a missing field */
+      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+            "cid\xc0"), /* nil for it */
+      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+            "cid\x01"), /* a wrong type for it */
+      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+            "cid\xc4\x01x"), /* bytes for it */
+      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+            "cid\xa3"
+            "a\0b"), /* a NUL in it */
+      CASE ("\x83\xa8msg_type\xa4Stop\xa3"
+            "cid\xa1"
+            "a\xa3"
+            "cid\xa1"
+            "b"), /* it twice */
+      CASE ("\x83\xa8msg_type\xa3"
+            "Aid\xa4name\xa1x\xa4uuid\x05"),
+      CASE ("\x86\xa8msg_type\xa5Start\xa3"
+            "cid\xa1"
+            "1\xa2ns\xa1"
+            "a\xa4"
+            "func\xa1"
+            "b"
+            "\xa6kwargs\x80\xa3uid\x91\xa1x"), /* an id of one */
+      CASE ("\x86\xa8msg_type\xa5Start\xa3"
+            "cid\xa1"
+            "1\xa2ns\xa1"
+            "a\xa4"
+            "func\xa1"
+            "b"
+            "\xa6kwargs\x90\xa3uid" ID_OF ("abc")), /* arguments that are no map */
+      CASE ("\x85\xa8msg_type\xa5"
+            "Error\xa7src_uid" ID_OF ("abc") "\xacsrc_type_str\xa1t\xae"
+                                             "boxed_type_str\xa1t\xaarelay_path\x91\x01"),
+#undef CASE
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    WireValue body = {(const guint8 *) cases[i].bytes, cases[i].length};
+    GError *error = NULL;
+    Msg msg;
+
+    g_assert_false (tractor__msg_read (body, &msg, &error));
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+  }
+}
+
+static Msg
+read_back (WireBuffer *buffer)
+{
+  FrameReader reader = {0};
+  WireValue body;
+  g_autoptr (GError) error = NULL;
+  Msg msg;
+
+  /* Its bytes stay in @buffer, so that the message can go on pointing at them. */
+  reader.bytes = buffer->data;
+  reader.end = reader.size = buffer->len;
+  g_assert_cmpint (tractor__frame_reader_next (&reader, &body, &error), ==, FRAME_COMPLETE);
+  g_assert_cmpuint (reader.start, ==, reader.end);
+  g_assert_true (tractor__msg_read (body, &msg, &error));
+  g_assert_no_error (error);
+  return msg;
+}
+
+static void
+test_what_we_write_is_read (void)
+{
+  const ActorId self = {(char *) "me", (char *) "1-2"};
+  const char *relays[] = {"a@1", "b@2", NULL};
+  const char *modules[] = {"one", "two", NULL};
+  g_autoptr (GVariant) kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'x': <1>}"));
+  WireBuffer *buffer = g_byte_array_new ();
+  g_auto (GStrv) read_relays = NULL;
+  g_auto (GStrv) read_modules = NULL;
+  Msg msg;
+
+  tractor__msg_write_aid (buffer, &self);
+  g_assert_cmpint (read_back (buffer).type, ==, MSG_AID);
+  g_byte_array_set_size (buffer, 0);
+
+  tractor__msg_write_spawn_spec (buffer, &(SpawnSpec){self, modules, "glib", 3});
+  msg = read_back (buffer);
+  g_assert_cmpint (msg.type, ==, MSG_SPAWN_SPEC);
+  g_assert_true (tractor__msg_string_equals (&msg, FIELD_HOST, "glib"));
+  g_assert_cmpint (tractor__msg_get_integer (&msg, FIELD_DEPTH), ==, 3);
+  read_modules = tractor__msg_dup_keys (&msg, FIELD_ENABLE_MODULES);
+  g_assert_true (g_strv_equal ((const char *const *) read_modules, modules));
+  g_byte_array_set_size (buffer, 0);
+
+  g_assert_true (tractor__msg_write_start (buffer, "c", "mod", "fn", kwargs, &self, NULL));
+  g_assert_cmpint (read_back (buffer).type, ==, MSG_START);
+  g_byte_array_set_size (buffer, 0);
+
+  tractor__msg_write_start_ack (buffer, "c", "asyncfunc");
+  g_assert_cmpint (read_back (buffer).type, ==, MSG_START_ACK);
+  g_byte_array_set_size (buffer, 0);
+
+  g_assert_true (tractor__msg_write_return (buffer, "c", NULL, NULL));
+  g_assert_cmpint (read_back (buffer).type, ==, MSG_RETURN);
+  g_byte_array_set_size (buffer, 0);
+
+  tractor__msg_write_cancel_ack (buffer, "c");
+  g_assert_cmpint (read_back (buffer).type, ==, MSG_CANCEL_ACK);
+  g_byte_array_set_size (buffer, 0);
+
+  tractor__msg_write_error (buffer, &(ErrorMsg){
+                                        .src_uid = "odd@name@1",
+                                        .src_type = "T",
+                                        .boxed_type = "U",
+                                        .relay_path = relays,
+                                        .message = "m",
+                                        .backtrace = "b",
+                                        .cid = "c",
+                                        .domain = "d",
+                                        .code = -5,
+                                    });
+  msg = read_back (buffer);
+  g_assert_cmpint (msg.type, ==, MSG_ERROR);
+  g_assert_cmpint (tractor__msg_get_integer (&msg, FIELD_CODE), ==, -5);
+  read_relays = tractor__msg_dup_ids (&msg, FIELD_RELAY_PATH);
+  g_assert_true (g_strv_equal ((const char *const *) read_relays, relays));
+  {
+    g_auto (ActorId) origin = {0};
+
+    g_assert_true (tractor__msg_get_id (&msg, FIELD_SRC_UID, &origin));
+    g_assert_cmpstr (origin.name, ==, "odd@name");
+    g_assert_cmpstr (origin.uuid, ==, "1");
+  }
+  g_byte_array_unref (buffer);
+}
+
+/* --- payloads ----------------------------------------------------------------------------------- */
+
+/* The table of a Python payload that upstream was seen to send. */
+static void
+test_python_payload (void)
+{
+  static const char bytes[] = "\x8a\xa1"
+                              "i\xff\xa3"
+                              "big\xcf\x80\0\0\0\0\0\0\0\xa1"
+                              "f"
+                              "\xcb\x3f\xf8\0\0\0\0\0\0\xa1s\xa1x\xa1"
+                              "b\xc4\x02\x00\xff"
+                              "\xa1t\x92\x01\x02\xa1n\xc0\xa2"
+                              "dt\xd7\xff\0\x29\x61\xc0\x65\x93\x52\x80"
+                              "\xa1k\x82\x01\xa1"
+                              "a\xa1"
+                              "b\x02\xa1u\xc3";
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GVariant) expected = g_variant_ref_sink (g_variant_new_parsed (
+      "{'i': <int64 -1>, 'big': <uint64 9223372036854775808>, 'f': <1.5>, 's': <'x'>,"
+      " 'b': <[byte 0, 255]>, 't': <[<int64 1>, <int64 2>]>, 'n': <@mv nothing>,"
+      " 'dt': <(int16 -1, [byte 0x00, 0x29, 0x61, 0xc0, 0x65, 0x93, 0x52, 0x80])>,"
+      " 'k': <[(<int64 1>, <'a'>), (<'b'>, <int64 2>)]>, 'u': <true>}"));
+
+  g_assert_null (check (BYTES (bytes)));
+  g_assert_true (tractor__codec_unpack (VALUE (bytes), &value, NULL));
+  g_assert_cmpvariant (value, expected);
+}
+
+static void
+test_too_deep_to_send (void)
+{
+  GVariant *value = g_variant_new_int32 (1);
+  g_autoptr (GVariant) owned = NULL;
+  WireBuffer *buffer = g_byte_array_new ();
+  GError *error = NULL;
+
+  for (int i = 0; i < LIMIT_DEPTH; i++)
+    value = g_variant_new_tuple (&value, 1);
+  owned = g_variant_ref_sink (value);
+  g_assert_false (tractor__codec_pack (buffer, value, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_cmpuint (buffer->len, ==, 0);
+  g_byte_array_unref (buffer);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add ("/src/wire/whole-values-pass", test_whole_values_pass);
+  harness_add ("/src/wire/I-05-bombs-are-refused", test_bombs_are_refused);
+  harness_add ("/src/wire/many-elements-are-refused", test_many_elements_are_refused);
+  harness_add ("/src/wire/random-bytes", test_random_bytes);
+  harness_add ("/src/frame/I-03-every-split", test_every_split);
+  harness_add ("/src/frame/I-04-bad-lengths", test_bad_lengths);
+  harness_add ("/src/frame/promised-length-costs-nothing", test_promised_length_costs_nothing);
+  harness_add ("/src/msg/start", test_start_is_read);
+  harness_add ("/src/msg/smallest-aid", test_smallest_aid_is_read);
+  harness_add ("/src/msg/I-06-bad-messages-are-refused", test_bad_messages_are_refused);
+  harness_add ("/src/msg/what-we-write-is-read", test_what_we_write_is_read);
+  harness_add ("/src/codec/I-21-python-payload", test_python_payload);
+  harness_add ("/src/codec/too-deep-to-send", test_too_deep_to_send);
+  return harness_run ();
+}
