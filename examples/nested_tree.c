@@ -78,9 +78,9 @@ branch (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport tree_exports[] = {{"branch", TRACTOR_EXPORT_CALL, branch}, {NULL}};
-static const TractorModule modules[] = {{"tree", tree_exports}, {NULL}};
-static const TractorRunner runners[] = {{"builtin", tractor_run}, {NULL}};
+static const TractorExport tree_exports[] = { { "branch", TRACTOR_EXPORT_CALL, branch }, { NULL } };
+static const TractorModule modules[] = { { "tree", tree_exports }, { NULL } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
 
 typedef struct {
   int depth;
@@ -107,12 +107,12 @@ grow_and_print (gpointer data, GError **error)
 int
 main (int argc, char **argv)
 {
-  Options options = {.depth = 3, .breadth = 2};
+  Options options = { .depth = 3, .breadth = 2 };
   const GOptionEntry entries[] = {
-      {"depth", 'd', 0, G_OPTION_ARG_INT, &options.depth, "Generations below the root", "N"},
-      {"breadth", 'b', 0, G_OPTION_ARG_INT, &options.breadth, "Children of each actor", "N"},
-      {"fail", 'f', 0, G_OPTION_ARG_NONE, &options.fail, "Let the last leaf fail", NULL},
-      {NULL},
+    { "depth", 'd', 0, G_OPTION_ARG_INT, &options.depth, "Generations below the root", "N" },
+    { "breadth", 'b', 0, G_OPTION_ARG_INT, &options.breadth, "Children of each actor", "N" },
+    { "fail", 'f', 0, G_OPTION_ARG_NONE, &options.fail, "Let the last leaf fail", NULL },
+    { NULL },
   };
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;

@@ -59,10 +59,11 @@ check (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport primes_exports[] = {{"check", TRACTOR_EXPORT_CALL, check}, {NULL}};
-static const TractorModule modules[] = {{"primes", primes_exports}, {NULL}};
+static const TractorExport primes_exports[] = { { "check", TRACTOR_EXPORT_CALL, check }, { NULL } };
+static const TractorModule modules[] = { { "primes", primes_exports }, { NULL } };
 static const TractorRunner runners[] = {
-    {"builtin", tractor_run}, {"glib", tractor_glib_run}, {"uv", tractor_uv_run}, {NULL}};
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+};
 
 /* --- here --------------------------------------------------------------------------------------- */
 
@@ -180,14 +181,14 @@ start_worker (
     Job *job, guint number, TractorActorNursery *workers, TractorNursery *feeders, GError **error)
 {
   g_autofree char *name = g_strdup_printf ("worker-%u", number);
-  TractorPortal *worker =
-      tractor_actor_nursery_start (workers, name, &(TractorSpawnOptions){.host = job->host}, error);
+  TractorPortal *worker = tractor_actor_nursery_start (
+      workers, name, &(TractorSpawnOptions){ .host = job->host }, error);
   Feeder *feeder;
 
   if (worker == NULL)
     return FALSE;
   feeder = g_new (Feeder, 1);
-  *feeder = (Feeder){job, worker};
+  *feeder = (Feeder){ job, worker };
   return tractor_nursery_spawn (feeders, name, feed, feeder, feeder_free, error);
 }
 
@@ -234,7 +235,7 @@ run_job (gpointer data, GError **error)
   Job *job = data;
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Interrupt interrupt = {job, scope};
+  Interrupt interrupt = { job, scope };
 
   if (tractor_nursery_spawn (nursery, "signals", watch_signals, &interrupt, NULL, error) &&
       work (job, error))
@@ -246,13 +247,13 @@ run_job (gpointer data, GError **error)
 /* --- the command line ---------------------------------------------------------------------------- */
 
 static const char *const default_numbers[] = {
-    "112272535095293",
-    "112582705942171",
-    "115280095190773",
-    "115797848077099",
-    "117450548693743",
-    "993960000099397",
-    NULL,
+  "112272535095293",
+  "112582705942171",
+  "115280095190773",
+  "115797848077099",
+  "117450548693743",
+  "993960000099397",
+  NULL,
 };
 
 /* (transfer full): the words of a file, without comments; NULL with @error set. */
@@ -337,11 +338,11 @@ main (int argc, char **argv)
   g_auto (GStrv) from_file = NULL;
   int n_workers = (int) g_get_num_processors ();
   const GOptionEntry entries[] = {
-      {"file", 'f', 0, G_OPTION_ARG_FILENAME, &file, "Read numbers from FILE, - for stdin", "FILE"},
-      {"host", 0, 0, G_OPTION_ARG_STRING, &host_name, "Run on builtin, glib or uv", "HOST"},
-      {"workers", 'w', 0, G_OPTION_ARG_INT, &n_workers, "Actors; default: one per core", "N"},
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments, NULL, "[NUMBER...]"},
-      {NULL},
+    { "file", 'f', 0, G_OPTION_ARG_FILENAME, &file, "Read numbers from FILE, - for stdin", "FILE" },
+    { "host", 0, 0, G_OPTION_ARG_STRING, &host_name, "Run on builtin, glib or uv", "HOST" },
+    { "workers", 'w', 0, G_OPTION_ARG_INT, &n_workers, "Actors; default: one per core", "N" },
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments, NULL, "[NUMBER...]" },
+    { NULL },
   };
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;
@@ -366,11 +367,11 @@ main (int argc, char **argv)
 
   {
     Job job = {
-        .numbers = from_file != NULL   ? from_file
-                   : arguments != NULL ? arguments
-                                       : (char **) default_numbers,
-        .n_workers = (guint) n_workers,
-        .host = host_name,
+      .numbers = from_file != NULL   ? from_file
+                 : arguments != NULL ? arguments
+                                     : (char **) default_numbers,
+      .n_workers = (guint) n_workers,
+      .host = host_name,
     };
 
     return run_and_report (&job, host);

@@ -31,6 +31,7 @@ struct _Channel {
   ParkingLot senders;   /* each with its item */
   ParkingLot receivers; /* each with room for one */
   GDestroyNotify item_free;
+  gboolean is_draining; /* items are being freed, which may close the sender */
   guint capacity;
   guint length;
   guint first;
@@ -47,8 +48,8 @@ tractor_channel_open (guint capacity,
 
   channel->capacity = capacity;
   channel->item_free = item_free;
-  channel->sender = (TractorSender){channel, TRUE};
-  channel->receiver = (TractorReceiver){channel, TRUE};
+  channel->sender = (TractorSender){ channel, TRUE };
+  channel->receiver = (TractorReceiver){ channel, TRUE };
   *ret_sender = &channel->sender;
   *ret_receiver = &channel->receiver;
 }
@@ -135,7 +136,7 @@ gboolean
 tractor_sender_send (TractorSender *sender, gpointer item, GError **error)
 {
   Task *task = task_begin (error);
-  Parked parked = {.value = item};
+  Parked parked = { .value = item };
   Channel *channel;
 
   g_return_val_if_fail (sender != NULL, FALSE);
@@ -178,7 +179,7 @@ gboolean
 tractor_receiver_receive (TractorReceiver *receiver, gpointer *ret_item, GError **error)
 {
   Task *task = task_begin (error);
-  Parked parked = {0};
+  Parked parked = { 0 };
   Channel *channel;
 
   g_return_val_if_fail (receiver != NULL && ret_item != NULL, FALSE);
@@ -225,7 +226,7 @@ tractor_receiver_receive_nowait (TractorReceiver *receiver, gpointer *ret_item, 
 static void
 free_if_closed (Channel *channel)
 {
-  if (!channel->sender.is_open && !channel->receiver.is_open)
+  if (!channel->sender.is_open && !channel->receiver.is_open && !channel->is_draining)
     g_free (channel);
 }
 
@@ -253,11 +254,13 @@ tractor_receiver_close (TractorReceiver *receiver)
   receiver->is_open = FALSE;
   parking_lot_unpark_all (&channel->receivers, WAKE_CLOSED);
   parking_lot_unpark_all (&channel->senders, WAKE_BROKEN);
+  channel->is_draining = TRUE;
   while (channel->length > 0) {
     gpointer item = ring_pop (channel);
 
     if (channel->item_free != NULL)
       channel->item_free (item);
   }
+  channel->is_draining = FALSE;
   free_if_closed (channel);
 }

@@ -59,7 +59,7 @@ walk_frames (const Task *task, void **pcs)
 static void
 dump_task (const Task *task, int fd)
 {
-  static const char *const states[] = {"runnable", "running", "waiting", "ended"};
+  static const char *const states[] = { "runnable", "running", "waiting", "ended" };
   void *pcs[MAX_FRAMES];
   guint n_frames;
 

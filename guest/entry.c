@@ -85,3 +85,24 @@ tractor__entry_queue_close (EntryQueue *queue)
 {
   call_all (take (queue, &closed));
 }
+
+void
+tractor__entry_queue_enter (EntryQueue *queue)
+{
+  atomic_fetch_add_explicit (&queue->n_inside, 1, memory_order_relaxed);
+}
+
+void
+tractor__entry_queue_leave (EntryQueue *queue)
+{
+  /* Release: pairs with the acquire of wait_for_leavers(). */
+  atomic_fetch_sub_explicit (&queue->n_inside, 1, memory_order_release);
+}
+
+void
+tractor__entry_queue_wait_for_leavers (EntryQueue *queue)
+{
+  /* At most as long as another thread needs for one write(). */
+  while (atomic_load_explicit (&queue->n_inside, memory_order_acquire) > 0)
+    g_thread_yield ();
+}

@@ -11,7 +11,8 @@
 typedef struct _Entry Entry;
 
 typedef struct {
-  _Atomic (Entry *) head; /* newest first; a sentinel once closed */
+  _Atomic (Entry *) head;   /* newest first; a sentinel once closed */
+  _Atomic (guint) n_inside; /* threads between enter and leave */
 } EntryQueue;
 
 typedef enum {
@@ -19,6 +20,13 @@ typedef enum {
   ENTRY_ADDED,
   ENTRY_ADDED_FIRST
 } EntryResult;
+
+/* Around a push and what follows it: what was pushed may run, and end everything, before the pusher
+ * has done the rest. */
+G_GNUC_INTERNAL void tractor__entry_queue_enter (EntryQueue *queue);
+G_GNUC_INTERNAL void tractor__entry_queue_leave (EntryQueue *queue);
+/* Before what the queue belongs to is freed. */
+G_GNUC_INTERNAL void tractor__entry_queue_wait_for_leavers (EntryQueue *queue);
 
 /* Any thread. ADDED_FIRST: the queue was empty, so its reader may be asleep. */
 G_GNUC_INTERNAL EntryResult tractor__entry_queue_push (EntryQueue *queue,

@@ -99,6 +99,14 @@ tractor_error_new_group (GPtrArray *failures)
   return error;
 }
 
+GError *
+tractor__error_add_failures (GError *error, GPtrArray *failures)
+{
+  if (error != NULL)
+    g_ptr_array_insert (failures, 0, error);
+  return tractor_error_new_group (failures);
+}
+
 const GPtrArray *
 tractor_error_get_children (const GError *error)
 {
@@ -228,8 +236,12 @@ describe (GString *text, const GError *error, guint indent)
   const GPtrArray *children = tractor_error_get_children (error);
   const TractorRemoteError *remote = tractor_error_get_remote (error);
 
+  if (children != NULL && children->len == 1) {
+    describe (text, children->pdata[0], indent);
+    return;
+  }
   if (children != NULL)
-    g_string_append_printf (text, "%u failure%s:", children->len, children->len == 1 ? "" : "s");
+    g_string_append_printf (text, "%u failures:", children->len);
   else
     g_string_append (text, error->message);
 

@@ -36,7 +36,7 @@ gboolean
 tractor_event_wait (TractorEvent *event, GError **error)
 {
   Task *task = task_begin (error);
-  Parked parked = {0};
+  Parked parked = { 0 };
 
   g_return_val_if_fail (event != NULL, FALSE);
 

@@ -54,7 +54,7 @@ tractor_guest_new (const TractorHostOps *ops,
   g_return_val_if_fail (ops != NULL && ops->version == TRACTOR_HOST_VERSION, NULL);
   g_return_val_if_fail (ops->schedule != NULL && main != NULL && done != NULL, NULL);
 
-  if (tractor__current_guest != NULL && tractor__current_guest->current != NULL) {
+  if (task_get_suspendable (NULL) != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Task '%s' cannot start another run on its own thread",
                  tractor__current_guest->current->name);
@@ -138,12 +138,14 @@ static gboolean
 may_tick (TractorGuest *guest)
 {
   if (guest->thread != g_thread_self ()) {
-    g_critical ("A guest can only be ticked by the thread that made it");
+    if (!guest->was_misused)
+      g_critical ("A guest can only be ticked by the thread that made it");
+    guest->was_misused = TRUE; /* said once: a loop that moved to another thread would go on */
     return FALSE;
   }
   if (guest->finished)
     return FALSE;
-  if (guest->tick != NULL && (guest->current == NULL || host_depth (guest) <= guest->tick->depth)) {
+  if (guest->tick != NULL && host_depth (guest) <= guest->tick->depth) {
     guest->tick_again = TRUE;
     return FALSE;
   }
@@ -292,8 +294,8 @@ tractor_guest_tick (TractorGuest *guest)
     ended = guest->main_ended && tick.outer == NULL;
     if (ended) {
       g_assert (guest->n_tasks == 0);
+      guest->finished = TRUE; /* first: no tick may come in between */
       tractor__entry_queue_close (&guest->entries);
-      guest->finished = TRUE;
       if (guest->ret_finished != NULL)
         *guest->ret_finished = TRUE;
     }
@@ -310,8 +312,12 @@ tractor_guest_is_due (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, FALSE);
 
-  return !guest->finished &&
-         (guest->tick_requested || run_queue_get_length (&guest->run_queue) > 0);
+  if (guest->finished || guest->thread != g_thread_self ())
+    return FALSE;
+  /* Inside a tick nobody has told the timer yet of what the tick has set. */
+  if (guest->tick != NULL && guest->ops->now == NULL)
+    tractor__poller_arm_timer (&guest->poller, deadline_heap_get_earliest (&guest->deadlines));
+  return guest->tick_requested || run_queue_get_length (&guest->run_queue) > 0;
 }
 
 void
@@ -339,18 +345,16 @@ tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 gboolean
 tractor_guest_run_soon (TractorGuest *guest, TractorSoonFunc func, gpointer data)
 {
+  EntryResult result;
+
   g_return_val_if_fail (guest != NULL && func != NULL, FALSE);
 
-  switch (tractor__entry_queue_push (&guest->entries, func, data)) {
-  case ENTRY_CLOSED:
-    return FALSE;
-  case ENTRY_ADDED_FIRST:
+  tractor__entry_queue_enter (&guest->entries);
+  result = tractor__entry_queue_push (&guest->entries, func, data);
+  if (result == ENTRY_ADDED_FIRST)
     tractor__poller_wake (&guest->poller);
-    return TRUE;
-  case ENTRY_ADDED:
-    return TRUE;
-  }
-  g_assert_not_reached ();
+  tractor__entry_queue_leave (&guest->entries);
+  return result != ENTRY_CLOSED;
 }
 
 void
@@ -438,11 +442,11 @@ tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error)
 
   tractor_guest_cancel (guest, "shutdown");
   guest->ret_finished = &finished; /* done() may free the guest */
-  while (!finished && g_get_monotonic_time () < deadline) {
+  do {
     tractor_guest_tick (guest);
     if (!finished)
       tractor_guest_wait (guest, deadline);
-  }
+  } while (!finished && g_get_monotonic_time () < deadline);
   if (finished)
     return TRUE;
 
@@ -465,8 +469,10 @@ drop_all (TractorGuest *guest)
       tractor__task_drop (scope->first_task);
     if (scope != &guest->root && scope->is_nursery) {
       g_clear_pointer (&((TractorNursery *) scope)->failures, g_ptr_array_unref);
+      g_clear_pointer (&scope->lost_failures, g_ptr_array_unref);
       tractor__nursery_free ((TractorNursery *) scope);
     } else if (scope != &guest->root) {
+      g_clear_pointer (&scope->lost_failures, g_ptr_array_unref);
       g_free (scope);
     }
     scope = next;
@@ -485,9 +491,11 @@ tractor_guest_free (TractorGuest *guest)
 
     if (guest->has_ticked)
       g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
+    guest->finished = TRUE;
+    tractor__entry_queue_close (&guest->entries); /* while what they may touch is there */
     drop_all (guest);
-    tractor__entry_queue_close (&guest->entries);
   }
+  tractor__entry_queue_wait_for_leavers (&guest->entries);
 
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);

@@ -43,6 +43,7 @@ struct _TractorGuest {
   gpointer host;
   GThread *thread;
   gboolean tick_requested; /* the host knows that it is to tick */
+  gboolean was_misused;    /* and it has been said */
   gboolean tick_again;     /* a tick was put off until this one ends */
   gint steps_per_look;     /* how many steps fit between two looks at the clock */
   gint64 looked_at;        /* when somebody last looked at the clock */
@@ -83,7 +84,7 @@ G_GNUC_INTERNAL void tractor__guest_main_ended (TractorGuest *guest, GError *err
 static inline void
 guest_request_tick (TractorGuest *guest)
 {
-  if (guest->tick != NULL || guest->tick_requested)
+  if (guest->tick != NULL || guest->tick_requested || guest->finished)
     return;
   guest->tick_requested = TRUE;
   guest->ops->schedule (guest->host, FALSE);

@@ -26,7 +26,7 @@ tractor_nursery_open (void)
   TractorGuest *guest = tractor__current_guest;
   TractorNursery *nursery;
 
-  g_return_val_if_fail (guest != NULL && guest->current != NULL, NULL);
+  g_return_val_if_fail (task_get_suspendable (NULL) != NULL, NULL);
 
   nursery = guest->free_nurseries;
   if (nursery != NULL) {
@@ -97,14 +97,18 @@ tractor_nursery_spawn (TractorNursery *nursery,
 static void
 add_failure (TractorNursery *nursery, GError *error, const char *who)
 {
+  gboolean is_cancelled = g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
   char reason[SCOPE_REASON_BYTES];
 
-  if (!nursery->scope.cancel_called) {
+  if (is_cancelled && nursery->scope.effective) {
+    /* Not its failure, but a cancel from outside coming home. */
+    tractor_cancel_scope_cancel (&nursery->scope, tractor__scope_get_reason (&nursery->scope));
+  } else if (!nursery->scope.cancel_called) {
     g_snprintf (reason, sizeof reason, "%s failed", who);
     tractor_cancel_scope_cancel (&nursery->scope, reason);
   }
 
-  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+  if (is_cancelled) {
     nursery->cancelled = TRUE;
     g_error_free (error);
     return;
@@ -146,8 +150,14 @@ take_outcome (TractorNursery *nursery)
   gboolean may_absorb = tractor__scope_may_absorb (&nursery->scope);
   gboolean cancelled = nursery->cancelled;
   GPtrArray *failures = g_steal_pointer (&nursery->failures);
+  GPtrArray *lost = g_steal_pointer (&nursery->scope.lost_failures);
   GError *cancel_error = NULL;
   GError *group;
+
+  if (lost != NULL && failures != NULL)
+    g_ptr_array_extend_and_steal (failures, lost);
+  else if (lost != NULL)
+    failures = lost;
 
   /* A CANCELLED that is not ours tells of the cancel around us: its words are made before we
    * leave, while it can still be seen. */
@@ -177,10 +187,8 @@ tractor_nursery_join (TractorNursery *nursery, GError **error)
   if (nursery->scope.is_left)
     return *error == NULL;
   owner = nursery->scope.owner;
-  if (*error == NULL && task_get_suspendable (error) == NULL)
+  if (!tractor__task_close_inside (owner, &nursery->scope, error))
     return FALSE;
-  if (!tractor__task_close_inside (owner, &nursery->scope))
-    return *error == NULL;
 
   if (*error != NULL)
     add_failure (nursery, g_steal_pointer (error), owner->name);
@@ -199,6 +207,9 @@ tractor__nursery_abandon (TractorNursery *nursery)
   if (nursery->n_children > 0)
     wait_for_children (nursery, owner);
   outcome = take_outcome (nursery);
+  /* A cancel from outside needs no telling: it is there at the next checkpoint, and if it is not
+   * any more, it has been absorbed. */
+  tractor__error_strip_cancelled (&outcome);
   if (outcome != NULL)
     tractor__task_lose_failure (owner, outcome);
 }
@@ -224,7 +235,7 @@ tractor_nursery_close (TractorNursery *nursery)
   if (nursery->scope.is_left) {
     tractor__task_forget_abandoned (owner, &nursery->scope);
   } else {
-    if (!tractor__task_close_inside (owner, &nursery->scope))
+    if (!tractor__task_close_inside (owner, &nursery->scope, NULL))
       return;
     tractor__nursery_abandon (nursery);
   }

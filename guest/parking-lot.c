@@ -20,7 +20,7 @@ leave (G_GNUC_UNUSED Task *task, gpointer data)
 TaskWake
 tractor__parking_lot_park (ParkingLot *lot, Task *task, Parked *parked, const char *waiting_for)
 {
-  Place place = {lot, parked};
+  Place place = { lot, parked };
 
   parked->task = task;
   parking_lot_append (lot, parked);

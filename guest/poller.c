@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -66,7 +67,7 @@ struct _TractorFdWatch {
   TractorGuest *guest;
   int fd;
   gboolean ready[N_DIRECTIONS];   /* an edge came while nobody waited */
-  gboolean hung_up[N_DIRECTIONS]; /* no edge will come any more */
+  gboolean hung_up[N_DIRECTIONS]; /* there was an end or an error: no edge may come any more */
 };
 
 /* --- the kernel's side ------------------------------------------------------------------------- */
@@ -97,7 +98,7 @@ keep_off_stdio (int fd)
 static gboolean
 add_own (Poller *poller, int fd, guint32 serial)
 {
-  struct epoll_event event = {.events = EPOLLIN};
+  struct epoll_event event = { .events = EPOLLIN };
 
   event.data.u64 = ((guint64) serial << 32) | (guint32) fd;
   return epoll_ctl (poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
@@ -162,7 +163,7 @@ tractor__poller_enable_timer (Poller *poller)
 void
 tractor__poller_arm_timer (Poller *poller, gint64 deadline)
 {
-  struct itimerspec spec = {0};
+  struct itimerspec spec = { 0 };
 
   if (poller->timer_fd < 0 || deadline >= poller->timer_armed)
     return;
@@ -189,8 +190,8 @@ tractor__poller_wake (Poller *poller)
 static int
 wait_usec (Poller *poller, gint64 timeout_usec)
 {
-  struct timespec timeout = {.tv_sec = timeout_usec / G_USEC_PER_SEC,
-                             .tv_nsec = (timeout_usec % G_USEC_PER_SEC) * 1000};
+  struct timespec timeout = { .tv_sec = timeout_usec / G_USEC_PER_SEC,
+                              .tv_nsec = (timeout_usec % G_USEC_PER_SEC) * 1000 };
   int n;
 
 #ifdef SYS_epoll_pwait2
@@ -234,7 +235,7 @@ get_interest (Poller *poller, int fd, gboolean make)
   if (fd < 0)
     return NULL;
   if (page >= poller->n_pages || poller->pages[page] == NULL) {
-    if (!make)
+    if (!make || fcntl (fd, F_GETFD) < 0) /* no room for a number out of thin air */
       return NULL;
     if (page >= poller->n_pages) {
       poller->pages = g_renew (Interest *, poller->pages, page + 1);
@@ -262,7 +263,7 @@ wanted_events (Interest *interest)
 static gboolean
 arm (Poller *poller, int fd, Interest *interest)
 {
-  struct epoll_event event = {.events = wanted_events (interest)};
+  struct epoll_event event = { .events = wanted_events (interest) };
 
   if (interest->serial != 0) {
     event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
@@ -421,6 +422,22 @@ check_wake (Task *task, TaskWake wake, GError **error)
   }
 }
 
+/* The descriptor may have been closed without a word, and its number be another's now: whoever
+ * still waits for the old one will not be woken any more. */
+static void
+drop_stale_waits (Poller *poller, int fd, Interest *interest)
+{
+  struct epoll_event event = { .events = wanted_events (interest) };
+
+  if (interest->serial == 0 || interest->watch != NULL)
+    return;
+  event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
+  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 || errno != ENOENT)
+    return;
+  interest->serial = 0;
+  wake_all_closed (interest);
+}
+
 static gboolean
 set_busy (GError **error)
 {
@@ -450,11 +467,13 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
     set_errno_error (error, "cannot wait for a descriptor");
     return FALSE;
   }
+  if (has_waits (interest))
+    drop_stale_waits (poller, fd, interest);
   if (interest->watch != NULL || (in && interest->waits[DIRECTION_IN] != NULL) ||
       (out && interest->waits[DIRECTION_OUT] != NULL))
     return set_busy (error);
 
-  wait = (FdWait){task, poller, interest, fd, 0};
+  wait = (FdWait){ task, poller, interest, fd, 0 };
   if (in)
     interest->waits[DIRECTION_IN] = &wait;
   if (out)
@@ -529,6 +548,17 @@ tractor_fd_watch_open (int fd, GError **error)
   return watch;
 }
 
+/* An end stays, but an error goes when it is read, and a socket hangs up before it connects too. */
+static gboolean
+is_still_hung_up (TractorFdWatch *watch, Direction direction)
+{
+  struct pollfd pollfd = { .fd = watch->fd, .events = direction == DIRECTION_IN ? POLLRDHUP : 0 };
+
+  if (watch->hung_up[direction])
+    watch->hung_up[direction] = poll (&pollfd, 1, 0) == 1;
+  return watch->hung_up[direction];
+}
+
 gboolean
 tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **error)
 {
@@ -545,12 +575,18 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
   interest = get_interest (poller, watch->fd, FALSE);
   if (interest->waits[direction] != NULL)
     return set_busy (error);
-  if (watch->ready[direction] || watch->hung_up[direction]) {
+  if (interest->serial == 0) { /* tractor_notify_closing() */
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "The descriptor was closed while it was watched");
+    return FALSE;
+  }
+  if (watch->ready[direction] || is_still_hung_up (watch, direction)) {
     watch->ready[direction] = FALSE;
-    return tractor_checkpoint (error);
+    tractor__task_yield (task); /* the edge is taken: a cancel that comes now must not lose it */
+    return TRUE;
   }
 
-  wait = (FdWait){task, poller, interest, watch->fd, 0};
+  wait = (FdWait){ task, poller, interest, watch->fd, 0 };
   interest->waits[direction] = &wait;
   if (direction == DIRECTION_OUT && !arm (poller, watch->fd, interest)) {
     remove_wait (interest, &wait);

@@ -183,6 +183,8 @@ tractor__scope_leave (Scope *scope)
   g_assert (scope->first_task == NULL);
   unlink_child (scope);
   tractor__scope_attach_task (parent, scope->owner);
+  if (G_UNLIKELY (scope->lost_failures != NULL))
+    tractor__task_lose_failures (scope->owner, g_steal_pointer (&scope->lost_failures));
 }
 
 gboolean
@@ -191,17 +193,26 @@ tractor__scope_may_absorb (Scope *scope)
   return scope->effective && !sees_parents_cancel (scope);
 }
 
+const char *
+tractor__scope_get_reason (const Scope *scope)
+{
+  /* The nearest one that was cancelled itself is where it is. */
+  while (!scope->cancel_called && scope->parent != NULL)
+    scope = scope->parent;
+  return scope->reason;
+}
+
 void
 tractor__scope_set_error (Scope *scope, GError **error)
 {
+  const char *reason;
+
   if (error == NULL)
     return;
 
-  /* The nearest one that was cancelled itself is where the reason is. */
-  while (!scope->cancel_called && scope->parent != NULL)
-    scope = scope->parent;
-  if (scope->reason[0] != '\0')
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled: %s", scope->reason);
+  reason = tractor__scope_get_reason (scope);
+  if (reason[0] != '\0')
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled: %s", reason);
   else
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
 }
@@ -214,7 +225,7 @@ tractor_cancel_scope_open (gint64 deadline)
   TractorGuest *guest = tractor__current_guest;
   Scope *scope;
 
-  g_return_val_if_fail (guest != NULL && guest->current != NULL, NULL);
+  g_return_val_if_fail (task_get_suspendable (NULL) != NULL, NULL);
 
   scope = guest->free_scopes;
   if (scope != NULL) {
@@ -279,13 +290,16 @@ gboolean
 tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
 {
   g_return_val_if_fail (scope != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (!scope->is_nursery, FALSE); /* that is joined */
 
   if (!scope->is_left) {
     gboolean may_absorb;
 
-    if (!tractor__task_close_inside (scope->owner, scope))
-      return *error == NULL;
+    if (!tractor__task_close_inside (scope->owner, scope, error))
+      return FALSE;
     may_absorb = tractor__scope_may_absorb (scope);
+    if (G_UNLIKELY (scope->lost_failures != NULL))
+      *error = tractor__error_add_failures (*error, g_steal_pointer (&scope->lost_failures));
     tractor__scope_leave (scope);
     if (may_absorb && tractor__error_strip_cancelled (error))
       scope->cancelled_caught = TRUE;
@@ -304,7 +318,7 @@ tractor_cancel_scope_close (TractorCancelScope *scope)
   g_return_if_fail (!scope->is_nursery);
   guest = scope->guest;
   if (!scope->is_left) {
-    if (!tractor__task_close_inside (scope->owner, scope))
+    if (!tractor__task_close_inside (scope->owner, scope, NULL))
       return;
     tractor__scope_leave (scope);
   } else {

@@ -35,6 +35,7 @@ struct _TractorCancelScope {
   gboolean cancelled_caught;
   gboolean effective; /* cancel_called, or a parent's effective that no shield hides */
 
+  GPtrArray *lost_failures; /* (nullable): of nurseries inside that were closed without a join */
   char reason[SCOPE_REASON_BYTES]; /* of cancel_called */
 };
 
@@ -48,5 +49,7 @@ G_GNUC_INTERNAL gboolean tractor__scope_may_absorb (Scope *scope);
 G_GNUC_INTERNAL void tractor__scope_attach_task (Scope *scope, Task *task);
 G_GNUC_INTERNAL void tractor__scope_detach_task (Task *task);
 
+/* Why an effective scope is; empty if nobody said. */
+G_GNUC_INTERNAL const char *tractor__scope_get_reason (const Scope *scope);
 /* "Cancelled: reason", for whoever is cancelled inside @scope. */
 G_GNUC_INTERNAL void tractor__scope_set_error (Scope *scope, GError **error);

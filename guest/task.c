@@ -191,6 +191,12 @@ tractor_checkpoint (GError **error)
   return TRUE;
 }
 
+gboolean
+tractor_checkpoint_if_cancelled (GError **error)
+{
+  return task_begin (error) != NULL;
+}
+
 /* --- sleeping ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -216,7 +222,7 @@ abort_sleep (Task *task, gpointer data)
 gboolean
 tractor_sleep_until (gint64 deadline, GError **error)
 {
-  Sleep sleep = {.deadline.expire = on_slept};
+  Sleep sleep = { .deadline.expire = on_slept };
   Task *task = task_begin (error);
 
   if (task == NULL)
@@ -235,12 +241,31 @@ tractor_sleep_until (gint64 deadline, GError **error)
 
 /* --- the end of a task ------------------------------------------------------------------------- */
 
+static GPtrArray **
+get_lost_failures (Task *task)
+{
+  return task->scope->owner == task ? &task->scope->lost_failures : &task->lost_failures;
+}
+
 void
 tractor__task_lose_failure (Task *task, GError *failure)
 {
-  if (task->lost_failures == NULL)
-    task->lost_failures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
-  g_ptr_array_add (task->lost_failures, failure);
+  GPtrArray **lost = get_lost_failures (task);
+
+  if (*lost == NULL)
+    *lost = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  g_ptr_array_add (*lost, failure);
+}
+
+void
+tractor__task_lose_failures (Task *task, GPtrArray *failures)
+{
+  GPtrArray **lost = get_lost_failures (task);
+
+  if (*lost == NULL)
+    *lost = failures;
+  else
+    g_ptr_array_extend_and_steal (*lost, failures);
 }
 
 static void
@@ -259,22 +284,36 @@ close_innermost (Task *task, const char *outer)
   task->abandoned = g_slist_prepend (task->abandoned, scope);
 }
 
-gboolean
-tractor__task_close_inside (Task *task, Scope *scope)
+/* @misuse: (transfer full) */
+static void
+report_misuse (GError *misuse, GError **error)
 {
   TractorGuest *guest = tractor__current_guest;
 
-  if (guest == NULL || guest->current != task) {
-    GError *misuse = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                                  "A %s of task '%s' was closed by another task",
-                                  scope->is_nursery ? "nursery" : "cancel scope", task->name);
+  if (error != NULL && *error == NULL) {
+    g_propagate_error (error, misuse);
+  } else if (guest != NULL && guest->current != NULL) {
+    tractor__task_lose_failure (guest->current, misuse);
+  } else {
+    g_critical ("%s", misuse->message);
+    g_error_free (misuse);
+  }
+}
 
-    if (guest != NULL && guest->current != NULL) {
-      tractor__task_lose_failure (guest->current, misuse);
-    } else {
-      g_critical ("%s", misuse->message);
-      g_error_free (misuse);
-    }
+gboolean
+tractor__task_close_inside (Task *task, Scope *scope, GError **error)
+{
+  TractorGuest *guest = tractor__current_guest;
+  GError *misuse = NULL;
+
+  if (guest == NULL || guest->current != task)
+    g_set_error (&misuse, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "A %s of task '%s' was closed by another task",
+                 scope->is_nursery ? "nursery" : "cancel scope", task->name);
+  else
+    task_get_suspendable (&misuse);
+  if (misuse != NULL) {
+    report_misuse (misuse, error);
     return FALSE;
   }
 
@@ -305,17 +344,6 @@ free_abandoned (Task *task)
   g_clear_pointer (&task->abandoned, g_slist_free);
 }
 
-/* @error: (transfer full) (nullable). Returns: it, with whatever else went wrong in the task. */
-static GError *
-add_lost_failures (Task *task, GError *error)
-{
-  GPtrArray *failures = g_steal_pointer (&task->lost_failures);
-
-  if (error != NULL)
-    g_ptr_array_insert (failures, 0, error);
-  return tractor_error_new_group (failures);
-}
-
 static void
 task_end (Task *task, Scope *outermost, GError *error)
 {
@@ -331,7 +359,7 @@ task_end (Task *task, Scope *outermost, GError *error)
   if (task->data_free != NULL)
     task->data_free (task->data);
   if (G_UNLIKELY (task->lost_failures != NULL))
-    error = add_lost_failures (task, error);
+    error = tractor__error_add_failures (error, g_steal_pointer (&task->lost_failures));
 
   tractor__scope_detach_task (task);
   deadline_heap_unreserve (&guest->deadlines);
@@ -364,9 +392,11 @@ task_main (void *arg)
   TractorGuest *guest = task->guest;
   Scope *outermost = task->scope;
   GError *error = NULL;
+  gboolean ok;
 
   context_arrived (&task->context, guest->left);
-  if (G_UNLIKELY (task->func (task->data, &error) != (error == NULL)))
+  ok = task->func (task->data, &error);
+  if (G_UNLIKELY (!ok != (error != NULL)))
     error = correct_outcome (task, error);
 
   task_end (task, outermost, error);

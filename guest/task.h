@@ -55,7 +55,7 @@ struct _Task {
   gpointer data;
   GDestroyNotify data_free;
 
-  GPtrArray *lost_failures; /* (nullable): of nurseries that were closed without a join */
+  GPtrArray *lost_failures; /* (nullable): that no scope of its own will give out */
   GSList *abandoned;        /* scopes and nurseries that an outer one's closing closed */
   Stack *stack;
   char name[TASK_NAME_BYTES];
@@ -82,12 +82,16 @@ G_GNUC_INTERNAL TaskWake tractor__task_park (Task *task,
                                              const char *waiting_for);
 /* Lets all others have their turn: schedules, but does not look at cancellation. */
 G_GNUC_INTERNAL void tractor__task_yield (Task *task);
-/* @failure: (transfer full): nobody is there to take it; the task will end with it. */
+/* @failure: (transfer full): nobody is there to take it; it comes out of the scope that @task is
+ * in, or at the task's end. */
 G_GNUC_INTERNAL void tractor__task_lose_failure (Task *task, GError *failure);
+/* @failures: (transfer full) */
+G_GNUC_INTERNAL void tractor__task_lose_failures (Task *task, GPtrArray *failures);
 /* Before @scope is left: closes what @task has left open inside it, which is a mistake that the
- * task will end with. Returns: FALSE if another task is running, which is one too: then nothing
- * has been done. */
-G_GNUC_INTERNAL gboolean tractor__task_close_inside (Task *task, Scope *scope);
+ * task will end with. Returns: FALSE if @task is not running, or may not wait here, which is one
+ * too: then nothing has been done, and it is in *@error, or without one, or with one that is set,
+ * the running task will end with it. */
+G_GNUC_INTERNAL gboolean tractor__task_close_inside (Task *task, Scope *scope, GError **error);
 /* @scope is being closed by its owner, though it was left for it before. */
 G_GNUC_INTERNAL void tractor__task_forget_abandoned (Task *task, Scope *scope);
 /* Called when @task, if it is parked, has come to be inside a cancelled scope. */

@@ -58,6 +58,16 @@ TRACTOR_API gint64 tractor_now (void);
 TRACTOR_API gboolean tractor_checkpoint (GError **error);
 
 /**
+ * tractor_checkpoint_if_cancelled:
+ *
+ * Reports a cancel, without letting others have their turn.
+ *
+ * Returns: TRUE; or FALSE with @error set as by tractor_checkpoint().
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_checkpoint_if_cancelled (GError **error);
+
+/**
  * tractor_sleep_until:
  * @deadline: in usec; TRACTOR_NO_DEADLINE sleeps until cancelled
  *
@@ -215,7 +225,8 @@ TRACTOR_API gboolean tractor_cancel_scope_get_cancelled_caught (TractorCancelSco
 /**
  * tractor_cancel_scope_absorb:
  * @error: (inout): the body's result; what of it was this scope's own cancel coming home is taken
- *   away, also from inside a GROUP. Never NULL.
+ *   away, also from inside a GROUP, and failures of nurseries inside that nobody joined are added.
+ *   Never NULL.
  *
  * Leaves the scope. If an enclosing scope is cancelled too, the CANCELLED is that one's, and stays.
  *
@@ -292,8 +303,9 @@ TRACTOR_API gboolean tractor_nursery_join (TractorNursery *nursery, GError **err
  * @nursery: (transfer full) (nullable)
  *
  * What g_autoptr does on an early return: cancels the children that are left, waits for them, and
- * frees the nursery. Failures of children that nobody joined are not lost: the calling task ends
- * with them.
+ * frees the nursery. Failures of children that nobody joined are not lost: they come out of the
+ * tractor_cancel_scope_absorb() or tractor_nursery_join() around it, or the calling task ends with
+ * them.
  *
  * Suspends: if the nursery was not joined. Thread: guest, the task that opened the nursery.
  */

@@ -14,7 +14,6 @@
 
 struct _TractorActorNursery {
   TractorRuntime *runtime;
-  TractorRuntime *lent; /* (nullable): opened with us */
   TractorNursery *nursery;
   GPtrArray *children; /* (element-type Child) */
   gboolean is_cancelled;
@@ -24,18 +23,18 @@ struct _TractorActorNursery {
 TractorActorNursery *
 tractor_actor_nursery_open (GError **error)
 {
-  TractorRuntime *lent = NULL;
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
   TractorActorNursery *self;
 
-  if (tractor__runtime_get (NULL) == NULL) {
-    lent = tractor_runtime_open (NULL, error);
-    if (lent == NULL)
+  if (runtime == NULL) {
+    runtime = tractor_runtime_open (NULL, error);
+    if (runtime == NULL)
       return NULL;
+    runtime->is_lent = TRUE;
   }
 
   self = g_new0 (TractorActorNursery, 1);
-  self->lent = lent;
-  self->runtime = tractor__runtime_get (NULL);
+  self->runtime = runtime;
   self->runtime->n_nurseries++;
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
   self->nursery = tractor_nursery_open ();
@@ -126,6 +125,9 @@ is_same_failure (gconstpointer a, gconstpointer b)
   const GError *one = a;
   const GError *other = b;
 
+  /* Copies of a remote error share what is known of it; a death names the process. */
+  if (tractor_error_get_remote (one) != NULL || tractor_error_get_remote (other) != NULL)
+    return tractor_error_get_remote (one) == tractor_error_get_remote (other);
   return one->domain == other->domain && one->code == other->code &&
          g_str_equal (one->message, other->message);
 }
@@ -180,8 +182,8 @@ tractor_actor_nursery_close (TractorActorNursery *self)
 
   tractor_nursery_close (self->nursery);
   g_ptr_array_unref (self->children);
-  self->runtime->n_nurseries--;
-  tractor_runtime_close (self->lent);
+  if (--self->runtime->n_nurseries == 0 && self->runtime->is_lent)
+    tractor_runtime_close (self->runtime);
   g_free (self);
 }
 
@@ -205,7 +207,7 @@ tractor_run_in_actor (const char *name,
     return FALSE;
 
   portal = tractor_actor_nursery_start (nursery, name, options, &failure);
-  if (portal != NULL && tractor_portal_call (portal, function, kwargs, &result, &failure))
+  if (portal != NULL && tractor_portal_call (portal, function, owned, &result, &failure))
     tractor_actor_nursery_cancel (nursery);
   if (!tractor_actor_nursery_join (nursery, &failure)) {
     g_propagate_error (error, failure);

@@ -11,12 +11,15 @@
 #define LIMIT_FRAME_BYTES (16 * 1024 * 1024)
 /* As deep as msgpack-c goes; it recurses. */
 #define LIMIT_DEPTH 32
-/* Values in one frame: each costs us up to 32 bytes of memory, whatever it costs the sender. */
-#define LIMIT_ELEMENTS (1024 * 1024)
+/* Values in one frame: each costs us some 170 bytes while it is unpacked, whatever it costs the
+ * sender, so 45 MiB in all. */
+#define LIMIT_ELEMENTS (256 * 1024)
 /* One read: many small frames come in one. The buffer grows by as much as has really come. */
 #define READ_BYTES (64 * 1024)
 /* Senders wait while more than this is queued for a peer that does not read. */
 #define LIMIT_QUEUED_BYTES (1024 * 1024)
+/* A peer that asks, does not read the answers, and asks on, is cut off. */
+#define LIMIT_UNREAD_BYTES (64 * 1024 * 1024)
 /* Calls that one peer may have running here. */
 #define LIMIT_RPC_TASKS  1024
 #define LIMIT_NAME_BYTES 128
@@ -28,7 +31,8 @@
 /* Processes: of one actor, and from the root down. */
 #define LIMIT_CHILDREN   256
 #define LIMIT_TREE_DEPTH 16
-/* What a process that died while booting last wrote. */
+/* What a booting process may write to stderr, and how much of its end is told if it dies. */
+#define LIMIT_BOOT_STDERR_BYTES (64 * 1024)
 #define LIMIT_STDERR_TAIL_BYTES 4096
 
 /* From clone to answering. Slow machines take a second under Valgrind. */
@@ -38,7 +42,11 @@
 /* then, after this, SIGKILL, */
 #define PATIENCE_TERM_USEC (16 * G_USEC_PER_SEC / 10)
 /* and after this it is given up, and reported: the kernel does not let it die. */
-#define PATIENCE_KILL_USEC G_USEC_PER_SEC
+#define PATIENCE_KILL_USEC  G_USEC_PER_SEC
+#define PATIENCE_TOTAL_USEC (PATIENCE_ACK_USEC + PATIENCE_TERM_USEC + PATIENCE_KILL_USEC)
+/* How much sooner each level of a tree is through with those below it than its parent is with it. */
+#define PATIENCE_STEP_USEC  (3 * G_USEC_PER_SEC / 10)
+#define PATIENCE_LEAST_USEC (6 * G_USEC_PER_SEC / 10)
 /* What an actor has left to end in after SIGTERM or its parent's death. Less than TERM, so that it
  * is not killed first; and with ACK, within the two seconds that orphans may last: below an orphan
  * there may be an actor that is only asked at first. */

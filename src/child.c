@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -51,7 +52,7 @@ static void
 arm_last_resort (void)
 {
   struct itimerval timer = {
-      .it_value = {PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC, PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC},
+    .it_value = { PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC, PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC },
   };
 
   if (!last_resort_is_armed)
@@ -75,7 +76,7 @@ on_term_signal (G_GNUC_UNUSED int signal_number)
 static void
 install_signals (void)
 {
-  struct sigaction action = {.sa_handler = on_term_signal, .sa_flags = SA_RESTART};
+  struct sigaction action = { .sa_handler = on_term_signal, .sa_flags = SA_RESTART };
 
   term_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   sigaction (SIGTERM, &action, NULL);
@@ -88,7 +89,7 @@ install_signals (void)
 static gboolean
 receive_more (Boot *boot, gint64 deadline)
 {
-  struct pollfd pollfd = {.fd = boot->link_fd, .events = POLLIN};
+  struct pollfd pollfd = { .fd = boot->link_fd, .events = POLLIN };
   gint64 left = deadline - g_get_monotonic_time ();
   gsize room;
   guint8 *at;
@@ -97,6 +98,8 @@ receive_more (Boot *boot, gint64 deadline)
   if (left <= 0 || poll (&pollfd, 1, (int) (left / 1000) + 1) == 0)
     return FALSE;
   at = tractor__frame_reader_get_room (&boot->reader, &room);
+  if (at == NULL)
+    return FALSE;
   n = recv (boot->link_fd, at, room, MSG_DONTWAIT);
   if (n > 0)
     tractor__frame_reader_received (&boot->reader, (gsize) n);
@@ -198,13 +201,15 @@ find_runner (const TractorRunner *runners, const char *host)
 static void
 take_real_stderr (void)
 {
-  char bytes[4096];
+  char bytes[LIMIT_STDERR_TAIL_BYTES];
+  off_t written = lseek (STDERR_FILENO, 0, SEEK_CUR);
   off_t at = 0;
   gssize n;
 
   if (fcntl (CHILD_STDERR_FD, F_GETFD) < 0)
     return;
-  while ((n = pread (STDERR_FILENO, bytes, sizeof bytes, at)) > 0 &&
+  while (at < written &&
+         (n = pread (STDERR_FILENO, bytes, MIN (sizeof bytes, (gsize) (written - at)), at)) > 0 &&
          write (CHILD_STDERR_FD, bytes, (gsize) n) == n)
     at += n;
   dup2 (CHILD_STDERR_FD, STDERR_FILENO);
@@ -217,6 +222,7 @@ on_parent_lost (Link *link, gpointer data)
   Boot *boot = data;
 
   boot->is_orphaned = TRUE;
+  link->runtime->end_by = tractor_now () + PATIENCE_ORPHAN_USEC;
   arm_last_resort ();
   tractor_event_set (link->runtime->stop);
 }
@@ -266,8 +272,9 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
   link->reader = boot->reader;
-  boot->reader = (FrameReader){0};
+  boot->reader = (FrameReader){ 0 };
   link->has_peer_aid = TRUE;
+  link->is_to_parent = TRUE;
   link->on_lost = on_parent_lost;
   link->data = boot;
   tractor__msg_write_aid (link->out, &runtime->id);
@@ -347,8 +354,8 @@ tractor_child_main (G_GNUC_UNUSED int argc,
                     const TractorRunner *runners,
                     int *ret_status)
 {
-  const char *value = g_getenv (CHILD_VARIABLE);
-  Boot boot = {.modules = modules};
+  const char *value = secure_getenv (CHILD_VARIABLE);
+  Boot boot = { .modules = modules };
 
   g_return_val_if_fail (modules != NULL && ret_status != NULL, FALSE);
   g_return_val_if_fail (runners != NULL && runners[0].name != NULL, FALSE);

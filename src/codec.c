@@ -22,10 +22,18 @@ write_to_buffer (void *data, const char *bytes, size_t length)
   return 0;
 }
 
-static gboolean pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error);
+/* What the message around a payload has of its own. */
+#define ENVELOPE_ELEMENTS 64
+
+typedef struct {
+  msgpack_packer packer;
+  guint n_elements;
+} Packer;
+
+static gboolean pack (Packer *packer, GVariant *value, guint depth, GError **error);
 
 static gboolean
-pack_children (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+pack_children (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   gsize n_children = g_variant_n_children (value);
 
@@ -39,45 +47,55 @@ pack_children (msgpack_packer *packer, GVariant *value, guint depth, GError **er
 }
 
 static void
-pack_string (msgpack_packer *packer, GVariant *value)
+pack_string (Packer *packer, GVariant *value)
 {
   gsize length;
   const char *string = g_variant_get_string (value, &length);
 
-  msgpack_pack_str_with_body (packer, string, length);
+  msgpack_pack_str_with_body (&packer->packer, string, length);
 }
 
 static gboolean
-pack_array (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   gsize length;
 
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING)) {
     const void *bytes = g_variant_get_fixed_array (value, &length, 1);
 
-    msgpack_pack_bin_with_body (packer, bytes, length);
+    msgpack_pack_bin_with_body (&packer->packer, bytes, length);
     return TRUE;
   }
 
   length = g_variant_n_children (value);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_DICTIONARY))
-    msgpack_pack_map (packer, length);
+    msgpack_pack_map (&packer->packer, length);
   else
-    msgpack_pack_array (packer, length);
+    msgpack_pack_array (&packer->packer, length);
   return pack_children (packer, value, depth + 1, error);
 }
 
 static gboolean
-pack_maybe (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+pack_maybe (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   if (g_variant_n_children (value) > 0)
     return pack_children (packer, value, depth, error);
-  msgpack_pack_nil (packer);
+  msgpack_pack_nil (&packer->packer);
   return TRUE;
 }
 
+/* What has no msgpack of its own, but for what is inside. */
 static gboolean
-pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
+is_only_a_wrapper (GVariant *value)
+{
+  GVariantClass class = g_variant_classify (value);
+
+  return class == G_VARIANT_CLASS_VARIANT || class == G_VARIANT_CLASS_DICT_ENTRY ||
+         class == G_VARIANT_CLASS_MAYBE;
+}
+
+static gboolean
+pack (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
@@ -85,36 +103,43 @@ pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
     return FALSE;
   }
 
+  if (!is_only_a_wrapper (value) && ++packer->n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of more than %d elements cannot be sent",
+                 LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
+    return FALSE;
+  }
+
   switch (g_variant_classify (value)) {
   case G_VARIANT_CLASS_BOOLEAN:
     if (g_variant_get_boolean (value))
-      msgpack_pack_true (packer);
+      msgpack_pack_true (&packer->packer);
     else
-      msgpack_pack_false (packer);
+      msgpack_pack_false (&packer->packer);
     return TRUE;
   case G_VARIANT_CLASS_BYTE:
-    msgpack_pack_uint8 (packer, g_variant_get_byte (value));
+    msgpack_pack_uint8 (&packer->packer, g_variant_get_byte (value));
     return TRUE;
   case G_VARIANT_CLASS_INT16:
-    msgpack_pack_int16 (packer, g_variant_get_int16 (value));
+    msgpack_pack_int16 (&packer->packer, g_variant_get_int16 (value));
     return TRUE;
   case G_VARIANT_CLASS_UINT16:
-    msgpack_pack_uint16 (packer, g_variant_get_uint16 (value));
+    msgpack_pack_uint16 (&packer->packer, g_variant_get_uint16 (value));
     return TRUE;
   case G_VARIANT_CLASS_INT32:
-    msgpack_pack_int32 (packer, g_variant_get_int32 (value));
+    msgpack_pack_int32 (&packer->packer, g_variant_get_int32 (value));
     return TRUE;
   case G_VARIANT_CLASS_UINT32:
-    msgpack_pack_uint32 (packer, g_variant_get_uint32 (value));
+    msgpack_pack_uint32 (&packer->packer, g_variant_get_uint32 (value));
     return TRUE;
   case G_VARIANT_CLASS_INT64:
-    msgpack_pack_int64 (packer, g_variant_get_int64 (value));
+    msgpack_pack_int64 (&packer->packer, g_variant_get_int64 (value));
     return TRUE;
   case G_VARIANT_CLASS_UINT64:
-    msgpack_pack_uint64 (packer, g_variant_get_uint64 (value));
+    msgpack_pack_uint64 (&packer->packer, g_variant_get_uint64 (value));
     return TRUE;
   case G_VARIANT_CLASS_DOUBLE:
-    msgpack_pack_double (packer, g_variant_get_double (value));
+    msgpack_pack_double (&packer->packer, g_variant_get_double (value));
     return TRUE;
   case G_VARIANT_CLASS_STRING:
   case G_VARIANT_CLASS_OBJECT_PATH:
@@ -129,7 +154,7 @@ pack (msgpack_packer *packer, GVariant *value, guint depth, GError **error)
   case G_VARIANT_CLASS_ARRAY:
     return pack_array (packer, value, depth, error);
   case G_VARIANT_CLASS_TUPLE:
-    msgpack_pack_array (packer, g_variant_n_children (value));
+    msgpack_pack_array (&packer->packer, g_variant_n_children (value));
     return pack_children (packer, value, depth + 1, error);
   case G_VARIANT_CLASS_HANDLE:
   default:
@@ -143,14 +168,14 @@ gboolean
 tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
 {
   guint length_before = buffer->len;
-  msgpack_packer packer;
+  Packer packer = { .n_elements = 0 };
 
   if (value == NULL) {
     wire_write_nil (buffer);
     return TRUE;
   }
 
-  msgpack_packer_init (&packer, buffer, write_to_buffer);
+  msgpack_packer_init (&packer.packer, buffer, write_to_buffer);
   if (pack (&packer, value, 1, error))
     return TRUE;
   g_byte_array_set_size (buffer, length_before);
@@ -158,6 +183,8 @@ tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
 }
 
 /* --- from msgpack ------------------------------------------------------------------------------ */
+
+#define COMPACT_BYTES 4096
 
 static GVariant *unpack (const msgpack_object *object);
 
@@ -190,48 +217,52 @@ unpack_array (const msgpack_object_array *array)
   return g_variant_builder_end (&builder);
 }
 
-/* Keys that a dictionary can have if all are of the same type. */
-static const GVariantType *
+typedef enum {
+  KEYS_MIXED,
+  KEYS_STRINGS,
+  KEYS_INTEGERS
+} Keys;
+
+static Keys
 get_key_type (const msgpack_object *key)
 {
   if (key->type == MSGPACK_OBJECT_STR && memchr (key->via.str.ptr, '\0', key->via.str.size) == NULL)
-    return G_VARIANT_TYPE_STRING;
+    return KEYS_STRINGS;
   if (key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
       (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER && key->via.u64 <= G_MAXINT64))
-    return G_VARIANT_TYPE_INT64;
-  return NULL;
+    return KEYS_INTEGERS;
+  return KEYS_MIXED;
 }
 
-/* Returns: (nullable): NULL if they differ. */
-static const GVariantType *
+static Keys
 get_common_key_type (const msgpack_object_map *map)
 {
-  const GVariantType *type =
-      map->size > 0 ? get_key_type (&map->ptr[0].key) : G_VARIANT_TYPE_STRING;
+  Keys keys = map->size > 0 ? get_key_type (&map->ptr[0].key) : KEYS_STRINGS;
 
-  for (guint32 i = 1; type != NULL && i < map->size; i++)
-    if (get_key_type (&map->ptr[i].key) != type)
-      return NULL;
-  return type;
+  for (guint32 i = 1; i < map->size; i++)
+    if (get_key_type (&map->ptr[i].key) != keys)
+      return KEYS_MIXED;
+  return keys;
 }
 
 static GVariant *
 unpack_map (const msgpack_object_map *map)
 {
-  const GVariantType *key_type = get_common_key_type (map);
+  static const char *const types[] = {
+    [KEYS_MIXED] = "a(vv)", [KEYS_STRINGS] = "a{sv}", [KEYS_INTEGERS] = "a{xv}"
+  };
+  Keys keys = get_common_key_type (map);
   GVariantBuilder builder;
 
-  g_variant_builder_init (&builder, key_type == G_VARIANT_TYPE_STRING  ? G_VARIANT_TYPE_VARDICT
-                                    : key_type == G_VARIANT_TYPE_INT64 ? G_VARIANT_TYPE ("a{xv}")
-                                                                       : G_VARIANT_TYPE ("a(vv)"));
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (types[keys]));
   for (guint32 i = 0; i < map->size; i++) {
     GVariant *key = unpack (&map->ptr[i].key);
     GVariant *value = g_variant_new_variant (unpack (&map->ptr[i].val));
 
-    if (key_type != NULL)
-      g_variant_builder_add_value (&builder, g_variant_new_dict_entry (key, value));
-    else
+    if (keys == KEYS_MIXED)
       g_variant_builder_add (&builder, "(v@v)", key, value);
+    else
+      g_variant_builder_add_value (&builder, g_variant_new_dict_entry (key, value));
   }
   return g_variant_builder_end (&builder);
 }
@@ -290,10 +321,14 @@ tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
 
   msgpack_unpacked_init (&unpacked);
   ok = unpack_whole (value, &unpacked, error);
-  if (ok)
+  if (ok) {
     *ret_value = unpacked.data.type == MSGPACK_OBJECT_NIL
                      ? NULL
                      : g_variant_ref_sink (unpack (&unpacked.data));
+    /* A large tree of small values is kept as one block: that is a twentieth of its memory. */
+    if (*ret_value != NULL && value.length > COMPACT_BYTES)
+      g_variant_get_data (*ret_value);
+  }
   msgpack_unpacked_destroy (&unpacked);
   return ok;
 }

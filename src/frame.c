@@ -24,8 +24,13 @@ tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room)
     reader->end = held;
   }
   if (reader->size - reader->end < READ_BYTES / 2) {
-    reader->size = MAX (reader->size * 2, READ_BYTES);
-    reader->bytes = g_realloc (reader->bytes, reader->size);
+    gsize size = MAX (reader->size * 2, READ_BYTES);
+    guint8 *bytes = g_try_realloc (reader->bytes, size);
+
+    if (bytes == NULL)
+      return NULL;
+    reader->bytes = bytes;
+    reader->size = size;
   } else if (held == 0 && reader->size > 16 * READ_BYTES) {
     /* One large frame is no reason to keep its room for ever. */
     g_free (reader->bytes);
@@ -79,7 +84,7 @@ void
 tractor__frame_reader_clear (FrameReader *reader)
 {
   g_clear_pointer (&reader->bytes, g_free);
-  *reader = (FrameReader){0};
+  *reader = (FrameReader){ 0 };
 }
 
 guint

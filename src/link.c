@@ -187,9 +187,11 @@ run_writer (gpointer data, GError **error)
   g_byte_array_unref (buffer);
   tell_of_room (link);
 
-  if (*error != NULL && (*error)->code == TRACTOR_ERROR_TRANSPORT_CLOSED) {
-    /* The peer is gone; reading will say so too, but need not soon. */
-    tractor__link_close (link);
+  if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
+    /* The peer is gone, or no longer reads. What it has sent is still read, to the end if there is
+     * one, and for a while otherwise. */
+    if (link->reading != NULL)
+      tractor_cancel_scope_set_deadline (link->reading, tractor_now () + PATIENCE_ACK_USEC);
     g_clear_error (error);
   }
   return *error == NULL;
@@ -204,13 +206,16 @@ tractor__link_make_cid (Link *link, char cid[CID_BYTES])
 }
 
 void
-tractor__link_send_cancel (Link *link)
+tractor__link_send_cancel (Link *link, gint64 patience_usec)
 {
+  g_autoptr (GVariant) kwargs =
+      g_variant_ref_sink (g_variant_new_parsed ("{'patience_usec': <%x>}", patience_usec));
+
   if (link->cancel_cid[0] != '\0')
     return;
   tractor__link_make_cid (link, link->cancel_cid);
-  tractor__msg_write_start (link->out, link->cancel_cid, "self", "cancel", NULL, &link->runtime->id,
-                            NULL);
+  tractor__msg_write_start (link->out, link->cancel_cid, "self", "cancel", kwargs,
+                            &link->runtime->id, NULL);
   tractor__link_flush (link);
 }
 
@@ -240,8 +245,8 @@ finish_call (Link *link, const Msg *msg)
 static gboolean
 check_peer_aid (Link *link, const Msg *msg, GError **error)
 {
-  g_auto (ActorId) id = {tractor__msg_dup_string (msg, FIELD_NAME),
-                         tractor__msg_dup_string (msg, FIELD_UUID)};
+  g_auto (ActorId) id = { tractor__msg_dup_string (msg, FIELD_NAME),
+                          tractor__msg_dup_string (msg, FIELD_UUID) };
 
   if (msg->type != MSG_AID || !actor_id_equal (&id, &link->peer)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
@@ -315,8 +320,11 @@ read_until_end (Link *link, GError **error)
   while (ok) {
     gsize room;
     guint8 *at = tractor__frame_reader_get_room (&link->reader, &room);
-    gssize n = recv (link->fd, at, room, MSG_DONTWAIT);
+    gssize n;
 
+    if (at == NULL)
+      return set_transport_error (link, error, "no memory for what it sends");
+    n = recv (link->fd, at, room, MSG_DONTWAIT);
     if (n > 0) {
       tractor__frame_reader_received (&link->reader, (gsize) n);
       /* A short read took all that there was. */
@@ -351,8 +359,12 @@ read_in_scope (Link *link, GError **error)
   link->reading = scope;
   read_until_end (link, error);
   link->reading = NULL;
-  if (tractor_cancel_scope_absorb (scope, error) ||
-      g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+  if (tractor_cancel_scope_absorb (scope, error)) {
+    if (link->is_closing)
+      return;
+    set_transport_error (link, error, "it does not take what is sent to it");
+  }
+  if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     return;
   link->read_failure = g_steal_pointer (error);
   if (link->on_lost != NULL)
@@ -375,6 +387,7 @@ tractor__link_run (gpointer data, GError **error)
     tractor__link_cancel_rpc_tasks (link, &link->peer);
     /* The writer ends when it has written what is queued, or can no longer wait for that. */
     g_clear_pointer (&link->doorbell, tractor_sender_close);
+    tell_of_room (link); /* those who wait for it, and those the writer will not come to any more */
     tractor_cancel_scope_set_deadline (tractor_nursery_get_scope (nursery),
                                        tractor_now () + PATIENCE_ACK_USEC);
   }
@@ -391,6 +404,7 @@ tractor__link_run (gpointer data, GError **error)
 void
 tractor__link_close (Link *link)
 {
+  link->is_closing = TRUE;
   if (link->reading != NULL)
     tractor_cancel_scope_cancel (link->reading, "link closed");
 }

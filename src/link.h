@@ -49,6 +49,8 @@ struct _Link {
   TractorFdWatch *watch;       /* while it runs */
   TractorNursery *nursery;     /* while it runs */
   TractorCancelScope *reading; /* while it reads */
+  gboolean is_closing;         /* tractor__link_close() */
+  gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;
 
   GHashTable *calls; /* cid -> Call */
@@ -81,8 +83,8 @@ G_GNUC_INTERNAL void tractor__link_flush (Link *link);
 /* Waits while too much is queued. */
 G_GNUC_INTERNAL gboolean tractor__link_wait_for_room (Link *link, GError **error);
 G_GNUC_INTERNAL void tractor__link_make_cid (Link *link, char cid[CID_BYTES]);
-/* Asks the actor at the other end to end. */
-G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link);
+/* Asks the actor at the other end to end, and says how long it will be waited for. */
+G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link, gint64 patience_usec);
 
 /* Cancels what runs here for the peer, on the wish of @canceller, and waits for its end. */
 G_GNUC_INTERNAL void tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller);

@@ -34,30 +34,30 @@ static const struct {
   const char *key;
   Kind kind;
 } fields[N_FIELDS] = {
-    [FIELD_CID] = {"cid", KIND_STRING},
-    [FIELD_NAME] = {"name", KIND_STRING},
-    [FIELD_UUID] = {"uuid", KIND_STRING},
-    [FIELD_PID] = {"pid", KIND_INTEGER},
-    [FIELD_IS_REGISTRAR] = {"is_registrar", KIND_BOOLEAN},
-    [FIELD_IS_PROBE] = {"is_probe", KIND_BOOLEAN},
-    [FIELD_NS] = {"ns", KIND_STRING},
-    [FIELD_FUNC] = {"func", KIND_STRING},
-    [FIELD_KWARGS] = {"kwargs", KIND_MAP},
-    [FIELD_UID] = {"uid", KIND_ID},
-    [FIELD_FUNCTYPE] = {"functype", KIND_STRING},
-    [FIELD_PLD] = {"pld", KIND_ANY},
-    [FIELD_SRC_UID] = {"src_uid", KIND_ID},
-    [FIELD_SRC_TYPE] = {"src_type_str", KIND_STRING},
-    [FIELD_BOXED_TYPE] = {"boxed_type_str", KIND_STRING},
-    [FIELD_RELAY_PATH] = {"relay_path", KIND_IDS},
-    [FIELD_MESSAGE] = {"message", KIND_STRING},
-    [FIELD_BACKTRACE] = {"tb_str", KIND_STRING},
-    [FIELD_CANCELLER] = {"canceller", KIND_ID},
-    [FIELD_DOMAIN] = {"domain", KIND_STRING},
-    [FIELD_CODE] = {"code", KIND_INTEGER},
-    [FIELD_ENABLE_MODULES] = {"enable_modules", KIND_MAP},
-    [FIELD_HOST] = {"host", KIND_STRING},
-    [FIELD_DEPTH] = {"depth", KIND_INTEGER},
+  [FIELD_CID] = { "cid", KIND_STRING },
+  [FIELD_NAME] = { "name", KIND_STRING },
+  [FIELD_UUID] = { "uuid", KIND_STRING },
+  [FIELD_PID] = { "pid", KIND_INTEGER },
+  [FIELD_IS_REGISTRAR] = { "is_registrar", KIND_BOOLEAN },
+  [FIELD_IS_PROBE] = { "is_probe", KIND_BOOLEAN },
+  [FIELD_NS] = { "ns", KIND_STRING },
+  [FIELD_FUNC] = { "func", KIND_STRING },
+  [FIELD_KWARGS] = { "kwargs", KIND_MAP },
+  [FIELD_UID] = { "uid", KIND_ID },
+  [FIELD_FUNCTYPE] = { "functype", KIND_STRING },
+  [FIELD_PLD] = { "pld", KIND_ANY },
+  [FIELD_SRC_UID] = { "src_uid", KIND_ID },
+  [FIELD_SRC_TYPE] = { "src_type_str", KIND_STRING },
+  [FIELD_BOXED_TYPE] = { "boxed_type_str", KIND_STRING },
+  [FIELD_RELAY_PATH] = { "relay_path", KIND_IDS },
+  [FIELD_MESSAGE] = { "message", KIND_STRING },
+  [FIELD_BACKTRACE] = { "tb_str", KIND_STRING },
+  [FIELD_CANCELLER] = { "canceller", KIND_ID },
+  [FIELD_DOMAIN] = { "domain", KIND_STRING },
+  [FIELD_CODE] = { "code", KIND_INTEGER },
+  [FIELD_ENABLE_MODULES] = { "enable_modules", KIND_MAP },
+  [FIELD_HOST] = { "host", KIND_STRING },
+  [FIELD_DEPTH] = { "depth", KIND_INTEGER },
 };
 
 #define BIT(field) (1u << (field))
@@ -66,18 +66,18 @@ static const struct {
   const char *name;
   guint32 required;
 } types[] = {
-    [MSG_AID] = {"Aid", BIT (FIELD_NAME) | BIT (FIELD_UUID)},
-    [MSG_SPAWN_SPEC] = {"SpawnSpec", BIT (FIELD_ENABLE_MODULES)},
-    [MSG_START] = {"Start", BIT (FIELD_CID) | BIT (FIELD_NS) | BIT (FIELD_FUNC) |
-                                BIT (FIELD_KWARGS) | BIT (FIELD_UID)},
-    [MSG_START_ACK] = {"StartAck", BIT (FIELD_CID) | BIT (FIELD_FUNCTYPE)},
-    [MSG_STARTED] = {"Started", BIT (FIELD_CID) | BIT (FIELD_PLD)},
-    [MSG_YIELD] = {"Yield", BIT (FIELD_CID) | BIT (FIELD_PLD)},
-    [MSG_STOP] = {"Stop", BIT (FIELD_CID)},
-    [MSG_RETURN] = {"Return", BIT (FIELD_CID) | BIT (FIELD_PLD)},
-    [MSG_CANCEL_ACK] = {"CancelAck", BIT (FIELD_CID) | BIT (FIELD_PLD)},
-    [MSG_ERROR] = {"Error", BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) | BIT (FIELD_BOXED_TYPE) |
-                                BIT (FIELD_RELAY_PATH)},
+  [MSG_AID] = { "Aid", BIT (FIELD_NAME) | BIT (FIELD_UUID) },
+  [MSG_SPAWN_SPEC] = { "SpawnSpec", BIT (FIELD_ENABLE_MODULES) },
+  [MSG_START] = { "Start", BIT (FIELD_CID) | BIT (FIELD_NS) | BIT (FIELD_FUNC) |
+                               BIT (FIELD_KWARGS) | BIT (FIELD_UID) },
+  [MSG_START_ACK] = { "StartAck", BIT (FIELD_CID) | BIT (FIELD_FUNCTYPE) },
+  [MSG_STARTED] = { "Started", BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_YIELD] = { "Yield", BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_STOP] = { "Stop", BIT (FIELD_CID) },
+  [MSG_RETURN] = { "Return", BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_CANCEL_ACK] = { "CancelAck", BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_ERROR] = { "Error", BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) | BIT (FIELD_BOXED_TYPE) |
+                               BIT (FIELD_RELAY_PATH) },
 };
 
 static gboolean
@@ -95,7 +95,8 @@ is_id (WireReader *reader)
   if (!tractor__wire_read (reader, &item) || item.type != WIRE_ARRAY || item.length != 2)
     return FALSE;
   for (int i = 0; i < 2; i++)
-    if (!tractor__wire_read (reader, &item) || item.type != WIRE_STRING)
+    if (!tractor__wire_read (reader, &item) || item.type != WIRE_STRING ||
+        item.length > LIMIT_NAME_BYTES || memchr (item.bytes, '\0', item.length) != NULL)
       return FALSE;
   return TRUE;
 }
@@ -103,7 +104,7 @@ is_id (WireReader *reader)
 static gboolean
 is_of_kind (WireValue value, Kind kind)
 {
-  WireReader reader = {value.bytes, value.bytes + value.length};
+  WireReader reader = { value.bytes, value.bytes + value.length };
   WireItem item;
 
   if (kind == KIND_ID)
@@ -200,7 +201,7 @@ has_required (const Msg *msg, GError **error)
 gboolean
 tractor__msg_read (WireValue body, Msg *msg, GError **error)
 {
-  WireReader reader = {body.bytes, body.bytes + body.length};
+  WireReader reader = { body.bytes, body.bytes + body.length };
   gboolean has_type = FALSE;
   guint32 seen = 0;
   gsize offset;
@@ -243,7 +244,7 @@ read_item (const Msg *msg, Field field, WireReader *ret_reader, WireItem *ret_it
 
   if (value.bytes == NULL)
     return FALSE;
-  *ret_reader = (WireReader){value.bytes, value.bytes + value.length};
+  *ret_reader = (WireReader){ value.bytes, value.bytes + value.length };
   return tractor__wire_read (ret_reader, ret_item);
 }
 
@@ -308,7 +309,7 @@ tractor__msg_dup_ids (const Msg *msg, Field field)
 
   if (read_item (msg, field, &reader, &item))
     for (guint32 i = 0; i < MIN (item.length, LIMIT_RELAYS); i++) {
-      g_auto (ActorId) id = {0};
+      g_auto (ActorId) id = { 0 };
       g_autofree char *text = NULL;
 
       tractor__wire_read (&reader, &pair);
@@ -354,20 +355,32 @@ write_id (WireBuffer *buffer, const ActorId *id)
   tractor__wire_write_string (buffer, id->uuid);
 }
 
-/* @text: "name@uuid"; a name may contain an '@', a uuid does not. */
+/* A part of an id, cut to what a receiver lets through. */
+static void
+write_id_part (WireBuffer *buffer, const char *part, gsize length)
+{
+  g_autofree char *cut = g_strndup (part, MIN (length, LIMIT_NAME_BYTES));
+  g_autofree char *valid = g_utf8_make_valid (cut, -1);
+
+  if (strlen (valid) > LIMIT_NAME_BYTES)
+    valid[0] = '\0';
+  tractor__wire_write_string (buffer, valid);
+}
+
+/* @text: (nullable): "name@uuid"; a name may contain an '@', a uuid does not. */
 static void
 write_id_text (WireBuffer *buffer, const char *text)
 {
   const char *at = text != NULL ? strrchr (text, '@') : NULL;
-  g_autofree char *name = at != NULL ? g_strndup (text, (gsize) (at - text)) : NULL;
+  const char *uuid = at != NULL ? at + 1 : "";
 
-  if (at == NULL) {
+  if (text == NULL) {
     wire_write_nil (buffer);
     return;
   }
   tractor__wire_write_array (buffer, 2);
-  tractor__wire_write_string (buffer, name);
-  tractor__wire_write_string (buffer, at + 1);
+  write_id_part (buffer, text, at != NULL ? (gsize) (at - text) : strlen (text));
+  write_id_part (buffer, uuid, strlen (uuid));
 }
 
 void

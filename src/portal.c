@@ -116,9 +116,11 @@ static gboolean
 call_on_link (
     Link *link, const char *function, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
-  Call call = {0};
+  Call call = { 0 };
   gboolean ok;
 
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE; /* nothing is sent: CANCELLED means that it did not happen */
   if (link->failure != NULL) {
     g_propagate_error (error, g_error_copy (link->failure));
     return FALSE;
@@ -134,7 +136,10 @@ call_on_link (
 
   ok = wait_for_outcome (link, &call, error);
   tractor_event_free (call.done);
-  if (ok && call.error != NULL) {
+  /* A cancelled call that failed there all the same has failed: an error is worth more. */
+  if (call.error != NULL &&
+      (ok || g_error_matches (call.error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
+    g_clear_error (error);
     g_propagate_error (error, g_steal_pointer (&call.error));
     ok = FALSE;
   }
@@ -159,8 +164,13 @@ tractor_portal_call (TractorPortal *portal,
 
   g_return_val_if_fail (portal != NULL && function != NULL, FALSE);
 
+  if (portal->child->cancel_requested && portal->child->link->failure == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                 "Actor '%s' has been cancelled", portal->child->id.name);
+    return FALSE;
+  }
   link = tractor__link_ref (portal->child->link);
-  ok = call_on_link (link, function, kwargs, ret_result, &failure);
+  ok = call_on_link (link, function, owned, ret_result, &failure);
   tractor__link_unref (link);
   if (!ok)
     g_propagate_error (error, g_steal_pointer (&failure));

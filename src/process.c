@@ -67,14 +67,23 @@ typedef struct {
   guint64 mask;
 } KernelSigaction;
 
+/* No handler of ours may run in the clone once signals are let in. What is ignored stays so, as
+ * over any exec; and SIGINT is from the start, as it will be in the actor. */
 static NO_SANITIZE void
 reset_signals (void)
 {
-  KernelSigaction action = {.handler = SIG_DFL};
+  KernelSigaction action = { .handler = SIG_DFL };
+  KernelSigaction ignore = { .handler = SIG_IGN };
   guint64 empty = 0;
 
-  for (long signal_number = 1; signal_number <= 64; signal_number++)
-    syscall (SYS_rt_sigaction, signal_number, &action, NULL, sizeof empty);
+  for (long signal_number = 1; signal_number <= 64; signal_number++) {
+    KernelSigaction before = { .handler = SIG_DFL };
+
+    syscall (SYS_rt_sigaction, signal_number, NULL, &before, sizeof empty);
+    if (before.handler != SIG_IGN)
+      syscall (SYS_rt_sigaction, signal_number, &action, NULL, sizeof empty);
+  }
+  syscall (SYS_rt_sigaction, SIGINT, &ignore, NULL, sizeof empty);
   syscall (SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty);
 }
 
@@ -85,7 +94,8 @@ move_up (int fd)
   return (int) syscall (SYS_fcntl, fd, F_DUPFD_CLOEXEC, 10);
 }
 
-static NO_SANITIZE void
+/* Returns: FALSE with errno set. */
+static NO_SANITIZE gboolean
 arrange_fds (const Exec *exec)
 {
   int link = move_up (exec->link_fd);
@@ -93,6 +103,8 @@ arrange_fds (const Exec *exec)
   int null = move_up (exec->null_fd);
   int real_stderr = move_up (2);
 
+  if (link < 0 || boot_stderr < 0 || null < 0)
+    return FALSE;
   /* What exec would close there is not the program's stdin or stdout, but landed there. */
   for (int fd = 0; fd <= 1; fd++) {
     long flags = syscall (SYS_fcntl, fd, F_GETFD);
@@ -106,6 +118,7 @@ arrange_fds (const Exec *exec)
   if (syscall (SYS_close_range, CHILD_STDERR_FD + 1, ~0U, 0) != 0)
     for (rlim_t fd = CHILD_STDERR_FD + 1; fd < exec->max_fds; fd++)
       syscall (SYS_close, (int) fd);
+  return TRUE;
 }
 
 static NO_SANITIZE int
@@ -117,8 +130,8 @@ run_clone (void *data)
   syscall (SYS_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
   if (syscall (SYS_getppid) != exec->parent_pid)
     syscall (SYS_exit_group, 70); /* it died before the signal was armed */
-  arrange_fds (exec);
-  syscall (SYS_execve, exec->path, exec->argv, exec->envp);
+  if (arrange_fds (exec))
+    syscall (SYS_execve, exec->path, exec->argv, exec->envp);
   exec->failed_errno = errno;
   syscall (SYS_exit_group, 127);
   return 127;
@@ -158,6 +171,18 @@ make_environment (void)
   return envp;
 }
 
+int
+tractor__keep_off_stdio (int fd)
+{
+  int moved;
+
+  if (fd < 0 || fd > STDERR_FILENO)
+    return fd;
+  moved = fcntl (fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  close (fd);
+  return moved;
+}
+
 static gboolean
 set_spawn_error (GError **error, int errno_value, const char *what, const char *path)
 {
@@ -166,10 +191,21 @@ set_spawn_error (GError **error, int errno_value, const char *what, const char *
   return FALSE;
 }
 
+/* ThreadSanitizer takes every clone() for a fork, which this one is not. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+int __clone (int (*func) (void *), void *stack, int flags, void *data, ...);
+#define clone __clone
+#endif
+#elif defined(__SANITIZE_THREAD__)
+int __clone (int (*func) (void *), void *stack, int flags, void *data, ...);
+#define clone __clone
+#endif
+
 static gboolean
 clone_and_exec (Exec *exec, Process *process, GError **error)
 {
-  struct rlimit limit = {.rlim_cur = 65536};
+  struct rlimit limit = { .rlim_cur = 65536 };
   int pidfd = -1;
   sigset_t all;
   sigset_t before;
@@ -197,9 +233,12 @@ clone_and_exec (Exec *exec, Process *process, GError **error)
       return set_spawn_error (error, saved_errno, "make a process for", exec->path);
   }
 
-  process->pidfd = pidfd;
+  process->pidfd = tractor__keep_off_stdio (pidfd);
   if (exec->failed_errno != 0) {
-    waitid (P_PIDFD, (id_t) pidfd, &(siginfo_t){0}, WEXITED); /* it has ended: no wait */
+    /* It has ended, or is about to: no wait to speak of. */
+    while (waitid (P_PIDFD, (id_t) process->pidfd, &(siginfo_t){ 0 }, WEXITED) != 0 &&
+           errno == EINTR)
+      ;
     tractor__process_clear (process);
     return set_spawn_error (error, exec->failed_errno, "run", exec->path);
   }
@@ -211,16 +250,16 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
 {
   g_autofree char *self = request->program == NULL ? find_self () : NULL;
   const char *path = self != NULL ? self : request->program;
-  char *argv[] = {(char *) path, (char *) request->title, NULL};
+  char *argv[] = { (char *) path, (char *) request->title, NULL };
   g_autofree char **envp = make_environment ();
-  Process process = {.pidfd = -1};
+  Process process = { .pidfd = -1 };
   Exec exec = {
-      .path = path,
-      .argv = argv,
-      .envp = envp,
-      .link_fd = request->link_fd,
-      .boot_stderr_fd = request->boot_stderr_fd,
-      .null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC),
+    .path = path,
+    .argv = argv,
+    .envp = envp,
+    .link_fd = request->link_fd,
+    .boot_stderr_fd = request->boot_stderr_fd,
+    .null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC),
   };
   gboolean ok = clone_and_exec (&exec, &process, error);
 
@@ -231,7 +270,7 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
   return ok;
 }
 
-const SpawnMethod tractor__spawn_by_exec = {"exec", start_by_exec};
+const SpawnMethod tractor__spawn_by_exec = { "exec", start_by_exec };
 
 /* --- its end ------------------------------------------------------------------------------------ */
 
@@ -264,7 +303,7 @@ set_end (Process *process, int wait_status)
 static void
 ask_kernel_for_end (Process *process)
 {
-  PidfdInfo info = {.mask = PIDFD_INFO_EXIT_BIT};
+  PidfdInfo info = { .mask = PIDFD_INFO_EXIT_BIT };
 
   if (ioctl (process->pidfd, PIDFD_GET_INFO_IOCTL, &info) == 0 &&
       (info.mask & PIDFD_INFO_EXIT_BIT) != 0)
@@ -276,7 +315,7 @@ ask_kernel_for_end (Process *process)
 gboolean
 tractor__process_reap (Process *process)
 {
-  siginfo_t info = {0};
+  siginfo_t info = { 0 };
 
   if (process->pidfd < 0)
     return TRUE;

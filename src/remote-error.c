@@ -22,12 +22,12 @@ static const struct {
   int code;
   const char *type_name;
 } our_types[] = {
-    {TRACTOR_ERROR_CONTEXT_CANCELLED, "ContextCancelled"},
-    {TRACTOR_ERROR_NOT_EXPOSED, "ModuleNotExposed"},
-    {TRACTOR_ERROR_GROUP, "ExceptionGroup"},
-    {TRACTOR_ERROR_MSG_TYPE, "MsgTypeError"},
-    {TRACTOR_ERROR_OVERRUN, "StreamOverrun"},
-    {TRACTOR_ERROR_TOO_SLOW, "TimeoutError"},
+  { TRACTOR_ERROR_CONTEXT_CANCELLED, "ContextCancelled" },
+  { TRACTOR_ERROR_NOT_EXPOSED, "ModuleNotExposed" },
+  { TRACTOR_ERROR_GROUP, "ExceptionGroup" },
+  { TRACTOR_ERROR_MSG_TYPE, "MsgTypeError" },
+  { TRACTOR_ERROR_OVERRUN, "StreamOverrun" },
+  { TRACTOR_ERROR_TOO_SLOW, "TimeoutError" },
 };
 
 static const char *
@@ -65,7 +65,7 @@ tractor__remote_error_write (WireBuffer *buffer,
   g_autofree char *message = NULL;
   g_autofree char *backtrace = NULL;
   g_autoptr (GPtrArray) relays = g_ptr_array_new ();
-  ErrorMsg error_msg = {.cid = cid, .canceller = tractor_error_get_canceller (error)};
+  ErrorMsg error_msg = { .cid = cid, .canceller = tractor_error_get_canceller (error) };
 
   if (remote != NULL) { /* passed on */
     error_msg.src_uid = remote->origin;
@@ -108,7 +108,7 @@ tractor__remote_error_write_cancelled (WireBuffer *buffer,
   g_autofree char *self_text = actor_id_to_string (self);
   g_autofree char *canceller_text = actor_id_to_string (canceller);
   g_autofree char *message = g_strdup_printf ("cancelled by %s", canceller_text);
-  const char *relays[] = {self_text, NULL};
+  const char *relays[] = { self_text, NULL };
 
   tractor__msg_write_error (buffer, &(ErrorMsg){
                                         .cid = cid,
@@ -126,9 +126,8 @@ tractor__remote_error_write_cancelled (WireBuffer *buffer,
 
 /* --- out of the box ---------------------------------------------------------------------------- */
 
-/* (transfer full): for a terminal: control characters, but for newline and tab, as \xNN. */
-static char *
-escape (const char *text)
+char *
+tractor__remote_error_escape (const char *text)
 {
   GString *escaped = g_string_new (NULL);
 
@@ -149,19 +148,19 @@ dup_escaped (const Msg *msg, Field field)
 {
   g_autofree char *text = tractor__msg_dup_string (msg, field);
 
-  return text != NULL ? escape (text) : NULL;
+  return text != NULL ? tractor__remote_error_escape (text) : NULL;
 }
 
 static char *
 dup_id_text (const Msg *msg, Field field)
 {
-  g_auto (ActorId) id = {0};
+  g_auto (ActorId) id = { 0 };
   g_autofree char *text = NULL;
 
   if (!tractor__msg_get_id (msg, field, &id))
     return NULL;
   text = actor_id_to_string (&id);
-  return escape (text);
+  return tractor__remote_error_escape (text);
 }
 
 GError *
@@ -178,16 +177,16 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
   g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);
   gboolean was_passed_on = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "RemoteActorError");
   TractorRemoteError remote = {
-      .domain = domain,
-      .code = (int) tractor__msg_get_integer (msg, FIELD_CODE),
-      .type_name = type_name,
-      .origin = origin,
-      .relays = (const char *const *) relays,
-      .backtrace = backtrace != NULL && backtrace[0] != '\0' ? backtrace : NULL,
+    .domain = domain,
+    .code = (int) tractor__msg_get_integer (msg, FIELD_CODE),
+    .type_name = type_name,
+    .origin = origin,
+    .relays = (const char *const *) relays,
+    .backtrace = backtrace != NULL && backtrace[0] != '\0' ? backtrace : NULL,
   };
 
   for (char **relay = relays; *relay != NULL; relay++) {
-    char *escaped = escape (*relay);
+    char *escaped = tractor__remote_error_escape (*relay);
 
     g_free (*relay);
     *relay = escaped;

@@ -18,5 +18,7 @@ G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
                                                             const char *cid,
                                                             const ActorId *self,
                                                             const ActorId *canceller);
+/* (transfer full): @text, fit for a terminal: control characters, but for newline and tab, as \xNN. */
+G_GNUC_INTERNAL char *tractor__remote_error_escape (const char *text);
 /* (transfer full): the error that an Error message from the actor @peer tells of. */
 G_GNUC_INTERNAL GError *tractor__remote_error_read (const Msg *msg, const ActorId *peer);

@@ -67,8 +67,21 @@ answer_cancel_ack (Link *link, const char *cid)
 
 /* --- a running call ---------------------------------------------------------------------------- */
 
+/* A group of one is that one: so its domain and code, or its origin, are what the caller sees. */
+static const GError *
+collapse (const GError *error)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+
+  while (children != NULL && children->len == 1) {
+    error = children->pdata[0];
+    children = tractor_error_get_children (error);
+  }
+  return error;
+}
+
 static void
-write_outcome (RpcTask *task, GVariant *result, GError *error)
+write_outcome (RpcTask *task, GVariant *result, const GError *error)
 {
   Link *link = task->link;
   g_autoptr (GError) unsendable = NULL;
@@ -104,6 +117,7 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   g_autoptr (GVariant) result = NULL;
   g_autoptr (GError) failure = NULL;
+  gboolean was_cancelled;
   gboolean ok;
 
   task->scope = scope;
@@ -116,9 +130,15 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Function '%s' returned FALSE without an error", task->entry->name);
+  /* With the failures of nurseries that the function left unjoined; but a cancel of its own stays,
+   * for it is the outcome. */
+  was_cancelled = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  tractor_cancel_scope_absorb (scope, &failure);
+  if (was_cancelled && failure == NULL)
+    g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
 
   tractor__link_wait_for_room (task->link, NULL);
-  write_outcome (task, ok ? result : NULL, failure);
+  write_outcome (task, failure == NULL ? result : NULL, collapse (failure));
   if (task->ack_cid != NULL)
     tractor__msg_write_cancel_ack (task->link->out, task->ack_cid);
   tractor__link_flush (task->link);
@@ -151,13 +171,16 @@ tractor__link_wait_for_rpc_tasks (Link *link, GError **error)
 
 /* --- the runtime's own functions ----------------------------------------------------------------- */
 
-/* The actor is to end. Its parent may say so; what its own child says is refused. */
+/* The actor is to end. Its parent may say so, and how long it will wait: what is below us gets less
+ * time than that. What a child of ours says is refused. */
 static void
-handle_cancel (Link *link, const char *cid, G_GNUC_UNUSED const Msg *msg)
+handle_cancel (Link *link, const char *cid, const Msg *msg)
 {
   TractorRuntime *runtime = link->runtime;
+  g_autoptr (GVariant) kwargs = NULL;
+  gint64 patience_usec;
 
-  if (runtime->stop == NULL) {
+  if (!link->is_to_parent) {
     answer_error (link, cid,
                   g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
                                "Actor '%s' is not cancelled by its children", runtime->id.name));
@@ -167,7 +190,11 @@ handle_cancel (Link *link, const char *cid, G_GNUC_UNUSED const Msg *msg)
   tractor__link_flush (link);
   if (link->stop_cid != NULL)
     return; /* it is ending */
+  if (tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, NULL) &&
+      g_variant_lookup (kwargs, "patience_usec", "x", &patience_usec))
+    runtime->end_by = tractor_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
   link->stop_cid = g_strdup (cid);
+  actor_id_clear (&runtime->stopped_by);
   actor_id_copy (&link->peer, &runtime->stopped_by);
   tractor_event_set (runtime->stop);
 }
@@ -197,8 +224,8 @@ static const struct {
   const char *name;
   void (*handle) (Link *link, const char *cid, const Msg *msg);
 } runtime_functions[] = {
-    {"cancel", handle_cancel},
-    {"_cancel_task", handle_cancel_task},
+  { "cancel", handle_cancel },
+  { "_cancel_task", handle_cancel_task },
 };
 
 static gboolean
@@ -217,7 +244,7 @@ handle_runtime_function (Link *link, const char *cid, const Msg *msg)
 static gboolean
 check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 {
-  g_auto (ActorId) caller = {0};
+  g_auto (ActorId) caller = { 0 };
 
   tractor__msg_get_id (msg, FIELD_UID, &caller);
   if (!actor_id_equal (&caller, &link->peer)) {
@@ -231,7 +258,13 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
     return FALSE;
   }
   if (g_hash_table_contains (link->rpc_tasks, cid)) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "call '%s' is already running", cid);
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "a call id that is already in use");
+    return FALSE;
+  }
+  if (link->out->len > LIMIT_UNREAD_BYTES) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                 "calls and calls, while %u bytes of answers wait to be read", link->out->len);
     return FALSE;
   }
   return TRUE;
@@ -275,6 +308,11 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
       handle_runtime_function (link, cid, msg))
     return TRUE;
 
+  if (link->runtime->stop != NULL && tractor_event_is_set (link->runtime->stop)) {
+    tractor__remote_error_write_cancelled (link->out, cid, &link->runtime->id, &link->runtime->id);
+    tractor__link_flush (link);
+    return TRUE;
+  }
   entry = find_entry (link, msg, &refusal);
   if (entry == NULL ||
       !tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, &refusal)) {

@@ -7,6 +7,7 @@
 
 #include "runtime.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char key; /* its address is the key in the run's locals */
@@ -63,7 +64,7 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
                          "A runtime is already open in this run");
     return NULL;
   }
-  if (g_getenv (CHILD_VARIABLE) != NULL) {
+  if (secure_getenv (CHILD_VARIABLE) != NULL) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "This process was spawned as an actor, but its main() does not begin "
                          "with tractor_child_main()");
@@ -71,7 +72,7 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   }
 
   runtime = g_new (TractorRuntime, 1);
-  tractor__runtime_init (runtime, &(ActorId){(char *) name, uuid}, 0);
+  tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, 0);
   tractor__runtime_set (runtime);
   return runtime;
 }

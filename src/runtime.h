@@ -15,6 +15,7 @@ struct _TractorRuntime {
   ActorId id;
   guint depth; /* 0: the root */
   guint n_nurseries;
+  gboolean is_lent; /* by the first nursery; closed with the last */
   guint n_children;
   const SpawnMethod *spawn_method;
 
@@ -23,6 +24,7 @@ struct _TractorRuntime {
   char **enabled_modules; /* (nullable): all */
   TractorEvent *stop;     /* (nullable): somebody wants it to end */
   ActorId stopped_by;     /* who, if it was an actor */
+  gint64 end_by;          /* when it will be killed, in usec, or 0 */
 };
 
 /* The one of this run, or NULL with NO_RUNTIME. */

@@ -20,10 +20,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounds.h"
+#include "remote-error.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -76,23 +76,11 @@ set_errno_error (GError **error, const char *what)
   return FALSE;
 }
 
-/* In a program whose stdin, stdout or stderr is closed, a new descriptor gets that number. */
-static void
-keep_off_stdio (int *fd)
-{
-  int low = *fd;
-
-  if (low < 0 || low > STDERR_FILENO)
-    return;
-  *fd = fcntl (low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  close (low);
-}
-
 /* @ends: the first is ours, the second the child's. */
 static gboolean
 make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
 {
-  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC);
+  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (*ret_boot_stderr_fd < 0)
     return set_errno_error (error, "cannot make a file for an actor's first words");
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -100,9 +88,12 @@ make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
     close (*ret_boot_stderr_fd);
     return FALSE;
   }
-  keep_off_stdio (ret_boot_stderr_fd);
-  keep_off_stdio (&ends[0]);
-  keep_off_stdio (&ends[1]);
+  /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
+  if (ftruncate (*ret_boot_stderr_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
+    fcntl (*ret_boot_stderr_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
+  *ret_boot_stderr_fd = tractor__keep_off_stdio (*ret_boot_stderr_fd);
+  ends[0] = tractor__keep_off_stdio (ends[0]);
+  ends[1] = tractor__keep_off_stdio (ends[1]);
   return TRUE;
 }
 
@@ -110,10 +101,10 @@ static void
 introduce (Child *child, const TractorSpawnOptions *options)
 {
   SpawnSpec spec = {
-      .id = child->id,
-      .modules = options != NULL ? options->modules : NULL,
-      .host = options != NULL ? options->host : NULL,
-      .depth = child->runtime->depth + 1,
+    .id = child->id,
+    .modules = options != NULL ? options->modules : NULL,
+    .host = options != NULL ? options->host : NULL,
+    .depth = child->runtime->depth + 1,
   };
 
   tractor__msg_write_aid (child->link->out, &child->runtime->id);
@@ -215,14 +206,17 @@ static char *
 read_stderr_tail (Child *child)
 {
   char bytes[LIMIT_STDERR_TAIL_BYTES];
-  struct stat stat;
+  /* Its place in the file is ours too: as far as it has written. */
+  off_t written = child->boot_stderr_fd >= 0 ? lseek (child->boot_stderr_fd, 0, SEEK_CUR) : 0;
+  off_t start = MAX (written - (off_t) sizeof bytes, 0);
+  g_autofree char *text = NULL;
   gssize n;
 
-  if (child->boot_stderr_fd < 0 || fstat (child->boot_stderr_fd, &stat) != 0)
+  if (written <= 0)
     return g_strdup ("");
-  n = pread (child->boot_stderr_fd, bytes, sizeof bytes,
-             MAX (stat.st_size - (off_t) sizeof bytes, 0));
-  return g_strchomp (g_utf8_make_valid (bytes, MAX (n, 0)));
+  n = pread (child->boot_stderr_fd, bytes, (gsize) (written - start), start);
+  text = g_utf8_make_valid (bytes, MAX (n, 0));
+  return g_strchomp (tractor__remote_error_escape (text));
 }
 
 static GError *
@@ -237,6 +231,8 @@ describe_death (Child *child)
   g_string_printf (text, "Actor '%s' (pid %d) %s", child->id.name, (int) child->process.pid, end);
   if (!child->has_booted)
     g_string_append (text, " before it had booted");
+  else if (child->cancel_requested)
+    g_string_append (text, " after it had been cancelled");
   else if (n_calls > 0)
     g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
   if (tail[0] != '\0')
@@ -278,31 +274,53 @@ wait_for_end_until (Child *child, gint64 deadline)
   return TRUE;
 }
 
-/* Returns: (nullable): what is to be reported of it: that it had to be killed, or cannot be. */
+/* Returns: how long it may take us to end a child: less than our own parent gives us, if it does. */
+static gint64
+get_patience (const TractorRuntime *runtime)
+{
+  if (runtime->end_by == 0)
+    return PATIENCE_TOTAL_USEC;
+  return CLAMP (runtime->end_by - tractor_now () - PATIENCE_STEP_USEC, PATIENCE_LEAST_USEC,
+                PATIENCE_TOTAL_USEC);
+}
+
+/* It was asked to end, and did by itself. Returns: (nullable): what is to be reported of that. */
+static GError *
+check_orderly_end (Child *child)
+{
+  if (child->process.end == PROCESS_UNKNOWN ||
+      (child->process.end == PROCESS_EXITED && child->process.status == 0))
+    return NULL;
+  return describe_death (child);
+}
+
+/* Returns: (nullable): what is to be reported of it: how it died, that it had to be killed, or that
+ * it cannot be. */
 static GError *
 end_child (Child *child)
 {
   gint64 started = tractor_now ();
-  gint64 give_up_at = started + PATIENCE_ACK_USEC + PATIENCE_TERM_USEC + PATIENCE_KILL_USEC;
+  gint64 patience = get_patience (child->runtime);
+  gint64 ack_by = started + MIN (PATIENCE_ACK_USEC, patience / 2);
+  gint64 kill_at = started + patience; /* if it is at it */
   const char *ignored;
 
-  tractor__link_send_cancel (child->link);
-  if (wait_for_end_until (child, started + PATIENCE_ACK_USEC))
-    return NULL;
+  tractor__link_send_cancel (child->link, patience);
+  if (wait_for_end_until (child, ack_by))
+    return check_orderly_end (child);
 
   if (child->has_acked) {
-    /* It is at it, and may have children that are not: those are killed by it in this time. */
-    if (wait_for_end_until (child, give_up_at))
-      return NULL;
+    /* It may have children that are not at it: those are killed by it in this time. */
+    if (wait_for_end_until (child, kill_at))
+      return check_orderly_end (child);
     ignored = "acknowledged its cancel, but did not end, and was killed";
   } else {
     tractor__process_signal (&child->process, SIGTERM);
-    if (wait_for_end_until (child, started + PATIENCE_ACK_USEC + PATIENCE_TERM_USEC)) {
-      if (child->process.end == PROCESS_EXITED)
-        return NULL;
-      ignored = "ignored its cancel, and ended by a signal";
-      return new_unresponsive_error (child, started, ignored);
-    }
+    if (wait_for_end_until (child, MIN (ack_by + PATIENCE_TERM_USEC, kill_at)))
+      return child->process.end == PROCESS_EXITED
+                 ? check_orderly_end (child)
+                 : new_unresponsive_error (child, started,
+                                           "ignored its cancel, and ended by a signal");
     ignored = "ignored its cancel and SIGTERM, and was killed";
   }
 
@@ -314,9 +332,10 @@ end_child (Child *child)
 
 /* --- watching it ------------------------------------------------------------------------------- */
 
-/* Returns: TRUE if the process ended by itself; FALSE if it is to be ended. */
+/* Returns: TRUE if the process ended by itself; FALSE if it is to be ended, because of *@ret_failure
+ * if that is set. */
 static gboolean
-wait_for_process (Child *child, gboolean *ret_boot_timed_out)
+wait_for_process (Child *child, gboolean *ret_boot_timed_out, GError **ret_failure)
 {
   g_autoptr (TractorCancelScope) wait = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   g_autoptr (TractorCancelScope) boot = NULL;
@@ -329,8 +348,12 @@ wait_for_process (Child *child, gboolean *ret_boot_timed_out)
                                                       : child->started_at + PATIENCE_BOOT_USEC);
   child->boot_scope = boot;
   while (!(ended = tractor__process_reap (&child->process)))
-    if (!tractor_wait_fd (child->process.pidfd, G_IO_IN, NULL, NULL))
+    if (!tractor_wait_fd (child->process.pidfd, G_IO_IN, NULL, ret_failure))
       break;
+  /* Cancelled, but too late: it had ended already, and that is the news. */
+  ended = ended || (!child->cancel_requested && tractor__process_reap (&child->process));
+  if (g_error_matches (*ret_failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    g_clear_error (ret_failure);
   child->boot_scope = NULL;
   child->wait_scope = NULL;
   *ret_boot_timed_out = !ended && tractor_cancel_scope_get_cancel_called (boot);
@@ -376,13 +399,18 @@ watch_to_the_end (Child *child)
 {
   gboolean boot_timed_out;
   g_autoptr (GError) report = NULL;
+  GError *failure = NULL;
 
-  if (wait_for_process (child, &boot_timed_out))
-    return child->cancel_requested ? NULL : describe_death (child);
+  if (wait_for_process (child, &boot_timed_out, &failure)) {
+    g_clear_error (&failure);
+    return child->cancel_requested ? check_orderly_end (child) : describe_death (child);
+  }
 
-  if (!boot_timed_out && !child->link_lost)
+  if (!boot_timed_out && !child->link_lost && failure == NULL)
     child->cancel_requested = TRUE;
   report = end_child (child);
+  if (failure != NULL) /* it could not be watched any more */
+    return failure;
   if (boot_timed_out)
     return new_boot_too_slow_error (child);
   if (child->cancel_requested)

@@ -136,7 +136,7 @@ tractor__wire_read (WireReader *reader, WireItem *item)
 {
   guint8 head;
 
-  *item = (WireItem){0};
+  *item = (WireItem){ 0 };
   if (reader->at == reader->end)
     return FALSE;
 
@@ -240,7 +240,7 @@ is_utf8 (const guint8 *bytes, gsize length)
 const char *
 tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
 {
-  WireReader reader = {bytes, bytes + length};
+  WireReader reader = { bytes, bytes + length };
   guint64 n_left[LIMIT_DEPTH + 1]; /* values still to come, for each level */
   guint64 n_elements = 0;
   guint depth = 0;
@@ -283,7 +283,7 @@ tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
 static void
 write_head (WireBuffer *buffer, guint8 head, guint64 value, guint n_bytes)
 {
-  guint8 bytes[9] = {head};
+  guint8 bytes[9] = { head };
 
   for (guint i = 0; i < n_bytes; i++)
     bytes[n_bytes - i] = (guint8) (value >> (8 * i));

@@ -20,8 +20,8 @@ schedule (G_GNUC_UNUSED gpointer host, G_GNUC_UNUSED gboolean yielded)
 }
 
 static const TractorHostOps ops = {
-    .version = TRACTOR_HOST_VERSION,
-    .schedule = schedule,
+  .version = TRACTOR_HOST_VERSION,
+  .schedule = schedule,
 };
 
 static void
@@ -36,7 +36,7 @@ on_done (const GError *error, gpointer data)
 gboolean
 tractor_run (TractorTaskFunc main, gpointer data, GError **error)
 {
-  Run run = {0};
+  Run run = { 0 };
   TractorGuest *guest = tractor_guest_new (&ops, NULL, main, data, on_done, &run, error);
 
   if (guest == NULL)

@@ -40,9 +40,9 @@ depth (G_GNUC_UNUSED gpointer data)
 }
 
 static const TractorHostOps ops = {
-    .version = TRACTOR_HOST_VERSION,
-    .schedule = schedule,
-    .depth = depth,
+  .version = TRACTOR_HOST_VERSION,
+  .schedule = schedule,
+  .depth = depth,
 };
 
 static gboolean
@@ -87,10 +87,10 @@ finalize (GSource *source)
 }
 
 static GSourceFuncs source_funcs = {
-    .prepare = prepare,
-    .check = check,
-    .dispatch = dispatch,
-    .finalize = finalize,
+  .prepare = prepare,
+  .check = check,
+  .dispatch = dispatch,
+  .finalize = finalize,
 };
 
 static void
@@ -148,7 +148,7 @@ tractor_glib_run (TractorTaskFunc main, gpointer data, GError **error)
 {
   g_autoptr (GMainContext) context = g_main_context_new ();
   g_autoptr (GMainLoop) loop = g_main_loop_new (context, FALSE);
-  Run run = {.loop = loop};
+  Run run = { .loop = loop };
 
   g_main_context_push_thread_default (context);
   if (tractor_glib_attach (context, main, data, on_run_done, &run, error) == NULL) {

@@ -46,8 +46,8 @@ schedule (gpointer data, G_GNUC_UNUSED gboolean yielded)
 }
 
 static const TractorHostOps ops = {
-    .version = TRACTOR_HOST_VERSION,
-    .schedule = schedule,
+  .version = TRACTOR_HOST_VERSION,
+  .schedule = schedule,
 };
 
 static void
@@ -142,7 +142,7 @@ on_run_done (const GError *error, gpointer data)
 gboolean
 tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
 {
-  Run run = {0};
+  Run run = { 0 };
   uv_loop_t loop;
   int result = uv_loop_init (&loop);
   gboolean attached;

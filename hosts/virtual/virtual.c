@@ -36,9 +36,9 @@ now (gpointer data)
 }
 
 static const TractorHostOps ops = {
-    .version = TRACTOR_HOST_VERSION,
-    .schedule = schedule,
-    .now = now,
+  .version = TRACTOR_HOST_VERSION,
+  .schedule = schedule,
+  .now = now,
 };
 
 static void
@@ -73,7 +73,7 @@ tractor_virtual_get_guest (TractorVirtual *host)
 static gboolean
 poll_guest (TractorVirtual *host, int timeout_msec)
 {
-  struct pollfd pollfd = {.fd = tractor_guest_get_fd (host->guest), .events = POLLIN};
+  struct pollfd pollfd = { .fd = tractor_guest_get_fd (host->guest), .events = POLLIN };
 
   return poll (&pollfd, 1, timeout_msec) > 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,83 @@ hog_deaf (GVariant *kwargs, GVariant **ret_result, GError **error)
   return hog (kwargs, ret_result, error);
 }
 
+/* The connection to the parent, or to the first child, of the process that runs this. */
+static int
+find_socket (void)
+{
+  struct stat stat;
+
+  for (int fd = 3; fd < 64; fd++)
+    if (fstat (fd, &stat) == 0 && S_ISSOCK (stat.st_mode))
+      return fd;
+  g_assert_not_reached ();
+}
+
+/* Closes the connection to the parent, and lives on. */
+static gboolean
+hang_up (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  shutdown (find_socket (), SHUT_RDWR);
+  return sleep_forever (NULL, NULL, error);
+}
+
+static gboolean
+send_garbage (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_assert_cmpint (write (find_socket (), "\4\0\0\0\xdd\xff\xff\xff", 8), ==, 8);
+  return sleep_forever (NULL, NULL, error);
+}
+
+/* Obeys a cancel, but never ends. */
+static gboolean
+clean_up_forever (G_GNUC_UNUSED GVariant *kwargs,
+                  G_GNUC_UNUSED GVariant **ret_result,
+                  GError **error)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  return sleep_forever (NULL, NULL, error);
+}
+
+static gboolean
+crash_in_cleanup (G_GNUC_UNUSED GVariant *kwargs,
+                  G_GNUC_UNUSED GVariant **ret_result,
+                  GError **error)
+{
+  sleep_forever (NULL, NULL, error);
+  kill (getpid (), SIGKILL);
+  return FALSE;
+}
+
+static gboolean
+fail_in_cleanup (G_GNUC_UNUSED GVariant *kwargs,
+                 G_GNUC_UNUSED GVariant **ret_result,
+                 GError **error)
+{
+  sleep_forever (NULL, NULL, error);
+  g_clear_error (error);
+  return fail (NULL, NULL, error);
+}
+
+static gboolean
+fail_as_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return fail (NULL, NULL, error);
+}
+
+/* Returns what a nursery of its own was joined with, or leaves it unjoined. */
+static gboolean
+fail_in_nursery (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gboolean join = FALSE;
+
+  g_variant_lookup (kwargs, "join", "b", &join);
+  tractor_nursery_spawn (nursery, "child", fail_as_task, NULL, NULL, error);
+  return join ? tractor_nursery_join (nursery, error) : tractor_checkpoint (NULL) || TRUE;
+}
+
 static gboolean
 leave (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
@@ -144,32 +222,41 @@ relay (GVariant *kwargs, GVariant **ret_result, GError **error)
   g_variant_lookup (kwargs, "hops", "x", &hops);
   if (hops > 0)
     return tractor_run_in_actor (
-        child_name, &(TractorSpawnOptions){.host = own_host ()}, "test:relay",
+        child_name, &(TractorSpawnOptions){ .host = own_host () }, "test:relay",
         g_variant_new_parsed ("{'function': <%s>, 'hops': <%x>}", function, hops - 1), ret_result,
         error);
-  return tractor_run_in_actor (child_name, &(TractorSpawnOptions){.host = own_host ()}, function,
+  return tractor_run_in_actor (child_name, &(TractorSpawnOptions){ .host = own_host () }, function,
                                NULL, ret_result, error);
 }
 
 static const TractorExport test_exports[] = {
-    {"echo", TRACTOR_EXPORT_CALL, echo},
-    {"whoami", TRACTOR_EXPORT_CALL, whoami},
-    {"fail", TRACTOR_EXPORT_CALL, fail},
-    {"fail_silently", TRACTOR_EXPORT_CALL, fail_silently},
-    {"sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever},
-    {"touch_when_cancelled", TRACTOR_EXPORT_CALL, touch_when_cancelled},
-    {"hog", TRACTOR_EXPORT_CALL, hog},
-    {"hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf},
-    {"leave", TRACTOR_EXPORT_CALL, leave},
-    {"list_fds", TRACTOR_EXPORT_CALL, list_fds},
-    {"return_unsendable", TRACTOR_EXPORT_CALL, return_unsendable},
-    {"relay", TRACTOR_EXPORT_CALL, relay},
-    {NULL},
+  { "echo", TRACTOR_EXPORT_CALL, echo },
+  { "whoami", TRACTOR_EXPORT_CALL, whoami },
+  { "fail", TRACTOR_EXPORT_CALL, fail },
+  { "fail_silently", TRACTOR_EXPORT_CALL, fail_silently },
+  { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "touch_when_cancelled", TRACTOR_EXPORT_CALL, touch_when_cancelled },
+  { "hog", TRACTOR_EXPORT_CALL, hog },
+  { "hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf },
+  { "leave", TRACTOR_EXPORT_CALL, leave },
+  { "hang_up", TRACTOR_EXPORT_CALL, hang_up },
+  { "send_garbage", TRACTOR_EXPORT_CALL, send_garbage },
+  { "clean_up_forever", TRACTOR_EXPORT_CALL, clean_up_forever },
+  { "crash_in_cleanup", TRACTOR_EXPORT_CALL, crash_in_cleanup },
+  { "fail_in_cleanup", TRACTOR_EXPORT_CALL, fail_in_cleanup },
+  { "fail_in_nursery", TRACTOR_EXPORT_CALL, fail_in_nursery },
+  { "list_fds", TRACTOR_EXPORT_CALL, list_fds },
+  { "return_unsendable", TRACTOR_EXPORT_CALL, return_unsendable },
+  { "relay", TRACTOR_EXPORT_CALL, relay },
+  { NULL },
 };
-static const TractorExport other_exports[] = {{"echo", TRACTOR_EXPORT_CALL, echo}, {NULL}};
-static const TractorModule modules[] = {{"test", test_exports}, {"other", other_exports}, {NULL}};
+static const TractorExport other_exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo }, { NULL } };
+static const TractorModule modules[] = { { "test", test_exports },
+                                         { "other", other_exports },
+                                         { NULL } };
 static const TractorRunner runners[] = {
-    {"builtin", tractor_run}, {"glib", tractor_glib_run}, {"uv", tractor_uv_run}, {NULL}};
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+};
 
 /* --- helpers -------------------------------------------------------------------------------------- */
 
@@ -178,7 +265,7 @@ start (TractorActorNursery *nursery, const char *name, GError **error)
 {
   g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
   return tractor_actor_nursery_start (
-      nursery, name, &(TractorSpawnOptions){.host = harness_get_host ()->name}, error);
+      nursery, name, &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
 }
 
 static void
@@ -247,7 +334,7 @@ static gboolean
 test_runtime_opened_twice (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorRuntime) runtime =
-      tractor_runtime_open (&(TractorRuntimeOptions){.name = "boss"}, error);
+      tractor_runtime_open (&(TractorRuntimeOptions){ .name = "boss" }, error);
 
   g_assert_cmpstr (tractor_actor_get_name (), ==, "boss");
   g_assert_null (tractor_runtime_open (NULL, error));
@@ -280,7 +367,7 @@ test_bad_name (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autofree char *too_long = g_strnfill (129, 'x');
-  const char *names[] = {"", "a/b", "a\nb", "\xff", too_long};
+  const char *names[] = { "", "a/b", "a\nb", "\xff", too_long };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
     g_assert_null (start (nursery, names[i], error));
@@ -295,10 +382,10 @@ test_no_such_program (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
 
   g_assert_null (tractor_actor_nursery_start (
-      nursery, "lost", &(TractorSpawnOptions){.program = "/no/such/program"}, error));
+      nursery, "lost", &(TractorSpawnOptions){ .program = "/no/such/program" }, error));
   harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
   g_assert_null (tractor_actor_nursery_start (
-      nursery, "lost", &(TractorSpawnOptions){.program = "/etc/passwd"}, error));
+      nursery, "lost", &(TractorSpawnOptions){ .program = "/etc/passwd" }, error));
   harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
   assert_no_child_process ();
   return tractor_actor_nursery_join (nursery, error);
@@ -314,7 +401,7 @@ test_boot_death (G_GNUC_UNUSED gpointer data, GError **error)
       script, "#!/bin/sh\necho cannot find my library >&2\nexit 3\n", -1, NULL));
   g_assert_cmpint (chmod (script, 0700), ==, 0);
   g_assert_null (tractor_actor_nursery_start (nursery, "stillborn",
-                                              &(TractorSpawnOptions){.program = script}, error));
+                                              &(TractorSpawnOptions){ .program = script }, error));
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   g_assert_nonnull (strstr ((*error)->message, "exited with status 3"));
   g_assert_nonnull (strstr ((*error)->message, "cannot find my library"));
@@ -328,14 +415,14 @@ static gboolean
 test_unknown_module_and_host (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
-  const char *const no_such_module[] = {"nonsense", NULL};
+  const char *const no_such_module[] = { "nonsense", NULL };
 
   g_assert_null (tractor_actor_nursery_start (
-      nursery, "a", &(TractorSpawnOptions){.modules = no_such_module}, error));
+      nursery, "a", &(TractorSpawnOptions){ .modules = no_such_module }, error));
   g_assert_nonnull (strstr ((*error)->message, "no module 'nonsense'"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   g_assert_null (
-      tractor_actor_nursery_start (nursery, "b", &(TractorSpawnOptions){.host = "qt"}, error));
+      tractor_actor_nursery_start (nursery, "b", &(TractorSpawnOptions){ .host = "qt" }, error));
   g_assert_nonnull (strstr ((*error)->message, "no host 'qt'"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   return tractor_actor_nursery_join (nursery, error);
@@ -348,10 +435,10 @@ test_hanging_boot_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
   g_autofree char *script = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "script", NULL);
 
-  g_assert_true (g_file_set_contents (script, "#!/bin/sh\nread line <&3\n", -1, NULL));
+  g_assert_true (g_file_set_contents (script, "#!/bin/sh\nexec sleep 1000\n", -1, NULL));
   g_assert_cmpint (chmod (script, 0700), ==, 0);
   g_assert_null (tractor_actor_nursery_start (nursery, "sleepy",
-                                              &(TractorSpawnOptions){.program = script}, error));
+                                              &(TractorSpawnOptions){ .program = script }, error));
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
   g_assert_true (tractor_cancel_scope_absorb (scope, error));
   unlink (script);
@@ -494,7 +581,7 @@ test_large_values (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
-  gsize sizes[] = {0, 1, 65535, 65536, 1024 * 1024, 10 * 1024 * 1024};
+  gsize sizes[] = { 0, 1, 65535, 65536, 1024 * 1024, 10 * 1024 * 1024 };
 
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
     g_autofree guint8 *bytes = g_malloc0 (sizes[i] + 1);
@@ -585,11 +672,11 @@ static gboolean
 test_refused_calls (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
-  const char *const only_other[] = {"other", NULL};
+  const char *const only_other[] = { "other", NULL };
   g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
       nursery, "worker",
-      &(TractorSpawnOptions){.modules = only_other, .host = harness_get_host ()->name}, error);
-  const char *functions[] = {"test:echo", "other:nonsense", "nonsense:echo", "self:nonsense"};
+      &(TractorSpawnOptions){ .modules = only_other, .host = harness_get_host ()->name }, error);
+  const char *functions[] = { "test:echo", "other:nonsense", "nonsense:echo", "self:nonsense" };
 
   for (guint i = 0; i < G_N_ELEMENTS (functions); i++) {
     g_assert_false (tractor_portal_call (portal, functions[i], NULL, NULL, error));
@@ -639,8 +726,8 @@ test_cancelled_call_cancels_remote_task (G_GNUC_UNUSED gpointer data, GError **e
   g_autoptr (TractorPortal) portal = start (actors, "worker", error);
   g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
-  Calling calling = {portal, "test:touch_when_cancelled",
-                     g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path))};
+  Calling calling = { portal, "test:touch_when_cancelled",
+                      g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path)) };
   g_autofree char *found = NULL;
 
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
@@ -665,7 +752,7 @@ test_run_in_actor (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (GVariant) answer = NULL;
 
   g_assert_true (tractor_run_in_actor (
-      "once", &(TractorSpawnOptions){.host = harness_get_host ()->name}, "test:echo",
+      "once", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, "test:echo",
       g_variant_new_parsed ("{'value': <%x>}", (gint64) 7), &answer, error));
   g_assert_cmpint (g_variant_get_int64 (answer), ==, 7);
   assert_no_child_process ();
@@ -713,7 +800,7 @@ test_killed_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorPortal) victim = start (nursery, "victim", error);
   g_autoptr (TractorPortal) sibling = start (nursery, "sibling", error);
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
-  Calling calling = {victim, "test:sleep_forever", NULL};
+  Calling calling = { victim, "test:sleep_forever", NULL };
   gint64 killed_at;
 
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
@@ -780,7 +867,7 @@ cancel_in (const char *function, guint n_actors, GError **error)
   GError *ignored = NULL;
 
   for (guint i = 0; i < n_actors; i++) {
-    callings[i] = (Calling){start (actors, "stuck", error), function, NULL};
+    callings[i] = (Calling){ start (actors, "stuck", error), function, NULL };
     g_assert_no_error (*error);
     tractor_nursery_spawn (callers, "caller", call_in_task, &callings[i], NULL, error);
   }
@@ -870,8 +957,8 @@ test_terminated_actor_leaves_in_order (G_GNUC_UNUSED gpointer data, GError **err
   g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
   g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
-  Calling calling = {portal, "test:touch_when_cancelled",
-                     g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path))};
+  Calling calling = { portal, "test:touch_when_cancelled",
+                      g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path)) };
   g_autofree char *found = NULL;
 
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
@@ -889,6 +976,161 @@ test_terminated_actor_leaves_in_order (G_GNUC_UNUSED gpointer data, GError **err
   return TRUE;
 }
 
+/* --- an actor that misbehaves ---------------------------------------------------------------------- */
+
+static void
+assert_ended_for (const char *function, int code, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "rogue", error);
+  g_autoptr (TractorPortal) other = start (nursery, "other", error);
+
+  g_assert_false (tractor_portal_call (portal, function, NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, code);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_error (*error, TRACTOR_ERROR, code);
+  g_clear_error (error);
+  assert_no_child_process ();
+}
+
+static gboolean
+test_hangs_up (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  assert_ended_for ("test:hang_up", TRACTOR_ERROR_ACTOR_FAILURE, error);
+  return TRUE;
+}
+
+static gboolean
+test_breaks_the_protocol (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  assert_ended_for ("test:send_garbage", TRACTOR_ERROR_PROTOCOL, error);
+  return TRUE;
+}
+
+static gboolean
+test_crash_in_cleanup_is_told (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  cancel_in ("test:crash_in_cleanup", 1, error);
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_nonnull (strstr ((*error)->message, "signal 9"));
+  g_clear_error (error);
+  return TRUE;
+}
+
+/* An error is worth more than the cancel that it came after. */
+static gboolean
+test_failure_in_cleanup_is_told (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 10);
+
+  g_assert_false (tractor_portal_call (portal, "test:fail_in_cleanup", NULL, NULL, error));
+  g_assert_false (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_nursery_failure_is_the_calls (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+
+  for (int join = FALSE; join <= TRUE; join++) {
+    g_assert_false (tractor_portal_call (portal, "test:fail_in_nursery",
+                                         g_variant_new_parsed ("{'join': <%b>}", join), NULL,
+                                         error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+  }
+  assert_echo (portal, "'and nobody else suffers'", "'and nobody else suffers'");
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_call_in_cancelled_scope_is_not_sent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  gint64 started = tractor_now ();
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_false (tractor_portal_call (portal, "test:hog", NULL, NULL, error));
+  g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_slowness ());
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error); /* which it hears, for it is in no call */
+}
+
+static gboolean
+test_too_many_elements (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autofree guint32 *numbers = g_new0 (guint32, 300000);
+  GVariant *value = g_variant_new_fixed_array (G_VARIANT_TYPE_UINT32, numbers, 300000, 4);
+
+  g_assert_false (tractor_portal_call (
+      portal, "test:echo", g_variant_new_parsed ("{'value': <%@au>}", value), NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  value = g_variant_new_fixed_array (G_VARIANT_TYPE_UINT32, numbers, 200000, 4);
+  g_assert_true (tractor_portal_call (
+      portal, "test:echo", g_variant_new_parsed ("{'value': <%@au>}", value), NULL, error));
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+/* Each of many deaths at once is told, once. */
+static gboolean
+test_many_deaths (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  gint pids[16];
+
+  for (guint i = 0; i < G_N_ELEMENTS (pids); i++) {
+    g_autoptr (TractorPortal) portal = start (nursery, "victim", error);
+
+    g_assert_no_error (*error);
+    pids[i] = tractor_portal_get_pid (portal);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
+    kill (pids[i], SIGKILL);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_GROUP);
+  g_assert_cmpuint (tractor_error_get_children (*error)->len, ==, G_N_ELEMENTS (pids));
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+use_nursery_for_a_while (gpointer data, GError **error)
+{
+  return tractor_run_in_actor ("short", &(TractorSpawnOptions){ .host = harness_get_host ()->name },
+                               "test:whoami", NULL, NULL, error) &&
+         tractor_sleep_until (tractor_now () + GPOINTER_TO_INT (data) * 1000, error);
+}
+
+/* Whoever comes first lends the runtime, and whoever leaves last takes it away. */
+static gboolean
+test_nurseries_side_by_side (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    for (int i = 0; i < 3; i++)
+      tractor_nursery_spawn (nursery, "user", use_nursery_for_a_while, GINT_TO_POINTER (i * 10),
+                             NULL, error);
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  g_assert_null (tractor_actor_get_name ());
+  return TRUE;
+}
+
 /* --- trees ---------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -896,7 +1138,7 @@ call_relay (const char *function, gint64 hops, GVariant **ret_result, GError **e
 {
   g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
   return tractor_run_in_actor (
-      "top", &(TractorSpawnOptions){.host = harness_get_host ()->name}, "test:relay",
+      "top", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, "test:relay",
       g_variant_new_parsed ("{'function': <%s>, 'hops': <%x>}", function, hops), ret_result, error);
 }
 
@@ -941,6 +1183,35 @@ test_grandchild_death_is_told (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The leaf acknowledges its cancel and never ends. Each level gives those below it less time than it
+ * has itself, so the middle has killed it and is not blamed. */
+static gboolean
+test_deadlines_are_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { middle, "test:relay",
+                      g_variant_ref_sink (g_variant_new_parsed (
+                          "{'function': <'test:clean_up_forever'>, 'hops': <int64 0>}")) };
+  gint64 started;
+  GError *ignored = NULL;
+
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 5, error));
+  started = tractor_now ();
+  tractor_actor_nursery_cancel (nursery);
+  tractor_nursery_join (callers, &ignored);
+  g_assert_nonnull (strstr (ignored->message, "'middle.x'"));
+  g_assert_nonnull (strstr (ignored->message, "acknowledged its cancel, but did not end"));
+  g_clear_error (&ignored);
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  g_assert_cmpint (tractor_now () - started, <, 31 * SECOND / 10 * harness_get_slowness ());
+  g_variant_unref (calling.kwargs);
+  assert_no_child_process ();
+  return TRUE;
+}
+
 static gboolean
 test_tree_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -971,9 +1242,9 @@ test_orphans_leave (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
-  Calling calling = {
-      middle, "test:relay",
-      g_variant_ref_sink (g_variant_new_parsed ("{'function': <'test:hog'>, 'hops': <int64 1>}"))};
+  Calling calling = { middle, "test:relay",
+                      g_variant_ref_sink (
+                          g_variant_new_parsed ("{'function': <'test:hog'>, 'hops': <int64 1>}")) };
   g_autofree char *children_path =
       g_strdup_printf ("/proc/%d/task/%d/children", tractor_portal_get_pid (middle),
                        tractor_portal_get_pid (middle));
@@ -1085,6 +1356,19 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/end/49-cancel-actor", test_cancel_actor);
   harness_add_real_task ("/e2e/end/terminated-actor-leaves-in-order",
                          test_terminated_actor_leaves_in_order);
+  harness_add_real_task ("/e2e/rogue/hangs-up", test_hangs_up);
+  harness_add_real_task ("/e2e/rogue/S19-breaks-the-protocol", test_breaks_the_protocol);
+  harness_add_real_task ("/e2e/rogue/crash-in-cleanup-is-told", test_crash_in_cleanup_is_told);
+  harness_add_real_task ("/e2e/rogue/79-failure-in-cleanup-is-told",
+                         test_failure_in_cleanup_is_told);
+  harness_add_real_task ("/e2e/call/nursery-failure-is-the-calls",
+                         test_nursery_failure_is_the_calls);
+  harness_add_real_task ("/e2e/call/A44-not-sent-in-cancelled-scope",
+                         test_call_in_cancelled_scope_is_not_sent);
+  harness_add_real_task ("/e2e/call/too-many-elements", test_too_many_elements);
+  harness_add_real_task ("/e2e/end/P-14-many-deaths", test_many_deaths);
+  harness_add_real_task ("/e2e/start/nurseries-side-by-side", test_nurseries_side_by_side);
+  harness_add_real_task ("/e2e/tree/deadlines-are-handed-down", test_deadlines_are_handed_down);
   harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);
   harness_add_real_task ("/e2e/tree/80-error-over-three-hops", test_error_over_three_hops);
   harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);

@@ -43,7 +43,7 @@ pass_all (guint capacity, GError **error)
 {
   g_autoptr (GArray) received = g_array_new (FALSE, FALSE, sizeof (guint));
   g_autoptr (TractorNursery) receivers = NULL;
-  Story story = {.received = received, .n = 100};
+  Story story = { .received = received, .n = 100 };
 
   tractor_channel_open (capacity, NULL, &story.sender, &story.receiver);
   receivers = tractor_nursery_open ();
@@ -119,7 +119,7 @@ test_waiting_receivers_are_served_first (G_GNUC_UNUSED gpointer data, GError **e
 {
   g_autoptr (GArray) received = g_array_new (FALSE, FALSE, sizeof (guint));
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Story story = {.received = received};
+  Story story = { .received = received };
   gpointer item;
 
   tractor_channel_open (5, NULL, &story.sender, &story.receiver);
@@ -154,7 +154,7 @@ static gboolean
 test_receiver_closed (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Story story = {0};
+  Story story = { 0 };
 
   tractor_channel_open (1, g_free, &story.sender, &story.receiver);
   g_assert_true (tractor_sender_send (story.sender, g_strdup ("freed by the channel"), error));
@@ -164,6 +164,26 @@ test_receiver_closed (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_true (tractor_nursery_join (nursery, error));
   g_assert_true (expect_broken (&story, error));
   tractor_sender_close (story.sender);
+  return TRUE;
+}
+
+static void
+close_sender_of_item (gpointer item)
+{
+  tractor_sender_close (*(TractorSender **) item);
+  g_free (item);
+}
+
+/* Items may own the channel's own end. */
+static gboolean
+test_item_owns_the_sender (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorSender **item = g_new0 (TractorSender *, 1);
+  TractorReceiver *receiver;
+
+  tractor_channel_open (1, close_sender_of_item, item, &receiver);
+  g_assert_true (tractor_sender_send (*item, item, error));
+  tractor_receiver_close (receiver);
   return TRUE;
 }
 
@@ -202,7 +222,7 @@ static gboolean
 test_own_end_closed_while_waiting (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Story story = {0};
+  Story story = { 0 };
 
   tractor_channel_open (1, NULL, &story.sender, &story.receiver);
   tractor_nursery_spawn (nursery, "receiver", expect_closed, &story, NULL, error);
@@ -323,7 +343,7 @@ static void
 test_cancel_against_wakeup (void)
 {
   for (guint64 seed = 1; seed <= 2000; seed++) {
-    Race race = {0};
+    Race race = { 0 };
     g_autoptr (TractorVirtual) host = NULL;
     const GError *error;
     guint left = 0;
@@ -353,6 +373,7 @@ main (int argc, char **argv)
                     test_waiting_receivers_are_served_first);
   harness_add_task ("/guest/channel/A92-receiver-closed", test_receiver_closed);
   harness_add_task ("/guest/channel/A91-end-after-the-last-item", test_end_after_the_last_item);
+  harness_add_task ("/guest/channel/A92-item-owns-the-sender", test_item_owns_the_sender);
   harness_add_task ("/guest/channel/A92-own-end-closed", test_own_end_closed_while_waiting);
   harness_add_task ("/guest/event/A85-wakes-all", test_event);
   harness_add_task ("/guest/event/A85-cancelled", test_cancelled_event_wait);

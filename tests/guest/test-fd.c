@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,7 +128,7 @@ test_notify_closing (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_bad_fds (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  int fds[] = {-1, 987};
+  int fds[] = { -1, 987 };
 
   for (guint i = 0; i < G_N_ELEMENTS (fds); i++) {
     g_assert_false (wait_readable (GINT_TO_POINTER (fds[i]), error));
@@ -231,7 +232,8 @@ test_watch (G_GNUC_UNUSED gpointer data, GError **error)
   int ends[2];
 
   make_pair (ends);
-  g_assert_cmpint (setsockopt (ends[1], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof (int)), ==, 0);
+  g_assert_cmpint (setsockopt (ends[1], SOL_SOCKET, SO_SNDBUF, &(int){ 4096 }, sizeof (int)), ==,
+                   0);
   watch = tractor_fd_watch_open (ends[1], error);
   tractor_nursery_spawn (nursery, "reader", read_all_watched, GINT_TO_POINTER (ends[0]), NULL,
                          error);
@@ -271,6 +273,97 @@ test_watch_end_with_data (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The edge has been taken: a cancel in the same moment does not lose it. */
+static gboolean
+test_watch_edge_survives_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorFdWatch) watch = NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  TractorCancelScope *scope;
+  int ends[2];
+
+  make_pair (ends);
+  watch = tractor_fd_watch_open (ends[0], error);
+  tractor_nursery_spawn (nursery, "writer", write_byte, GINT_TO_POINTER (ends[1]), NULL, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + 5000, error)); /* the edge has come */
+  scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_assert_true (tractor_fd_watch_wait (watch, G_IO_IN, error));
+  tractor_cancel_scope_close (scope);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_clear_pointer (&watch, tractor_fd_watch_close);
+  close_pair (ends);
+  return TRUE;
+}
+
+/* A socket hangs up before it connects too; that is no reason to spin. */
+static gboolean
+test_watch_before_connect (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_in address = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t length = sizeof address;
+  g_autoptr (TractorFdWatch) watch = tractor_fd_watch_open (fd, error);
+  g_autoptr (TractorCancelScope) scope = NULL;
+  guint n_wakes = 0;
+
+  g_assert_true (tractor_sleep_until (tractor_now () + 1000, error)); /* hears of the hang-up */
+  g_assert_cmpint (bind (listener, (struct sockaddr *) &address, length), ==, 0);
+  g_assert_cmpint (listen (listener, 1), ==, 0);
+  g_assert_cmpint (getsockname (listener, (struct sockaddr *) &address, &length), ==, 0);
+  if (connect (fd, (struct sockaddr *) &address, length) != 0)
+    g_assert_cmpint (errno, ==, EINPROGRESS);
+  scope = tractor_cancel_scope_open (tractor_now () + 20000);
+  while (tractor_fd_watch_wait (watch, G_IO_IN, error))
+    n_wakes++;
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_cmpuint (n_wakes, <, 5);
+  g_clear_pointer (&watch, tractor_fd_watch_close);
+  close (fd);
+  close (listener);
+  return TRUE;
+}
+
+static gboolean
+test_watch_notified_of_closing (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorFdWatch) watch = NULL;
+  int ends[2];
+
+  make_pair (ends);
+  watch = tractor_fd_watch_open (ends[0], error);
+  tractor_notify_closing (ends[0]);
+  g_assert_false (tractor_fd_watch_wait (watch, G_IO_IN, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  g_clear_pointer (&watch, tractor_fd_watch_close);
+  close_pair (ends);
+  return TRUE;
+}
+
+/* Whoever waited for what was closed without a word is told when the number is waited for again. */
+static gboolean
+test_old_waiter_of_number (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int old[2];
+  int new[2];
+
+  make_pair (old);
+  tractor_nursery_spawn (nursery, "old reader", expect_closed, GINT_TO_POINTER (old[0]), NULL,
+                         error);
+  g_assert_true (tractor_checkpoint (error));
+  close (old[0]);
+  make_pair (new);
+  g_assert_cmpint (new[0], ==, old[0]);
+  g_assert_true (write_byte (GINT_TO_POINTER (new[1]), error));
+  g_assert_true (wait_and_read (new[0], error));
+  g_assert_true (tractor_nursery_join (nursery, error));
+  close (old[1]);
+  close_pair (new);
+  return TRUE;
+}
+
 static gboolean
 test_one_watch_only (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -305,6 +398,10 @@ main (int argc, char **argv)
   harness_add_task ("/guest/fd/B6-ready-without-waiter", test_ready_without_waiter);
   harness_add_task ("/guest/fd-watch/both-ends", test_watch);
   harness_add_task ("/guest/fd-watch/end-with-data", test_watch_end_with_data);
+  harness_add_task ("/guest/fd/A99-old-waiter-of-number", test_old_waiter_of_number);
+  harness_add_task ("/guest/fd-watch/A44-edge-survives-cancel", test_watch_edge_survives_cancel);
+  harness_add_task ("/guest/fd-watch/before-connect", test_watch_before_connect);
+  harness_add_task ("/guest/fd-watch/A98-notified-of-closing", test_watch_notified_of_closing);
   harness_add_task ("/guest/fd-watch/one-only", test_one_watch_only);
   return harness_run ();
 }

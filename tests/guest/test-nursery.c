@@ -159,6 +159,106 @@ test_unjoined_failure_is_not_lost (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+open_nursery_and_leave (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "sleeper", sleep_forever, NULL, NULL, error);
+  return sleep_forever (NULL, error);
+}
+
+/* A timeout around a function that leaves a nursery by an early return: nothing of it is left. */
+static gboolean
+test_timeout_around_early_return (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+
+  g_assert_false (open_nursery_and_leave (NULL, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+test_unjoined_failure_comes_out_of_scope (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "child", fail_noent, NULL, NULL, error);
+    tractor_checkpoint (NULL);
+  }
+  g_assert_false (tractor_cancel_scope_absorb (scope, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+test_outer_reason_is_kept (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "innocent", sleep_forever, NULL, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  tractor_cancel_scope_cancel (scope, "user pressed stop");
+  g_assert_false (tractor_nursery_join (nursery, error));
+  g_assert_cmpstr ((*error)->message, ==, "Cancelled: user pressed stop");
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+join_foreign (gpointer data, GError **error)
+{
+  g_assert_false (tractor_nursery_join (data, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+test_joined_by_another_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "stranger", join_foreign, nursery, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+return_four (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  return 4;
+}
+
+static gboolean
+test_any_true_is_true (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "child", return_four, NULL, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_checkpoint_if_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gboolean ran = FALSE;
+
+  tractor_nursery_spawn (nursery, "other", set_true, &ran, NULL, error);
+  g_assert_true (tractor_checkpoint_if_cancelled (error));
+  g_assert_false (ran);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_false (tractor_checkpoint_if_cancelled (error));
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
 test_cancelled_scope_empties_groups (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
@@ -235,7 +335,7 @@ static gboolean
 test_children_spawn_while_joined (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  SiblingStory story = {nursery, FALSE};
+  SiblingStory story = { nursery, FALSE };
 
   tractor_nursery_spawn (nursery, "child", spawn_sibling, &story, NULL, error);
   g_assert_true (tractor_nursery_join (nursery, error));
@@ -420,11 +520,11 @@ static gboolean
 test_nobody_runs_twice_before_all (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Fairness fairness = {0};
+  Fairness fairness = { 0 };
   Runner runners[20];
 
   for (guint i = 0; i < 20; i++) {
-    runners[i] = (Runner){&fairness, i};
+    runners[i] = (Runner){ &fairness, i };
     tractor_nursery_spawn (nursery, "runner", take_turns, &runners[i], NULL, error);
   }
   return tractor_nursery_join (nursery, error);
@@ -522,6 +622,14 @@ main (int argc, char **argv)
                     test_body_failure_cancels_children);
   harness_add_task ("/guest/nursery/A20-unjoined-failure-is-not-lost",
                     test_unjoined_failure_is_not_lost);
+  harness_add_task ("/guest/nursery/A46-timeout-around-early-return",
+                    test_timeout_around_early_return);
+  harness_add_task ("/guest/nursery/A20-unjoined-failure-comes-out-of-scope",
+                    test_unjoined_failure_comes_out_of_scope);
+  harness_add_task ("/guest/nursery/A43-outer-reason-is-kept", test_outer_reason_is_kept);
+  harness_add_task ("/guest/nursery/A51-joined-by-another-task", test_joined_by_another_task);
+  harness_add_task ("/guest/nursery/any-true-is-true", test_any_true_is_true);
+  harness_add_task ("/guest/task/A67-checkpoint-if-cancelled", test_checkpoint_if_cancelled);
   harness_add_task ("/guest/nursery/A23-cancelled-scope-empties-groups",
                     test_cancelled_scope_empties_groups);
   harness_add_task ("/guest/nursery/A16-empty-join-is-no-cancel-point",

@@ -208,7 +208,7 @@ static gboolean
 test_lowering_shield_wakes (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  ShieldStory story = {0};
+  ShieldStory story = { 0 };
 
   tractor_nursery_spawn (nursery, "sleeper", sleep_shielded, &story, NULL, error);
   g_assert_true (tractor_sleep_until (in_msec (1), error));

@@ -43,7 +43,7 @@ static gboolean
 test_run_soon (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorEvent) event = tractor_event_new ();
-  Story story = {.event = event};
+  Story story = { .event = event };
 
   g_assert_true (tractor_guest_run_soon (tractor_guest_get_current (), set_event, &story));
   g_assert_false (story.called);
@@ -67,7 +67,7 @@ static gboolean
 test_woken_by_a_thread (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorEvent) event = tractor_event_new ();
-  Story story = {.guest = tractor_guest_get_current (), .event = event};
+  Story story = { .guest = tractor_guest_get_current (), .event = event };
   GThread *thread = g_thread_new ("waker", run_soon_from_thread, &story);
   gboolean ok = tractor_event_wait (event, error);
 
@@ -117,7 +117,7 @@ rain (gpointer data)
   for (guint i = 1; i <= N_PER_THREAD; i++) {
     Drop *drop = g_new (Drop, 1);
 
-    *drop = (Drop){cloud->storm, cloud->thread, i};
+    *drop = (Drop){ cloud->storm, cloud->thread, i };
     g_assert_true (tractor_guest_run_soon (cloud->storm->guest, count_drop, drop));
   }
   return NULL;
@@ -127,13 +127,13 @@ static gboolean
 test_wakeup_storm (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorEvent) all = tractor_event_new ();
-  Storm storm = {.guest = tractor_guest_get_current (), .all = all};
+  Storm storm = { .guest = tractor_guest_get_current (), .all = all };
   GThread *threads[N_THREADS];
   Cloud clouds[N_THREADS];
   gboolean ok;
 
   for (guint i = 0; i < N_THREADS; i++) {
-    clouds[i] = (Cloud){&storm, i};
+    clouds[i] = (Cloud){ &storm, i };
     threads[i] = g_thread_new ("cloud", rain, &clouds[i]);
   }
   ok = tractor_event_wait (all, error);
@@ -188,7 +188,7 @@ static gboolean
 test_tick_inside_tick (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  gboolean ran[3] = {FALSE};
+  gboolean ran[3] = { FALSE };
 
   for (int i = 0; i < 3; i++)
     tractor_nursery_spawn (nursery, "ticker", tick_inside, &ran[i], NULL, error);
@@ -221,7 +221,7 @@ test_spinning_starves_nobody (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   g_autoptr (TractorEvent) event = tractor_event_new ();
-  Story story = {.event = event};
+  Story story = { .event = event };
   gboolean stop = FALSE;
   int ends[2];
 
@@ -272,7 +272,7 @@ static gboolean
 test_shuffle_is_repeatable_one (gpointer data, GError **error)
 {
   GString *order = data;
-  char letter[2] = {tractor_task_get_name ()[0], '\0'};
+  char letter[2] = { tractor_task_get_name ()[0], '\0' };
 
   for (int i = 0; i < 5; i++) {
     g_string_append (order, letter);
@@ -286,7 +286,7 @@ static gboolean
 spawn_letters (gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  const char *names[] = {"a", "b", "c", "d"};
+  const char *names[] = { "a", "b", "c", "d" };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     tractor_nursery_spawn (nursery, names[i], test_shuffle_is_repeatable_one, data, NULL, error);
@@ -400,7 +400,7 @@ glib_call_later (gpointer loop, guint msec, TractorSoonFunc func, gpointer data)
   GSource *source = g_timeout_source_new (msec);
   Later *later = g_new (Later, 1);
 
-  *later = (Later){func, data};
+  *later = (Later){ func, data };
   g_source_set_callback (source, glib_later, later, g_free);
   g_source_attach (source, g_main_loop_get_context (loop));
   g_source_unref (source);
@@ -469,7 +469,7 @@ uv_call_later (gpointer loop, guint msec, TractorSoonFunc func, gpointer data)
   uv_timer_t *timer = g_new0 (uv_timer_t, 1);
   Later *later = g_new (Later, 1);
 
-  *later = (Later){func, data};
+  *later = (Later){ func, data };
   uv_timer_init (loop, timer);
   timer->data = later;
   uv_timer_start (timer, uv_later, msec, 0);
@@ -484,9 +484,9 @@ uv_free (gpointer loop)
 }
 
 static const Loop loops[] = {
-    {"glib", glib_new, glib_attach, (void (*) (gpointer)) g_main_loop_run,
-     (void (*) (gpointer)) g_main_loop_quit, glib_call_later, glib_free},
-    {"uv", uv_new, uv_attach, uv_run_until_stopped, uv_stop_loop, uv_call_later, uv_free},
+  { "glib", glib_new, glib_attach, (void (*) (gpointer)) g_main_loop_run,
+    (void (*) (gpointer)) g_main_loop_quit, glib_call_later, glib_free },
+  { "uv", uv_new, uv_attach, uv_run_until_stopped, uv_stop_loop, uv_call_later, uv_free },
 };
 
 typedef struct {
@@ -529,7 +529,7 @@ static void
 with_each_loop (void (*test) (Attached *attached))
 {
   for (guint i = 0; i < G_N_ELEMENTS (loops); i++) {
-    Attached attached = {.kind = &loops[i], .loop = loops[i].new()};
+    Attached attached = { .kind = &loops[i], .loop = loops[i].new() };
 
     g_test_message ("on %s", loops[i].name);
     test (&attached);
@@ -875,7 +875,7 @@ redraw (gpointer data)
 static void
 test_glib_lower_priorities_have_turns (void)
 {
-  Attached attached = {.kind = &loops[0], .loop = glib_new ()};
+  Attached attached = { .kind = &loops[0], .loop = glib_new () };
   GSource *source = g_idle_source_new ();
   guint n_redraws = 0;
 
@@ -953,7 +953,7 @@ run_nested_and_others (gpointer data, GError **error)
 static void
 test_glib_nested_loop (void)
 {
-  Nested nested = {0};
+  Nested nested = { 0 };
   g_autoptr (GError) error = NULL;
 
   g_assert_true (tractor_glib_run (run_nested_and_others, &nested, &error));
@@ -992,7 +992,7 @@ run_two_nested_and_others (gpointer data, GError **error)
 static void
 test_glib_nested_two_levels (void)
 {
-  Nested nested = {0};
+  Nested nested = { 0 };
   g_autoptr (GError) error = NULL;
 
   g_assert_true (tractor_glib_run (run_two_nested_and_others, &nested, &error));
@@ -1000,11 +1000,152 @@ test_glib_nested_two_levels (void)
   g_assert_cmpuint (nested.n_steps, ==, 25);
 }
 
+static gboolean
+quit_after_10_msec (gpointer data, GError **error)
+{
+  Nested *nested = data;
+
+  if (!tractor_sleep_until (tractor_now () + 10 * MSEC, error))
+    return FALSE;
+  nested->refused = TRUE;
+  return TRUE;
+}
+
+static gboolean
+iterate_until_refused (gpointer data, GError **error)
+{
+  Nested *nested = data;
+
+  while (!nested->refused)
+    g_main_context_iteration (nested->context, TRUE);
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+sleep_beside_nested_loop (gpointer data, GError **error)
+{
+  Nested *nested = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  nested->context = g_main_context_get_thread_default ();
+  tractor_nursery_spawn (nursery, "sleeper", quit_after_10_msec, nested, NULL, error);
+  tractor_nursery_spawn (nursery, "dialog", iterate_until_refused, nested, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* A deadline that was set in the very tick that is interrupted wakes the nested loop. */
+static void
+test_glib_nested_deadline (void)
+{
+  Nested nested = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_glib_run (sleep_beside_nested_loop, &nested, &error));
+  g_assert_no_error (error);
+}
+
+typedef struct {
+  Nested nested;
+  TractorNursery *nursery;
+} NestedClose;
+
+static gboolean
+join_in_callback (gpointer data)
+{
+  NestedClose *story = data;
+  GError *error = NULL;
+
+  g_assert_false (tractor_nursery_join (story->nursery, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NESTED_HOST_LOOP);
+  story->nested.refused = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+join_from_nested_loop (gpointer data, GError **error)
+{
+  NestedClose *story = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  GSource *source = g_idle_source_new ();
+
+  story->nested.context = g_main_context_get_thread_default ();
+  story->nursery = nursery;
+  tractor_nursery_spawn (nursery, "child", sleep_forever, NULL, NULL, error);
+  g_source_set_callback (source, join_in_callback, story, NULL);
+  g_source_attach (source, story->nested.context);
+  g_source_unref (source);
+  iterate_until_refused (&story->nested, error);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* A nursery cannot be waited for in there either, and is as before. */
+static void
+test_glib_nested_join (void)
+{
+  NestedClose story = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_glib_run (join_from_nested_loop, &story, &error));
+  g_assert_no_error (error);
+}
+
+static gboolean
+do_nothing (G_GNUC_UNUSED gpointer data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+static void
+iterate_in_soon_callback (gpointer data)
+{
+  Nested *nested = data;
+  gint64 cpu_before = harness_get_cpu_usec ();
+  gint64 end = g_get_monotonic_time () + 50 * MSEC;
+  GSource *source = g_timeout_source_new (50);
+
+  g_source_set_callback (source, do_nothing, NULL, NULL);
+  g_source_attach (source, nested->context);
+  while (g_get_monotonic_time () < end)
+    g_main_context_iteration (nested->context, TRUE);
+  g_source_destroy (source);
+  g_source_unref (source);
+  g_assert_cmpint (harness_get_cpu_usec () - cpu_before, <, 20 * MSEC * harness_get_slowness ());
+  g_assert_cmpuint (nested->n_steps, ==, 25); /* and tasks went on meanwhile */
+  nested->refused = TRUE;
+}
+
+static gboolean
+nest_in_soon_callback (gpointer data, GError **error)
+{
+  Nested *nested = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  nested->context = g_main_context_get_thread_default ();
+  tractor_guest_run_soon (tractor_guest_get_current (), iterate_in_soon_callback, nested);
+  tractor_nursery_spawn (nursery, "other", count_steps, nested, NULL, error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  while (!nested->refused)
+    if (!tractor_sleep_until (tractor_now () + MSEC, error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+test_glib_nested_in_soon_callback (void)
+{
+  Nested nested = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_glib_run (nest_in_soon_callback, &nested, &error));
+  g_assert_no_error (error);
+}
+
 static void
 test_glib_source_destroyed (void)
 {
   GMainLoop *loop = glib_new ();
-  Attached attached = {.kind = &loops[0], .loop = loop};
+  Attached attached = { .kind = &loops[0], .loop = loop };
 
   attach (&attached, sleep_forever);
   while (g_main_context_iteration (g_main_loop_get_context (loop), FALSE))
@@ -1020,7 +1161,7 @@ test_glib_source_destroyed (void)
 static void
 test_uv_loop_close_while_alive (void)
 {
-  Attached attached = {.kind = &loops[1], .loop = uv_new ()};
+  Attached attached = { .kind = &loops[1], .loop = uv_new () };
 
   attach (&attached, sleep_30_msec);
   g_assert_cmpint (uv_loop_close (attached.loop), ==, UV_EBUSY);
@@ -1028,6 +1169,32 @@ test_uv_loop_close_while_alive (void)
   g_assert_cmpuint (attached.n_done, ==, 1);
   g_assert_cmpint (uv_loop_close (attached.loop), ==, 0); /* done came last, so at once */
   g_free (attached.loop);
+}
+
+static void
+cancel_attached (uv_check_t *check)
+{
+  Attached *attached = check->data;
+
+  if (attached->n_done == 0)
+    tractor_guest_cancel (attached->guest, "late");
+}
+
+/* Between its last tick and the closing of its handles a guest may still be spoken to. */
+static void
+test_uv_cancelled_after_last_tick (void)
+{
+  Attached attached = { .kind = &loops[1], .loop = uv_new () };
+  uv_check_t check = { .data = &attached };
+
+  uv_check_init (attached.loop, &check);
+  uv_check_start (&check, cancel_attached);
+  attach (&attached, set_flag);
+  uv_run (attached.loop, UV_RUN_DEFAULT);
+  g_assert_cmpuint (attached.n_done, ==, 1);
+  uv_close ((uv_handle_t *) &check, NULL);
+  g_clear_error (&attached.error);
+  uv_free (attached.loop);
 }
 
 int
@@ -1060,6 +1227,10 @@ main (int argc, char **argv)
                test_glib_lower_priorities_have_turns);
   harness_add ("/hosts/glib/B28-B30-nested-loop", test_glib_nested_loop);
   harness_add ("/hosts/glib/B30-nested-two-levels", test_glib_nested_two_levels);
+  harness_add ("/hosts/glib/B30-nested-deadline", test_glib_nested_deadline);
+  harness_add ("/hosts/glib/B28-nested-join", test_glib_nested_join);
+  harness_add ("/hosts/glib/B6-nested-in-soon-callback", test_glib_nested_in_soon_callback);
+  harness_add ("/hosts/uv/cancelled-after-the-last-tick", test_uv_cancelled_after_last_tick);
   harness_add ("/hosts/glib/B24-source-destroyed", test_glib_source_destroyed);
   harness_add ("/hosts/uv/B25-loop-close-while-alive", test_uv_loop_close_while_alive);
   return harness_run ();

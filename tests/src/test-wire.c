@@ -14,7 +14,7 @@
 #include "wire.h"
 
 #define BYTES(literal) ((const guint8 *) (literal)), sizeof (literal) - 1
-#define VALUE(literal) ((WireValue){(const guint8 *) (literal), sizeof (literal) - 1})
+#define VALUE(literal) ((WireValue){ (const guint8 *) (literal), sizeof (literal) - 1 })
 #define ID_OF(name)    "\x92\xa3" name "\xa1u"
 
 /* --- the check ---------------------------------------------------------------------------------- */
@@ -93,7 +93,7 @@ test_random_bytes (void)
   for (int round = 0; round < 200000; round++) {
     guint8 bytes[24];
     gsize length = (gsize) g_test_rand_int_range (1, sizeof bytes);
-    WireReader reader = {bytes, bytes + length};
+    WireReader reader = { bytes, bytes + length };
     WireValue value;
     g_autoptr (GVariant) variant = NULL;
 
@@ -129,12 +129,12 @@ static void
 test_every_split (void)
 {
   static const char stream[] = "\3\0\0\0abc\1\0\0\0d\2\0\0\0ef";
-  const char *bodies[] = {"abc", "d", "ef"};
+  const char *bodies[] = { "abc", "d", "ef" };
 
   for (gsize first = 0; first < sizeof stream; first++)
     for (gsize second = first; second < sizeof stream; second++) {
-      gsize cuts[] = {0, first, second, sizeof stream - 1};
-      FrameReader reader = {0};
+      gsize cuts[] = { 0, first, second, sizeof stream - 1 };
+      FrameReader reader = { 0 };
       guint n = 0;
 
       for (int part = 0; part < 3; part++) {
@@ -157,10 +157,10 @@ test_every_split (void)
 static void
 test_bad_lengths (void)
 {
-  const char *headers[] = {"\0\0\0\0", "\xff\xff\xff\xff", "\1\0\0\1"};
+  const char *headers[] = { "\0\0\0\0", "\xff\xff\xff\xff", "\1\0\0\1" };
 
   for (guint i = 0; i < G_N_ELEMENTS (headers); i++) {
-    FrameReader reader = {0};
+    FrameReader reader = { 0 };
     WireValue body;
     GError *error = NULL;
 
@@ -174,7 +174,7 @@ test_bad_lengths (void)
 static void
 test_promised_length_costs_nothing (void)
 {
-  FrameReader reader = {0};
+  FrameReader reader = { 0 };
   WireValue body;
 
   feed (&reader, "\0\0\0\1tiny", 8); /* 16 MiB are to come */
@@ -200,7 +200,7 @@ test_start_is_read (void)
                               "\xa3uid" ID_OF ("abc") "\xa8pld_spec\xaatyping.Any"
                                                       "\xa5"
                                                       "extra\xc0";
-  g_auto (ActorId) id = {0};
+  g_auto (ActorId) id = { 0 };
   g_autoptr (GVariant) kwargs = NULL;
   g_autoptr (GError) error = NULL;
   gint64 a;
@@ -237,54 +237,54 @@ test_bad_messages_are_refused (void)
     const char *bytes;
     gsize length;
   } cases[] = {
-#define CASE(literal) {literal, sizeof (literal) - 1}
-      CASE ("\xc0"),                 /* no map */
-      CASE ("\x90"),                 /* no map either */
-      CASE ("\x80"),                 /* no type */
-      CASE ("\x81\x01\x02"),         /* a key that is no string */
-      CASE ("\x81\xa8msg_type\x01"), /* a type that is no string */
-      CASE ("\x81\xa8msg_type\xa6"
-            "Cancel"),                                       /* an unknown type */
-      CASE ("\x82\xa8msg_type\xa4Stop\xa8msg_type\xa4Stop"), /* a type twice */
-      CASE ("\x81\xa8msg_type\xa4Stop"),                     /* a missing field */
-      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
-            "cid\xc0"), /* nil for it */
-      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
-            "cid\x01"), /* a wrong type for it */
-      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
-            "cid\xc4\x01x"), /* bytes for it */
-      CASE ("\x82\xa8msg_type\xa4Stop\xa3"
-            "cid\xa3"
-            "a\0b"), /* a NUL in it */
-      CASE ("\x83\xa8msg_type\xa4Stop\xa3"
-            "cid\xa1"
-            "a\xa3"
-            "cid\xa1"
-            "b"), /* it twice */
-      CASE ("\x83\xa8msg_type\xa3"
-            "Aid\xa4name\xa1x\xa4uuid\x05"),
-      CASE ("\x86\xa8msg_type\xa5Start\xa3"
-            "cid\xa1"
-            "1\xa2ns\xa1"
-            "a\xa4"
-            "func\xa1"
-            "b"
-            "\xa6kwargs\x80\xa3uid\x91\xa1x"), /* an id of one */
-      CASE ("\x86\xa8msg_type\xa5Start\xa3"
-            "cid\xa1"
-            "1\xa2ns\xa1"
-            "a\xa4"
-            "func\xa1"
-            "b"
-            "\xa6kwargs\x90\xa3uid" ID_OF ("abc")), /* arguments that are no map */
-      CASE ("\x85\xa8msg_type\xa5"
-            "Error\xa7src_uid" ID_OF ("abc") "\xacsrc_type_str\xa1t\xae"
-                                             "boxed_type_str\xa1t\xaarelay_path\x91\x01"),
+#define CASE(literal) { literal, sizeof (literal) - 1 }
+    CASE ("\xc0"),                 /* no map */
+    CASE ("\x90"),                 /* no map either */
+    CASE ("\x80"),                 /* no type */
+    CASE ("\x81\x01\x02"),         /* a key that is no string */
+    CASE ("\x81\xa8msg_type\x01"), /* a type that is no string */
+    CASE ("\x81\xa8msg_type\xa6"
+          "Cancel"),                                       /* an unknown type */
+    CASE ("\x82\xa8msg_type\xa4Stop\xa8msg_type\xa4Stop"), /* a type twice */
+    CASE ("\x81\xa8msg_type\xa4Stop"),                     /* a missing field */
+    CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+          "cid\xc0"), /* nil for it */
+    CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+          "cid\x01"), /* a wrong type for it */
+    CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+          "cid\xc4\x01x"), /* bytes for it */
+    CASE ("\x82\xa8msg_type\xa4Stop\xa3"
+          "cid\xa3"
+          "a\0b"), /* a NUL in it */
+    CASE ("\x83\xa8msg_type\xa4Stop\xa3"
+          "cid\xa1"
+          "a\xa3"
+          "cid\xa1"
+          "b"), /* it twice */
+    CASE ("\x83\xa8msg_type\xa3"
+          "Aid\xa4name\xa1x\xa4uuid\x05"),
+    CASE ("\x86\xa8msg_type\xa5Start\xa3"
+          "cid\xa1"
+          "1\xa2ns\xa1"
+          "a\xa4"
+          "func\xa1"
+          "b"
+          "\xa6kwargs\x80\xa3uid\x91\xa1x"), /* an id of one */
+    CASE ("\x86\xa8msg_type\xa5Start\xa3"
+          "cid\xa1"
+          "1\xa2ns\xa1"
+          "a\xa4"
+          "func\xa1"
+          "b"
+          "\xa6kwargs\x90\xa3uid" ID_OF ("abc")), /* arguments that are no map */
+    CASE ("\x85\xa8msg_type\xa5"
+          "Error\xa7src_uid" ID_OF ("abc") "\xacsrc_type_str\xa1t\xae"
+                                           "boxed_type_str\xa1t\xaarelay_path\x91\x01"),
 #undef CASE
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    WireValue body = {(const guint8 *) cases[i].bytes, cases[i].length};
+    WireValue body = { (const guint8 *) cases[i].bytes, cases[i].length };
     GError *error = NULL;
     Msg msg;
 
@@ -296,7 +296,7 @@ test_bad_messages_are_refused (void)
 static Msg
 read_back (WireBuffer *buffer)
 {
-  FrameReader reader = {0};
+  FrameReader reader = { 0 };
   WireValue body;
   g_autoptr (GError) error = NULL;
   Msg msg;
@@ -314,9 +314,9 @@ read_back (WireBuffer *buffer)
 static void
 test_what_we_write_is_read (void)
 {
-  const ActorId self = {(char *) "me", (char *) "1-2"};
-  const char *relays[] = {"a@1", "b@2", NULL};
-  const char *modules[] = {"one", "two", NULL};
+  const ActorId self = { (char *) "me", (char *) "1-2" };
+  const char *relays[] = { "a@1", "b@2", NULL };
+  const char *modules[] = { "one", "two", NULL };
   g_autoptr (GVariant) kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'x': <1>}"));
   WireBuffer *buffer = g_byte_array_new ();
   g_auto (GStrv) read_relays = NULL;
@@ -327,7 +327,7 @@ test_what_we_write_is_read (void)
   g_assert_cmpint (read_back (buffer).type, ==, MSG_AID);
   g_byte_array_set_size (buffer, 0);
 
-  tractor__msg_write_spawn_spec (buffer, &(SpawnSpec){self, modules, "glib", 3});
+  tractor__msg_write_spawn_spec (buffer, &(SpawnSpec){ self, modules, "glib", 3 });
   msg = read_back (buffer);
   g_assert_cmpint (msg.type, ==, MSG_SPAWN_SPEC);
   g_assert_true (tractor__msg_string_equals (&msg, FIELD_HOST, "glib"));
@@ -369,7 +369,7 @@ test_what_we_write_is_read (void)
   read_relays = tractor__msg_dup_ids (&msg, FIELD_RELAY_PATH);
   g_assert_true (g_strv_equal ((const char *const *) read_relays, relays));
   {
-    g_auto (ActorId) origin = {0};
+    g_auto (ActorId) origin = { 0 };
 
     g_assert_true (tractor__msg_get_id (&msg, FIELD_SRC_UID, &origin));
     g_assert_cmpstr (origin.name, ==, "odd@name");

@@ -54,11 +54,11 @@
 #define IDLE_WINDOW_USEC 50000
 
 const HarnessHost harness_hosts[] = {
-    {"builtin", tractor_run, TRUE},
-    {"glib", tractor_glib_run, TRUE},
-    {"uv", tractor_uv_run, TRUE},
-    {"virtual", tractor_virtual_run, FALSE},
-    {NULL, NULL, FALSE},
+  { "builtin", tractor_run, TRUE },
+  { "glib", tractor_glib_run, TRUE },
+  { "uv", tractor_uv_run, TRUE },
+  { "virtual", tractor_virtual_run, FALSE },
+  { NULL, NULL, FALSE },
 };
 
 typedef struct {
@@ -164,8 +164,8 @@ enum {
   N_KEPT
 };
 
-static const char *const kept_names[] = {"descriptors", "threads", "Unix sockets",
-                                         "files in the runtime directory", "files in /dev/shm"};
+static const char *const kept_names[] = { "descriptors", "threads", "Unix sockets",
+                                          "files in the runtime directory", "files in /dev/shm" };
 
 typedef struct {
   GPtrArray *kept[N_KEPT];
@@ -246,6 +246,21 @@ run_test_task (gpointer data, GError **error)
   return TRUE;
 }
 
+/* A thread that has been joined is listed for a moment longer. */
+static void
+wait_for_threads (guint n_threads)
+{
+  gint64 give_up_at = g_get_monotonic_time () + G_USEC_PER_SEC;
+  guint n;
+
+  do {
+    GPtrArray *threads = list_directory ("/proc/self/task", FALSE);
+
+    n = threads->len;
+    g_ptr_array_unref (threads);
+  } while (n > n_threads && g_get_monotonic_time () < give_up_at);
+}
+
 static void
 run_test (Test *test)
 {
@@ -275,6 +290,7 @@ run_in_child (Test *test)
   signal (SIGQUIT, on_quit_signal);
   snapshot_take (&before);
   run_test (test);
+  wait_for_threads (before.kept[KEPT_THREADS]->len);
   snapshot_take (&after);
 
   n_problems += snapshot_compare (&before, &after);
@@ -298,7 +314,7 @@ static gboolean
 wait_for_exit (pid_t pid, int timeout_msec)
 {
   int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
-  struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
+  struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
   gboolean exited = poll (&pollfd, 1, timeout_msec) == 1;
 
   close (pidfd);
@@ -412,7 +428,7 @@ add (const char *path, const Test *test)
 void
 harness_add (const char *path, HarnessFunc func)
 {
-  add (path, &(Test){.func = func});
+  add (path, &(Test){ .func = func });
 }
 
 static void
@@ -422,7 +438,7 @@ add_on_hosts (const char *path, TractorTaskFunc func, gboolean only_real)
     g_autofree char *full = g_strdup_printf ("%s/%s", path, host->name);
 
     if (host->has_real_time || !only_real)
-      add (full, &(Test){.task_func = func, .host = host});
+      add (full, &(Test){ .task_func = func, .host = host });
   }
 }
 
