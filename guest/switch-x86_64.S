@@ -104,10 +104,9 @@ tractor__switch_prepare:
 start:
 	.cfi_startproc
 	.cfi_undefined %rip	/* the outermost frame: a backtrace ends here */
-	endbr64
 	movq	%r12, %rdi
-	call	*%r13
-	ud2
+	pushq	$0		/* what it would return to; and it is not called, but jumped to, */
+	jmp	*%r13		/* so that its last switch finds the return predictor in step */
 	.cfi_endproc
 	.size	start, .-start
 

@@ -75,9 +75,8 @@ appoint (TractorGuest *guest, Context *from, Task *next)
   return &next->context;
 }
 
-/* Leaves the processor; returns when @task has it again, or never if it has ended. Never inlined:
- * that every task is suspended at one and the same place is what lets the processor predict where
- * it goes on. */
+/* Leaves the processor; returns when @task has it again. Never inlined: that every task is suspended
+ * at one and the same place is what lets the processor predict where it goes on. */
 static G_NO_INLINE void
 switch_away (Task *task)
 {
@@ -90,7 +89,7 @@ switch_away (Task *task)
     return;
   }
   saved_errno = errno;
-  context_switch (&task->context, appoint (guest, &task->context, next), task->state == TASK_ENDED);
+  context_switch (&task->context, appoint (guest, &task->context, next), FALSE);
   context_arrived (&task->context, guest->left);
   errno = saved_errno;
 }
@@ -145,6 +144,8 @@ tractor__task_set_not_suspendable (GError **error)
 {
   TractorGuest *guest = tractor__current_guest;
 
+  if (error == NULL)
+    return; /* only asked */
   if (guest == NULL || guest->current == NULL)
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "This can only be called from inside a task");
@@ -400,7 +401,7 @@ task_main (void *arg)
     error = correct_outcome (task, error);
 
   task_end (task, outermost, error);
-  switch_away (task);
+  context_switch (&task->context, appoint (guest, &task->context, next_task (guest)), TRUE);
   g_assert_not_reached ();
 }
 

@@ -195,14 +195,21 @@ unpack_bytes (const void *bytes, gsize length)
   return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, length, 1);
 }
 
+/* msgpack-c has no pointer to the bytes of an empty string. */
+static gboolean
+has_nul (const msgpack_object_str *string)
+{
+  return string->size > 0 && memchr (string->ptr, '\0', string->size) != NULL;
+}
+
 static GVariant *
 unpack_string (const msgpack_object_str *string)
 {
   /* A GVariant string has no room for a NUL; as bytes it gets through whole. */
-  if (memchr (string->ptr, '\0', string->size) != NULL)
+  if (has_nul (string))
     return unpack_bytes (string->ptr, string->size);
   if (string->size == 0)
-    return g_variant_new_string (""); /* msgpack-c has no pointer to nothing */
+    return g_variant_new_string ("");
   return g_variant_new_take_string (g_strndup (string->ptr, string->size));
 }
 
@@ -226,7 +233,7 @@ typedef enum {
 static Keys
 get_key_type (const msgpack_object *key)
 {
-  if (key->type == MSGPACK_OBJECT_STR && memchr (key->via.str.ptr, '\0', key->via.str.size) == NULL)
+  if (key->type == MSGPACK_OBJECT_STR && !has_nul (&key->via.str))
     return KEYS_STRINGS;
   if (key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
       (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER && key->via.u64 <= G_MAXINT64))
@@ -338,6 +345,10 @@ tractor__codec_unpack_kwargs (WireValue value, GVariant **ret_kwargs, GError **e
 {
   g_autoptr (GVariant) kwargs = NULL;
 
+  if (value.length == 1 && value.bytes[0] == 0x80) { /* none */
+    *ret_kwargs = g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0));
+    return TRUE;
+  }
   if (!tractor__codec_unpack (value, &kwargs, error))
     return FALSE;
   if (kwargs == NULL || !g_variant_is_of_type (kwargs, G_VARIANT_TYPE_VARDICT)) {

@@ -30,61 +30,71 @@ typedef enum {
   KIND_IDS, /* an array of those */
 } Kind;
 
+#define NAME(literal) literal, sizeof (literal) - 1
+
 static const struct {
   const char *key;
+  guint32 key_length;
   Kind kind;
 } fields[N_FIELDS] = {
-  [FIELD_CID] = { "cid", KIND_STRING },
-  [FIELD_NAME] = { "name", KIND_STRING },
-  [FIELD_UUID] = { "uuid", KIND_STRING },
-  [FIELD_PID] = { "pid", KIND_INTEGER },
-  [FIELD_IS_REGISTRAR] = { "is_registrar", KIND_BOOLEAN },
-  [FIELD_IS_PROBE] = { "is_probe", KIND_BOOLEAN },
-  [FIELD_NS] = { "ns", KIND_STRING },
-  [FIELD_FUNC] = { "func", KIND_STRING },
-  [FIELD_KWARGS] = { "kwargs", KIND_MAP },
-  [FIELD_UID] = { "uid", KIND_ID },
-  [FIELD_FUNCTYPE] = { "functype", KIND_STRING },
-  [FIELD_PLD] = { "pld", KIND_ANY },
-  [FIELD_SRC_UID] = { "src_uid", KIND_ID },
-  [FIELD_SRC_TYPE] = { "src_type_str", KIND_STRING },
-  [FIELD_BOXED_TYPE] = { "boxed_type_str", KIND_STRING },
-  [FIELD_RELAY_PATH] = { "relay_path", KIND_IDS },
-  [FIELD_MESSAGE] = { "message", KIND_STRING },
-  [FIELD_BACKTRACE] = { "tb_str", KIND_STRING },
-  [FIELD_CANCELLER] = { "canceller", KIND_ID },
-  [FIELD_DOMAIN] = { "domain", KIND_STRING },
-  [FIELD_CODE] = { "code", KIND_INTEGER },
-  [FIELD_ENABLE_MODULES] = { "enable_modules", KIND_MAP },
-  [FIELD_HOST] = { "host", KIND_STRING },
-  [FIELD_DEPTH] = { "depth", KIND_INTEGER },
+  [FIELD_CID] = { NAME ("cid"), KIND_STRING },
+  [FIELD_NAME] = { NAME ("name"), KIND_STRING },
+  [FIELD_UUID] = { NAME ("uuid"), KIND_STRING },
+  [FIELD_PID] = { NAME ("pid"), KIND_INTEGER },
+  [FIELD_IS_REGISTRAR] = { NAME ("is_registrar"), KIND_BOOLEAN },
+  [FIELD_IS_PROBE] = { NAME ("is_probe"), KIND_BOOLEAN },
+  [FIELD_NS] = { NAME ("ns"), KIND_STRING },
+  [FIELD_FUNC] = { NAME ("func"), KIND_STRING },
+  [FIELD_KWARGS] = { NAME ("kwargs"), KIND_MAP },
+  [FIELD_UID] = { NAME ("uid"), KIND_ID },
+  [FIELD_FUNCTYPE] = { NAME ("functype"), KIND_STRING },
+  [FIELD_PLD] = { NAME ("pld"), KIND_ANY },
+  [FIELD_SRC_UID] = { NAME ("src_uid"), KIND_ID },
+  [FIELD_SRC_TYPE] = { NAME ("src_type_str"), KIND_STRING },
+  [FIELD_BOXED_TYPE] = { NAME ("boxed_type_str"), KIND_STRING },
+  [FIELD_RELAY_PATH] = { NAME ("relay_path"), KIND_IDS },
+  [FIELD_MESSAGE] = { NAME ("message"), KIND_STRING },
+  [FIELD_BACKTRACE] = { NAME ("tb_str"), KIND_STRING },
+  [FIELD_CANCELLER] = { NAME ("canceller"), KIND_ID },
+  [FIELD_DOMAIN] = { NAME ("domain"), KIND_STRING },
+  [FIELD_CODE] = { NAME ("code"), KIND_INTEGER },
+  [FIELD_ENABLE_MODULES] = { NAME ("enable_modules"), KIND_MAP },
+  [FIELD_HOST] = { NAME ("host"), KIND_STRING },
+  [FIELD_DEPTH] = { NAME ("depth"), KIND_INTEGER },
 };
 
 #define BIT(field) (1u << (field))
 
 static const struct {
   const char *name;
+  guint32 name_length;
   guint32 required;
 } types[] = {
-  [MSG_AID] = { "Aid", BIT (FIELD_NAME) | BIT (FIELD_UUID) },
-  [MSG_SPAWN_SPEC] = { "SpawnSpec", BIT (FIELD_ENABLE_MODULES) },
-  [MSG_START] = { "Start", BIT (FIELD_CID) | BIT (FIELD_NS) | BIT (FIELD_FUNC) |
-                               BIT (FIELD_KWARGS) | BIT (FIELD_UID) },
-  [MSG_START_ACK] = { "StartAck", BIT (FIELD_CID) | BIT (FIELD_FUNCTYPE) },
-  [MSG_STARTED] = { "Started", BIT (FIELD_CID) | BIT (FIELD_PLD) },
-  [MSG_YIELD] = { "Yield", BIT (FIELD_CID) | BIT (FIELD_PLD) },
-  [MSG_STOP] = { "Stop", BIT (FIELD_CID) },
-  [MSG_RETURN] = { "Return", BIT (FIELD_CID) | BIT (FIELD_PLD) },
-  [MSG_CANCEL_ACK] = { "CancelAck", BIT (FIELD_CID) | BIT (FIELD_PLD) },
-  [MSG_ERROR] = { "Error", BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) | BIT (FIELD_BOXED_TYPE) |
-                               BIT (FIELD_RELAY_PATH) },
+  [MSG_AID] = { NAME ("Aid"), BIT (FIELD_NAME) | BIT (FIELD_UUID) },
+  [MSG_SPAWN_SPEC] = { NAME ("SpawnSpec"), BIT (FIELD_ENABLE_MODULES) },
+  [MSG_START] = { NAME ("Start"), BIT (FIELD_CID) | BIT (FIELD_NS) | BIT (FIELD_FUNC) |
+                                      BIT (FIELD_KWARGS) | BIT (FIELD_UID) },
+  [MSG_START_ACK] = { NAME ("StartAck"), BIT (FIELD_CID) | BIT (FIELD_FUNCTYPE) },
+  [MSG_STARTED] = { NAME ("Started"), BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_YIELD] = { NAME ("Yield"), BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_STOP] = { NAME ("Stop"), BIT (FIELD_CID) },
+  [MSG_RETURN] = { NAME ("Return"), BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_CANCEL_ACK] = { NAME ("CancelAck"), BIT (FIELD_CID) | BIT (FIELD_PLD) },
+  [MSG_ERROR] = { NAME ("Error"), BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) |
+                                      BIT (FIELD_BOXED_TYPE) | BIT (FIELD_RELAY_PATH) },
 };
+
+static inline gboolean
+item_is (const WireItem *item, const char *string, gsize length)
+{
+  return item->length == length && item->type == WIRE_STRING &&
+         memcmp (item->bytes, string, length) == 0;
+}
 
 static gboolean
 item_equals (const WireItem *item, const char *string)
 {
-  return item->type == WIRE_STRING && item->length == strlen (string) &&
-         memcmp (item->bytes, string, item->length) == 0;
+  return item_is (item, string, strlen (string));
 }
 
 static gboolean
@@ -145,7 +155,7 @@ static Field
 find_field (const WireItem *key)
 {
   for (Field field = 0; field < N_FIELDS; field++)
-    if (item_equals (key, fields[field].key))
+    if (item_is (key, fields[field].key, fields[field].key_length))
       return field;
   return N_FIELDS;
 }
@@ -159,7 +169,7 @@ read_type (Msg *msg, WireReader *reader, gboolean *has_type, GError **error)
   if (*has_type)
     return set_protocol_error (error, "twice the key", "msg_type");
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
-    if (item_equals (&item, types[i].name)) {
+    if (item_is (&item, types[i].name, types[i].name_length)) {
       msg->type = (MsgType) i;
       *has_type = TRUE;
       return TRUE;
@@ -225,7 +235,7 @@ tractor__msg_read (WireValue body, Msg *msg, GError **error)
     tractor__wire_read (&reader, &key);
     if (key.type != WIRE_STRING)
       return set_protocol_error (error, "a key that is not a string:", "frame");
-    if (item_equals (&key, "msg_type")
+    if (item_is (&key, NAME ("msg_type"))
             ? !read_type (msg, &reader, &has_type, error)
             : !read_field (msg, &reader, find_field (&key), &seen, error))
       return FALSE;
@@ -275,6 +285,17 @@ tractor__msg_get_integer (const Msg *msg, Field field)
   WireItem item;
 
   return read_item (msg, field, &reader, &item) ? item.integer : 0;
+}
+
+gboolean
+tractor__msg_id_equals (const Msg *msg, Field field, const ActorId *id)
+{
+  WireReader reader;
+  WireItem item;
+
+  return read_item (msg, field, &reader, &item) && tractor__wire_read (&reader, &item) &&
+         item_equals (&item, id->name) && tractor__wire_read (&reader, &item) &&
+         item_equals (&item, id->uuid);
 }
 
 static char *

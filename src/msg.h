@@ -68,7 +68,9 @@ G_GNUC_INTERNAL gboolean tractor__msg_string_equals (const Msg *msg,
                                                      Field field,
                                                      const char *string);
 G_GNUC_INTERNAL gint64 tractor__msg_get_integer (const Msg *msg, Field field);
-/* Of a [name, uuid] pair. Returns: FALSE if it is not there. */
+/* Of a [name, uuid] pair. */
+G_GNUC_INTERNAL gboolean tractor__msg_id_equals (const Msg *msg, Field field, const ActorId *id);
+/* Returns: FALSE if it is not there. */
 G_GNUC_INTERNAL gboolean tractor__msg_get_id (const Msg *msg, Field field, ActorId *ret_id);
 /* (transfer full) (array zero-terminated=1): "name@uuid" of each pair in an array, at most
  * LIMIT_RELAYS of them. */

@@ -244,10 +244,7 @@ handle_runtime_function (Link *link, const char *cid, const Msg *msg)
 static gboolean
 check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 {
-  g_auto (ActorId) caller = { 0 };
-
-  tractor__msg_get_id (msg, FIELD_UID, &caller);
-  if (!actor_id_equal (&caller, &link->peer)) {
+  if (!tractor__msg_id_equals (msg, FIELD_UID, &link->peer)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "a call in the name of another actor");
     return FALSE;
@@ -274,12 +271,12 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 static const TractorExport *
 find_entry (Link *link, const Msg *msg, GError **error)
 {
-  TractorRuntime *runtime = link->runtime;
-  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
-  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
-  const TractorExport *entry = tractor__runtime_find_export (runtime, ns, func);
+  const TractorExport *entry = tractor__runtime_find_export (link->runtime, msg);
 
   if (entry == NULL) {
+    g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
+    g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
+
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.64s:%.64s'",
                  ns, func);
     return NULL;
@@ -296,7 +293,7 @@ gboolean
 tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
 {
   g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
-  g_autofree char *task_cid = NULL;
+  char task_cid[LIMIT_CID_BYTES + 1];
   GError *refusal = NULL;
   const TractorExport *entry;
   GVariant *kwargs;
@@ -327,7 +324,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   task->entry = entry;
   task->kwargs = kwargs;
   g_hash_table_insert (link->rpc_tasks, task->cid, task);
-  task_cid = g_strdup (task->cid);
+  g_strlcpy (task_cid, task->cid, sizeof task_cid); /* a spawn that fails frees the task */
   if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,
                               &refusal))
     answer_error (link, task_cid, refusal);

@@ -106,21 +106,22 @@ tractor_actor_get_uuid (void)
 }
 
 const TractorExport *
-tractor__runtime_find_export (TractorRuntime *runtime, const char *ns, const char *func)
+tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start)
 {
   const TractorModule *module = runtime->modules;
   const TractorExport *entry;
 
-  while (module != NULL && module->name != NULL && strcmp (module->name, ns) != 0)
+  while (module != NULL && module->name != NULL &&
+         !tractor__msg_string_equals (start, FIELD_NS, module->name))
     module++;
   if (module == NULL || module->name == NULL)
     return NULL;
   if (runtime->enabled_modules != NULL &&
-      !g_strv_contains ((const char *const *) runtime->enabled_modules, ns))
+      !g_strv_contains ((const char *const *) runtime->enabled_modules, module->name))
     return NULL;
 
   for (entry = module->exports; entry->name != NULL; entry++)
-    if (strcmp (entry->name, func) == 0)
+    if (tractor__msg_string_equals (start, FIELD_FUNC, entry->name))
       return entry;
   return NULL;
 }

@@ -7,6 +7,7 @@
 #endif
 
 #include "actor-id.h"
+#include "msg.h"
 #include "process.h"
 #include "tractor-actor.h"
 #include "tractor-sync.h"
@@ -35,6 +36,6 @@ G_GNUC_INTERNAL void
 tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth);
 G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
 
-/* (transfer none) (nullable): what "ns:func" names here, if it is enabled. */
-G_GNUC_INTERNAL const TractorExport *
-tractor__runtime_find_export (TractorRuntime *runtime, const char *ns, const char *func);
+/* (transfer none) (nullable): what a Start names here, if it is enabled. */
+G_GNUC_INTERNAL const TractorExport *tractor__runtime_find_export (TractorRuntime *runtime,
+                                                                   const Msg *start);

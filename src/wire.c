@@ -229,6 +229,10 @@ is_utf8 (const guint8 *bytes, gsize length)
   const char *at = (const char *) bytes;
   const char *end = at + length;
 
+  while (at < end && (guchar) *at < 0x80) /* nearly all strings are no more than this */
+    at++;
+  if (at == end)
+    return TRUE;
   while (!g_utf8_validate_len (at, (gsize) (end - at), &at)) {
     if (at == end || *at != '\0')
       return FALSE;

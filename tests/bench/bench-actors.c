@@ -1,0 +1,319 @@
+/* bench-actors.c - what an actor costs: a call, a life, and the demo's work. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bench.h"
+
+#include <spawn.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tractor-builtin.h"
+#include "tractor-glib.h"
+#include "tractor-uv.h"
+#include "tractor.h"
+
+extern char **environ;
+
+/* --- what the other process does ------------------------------------------------------------------ */
+
+static gboolean
+echo (G_GNUC_UNUSED GVariant *kwargs,
+      G_GNUC_UNUSED GVariant **ret_result,
+      G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+is_prime (guint64 number)
+{
+  if (number % 2 == 0)
+    return FALSE;
+  for (guint64 divisor = 3; divisor <= number / divisor; divisor += 2)
+    if (number % divisor == 0)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 number = 0;
+
+  g_variant_lookup (kwargs, "number", "x", &number);
+  *ret_result = g_variant_new_boolean (is_prime ((guint64) number));
+  return TRUE;
+}
+
+static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
+                                         { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
+                                         { NULL } };
+static const TractorModule modules[] = { { "bench", exports }, { NULL } };
+static const TractorRunner runners[] = {
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+};
+
+#define DO_NOTHING "--do-nothing"
+
+gboolean
+bench_actor_main (int argc, char **argv, int *ret_status)
+{
+  *ret_status = 0;
+  if (argc == 2 && strcmp (argv[1], DO_NOTHING) == 0)
+    return TRUE;
+  return tractor_child_main (argc, argv, modules, runners, ret_status);
+}
+
+/* --- a call ----------------------------------------------------------------------------------------- */
+
+#define N_CALLS 10000
+
+typedef struct {
+  const char *host;
+  guint n_in_flight;
+  TractorPortal *portal;
+  double nsec;
+} Calls;
+
+static gboolean
+call_many (gpointer data, GError **error)
+{
+  Calls *calls = data;
+
+  for (guint i = 0; i < N_CALLS / calls->n_in_flight; i++)
+    if (!tractor_portal_call (calls->portal, "bench:echo", NULL, NULL, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+time_calls (gpointer data, GError **error)
+{
+  Calls *calls = data;
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorNursery) callers = NULL;
+  gint64 started;
+
+  calls->portal = tractor_actor_nursery_start (
+      actors, "echo", &(TractorSpawnOptions){ .host = calls->host }, error);
+  if (calls->portal == NULL)
+    return tractor_actor_nursery_join (actors, error);
+  callers = tractor_nursery_open ();
+  for (guint i = 0; i < calls->n_in_flight; i++)
+    tractor_nursery_spawn (callers, "caller", call_many, calls, NULL, error);
+  started = bench_now_nsec ();
+  if (tractor_nursery_join (callers, error))
+    tractor_actor_nursery_cancel (actors);
+  calls->nsec = (double) (bench_now_nsec () - started) / N_CALLS;
+  tractor_portal_unref (calls->portal);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_calls (gconstpointer data)
+{
+  Calls calls = { .host = data, .n_in_flight = 1 };
+
+  bench_run (data, time_calls, &calls);
+  return calls.nsec;
+}
+
+static double
+measure_calls_16 (gconstpointer data)
+{
+  Calls calls = { .host = data, .n_in_flight = 16 };
+
+  bench_run (data, time_calls, &calls);
+  return calls.nsec;
+}
+
+/* A request and an answer of as many bytes as ours have, over the same kind of socket. */
+static void
+answer_bare (int fd, gboolean is_asking)
+{
+  int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  struct epoll_event event = { .events = EPOLLIN };
+  char bytes[128] = "";
+
+  epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event);
+  for (guint i = 0; i < N_CALLS; i++) {
+    if (is_asking)
+      g_assert (send (fd, bytes, 128, MSG_NOSIGNAL) == 128);
+    g_assert (epoll_wait (epoll_fd, &event, 1, -1) == 1);
+    g_assert (recv (fd, bytes, sizeof bytes, 0) > 0);
+    if (!is_asking)
+      g_assert (send (fd, bytes, 76, MSG_NOSIGNAL) == 76);
+  }
+  close (epoll_fd);
+}
+
+static double
+measure_calls_bare (G_GNUC_UNUSED gconstpointer data)
+{
+  int ends[2];
+  gint64 started;
+  pid_t pid;
+
+  g_assert (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  pid = fork ();
+  if (pid == 0) {
+    answer_bare (ends[1], FALSE);
+    _exit (0);
+  }
+  started = bench_now_nsec ();
+  answer_bare (ends[0], TRUE);
+  started = bench_now_nsec () - started;
+  waitpid (pid, NULL, 0);
+  close (ends[0]);
+  close (ends[1]);
+  return (double) started / N_CALLS;
+}
+
+/* --- a life ----------------------------------------------------------------------------------------- */
+
+#define N_LIVES 30
+
+static gboolean
+time_lives (gpointer data, GError **error)
+{
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < N_LIVES; i++)
+    if (!tractor_run_in_actor ("mayfly", NULL, "bench:echo", NULL, NULL, error))
+      return FALSE;
+  *(double *) data = (double) (bench_now_nsec () - started) / N_LIVES;
+  return TRUE;
+}
+
+static double
+measure_lives (gconstpointer data)
+{
+  double nsec;
+
+  bench_run (data, time_lives, &nsec);
+  return nsec;
+}
+
+static double
+measure_lives_bare (G_GNUC_UNUSED gconstpointer data)
+{
+  char *argv[] = { (char *) "bench", (char *) DO_NOTHING, NULL };
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < N_LIVES; i++) {
+    pid_t pid;
+
+    g_assert (posix_spawn (&pid, self, NULL, NULL, argv, environ) == 0);
+    g_assert (waitpid (pid, NULL, 0) == pid);
+  }
+  return (double) (bench_now_nsec () - started) / N_LIVES;
+}
+
+/* --- the demo's work ---------------------------------------------------------------------------------- */
+
+static const gint64 primes[] = {
+  112272535095293, 112582705942171, 115280095190773,
+  115797848077099, 117450548693743, 993960000099397,
+};
+
+typedef struct {
+  TractorPortal *portals[2];
+  guint next;
+} Work;
+
+typedef struct {
+  Work *work;
+  guint worker;
+} Worker;
+
+static gboolean
+feed_worker (gpointer data, GError **error)
+{
+  Worker *worker = data;
+  Work *work = worker->work;
+
+  while (work->next < G_N_ELEMENTS (primes)) {
+    gint64 number = primes[work->next++];
+    g_autoptr (GVariant) result = NULL;
+
+    if (!tractor_portal_call (work->portals[worker->worker], "bench:is_prime",
+                              g_variant_new_parsed ("{'number': <%x>}", number), &result, error))
+      return FALSE;
+    g_assert (g_variant_get_boolean (result));
+  }
+  return TRUE;
+}
+
+static gboolean
+check_on_two_workers (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorNursery) feeders = tractor_nursery_open ();
+  Work work = { { NULL }, 0 };
+  Worker workers[2] = { { &work, 0 }, { &work, 1 } };
+
+  for (guint i = 0; i < 2; i++) {
+    work.portals[i] = tractor_actor_nursery_start (actors, "worker", NULL, error);
+    if (work.portals[i] == NULL)
+      break;
+    tractor_nursery_spawn (feeders, "feeder", feed_worker, &workers[i], NULL, error);
+  }
+  if (tractor_nursery_join (feeders, error))
+    tractor_actor_nursery_cancel (actors);
+  for (guint i = 0; i < 2; i++)
+    tractor_portal_unref (work.portals[i]);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_primes (gconstpointer data)
+{
+  gint64 started = bench_now_nsec ();
+
+  bench_run (data, check_on_two_workers, NULL);
+  return (double) (bench_now_nsec () - started);
+}
+
+/* Two forks that take the next number from shared memory, as lively as it gets. */
+static double
+measure_primes_bare (G_GNUC_UNUSED gconstpointer data)
+{
+  gint64 started = bench_now_nsec ();
+  int ends[2];
+  guint8 i;
+
+  g_assert (pipe (ends) == 0);
+  for (i = 0; i < G_N_ELEMENTS (primes); i++)
+    g_assert (write (ends[1], &i, 1) == 1);
+  close (ends[1]);
+  for (guint worker = 0; worker < 2; worker++)
+    if (fork () == 0) {
+      while (read (ends[0], &i, 1) == 1)
+        g_assert (is_prime ((guint64) primes[i]));
+      _exit (0);
+    }
+  close (ends[0]);
+  for (guint worker = 0; worker < 2; worker++)
+    g_assert (wait (NULL) > 0);
+  return (double) (bench_now_nsec () - started);
+}
+
+const BenchRow bench_actor_rows[] = {
+  { "call, there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 1.25, TRUE, 11,
+    measure_calls, measure_calls_bare, "builtin" },
+  { "call, there and back, uv", BENCH_USEC, "bare epoll, Unix socket", 1.4, TRUE, 11, measure_calls,
+    measure_calls_bare, "uv" },
+  { "call, there and back, glib", BENCH_USEC, "bare epoll, Unix socket", 1.5, TRUE, 11,
+    measure_calls, measure_calls_bare, "glib" },
+  { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,
+    measure_calls_16, measure_calls_bare, "builtin" },
+  { "actor: spawn, answer, reaped, builtin", BENCH_USEC, "the same binary, bare", 1.4, TRUE, 11,
+    measure_lives, measure_lives_bare, "builtin" },
+  { "six primes on two workers, builtin", BENCH_MSEC, "two forks", 1.15, FALSE, 11, measure_primes,
+    measure_primes_bare, "builtin" },
+  { NULL },
+};

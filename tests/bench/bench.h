@@ -1,0 +1,35 @@
+/* bench.h - rows: a value, its floor or peer, and what their ratio is to be at most. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-task.h"
+
+typedef enum {
+  BENCH_NSEC,
+  BENCH_USEC,
+  BENCH_MSEC
+} BenchUnit;
+
+typedef struct {
+  const char *name;
+  BenchUnit unit;
+  const char *floor_name;
+  double target;      /* the ratio is to be at most this */
+  gboolean is_pinned; /* to one core, with all processes of the row */
+  guint n_rounds;     /* of value and floor in turn; the medians count */
+  /* Nanoseconds for one operation; negative: not on this machine. */
+  double (*measure) (gconstpointer data);
+  double (*measure_floor) (gconstpointer data);
+  gconstpointer data;
+} BenchRow;
+
+extern const BenchRow bench_task_rows[]; /* a NULL name ends each */
+extern const BenchRow bench_loop_rows[];
+extern const BenchRow bench_actor_rows[];
+
+gint64 bench_now_nsec (void);
+/* Runs @main on the host called @host; a failure ends the program. */
+void bench_run (const char *host, TractorTaskFunc main, gpointer data);
+
+/* What the other processes of a row do; called first in main(). TRUE: this was one. */
+gboolean bench_actor_main (int argc, char **argv, int *ret_status);
