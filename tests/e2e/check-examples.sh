@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# check-examples.sh EXAMPLES - every example is run as a reader would run it, and leaves no process.
+set -u
+examples=${1:?where are they?}
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+n=0
+
+check () { # NAME COMMAND...
+  local name=$1
+  shift
+  n=$((n + 1))
+  if "$@" >"$work/log" 2>&1; then
+    echo "ok $n /examples/$name"
+  else
+    sed 's/^/# /' "$work/log"
+    echo "not ok $n /examples/$name"
+  fi
+}
+
+no_actor_left () { # of these examples, whoever their parent is now
+  local deadline=$((SECONDS + 3))
+  while pgrep -f "^$examples/" >"$work/left"; do
+    if ((SECONDS > deadline)); then
+      echo "left:"
+      pgrep -af "^$examples/"
+      return 1
+    fi
+  done
+}
+
+expect () { # STATUS PATTERN COMMAND...
+  local status=$1 pattern=$2 output
+  shift 2
+  output=$(timeout 60 "$@" 2>&1)
+  local got=$?
+  echo "$output"
+  [[ $got -eq $status ]] || { echo "status $got instead of $status"; return 1; }
+  grep -qE "$pattern" <<<"$output" || { echo "no line matches: $pattern"; return 1; }
+  no_actor_left
+}
+
+tree_is_whole () {
+  [[ $("$examples/nested_tree" | wc -l) -eq 15 ]] && no_actor_left
+}
+
+primes_are_the_same () {
+  local host
+  for host in builtin glib uv; do
+    "$examples/primes" --host $host 17 18 19 112272535095293 x >"$work/$host"
+  done
+  cat "$work/builtin"
+  cmp "$work/builtin" "$work/glib" && cmp "$work/builtin" "$work/uv" &&
+    [[ $(wc -l <"$work/uv") -eq 5 ]] && grep -q '^112272535095293 is prime$' "$work/uv" && no_actor_left
+}
+
+# The numbers are so large that the workers are at it when it happens.
+long_primes () {
+  printf '# long ones\n9223372036854775783 9223372036854775643\n' >"$work/numbers"
+  "$examples/primes" --host "$1" -f "$work/numbers" >"$work/out" 2>&1 &
+  pid=$!
+  until [[ $(pgrep -c -P $pid) -eq 2 ]]; do
+    kill -0 $pid || return 1
+  done
+}
+
+worker_is_killed () {
+  long_primes "$1" || return 1
+  pkill -KILL -P $pid -f 'worker-1$'
+  wait $pid
+  [[ $? -eq 1 ]] && cat "$work/out" && grep -q "'worker-1'.*killed by signal 9" "$work/out" && no_actor_left
+}
+
+is_interrupted () {
+  long_primes "$1" || return 1
+  kill -INT $pid
+  wait $pid
+  [[ $? -eq 130 ]] && grep -q 'interrupted after 0 of 2' "$work/out" && no_actor_left
+}
+
+root_is_killed () {
+  long_primes "$1" || return 1
+  kill -KILL $pid
+  wait $pid 2>/dev/null
+  no_actor_left
+}
+
+ask_server () { # LINE...: prints the answers
+  /usr/bin/python3 - "$work/socket" "$@" <<'PYTHON'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(20)
+s.connect(sys.argv[1])
+lines = sys.argv[2:]
+s.sendall(''.join(l + '\n' for l in lines).encode())
+f = s.makefile()
+for _ in lines:
+    print(f.readline().strip())
+PYTHON
+}
+
+server_answers () {
+  local pid answers
+  "$examples/uv_server" "$work/socket" >"$work/out" 2>&1 &
+  pid=$!
+  until grep -q ready "$work/out"; do kill -0 $pid || return 1; done
+  answers=$(ask_server 15 17 banana | sort)
+  echo "$answers"
+  grep -q '^3$' <<<"$answers" && grep -q '^17$' <<<"$answers" && grep -q banana <<<"$answers" || return 1
+  ask_server 9223372036854775783 & # and is gone before the answer
+  local client=$!
+  sleep 0.2
+  kill $client
+  kill -TERM $pid
+  wait $pid || return 1
+  no_actor_left
+}
+
+readme_shows_the_example () {
+  awk '/^```c$/{p=1;next} /^```$/{if(p)exit} p' "$source/README.md" >"$work/readme.c"
+  sed -n '/^#include <tractor-builtin.h>/,$p' "$source/examples/single_call.c" | diff - "$work/readme.c"
+}
+
+check single_call expect 0 "^process [0-9]+ got \{'sum': <int64 42>" "$examples/single_call"
+check nested_tree tree_is_whole
+check nested_tree-fails expect 1 'came by way of root.2.2.2@.* -> root.2.2@.* -> root.2@' "$examples/nested_tree" --fail
+check glib_app expect 0 'the clock ticked on meanwhile' "$examples/glib_app"
+check primes-on-every-host primes_are_the_same
+check primes-bad-number expect 1 '^x: bad: ' "$examples/primes" x 3
+check primes-no-file expect 2 'No such file' "$examples/primes" -f /no/such/file
+check primes-bad-host expect 2 'builtin, glib or uv' "$examples/primes" --host qt
+for host in builtin glib uv; do
+  check "primes-worker-killed/$host" worker_is_killed $host
+  check "primes-interrupted/$host" is_interrupted $host
+  check "primes-root-killed/$host" root_is_killed $host
+done
+check uv_server server_answers
+check readme readme_shows_the_example
+echo "1..$n"
