@@ -1,79 +1,29 @@
-/* poller.c - epoll, and the tasks that wait for descriptors.
+/* poller.c - what the kernel has to say to a guest, behind one descriptor.
  *
- * There are two ways to wait.
+ * One epoll holds an eventfd for other threads, a timerfd for a host that polls the epoll itself,
+ * and the descriptors that tasks wait for (fd-wait.c). Events are collected first and dispatched
+ * later, so that a host that waits here needs no second look.
  *
- * tractor_wait_fd() takes any number that may be closed or reused behind our back. Each wait arms
- * the descriptor anew, for one event (EPOLLONESHOT): a stale registration is noticed then, because
- * the kernel forgot it (ENOENT), and an event for a descriptor that has been replaced carries the
- * serial of the old registration and is ignored. A wait that was cancelled leaves the descriptor
- * armed, for one harmless event at most. So nothing can make the poller spin.
- *
- * A TractorFdWatch owns its descriptor's registration, made once and edge-triggered, and keeps the
- * edges that come while nobody waits. Writability is added to it only while somebody waits for it:
- * on a Unix socket each read by the peer would be such an edge.
- *
- * An Interest is one descriptor's entry. Pages of them are made as numbers come up, so memory
- * follows the descriptors in use and not their limit. */
+ * Each event carries a serial beside its descriptor: which of our own it is, or of which
+ * registration. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "poller.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "guest.h"
-#include "task.h"
-
-#define PAGE_LENGTH 64
-
-/* In epoll_data: what is no descriptor of a task. Serials start above. */
-enum {
-  SERIAL_WAKE = 1,
-  SERIAL_TIMER,
-  SERIAL_FIRST_FREE
-};
+#include "fd-wait.h"
 
 #define MAX_SLEEP_USEC (G_GINT64_CONSTANT (24) * 3600 * G_USEC_PER_SEC)
 
-typedef enum {
-  DIRECTION_IN,
-  DIRECTION_OUT,
-  N_DIRECTIONS
-} Direction;
-
-/* One task's wait for one descriptor; on that task's stack. */
-typedef struct {
-  Task *task;
-  Poller *poller;
-  Interest *interest;
-  int fd;
-  GIOCondition ready;
-} FdWait;
-
-struct _Interest {
-  FdWait *waits[N_DIRECTIONS]; /* the same one twice if it is for both */
-  TractorFdWatch *watch;       /* owns the registration, or NULL */
-  guint32 serial;              /* of the registration; 0: none */
-};
-
-struct _TractorFdWatch {
-  TractorGuest *guest;
-  int fd;
-  gboolean ready[N_DIRECTIONS];   /* an edge came while nobody waited */
-  gboolean hung_up[N_DIRECTIONS]; /* there was an end or an error: no edge may come any more */
-};
-
-/* --- the kernel's side ------------------------------------------------------------------------- */
-
-static void
-set_errno_error (GError **error, const char *what)
+void
+tractor__poller_set_errno_error (GError **error, const char *what)
 {
   int saved_errno = errno;
 
@@ -115,7 +65,7 @@ tractor__poller_init (Poller *poller, GError **error)
 
   if (poller->epoll_fd < 0 || poller->wake_fd < 0 ||
       !add_own (poller, poller->wake_fd, SERIAL_WAKE)) {
-    set_errno_error (error, "cannot make a poller");
+    tractor__poller_set_errno_error (error, "cannot make a poller");
     tractor__poller_clear (poller);
     return FALSE;
   }
@@ -136,10 +86,7 @@ tractor__poller_clear (Poller *poller)
   close_fd (&poller->timer_fd);
   close_fd (&poller->wake_fd);
   close_fd (&poller->epoll_fd);
-  for (guint i = 0; i < poller->n_pages; i++)
-    g_free (poller->pages[i]);
-  g_clear_pointer (&poller->pages, g_free);
-  poller->n_pages = 0;
+  tractor__fd_wait_clear (poller);
 }
 
 gboolean
@@ -224,138 +171,6 @@ tractor__poller_collect (Poller *poller, gint64 timeout_usec)
   poller->n_events = MAX (n, 0); /* EINTR: nothing yet, the caller comes back */
 }
 
-/* --- the tasks' side --------------------------------------------------------------------------- */
-
-/* Returns: NULL for a number that no descriptor has, or, without @make, has not been waited for. */
-static Interest *
-get_interest (Poller *poller, int fd, gboolean make)
-{
-  guint page = (guint) fd / PAGE_LENGTH;
-
-  if (fd < 0)
-    return NULL;
-  if (page >= poller->n_pages || poller->pages[page] == NULL) {
-    if (!make || fcntl (fd, F_GETFD) < 0) /* no room for a number out of thin air */
-      return NULL;
-    if (page >= poller->n_pages) {
-      poller->pages = g_renew (Interest *, poller->pages, page + 1);
-      while (poller->n_pages <= page)
-        poller->pages[poller->n_pages++] = NULL;
-    }
-    poller->pages[page] = g_new0 (Interest, PAGE_LENGTH);
-  }
-  return &poller->pages[page][(guint) fd % PAGE_LENGTH];
-}
-
-static guint32
-wanted_events (Interest *interest)
-{
-  guint32 events = interest->watch != NULL ? EPOLLET | EPOLLIN | EPOLLRDHUP : EPOLLONESHOT;
-
-  if (interest->waits[DIRECTION_IN] != NULL)
-    events |= EPOLLIN | EPOLLRDHUP;
-  if (interest->waits[DIRECTION_OUT] != NULL)
-    events |= EPOLLOUT;
-  return events;
-}
-
-/* Tells the kernel what is wanted now. Returns: FALSE with errno set. */
-static gboolean
-arm (Poller *poller, int fd, Interest *interest)
-{
-  struct epoll_event event = { .events = wanted_events (interest) };
-
-  if (interest->serial != 0) {
-    event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-    if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
-      return TRUE;
-    if (errno != ENOENT)
-      return FALSE; /* ENOENT: closed and opened anew since, so the kernel forgot it */
-  }
-
-  poller->serial = MAX (poller->serial + 1, SERIAL_FIRST_FREE);
-  interest->serial = poller->serial;
-  event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
-      (errno == EEXIST && epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0))
-    return TRUE;
-  interest->serial = 0;
-  return FALSE;
-}
-
-static void
-forget (Poller *poller, int fd, Interest *interest)
-{
-  int saved_errno = errno;
-
-  if (interest->serial != 0)
-    epoll_ctl (poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-  interest->serial = 0;
-  errno = saved_errno;
-}
-
-static void
-remove_wait (Interest *interest, FdWait *wait)
-{
-  for (Direction direction = 0; direction < N_DIRECTIONS; direction++)
-    if (interest->waits[direction] == wait)
-      interest->waits[direction] = NULL;
-}
-
-static gboolean
-has_waits (Interest *interest)
-{
-  return interest->waits[DIRECTION_IN] != NULL || interest->waits[DIRECTION_OUT] != NULL;
-}
-
-static void
-note_event (Interest *interest, Direction direction, guint32 events)
-{
-  guint32 relevant = direction == DIRECTION_IN ? EPOLLIN | EPOLLRDHUP : EPOLLOUT;
-
-  if ((events & (relevant | EPOLLERR | EPOLLHUP)) == 0)
-    return;
-  if (interest->waits[direction] != NULL)
-    interest->waits[direction]->ready |= direction == DIRECTION_IN ? G_IO_IN : G_IO_OUT;
-  else if (interest->watch != NULL)
-    interest->watch->ready[direction] = TRUE;
-
-  /* Data and the end may come in one event, and a reader that was satisfied by the data would wait
-   * for the end for ever. */
-  if (interest->watch != NULL &&
-      (events & (EPOLLERR | EPOLLHUP | (direction == DIRECTION_IN ? EPOLLRDHUP : 0))) != 0)
-    interest->watch->hung_up[direction] = TRUE;
-}
-
-static void
-dispatch_interest (Poller *poller, int fd, guint32 serial, guint32 events)
-{
-  Interest *interest = get_interest (poller, fd, FALSE);
-  gboolean waited_for_out;
-
-  if (interest == NULL || interest->serial != serial)
-    return; /* for a descriptor that has been replaced */
-
-  waited_for_out = interest->waits[DIRECTION_OUT] != NULL;
-  note_event (interest, DIRECTION_IN, events);
-  note_event (interest, DIRECTION_OUT, events);
-  for (Direction direction = 0; direction < N_DIRECTIONS; direction++) {
-    FdWait *wait = interest->waits[direction];
-
-    if (wait != NULL && wait->ready != 0) {
-      remove_wait (interest, wait);
-      task_wake (wait->task, WAKE_NORMAL);
-    }
-  }
-
-  if (interest->watch != NULL) {
-    if (waited_for_out && interest->waits[DIRECTION_OUT] == NULL)
-      arm (poller, fd, interest); /* hear no more of writability */
-  } else if (has_waits (interest)) {
-    arm (poller, fd, interest); /* the one shot served one waiter, and disarmed the other */
-  }
-}
-
 void
 tractor__poller_dispatch (Poller *poller)
 {
@@ -375,244 +190,7 @@ tractor__poller_dispatch (Poller *poller)
         ;
       poller->timer_armed = G_MAXINT64;
     } else {
-      dispatch_interest (poller, fd, serial, poller->events[i].events);
+      tractor__fd_wait_dispatch (poller, fd, serial, poller->events[i].events);
     }
   }
-}
-
-static gboolean
-abort_wait (G_GNUC_UNUSED Task *task, gpointer data)
-{
-  FdWait *wait = data;
-  gboolean waited_for_out = wait->interest->waits[DIRECTION_OUT] == wait;
-
-  remove_wait (wait->interest, wait);
-  if (wait->interest->watch != NULL && waited_for_out)
-    arm (wait->poller, wait->fd, wait->interest);
-  return TRUE;
-}
-
-static void
-wake_all_closed (Interest *interest)
-{
-  for (Direction direction = 0; direction < N_DIRECTIONS; direction++) {
-    FdWait *wait = interest->waits[direction];
-
-    if (wait != NULL) {
-      remove_wait (interest, wait);
-      task_wake (wait->task, WAKE_CLOSED);
-    }
-  }
-}
-
-/* TRUE, or FALSE with @error set. */
-static gboolean
-check_wake (Task *task, TaskWake wake, GError **error)
-{
-  switch (wake) {
-  case WAKE_NORMAL:
-    return TRUE;
-  case WAKE_CANCELLED:
-    tractor__task_set_cancelled (task, error);
-    return FALSE;
-  default:
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                         "The descriptor was closed while waiting for it");
-    return FALSE;
-  }
-}
-
-/* The descriptor may have been closed without a word, and its number be another's now: whoever
- * still waits for the old one will not be woken any more. */
-static void
-drop_stale_waits (Poller *poller, int fd, Interest *interest)
-{
-  struct epoll_event event = { .events = wanted_events (interest) };
-
-  if (interest->serial == 0 || interest->watch != NULL)
-    return;
-  event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 || errno != ENOENT)
-    return;
-  interest->serial = 0;
-  wake_all_closed (interest);
-}
-
-static gboolean
-set_busy (GError **error)
-{
-  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_BUSY,
-                       "Another task is already waiting for this descriptor");
-  return FALSE;
-}
-
-gboolean
-tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **error)
-{
-  gboolean in = (events & G_IO_IN) != 0;
-  gboolean out = (events & G_IO_OUT) != 0;
-  Task *task = task_begin (error);
-  Poller *poller;
-  Interest *interest;
-  FdWait wait;
-
-  g_return_val_if_fail (in || out, FALSE);
-  if (task == NULL)
-    return FALSE;
-
-  poller = &task->guest->poller;
-  interest = get_interest (poller, fd, TRUE);
-  if (interest == NULL) {
-    errno = EBADF;
-    set_errno_error (error, "cannot wait for a descriptor");
-    return FALSE;
-  }
-  if (has_waits (interest))
-    drop_stale_waits (poller, fd, interest);
-  if (interest->watch != NULL || (in && interest->waits[DIRECTION_IN] != NULL) ||
-      (out && interest->waits[DIRECTION_OUT] != NULL))
-    return set_busy (error);
-
-  wait = (FdWait){ task, poller, interest, fd, 0 };
-  if (in)
-    interest->waits[DIRECTION_IN] = &wait;
-  if (out)
-    interest->waits[DIRECTION_OUT] = &wait;
-  if (!arm (poller, fd, interest)) {
-    remove_wait (interest, &wait);
-    if (errno != EPERM) {
-      set_errno_error (error, "cannot wait for a descriptor");
-      return FALSE;
-    }
-    wait.ready = events & (G_IO_IN | G_IO_OUT); /* cannot be polled: always ready */
-    if (!tractor_checkpoint (error))
-      return FALSE;
-  } else if (!check_wake (task,
-                          tractor__task_park (task, abort_wait, &wait,
-                                              in && out ? "fd"
-                                              : in      ? "fd in"
-                                                        : "fd out"),
-                          error)) {
-    return FALSE;
-  }
-
-  if (ret_ready != NULL)
-    *ret_ready = wait.ready;
-  return TRUE;
-}
-
-void
-tractor_notify_closing (int fd)
-{
-  TractorGuest *guest = tractor_guest_get_current ();
-  Interest *interest = guest != NULL ? get_interest (&guest->poller, fd, FALSE) : NULL;
-
-  if (interest == NULL)
-    return;
-
-  forget (&guest->poller, fd, interest);
-  wake_all_closed (interest);
-}
-
-TractorFdWatch *
-tractor_fd_watch_open (int fd, GError **error)
-{
-  TractorGuest *guest = tractor_guest_get_current ();
-  Interest *interest;
-  TractorFdWatch *watch;
-
-  g_return_val_if_fail (guest != NULL, NULL);
-
-  interest = get_interest (&guest->poller, fd, TRUE);
-  if (interest == NULL) {
-    errno = EBADF;
-    set_errno_error (error, "cannot watch a descriptor");
-    return NULL;
-  }
-  if (interest->watch != NULL || has_waits (interest)) {
-    set_busy (error);
-    return NULL;
-  }
-
-  watch = g_new0 (TractorFdWatch, 1);
-  watch->guest = guest;
-  watch->fd = fd;
-  interest->watch = watch;
-  forget (&guest->poller, fd, interest);
-  if (!arm (&guest->poller, fd, interest)) {
-    set_errno_error (error, "cannot watch a descriptor");
-    interest->watch = NULL;
-    g_free (watch);
-    return NULL;
-  }
-  return watch;
-}
-
-/* An end stays, but an error goes when it is read, and a socket hangs up before it connects too. */
-static gboolean
-is_still_hung_up (TractorFdWatch *watch, Direction direction)
-{
-  struct pollfd pollfd = { .fd = watch->fd, .events = direction == DIRECTION_IN ? POLLRDHUP : 0 };
-
-  if (watch->hung_up[direction])
-    watch->hung_up[direction] = poll (&pollfd, 1, 0) == 1;
-  return watch->hung_up[direction];
-}
-
-gboolean
-tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **error)
-{
-  Direction direction = condition & G_IO_IN ? DIRECTION_IN : DIRECTION_OUT;
-  Task *task = task_begin (error);
-  Poller *poller;
-  Interest *interest;
-  FdWait wait;
-
-  if (task == NULL)
-    return FALSE;
-
-  poller = &watch->guest->poller;
-  interest = get_interest (poller, watch->fd, FALSE);
-  if (interest->waits[direction] != NULL)
-    return set_busy (error);
-  if (interest->serial == 0) { /* tractor_notify_closing() */
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                         "The descriptor was closed while it was watched");
-    return FALSE;
-  }
-  if (watch->ready[direction] || is_still_hung_up (watch, direction)) {
-    watch->ready[direction] = FALSE;
-    tractor__task_yield (task); /* the edge is taken: a cancel that comes now must not lose it */
-    return TRUE;
-  }
-
-  wait = (FdWait){ task, poller, interest, watch->fd, 0 };
-  interest->waits[direction] = &wait;
-  if (direction == DIRECTION_OUT && !arm (poller, watch->fd, interest)) {
-    remove_wait (interest, &wait);
-    set_errno_error (error, "cannot wait for a descriptor");
-    return FALSE;
-  }
-
-  return check_wake (
-      task,
-      tractor__task_park (task, abort_wait, &wait, direction == DIRECTION_IN ? "fd in" : "fd out"),
-      error);
-}
-
-void
-tractor_fd_watch_close (TractorFdWatch *watch)
-{
-  Poller *poller;
-  Interest *interest;
-
-  if (watch == NULL)
-    return;
-
-  poller = &watch->guest->poller;
-  interest = get_interest (poller, watch->fd, FALSE);
-  forget (poller, watch->fd, interest);
-  interest->watch = NULL;
-  wake_all_closed (interest);
-  g_free (watch);
 }

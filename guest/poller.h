@@ -14,6 +14,13 @@ typedef struct _Interest Interest;
 
 #define POLLER_MAX_EVENTS 64
 
+/* In epoll_data, above the descriptor: what is no descriptor of a task. Registrations count on. */
+enum {
+  SERIAL_WAKE = 1,
+  SERIAL_TIMER,
+  SERIAL_FIRST_FREE
+};
+
 typedef struct {
   int epoll_fd;
   int wake_fd;        /* an eventfd, for other threads and signal handlers */
@@ -43,3 +50,4 @@ G_GNUC_INTERNAL void tractor__poller_collect (Poller *poller, gint64 timeout_use
 G_GNUC_INTERNAL void tractor__poller_dispatch (Poller *poller);
 /* Any thread, and any signal handler. */
 G_GNUC_INTERNAL void tractor__poller_wake (Poller *poller);
+G_GNUC_INTERNAL void tractor__poller_set_errno_error (GError **error, const char *what);

@@ -1,0 +1,236 @@
+/* msg-write.c - the protocol's messages, written.
+ *
+ * What is the same in every message is written as constant bytes of msgpack; payloads are codec.c's.
+ * Keys of ours are added where upstream ignores unknown ones: "domain" and "code" carry a GError
+ * across, "uid", "host" and "depth" a child's place. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "msg.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "codec.h"
+#include "frame.h"
+#include "tractor-error.h"
+
+static void
+write_id (WireBuffer *buffer, const ActorId *id)
+{
+  tractor__wire_write_array (buffer, 2);
+  tractor__wire_write_string (buffer, id->name);
+  tractor__wire_write_string (buffer, id->uuid);
+}
+
+/* A part of an id, cut to what a receiver lets through. */
+static void
+write_id_part (WireBuffer *buffer, const char *part, gsize length)
+{
+  g_autofree char *cut = g_strndup (part, MIN (length, LIMIT_NAME_BYTES));
+  g_autofree char *valid = g_utf8_make_valid (cut, -1);
+
+  if (strlen (valid) > LIMIT_NAME_BYTES)
+    valid[0] = '\0';
+  tractor__wire_write_string (buffer, valid);
+}
+
+/* @text: (nullable): "name@uuid"; a name may contain an '@', a uuid does not. */
+static void
+write_id_text (WireBuffer *buffer, const char *text)
+{
+  const char *at = text != NULL ? strrchr (text, '@') : NULL;
+  const char *uuid = at != NULL ? at + 1 : "";
+
+  if (text == NULL) {
+    wire_write_nil (buffer);
+    return;
+  }
+  tractor__wire_write_array (buffer, 2);
+  write_id_part (buffer, text, at != NULL ? (gsize) (at - text) : strlen (text));
+  write_id_part (buffer, uuid, strlen (uuid));
+}
+
+void
+tractor__msg_write_aid (WireBuffer *buffer, const ActorId *id)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x86\xa8msg_type\xa3"
+                               "Aid"
+                               "\xa4name");
+  tractor__wire_write_string (buffer, id->name);
+  wire_append_literal (buffer, "\xa4uuid");
+  tractor__wire_write_string (buffer, id->uuid);
+  wire_append_literal (buffer, "\xa3pid");
+  tractor__wire_write_integer (buffer, getpid ());
+  wire_append_literal (buffer, "\xacis_registrar\xc2\xa8is_probe\xc2");
+  tractor__frame_end (buffer, start);
+}
+
+void
+tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
+{
+  guint start = tractor__frame_begin (buffer);
+  guint n_modules = spec->modules != NULL ? g_strv_length ((char **) spec->modules) : 0;
+
+  wire_append_literal (buffer, "\x89\xa8msg_type\xa9SpawnSpec"
+                               "\xb1_parent_main_data\x80"
+                               "\xad_runtime_vars\x80"
+                               "\xa9reg_addrs\x90"
+                               "\xaa"
+                               "bind_addrs\xc0"
+                               "\xa3uid");
+  write_id (buffer, &spec->id);
+  wire_append_literal (buffer, "\xa4host");
+  if (spec->host != NULL)
+    tractor__wire_write_string (buffer, spec->host);
+  else
+    wire_write_nil (buffer);
+  wire_append_literal (buffer, "\xa5"
+                               "depth");
+  tractor__wire_write_integer (buffer, spec->depth);
+  wire_append_literal (buffer, "\xae"
+                               "enable_modules");
+  if (spec->modules == NULL) {
+    wire_append_literal (buffer, "\x81\xa1*\xa0"); /* all that there are */
+  } else {
+    tractor__wire_write_map (buffer, n_modules);
+    for (guint i = 0; i < n_modules; i++) {
+      tractor__wire_write_string (buffer, spec->modules[i]);
+      tractor__wire_write_string (buffer, "");
+    }
+  }
+  tractor__frame_end (buffer, start);
+}
+
+/* Ends a frame with a payload. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
+ * then it is taken back. */
+static gboolean
+end_payload (WireBuffer *buffer, guint start, GError **error)
+{
+  guint length = buffer->len - start;
+
+  if (length > LIMIT_FRAME_BYTES) {
+    g_byte_array_set_size (buffer, start);
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of %u bytes cannot be sent: %d are allowed", length, LIMIT_FRAME_BYTES);
+    return FALSE;
+  }
+  tractor__frame_end (buffer, start);
+  return TRUE;
+}
+
+gboolean
+tractor__msg_write_start (WireBuffer *buffer,
+                          const char *cid,
+                          const char *ns,
+                          const char *func,
+                          GVariant *kwargs,
+                          const ActorId *self,
+                          GError **error)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x87\xa8msg_type\xa5Start\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa2ns");
+  tractor__wire_write_string (buffer, ns);
+  wire_append_literal (buffer, "\xa4"
+                               "func");
+  tractor__wire_write_string (buffer, func);
+  wire_append_literal (buffer, "\xa6kwargs");
+  if (kwargs == NULL) {
+    tractor__wire_write_map (buffer, 0);
+  } else if (!tractor__codec_pack (buffer, kwargs, error)) {
+    g_byte_array_set_size (buffer, start);
+    return FALSE;
+  }
+  wire_append_literal (buffer, "\xa3uid");
+  write_id (buffer, self);
+  wire_append_literal (buffer, "\xa8pld_spec\xaatyping.Any");
+  return end_payload (buffer, start, error);
+}
+
+void
+tractor__msg_write_start_ack (WireBuffer *buffer, const char *cid, const char *functype)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa8StartAck\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa8"
+                               "functype");
+  tractor__wire_write_string (buffer, functype);
+  tractor__frame_end (buffer, start);
+}
+
+gboolean
+tractor__msg_write_return (WireBuffer *buffer, const char *cid, GVariant *result, GError **error)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa6Return\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa3pld");
+  if (!tractor__codec_pack (buffer, result, error)) {
+    g_byte_array_set_size (buffer, start);
+    return FALSE;
+  }
+  return end_payload (buffer, start, error);
+}
+
+void
+tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x83\xa8msg_type\xa9"
+                               "CancelAck\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  wire_append_literal (buffer, "\xa3pld\xc3");
+  tractor__frame_end (buffer, start);
+}
+
+void
+tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x8e\xa8msg_type\xa5"
+                               "Error\xa7src_uid");
+  write_id_text (buffer, error_msg->src_uid);
+  wire_append_literal (buffer, "\xacsrc_type_str");
+  tractor__wire_write_string (buffer, error_msg->src_type);
+  wire_append_literal (buffer, "\xae"
+                               "boxed_type_str");
+  tractor__wire_write_string (buffer, error_msg->boxed_type);
+  wire_append_literal (buffer, "\xaarelay_path");
+  tractor__wire_write_array (buffer, g_strv_length ((char **) error_msg->relay_path));
+  for (const char *const *relay = error_msg->relay_path; *relay != NULL; relay++)
+    write_id_text (buffer, *relay);
+  wire_append_literal (buffer, "\xa7message");
+  tractor__wire_write_string (buffer, error_msg->message);
+  wire_append_literal (buffer, "\xa6tb_str");
+  tractor__wire_write_string (buffer, error_msg->backtrace);
+  wire_append_literal (buffer, "\xa9"
+                               "canceller");
+  write_id_text (buffer, error_msg->canceller);
+  wire_append_literal (buffer, "\xa6sender\xc0\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, error_msg->cid);
+  wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
+                               "domain");
+  if (error_msg->domain != NULL)
+    tractor__wire_write_string (buffer, error_msg->domain);
+  else
+    wire_write_nil (buffer);
+  wire_append_literal (buffer, "\xa4"
+                               "code");
+  tractor__wire_write_integer (buffer, error_msg->code);
+  tractor__frame_end (buffer, start);
+}
