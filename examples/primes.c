@@ -333,7 +333,7 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *file = NULL;
-  g_autofree char *host_name = g_strdup ("builtin");
+  g_autofree char *host_name = NULL;
   g_auto (GStrv) arguments = NULL;
   g_auto (GStrv) from_file = NULL;
   int n_workers = (int) g_get_num_processors ();
@@ -359,7 +359,7 @@ main (int argc, char **argv)
     g_printerr ("%s\n", error->message);
     return 2;
   }
-  host = find_host (host_name);
+  host = find_host (host_name != NULL ? host_name : "builtin");
   if (host == NULL || n_workers < 1 || n_workers > 64) {
     g_printerr ("--host is builtin, glib or uv, and --workers is 1 to 64\n");
     return 2;
@@ -371,7 +371,7 @@ main (int argc, char **argv)
                  : arguments != NULL ? arguments
                                      : (char **) default_numbers,
       .n_workers = (guint) n_workers,
-      .host = host_name,
+      .host = host->name,
     };
 
     return run_and_report (&job, host);

@@ -186,7 +186,7 @@ run_tasks (TractorGuest *guest, Tick *tick)
   Task *task;
 
   if (run_queue_batch_is_over (queue))
-    tractor__run_queue_begin_batch (queue);
+    run_queue_begin_batch (queue);
   guest->steps_left = guest->steps_per_look - 1;
   task = run_queue_pop (queue);
   tractor__task_run_from_tick (task, tick);

@@ -34,13 +34,9 @@ next_random (guint64 *state)
 }
 
 void
-tractor__run_queue_begin_batch (RunQueue *queue)
+tractor__run_queue_shuffle (RunQueue *queue)
 {
   guint mask = queue->size - 1;
-
-  queue->batch_end = queue->tail;
-  if (queue->shuffle == 0)
-    return;
 
   for (guint n = run_queue_get_length (queue); n > 1; n--) {
     guint i = queue->head + n - 1;

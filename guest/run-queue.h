@@ -56,5 +56,14 @@ run_queue_pop (RunQueue *queue)
 }
 
 G_GNUC_INTERNAL void tractor__run_queue_reserve (RunQueue *queue, guint n_tasks);
-G_GNUC_INTERNAL void tractor__run_queue_begin_batch (RunQueue *queue);
+/* Puts the batch that begins into an order drawn from queue->shuffle. */
+G_GNUC_INTERNAL void tractor__run_queue_shuffle (RunQueue *queue);
 G_GNUC_INTERNAL void tractor__run_queue_clear (RunQueue *queue);
+
+static inline void
+run_queue_begin_batch (RunQueue *queue)
+{
+  queue->batch_end = queue->tail;
+  if (G_UNLIKELY (queue->shuffle != 0))
+    tractor__run_queue_shuffle (queue);
+}

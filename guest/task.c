@@ -52,7 +52,7 @@ next_task (TractorGuest *guest)
     /* A deadline may have passed, and is to be seen before the next batch: ask the tick. */
     if (run_queue_get_length (queue) == 0 || guest->deadlines.length > 0)
       return NULL;
-    tractor__run_queue_begin_batch (queue);
+    run_queue_begin_batch (queue);
   }
   if (run_queue_get_length (queue) > PREFETCH) {
     Task *soon = run_queue_peek (queue, PREFETCH);
