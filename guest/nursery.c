@@ -48,12 +48,62 @@ tractor_nursery_get_scope (TractorNursery *nursery)
   return &nursery->scope;
 }
 
-static gboolean
+static void
 spawn_fails (gpointer data, GDestroyNotify data_free)
 {
   if (data_free != NULL)
     data_free (data);
-  return FALSE;
+}
+
+static void
+link_child (TractorNursery *nursery, Task *child)
+{
+  child->nursery = nursery;
+  child->next_sibling = nursery->first_child;
+  child->link_in_nursery = &nursery->first_child;
+  if (child->next_sibling != NULL)
+    child->next_sibling->link_in_nursery = &child->next_sibling;
+  nursery->first_child = child;
+}
+
+static void
+unlink_child (Task *child)
+{
+  *child->link_in_nursery = child->next_sibling;
+  if (child->next_sibling != NULL)
+    child->next_sibling->link_in_nursery = child->link_in_nursery;
+}
+
+Task *
+tractor__nursery_add (TractorNursery *nursery,
+                      const char *name,
+                      TractorTaskFunc func,
+                      gpointer data,
+                      GDestroyNotify data_free,
+                      GError **error)
+{
+  Task *task;
+
+  if (G_UNLIKELY (nursery->scope.is_left)) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                 "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "");
+    spawn_fails (data, data_free);
+    return NULL;
+  }
+
+  task = tractor__task_new (nursery->scope.guest, &nursery->scope, name, func, data, data_free);
+  if (G_UNLIKELY (task == NULL)) {
+    int saved_errno = errno;
+
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for task '%s': %s",
+                 name != NULL ? name : "", g_strerror (saved_errno));
+    spawn_fails (data, data_free);
+    return NULL;
+  }
+
+  link_child (nursery, task);
+  nursery->n_children++;
+  return task;
 }
 
 gboolean
@@ -64,33 +114,33 @@ tractor_nursery_spawn (TractorNursery *nursery,
                        GDestroyNotify data_free,
                        GError **error)
 {
-  Task *task;
-
   g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
 
-  if (G_UNLIKELY (nursery->scope.is_left)) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                 "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "");
-    return spawn_fails (data, data_free);
-  }
+  return tractor__nursery_add (nursery, name, func, data, data_free, error) != NULL;
+}
 
-  task = tractor__task_new (nursery->scope.guest, &nursery->scope, name, func, data, data_free);
-  if (G_UNLIKELY (task == NULL)) {
-    int saved_errno = errno;
-
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for task '%s': %s",
-                 name != NULL ? name : "", g_strerror (saved_errno));
-    return spawn_fails (data, data_free);
-  }
-
-  task->nursery = nursery;
-  task->next_sibling = nursery->first_child;
-  task->link_in_nursery = &nursery->first_child;
-  if (task->next_sibling != NULL)
-    task->next_sibling->link_in_nursery = &task->next_sibling;
-  nursery->first_child = task;
+void
+tractor__nursery_hold (TractorNursery *nursery)
+{
   nursery->n_children++;
-  return TRUE;
+}
+
+void
+tractor__nursery_release (TractorNursery *nursery)
+{
+  nursery->n_children--;
+  if (nursery->n_children == 0 && nursery->joiner != NULL)
+    task_wake (g_steal_pointer (&nursery->joiner), WAKE_NORMAL);
+}
+
+void
+tractor__nursery_move_child (TractorNursery *to, Task *child)
+{
+  TractorNursery *from = child->nursery;
+
+  unlink_child (child);
+  link_child (to, child);
+  tractor__nursery_release (from); /* its place there is free; the one here was held */
 }
 
 /* @error: (transfer full). @who failed, for the reason of the cancel that follows. */
@@ -121,15 +171,10 @@ add_failure (TractorNursery *nursery, GError *error, const char *who)
 void
 tractor__nursery_child_ended (TractorNursery *nursery, Task *child, GError *error)
 {
-  *child->link_in_nursery = child->next_sibling;
-  if (child->next_sibling != NULL)
-    child->next_sibling->link_in_nursery = child->link_in_nursery;
-  nursery->n_children--;
-
+  unlink_child (child);
   if (G_UNLIKELY (error != NULL))
     add_failure (nursery, error, child->name);
-  if (nursery->n_children == 0 && nursery->joiner != NULL)
-    task_wake (g_steal_pointer (&nursery->joiner), WAKE_NORMAL);
+  tractor__nursery_release (nursery);
 }
 
 static void

@@ -19,6 +19,19 @@ struct _TractorNursery {
   TractorNursery *next_free;
 };
 
+/* Puts a new task into the nursery; NULL, and then the arguments are freed, with CLOSED or LIMIT. */
+G_GNUC_INTERNAL Task *tractor__nursery_add (TractorNursery *nursery,
+                                            const char *name,
+                                            TractorTaskFunc func,
+                                            gpointer data,
+                                            GDestroyNotify data_free,
+                                            GError **error);
+/* Keeps the nursery open for a child that is to move in, until the other is called, or it has. */
+G_GNUC_INTERNAL void tractor__nursery_hold (TractorNursery *nursery);
+G_GNUC_INTERNAL void tractor__nursery_release (TractorNursery *nursery);
+/* @to has been held for it. */
+G_GNUC_INTERNAL void tractor__nursery_move_child (TractorNursery *to, Task *child);
+
 /* @error: (transfer full) (nullable): what the child ended with. */
 G_GNUC_INTERNAL void
 tractor__nursery_child_ended (TractorNursery *nursery, Task *child, GError *error);

@@ -149,6 +149,25 @@ apply_deadline (Scope *scope)
 
 /* --- entering and leaving ---------------------------------------------------------------------- */
 
+Scope *
+tractor__scope_new (TractorGuest *guest)
+{
+  Scope *scope = guest->free_scopes;
+
+  if (scope == NULL)
+    return g_new0 (Scope, 1);
+  guest->free_scopes = scope->next_sibling;
+  memset (scope, 0, sizeof *scope);
+  return scope;
+}
+
+void
+tractor__scope_free (Scope *scope)
+{
+  scope->next_sibling = scope->guest->free_scopes;
+  scope->guest->free_scopes = scope;
+}
+
 void
 tractor__scope_enter (Scope *scope, TractorGuest *guest, Task *owner)
 {
@@ -185,6 +204,15 @@ tractor__scope_leave (Scope *scope)
   tractor__scope_attach_task (parent, scope->owner);
   if (G_UNLIKELY (scope->lost_failures != NULL))
     tractor__task_lose_failures (scope->owner, g_steal_pointer (&scope->lost_failures));
+}
+
+void
+tractor__scope_move (Scope *scope, Scope *parent)
+{
+  /* First all links, then what follows from them: that may wake tasks. */
+  unlink_child (scope);
+  link_child (parent, scope);
+  recompute (scope);
 }
 
 gboolean
@@ -227,13 +255,7 @@ tractor_cancel_scope_open (gint64 deadline)
 
   g_return_val_if_fail (task_get_suspendable (NULL) != NULL, NULL);
 
-  scope = guest->free_scopes;
-  if (scope != NULL) {
-    guest->free_scopes = scope->next_sibling;
-    memset (scope, 0, sizeof *scope);
-  } else {
-    scope = g_new0 (Scope, 1);
-  }
+  scope = tractor__scope_new (guest);
   tractor__scope_enter (scope, guest, guest->current);
   if (deadline != TRACTOR_NO_DEADLINE)
     tractor_cancel_scope_set_deadline (scope, deadline);
@@ -310,13 +332,10 @@ tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
 void
 tractor_cancel_scope_close (TractorCancelScope *scope)
 {
-  TractorGuest *guest;
-
   if (scope == NULL)
     return;
 
   g_return_if_fail (!scope->is_nursery);
-  guest = scope->guest;
   if (!scope->is_left) {
     if (!tractor__task_close_inside (scope->owner, scope, NULL))
       return;
@@ -324,6 +343,5 @@ tractor_cancel_scope_close (TractorCancelScope *scope)
   } else {
     tractor__task_forget_abandoned (scope->owner, scope);
   }
-  scope->next_sibling = guest->free_scopes;
-  guest->free_scopes = scope;
+  tractor__scope_free (scope);
 }

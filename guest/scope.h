@@ -39,10 +39,15 @@ struct _TractorCancelScope {
   char reason[SCOPE_REASON_BYTES]; /* of cancel_called */
 };
 
+/* Memory for a scope, from the guest's store and back. */
+G_GNUC_INTERNAL Scope *tractor__scope_new (TractorGuest *guest);
+G_GNUC_INTERNAL void tractor__scope_free (Scope *scope);
 /* Enters @scope (zeroed memory) below the running task's innermost one, or below nothing. */
 G_GNUC_INTERNAL void tractor__scope_enter (Scope *scope, TractorGuest *guest, Task *owner);
 /* Takes it out of the tree; its tasks and scopes go to the parent. The owner is back in it. */
 G_GNUC_INTERNAL void tractor__scope_leave (Scope *scope);
+/* Moves an entered scope, with all inside it, below another one. */
+G_GNUC_INTERNAL void tractor__scope_move (Scope *scope, Scope *parent);
 /* Whether a CANCELLED that arrives at the scope's end is its own, and may be taken away (A46). */
 G_GNUC_INTERNAL gboolean tractor__scope_may_absorb (Scope *scope);
 

@@ -335,12 +335,10 @@ free_abandoned (Task *task)
   for (GSList *link = task->abandoned; link != NULL; link = link->next) {
     Scope *scope = link->data;
 
-    if (scope->is_nursery) {
+    if (scope->is_nursery)
       tractor__nursery_free ((TractorNursery *) scope);
-    } else {
-      scope->next_sibling = task->guest->free_scopes;
-      task->guest->free_scopes = scope;
-    }
+    else
+      tractor__scope_free (scope);
   }
   g_clear_pointer (&task->abandoned, g_slist_free);
 }

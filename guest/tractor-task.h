@@ -19,6 +19,7 @@ G_BEGIN_DECLS
 typedef struct _TractorCancelScope TractorCancelScope;
 typedef struct _TractorNursery TractorNursery;
 typedef struct _TractorFdWatch TractorFdWatch;
+typedef struct _TractorTaskStatus TractorTaskStatus;
 
 /**
  * TractorTaskFunc:
@@ -275,6 +276,54 @@ TRACTOR_API gboolean tractor_nursery_spawn (TractorNursery *nursery,
                                             gpointer data,
                                             GDestroyNotify data_free,
                                             GError **error);
+
+/**
+ * TractorStartFunc:
+ * @status: (nullable): for tractor_task_started(), which is to be called once; NULL if nobody waits
+ *   for that
+ * @error: never NULL
+ *
+ * A task's body, for tractor_nursery_start().
+ */
+typedef gboolean (*TractorStartFunc) (TractorTaskStatus *status, gpointer data, GError **error);
+
+/**
+ * tractor_nursery_start:
+ * @name: (nullable): as for tractor_nursery_spawn()
+ * @data_free: (nullable): as for tractor_nursery_spawn()
+ * @ret_value: (out) (optional): what the task passed to tractor_task_started()
+ *
+ * Starts a task and waits until it says that it is ready. Until then the task lives under the
+ * calling one, with its cancel scopes; afterwards it has moved, with all that it has opened, into
+ * @nursery, which stays open meanwhile.
+ *
+ * Returns: TRUE; or FALSE with @error set to what the task failed with before it was ready, as it
+ *   is; to MISUSE if it ended without being ready; to CANCELLED, and then the task is over too; or
+ *   as by tractor_nursery_spawn().
+ * Suspends: yes, a checkpoint. Thread: guest, in any task.
+ */
+TRACTOR_API gboolean tractor_nursery_start (TractorNursery *nursery,
+                                            const char *name,
+                                            TractorStartFunc func,
+                                            gpointer data,
+                                            GDestroyNotify data_free,
+                                            gpointer *ret_value,
+                                            GError **error);
+
+/**
+ * tractor_task_started:
+ * @status: (nullable): NULL does nothing
+ * @value: for whoever waits in tractor_nursery_start()
+ *
+ * Says that the calling task is ready. If whoever waits for that has been cancelled meanwhile, the
+ * task stays where it is, and hears of the cancel at its next checkpoint.
+ *
+ * Returns: TRUE; or FALSE with @error set to MISUSE if it has been called before.
+ * Suspends: no. Thread: guest, in the task that was started.
+ */
+TRACTOR_API gboolean tractor_task_started (TractorTaskStatus *status,
+                                           gpointer value,
+                                           GError **error);
 
 /**
  * tractor_nursery_get_scope:

@@ -1,0 +1,312 @@
+/* test-start.c - tasks that say when they are ready, and move into their nursery then. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "harness.h"
+#include "tractor-sync.h"
+
+#define MSEC G_GINT64_CONSTANT (1000)
+
+typedef struct {
+  gboolean is_cancelled;
+  gboolean is_over;
+  TractorEvent *go_on;
+} Story;
+
+static gboolean
+be_ready_and_stay (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  Story *story = data;
+
+  if (!tractor_sleep_until (tractor_now () + MSEC, error) ||
+      !tractor_task_started (status, GINT_TO_POINTER (42), error))
+    return FALSE;
+  story->is_cancelled = !tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  story->is_over = TRUE;
+  return FALSE;
+}
+
+static gboolean
+test_value_and_move (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = { 0 };
+  gpointer value = NULL;
+
+  {
+    /* A scope around the start has no effect on the task once it has moved. */
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+    g_assert_true (
+        tractor_nursery_start (nursery, "server", be_ready_and_stay, &story, NULL, &value, error));
+    g_assert_cmpint (GPOINTER_TO_INT (value), ==, 42);
+    tractor_cancel_scope_cancel (scope, NULL);
+  }
+  g_assert_true (tractor_sleep_until (tractor_now () + MSEC, error));
+  g_assert_false (story.is_over);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (story.is_cancelled);
+  return TRUE;
+}
+
+static gboolean
+fail_early (G_GNUC_UNUSED TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "cannot start");
+  return FALSE;
+}
+
+static gboolean
+end_early (G_GNUC_UNUSED TractorTaskStatus *status,
+           G_GNUC_UNUSED gpointer data,
+           G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+test_failure_before_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_false (tractor_nursery_start (nursery, "s", fail_early, NULL, NULL, NULL, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT); /* as it is, in no group */
+  return tractor_nursery_join (nursery, error);                    /* and not the nursery's */
+}
+
+static gboolean
+test_end_before_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_false (tractor_nursery_start (nursery, "s", end_early, NULL, NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+fail_late (TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_true (tractor_task_started (status, NULL, error));
+  return fail_early (NULL, NULL, error);
+}
+
+static gboolean
+test_failure_after_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_true (tractor_nursery_start (nursery, "s", fail_late, NULL, NULL, NULL, error));
+  g_assert_false (tractor_nursery_join (nursery, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_GROUP);
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+be_ready_twice (TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_true (tractor_task_started (status, NULL, error));
+  if (!tractor_checkpoint (error))
+    return FALSE;
+  g_assert_false (tractor_task_started (status, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
+static gboolean
+test_ready_twice (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_true (tractor_nursery_start (nursery, "s", be_ready_twice, NULL, NULL, NULL, error));
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+be_ready_when_told (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  Story *story = data;
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  if (!tractor_event_wait (story->go_on, error))
+    return FALSE;
+  g_clear_pointer (&shield, tractor_cancel_scope_close);
+  g_assert_true (tractor_task_started (status, NULL, error)); /* does nothing: too late */
+  story->is_cancelled = !tractor_checkpoint (error);
+  story->is_over = TRUE;
+  return FALSE;
+}
+
+static gboolean
+set_event_soon (gpointer data, GError **error)
+{
+  if (!tractor_sleep_until (tractor_now () + 5 * MSEC, error))
+    return FALSE;
+  tractor_event_set (data);
+  return TRUE;
+}
+
+static gboolean
+test_cancelled_start (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = { .go_on = event };
+
+  tractor_nursery_spawn (nursery, "setter", set_event_soon, event, NULL, error);
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+
+    g_assert_false (
+        tractor_nursery_start (nursery, "s", be_ready_when_told, &story, NULL, NULL, error));
+    g_assert_true (story.is_over); /* its end has been waited for */
+    g_assert_true (story.is_cancelled);
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  return tractor_nursery_join (nursery, error);
+}
+
+typedef struct {
+  TractorNursery *nursery;
+  Story *story;
+} Starter;
+
+static gboolean
+start_in_foreign_nursery (gpointer data, GError **error)
+{
+  Starter *starter = data;
+
+  return tractor_nursery_start (starter->nursery, "late", be_ready_and_stay, starter->story, NULL,
+                                NULL, error);
+}
+
+static gboolean
+test_pending_start_keeps_nursery_open (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) starters = tractor_nursery_open ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = NULL;
+  Story story = { 0 };
+  Starter starter = { nursery, &story };
+
+  tractor_nursery_spawn (starters, "starter", start_in_foreign_nursery, &starter, NULL, error);
+  g_assert_true (tractor_checkpoint (error)); /* the start is pending now */
+  tractor_cancel_scope_set_deadline (tractor_nursery_get_scope (nursery),
+                                     tractor_now () + 10 * MSEC);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (story.is_cancelled); /* it was let in, and was waited for */
+  return tractor_nursery_join (starters, error);
+}
+
+static gboolean
+move_while_target_cancelled (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  TractorNursery *nursery = data;
+
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_checkpoint (error)); /* not yet ours */
+  g_assert_true (tractor_task_started (status, NULL, error));
+  g_assert_false (tractor_checkpoint (error)); /* but now */
+  return FALSE;
+}
+
+static gboolean
+start_mover (gpointer data, GError **error)
+{
+  return tractor_nursery_start (data, "mover", move_while_target_cancelled, data, NULL, NULL,
+                                error);
+}
+
+static gboolean
+test_moved_into_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) starters = tractor_nursery_open ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (starters, "starter", start_mover, nursery, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  g_assert_true (tractor_nursery_join (nursery, error));
+  return tractor_nursery_join (starters, error);
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* With a nursery of its own, and a task in it: they come along. */
+static gboolean
+be_ready_with_family (TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) family = tractor_nursery_open ();
+
+  tractor_nursery_spawn (family, "child", sleep_forever, NULL, NULL, error);
+  if (tractor_checkpoint (error))
+    tractor_task_started (status, NULL, error);
+  return tractor_nursery_join (family, error);
+}
+
+static gboolean
+test_family_moves_too (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  g_assert_true (
+      tractor_nursery_start (nursery, "parent", be_ready_with_family, NULL, NULL, NULL, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+ready_once (TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_task_started (status, NULL, error);
+}
+
+static gboolean
+test_without_status (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return ready_once (NULL, NULL, error);
+}
+
+static void
+count_free (gpointer data)
+{
+  ++*(guint *) data;
+}
+
+static gboolean
+test_closed_nursery (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  guint n_freed = 0;
+
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_false (
+      tractor_nursery_start (nursery, "late", ready_once, &n_freed, count_free, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  g_assert_cmpuint (n_freed, ==, 1);
+  return TRUE;
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add_task ("/guest/start/A26-value-and-move", test_value_and_move);
+  harness_add_task ("/guest/start/A26-family-moves-too", test_family_moves_too);
+  harness_add_task ("/guest/start/A27-failure-before-ready", test_failure_before_ready);
+  harness_add_task ("/guest/start/A27-failure-after-ready", test_failure_after_ready);
+  harness_add_task ("/guest/start/A28-end-before-ready", test_end_before_ready);
+  harness_add_task ("/guest/start/A29-ready-twice", test_ready_twice);
+  harness_add_task ("/guest/start/A30-cancelled-start", test_cancelled_start);
+  harness_add_task ("/guest/start/A31-pending-start-keeps-nursery-open",
+                    test_pending_start_keeps_nursery_open);
+  harness_add_task ("/guest/start/A31-closed-nursery", test_closed_nursery);
+  harness_add_task ("/guest/start/A32-moved-into-cancelled", test_moved_into_cancelled);
+  harness_add_task ("/guest/start/A33-without-status", test_without_status);
+  return harness_run ();
+}
