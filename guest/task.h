@@ -10,6 +10,7 @@
 #include "scope.h"
 #include "stack.h"
 #include "switch.h"
+#include "tractor-sync.h"
 #include "tractor-task.h"
 
 #define TASK_NAME_BYTES 32
@@ -56,6 +57,7 @@ struct _Task {
   GDestroyNotify data_free;
 
   GPtrArray *lost_failures; /* (nullable): that no scope of its own will give out */
+  TractorLock *held_locks;  /* (nullable): the newest; linked by the locks */
   GSList *abandoned;        /* scopes and nurseries that an outer one's closing closed */
   Stack *stack;
   char name[TASK_NAME_BYTES];

@@ -48,7 +48,8 @@ tree_is_whole () {
 primes_are_the_same () {
   local host
   for host in builtin glib uv; do
-    "$examples/primes" --host $host 17 18 19 112272535095293 x >"$work/$host"
+    # Which worker takes which number is chance.
+    "$examples/primes" --host $host 17 18 19 112272535095293 x | sed 's/worker-[0-9]*/worker/' >"$work/$host"
   done
   cat "$work/builtin"
   cmp "$work/builtin" "$work/glib" && cmp "$work/builtin" "$work/uv" &&
