@@ -23,6 +23,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "fork.h"
 #include "guest.h"
 #include "task.h"
 
@@ -127,7 +128,8 @@ forget (Poller *poller, int fd, Interest *interest)
 {
   int saved_errno = errno;
 
-  if (interest->serial != 0)
+  /* In a forked copy it would be taken away from the original. */
+  if (interest->serial != 0 && poller->fork_generation == tractor__fork_generation)
     epoll_ctl (poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
   interest->serial = 0;
   errno = saved_errno;

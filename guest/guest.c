@@ -143,7 +143,7 @@ may_tick (TractorGuest *guest)
     guest->was_misused = TRUE; /* said once: a loop that moved to another thread would go on */
     return FALSE;
   }
-  if (guest->finished)
+  if (guest->finished || guest_is_forked (guest))
     return FALSE;
   if (guest->tick != NULL && host_depth (guest) <= guest->tick->depth) {
     guest->tick_again = TRUE;
@@ -312,7 +312,7 @@ tractor_guest_is_due (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, FALSE);
 
-  if (guest->finished || guest->thread != g_thread_self ())
+  if (guest->finished || guest->thread != g_thread_self () || guest_is_forked (guest))
     return FALSE;
   /* Inside a tick nobody has told the timer yet of what the tick has set. */
   if (guest->tick != NULL && guest->ops->now == NULL)
@@ -349,6 +349,8 @@ tractor_guest_run_soon (TractorGuest *guest, TractorSoonFunc func, gpointer data
 
   g_return_val_if_fail (guest != NULL && func != NULL, FALSE);
 
+  if (guest_is_forked (guest))
+    return FALSE;
   tractor__entry_queue_enter (&guest->entries);
   result = tractor__entry_queue_push (&guest->entries, func, data);
   if (result == ENTRY_ADDED_FIRST)
@@ -434,6 +436,11 @@ tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error)
 
   if (guest->finished)
     return TRUE;
+  if (guest_is_forked (guest)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_FORKED,
+                         "This guest belongs to the process that this one is a copy of");
+    return FALSE;
+  }
   if (guest->tick != NULL) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "A guest cannot be shut down from inside its own tick");
@@ -489,10 +496,11 @@ tractor_guest_free (TractorGuest *guest)
   if (!guest->finished) {
     g_autofree char *names = name_tasks (guest);
 
-    if (guest->has_ticked)
+    if (guest->has_ticked && !guest_is_forked (guest))
       g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
     guest->finished = TRUE;
-    tractor__entry_queue_close (&guest->entries); /* while what they may touch is there */
+    if (!guest_is_forked (guest))
+      tractor__entry_queue_close (&guest->entries); /* while what they may touch is there */
     drop_all (guest);
   }
   tractor__entry_queue_wait_for_leavers (&guest->entries);

@@ -8,6 +8,7 @@
 
 #include "deadline.h"
 #include "entry.h"
+#include "fork.h"
 #include "poller.h"
 #include "run-queue.h"
 #include "scope.h"
@@ -75,6 +76,13 @@ guest_now (TractorGuest *guest)
 {
   return G_UNLIKELY (guest->ops->now != NULL) ? guest->ops->now (guest->host)
                                               : g_get_monotonic_time ();
+}
+
+/* Whether we are in a copy of the process that it belongs to. */
+static inline gboolean
+guest_is_forked (const TractorGuest *guest)
+{
+  return G_UNLIKELY (guest->poller.fork_generation != tractor__fork_generation);
 }
 
 /* @error: (transfer full) (nullable): what the main task ended with. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fd-wait.h"
+#include "fork.h"
 
 #define MAX_SLEEP_USEC (G_GINT64_CONSTANT (24) * 3600 * G_USEC_PER_SEC)
 
@@ -57,6 +58,8 @@ add_own (Poller *poller, int fd, guint32 serial)
 gboolean
 tractor__poller_init (Poller *poller, GError **error)
 {
+  tractor__fork_watch ();
+  poller->fork_generation = tractor__fork_generation;
   poller->timer_fd = -1;
   poller->timer_armed = G_MAXINT64;
   poller->serial = SERIAL_FIRST_FREE;

@@ -22,6 +22,7 @@ enum {
 };
 
 typedef struct {
+  guint fork_generation; /* that it belongs to */
   int epoll_fd;
   int wake_fd;        /* an eventfd, for other threads and signal handlers */
   int timer_fd;       /* -1 until a host polls epoll_fd by itself */

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "lock.h"
@@ -147,7 +148,10 @@ tractor__task_set_not_suspendable (GError **error)
 
   if (error == NULL)
     return; /* only asked */
-  if (guest == NULL || guest->current == NULL)
+  if (guest != NULL && guest_is_forked (guest))
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_FORKED,
+                         "This is a forked copy of the process, in which tasks cannot go on");
+  else if (guest == NULL || guest->current == NULL)
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "This can only be called from inside a task");
   else
@@ -398,6 +402,12 @@ task_main (void *arg)
 
   context_arrived (&task->context, guest->left);
   ok = task->func (task->data, &error);
+  if (guest_is_forked (guest)) {
+    /* There is nothing to return to: the others are the original's. */
+    g_critical ("Task '%s' returned in a forked copy of the process; it has to call _exit()",
+                task->name);
+    _exit (70);
+  }
   if (G_UNLIKELY (!ok != (error != NULL)))
     error = correct_outcome (task, error);
 

@@ -109,7 +109,7 @@ task_get_suspendable (GError **error)
   TractorGuest *guest = tractor__current_guest;
 
   if (G_LIKELY (
-          guest != NULL && guest->current != NULL &&
+          guest != NULL && guest->current != NULL && !guest_is_forked (guest) &&
           (guest->ops->depth == NULL || guest->ops->depth (guest->host) == guest->tick->depth)))
     return guest->current;
   tractor__task_set_not_suspendable (error);

@@ -161,7 +161,8 @@ TRACTOR_API gboolean tractor_guest_shutdown (TractorGuest *guest, gint64 deadlin
  *
  * Frees a guest that is done. One that is not is reported with g_critical() and the names of its
  * tasks, which are dropped without running again: their arguments are freed, but what they hold
- * on their stacks is not.
+ * on their stacks is not. In a forked copy of the process this is the only call that may be made,
+ * outside any task: it is quiet, and harms the original in nothing.
  *
  * Suspends: no. Thread: guest.
  */

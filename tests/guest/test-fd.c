@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -364,6 +365,61 @@ test_old_waiter_of_number (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* A copy that forgets a descriptor does not take it away from the original. */
+static gboolean
+test_forked_copy (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int ends[2];
+  int status;
+  pid_t pid;
+
+  make_pair (ends);
+  tractor_nursery_spawn (nursery, "reader", wait_readable, GINT_TO_POINTER (ends[0]), NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  pid = fork ();
+  if (pid == 0) {
+    gboolean forked = !tractor_checkpoint (error) &&
+                      g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_FORKED);
+
+    tractor_notify_closing (ends[0]);
+    _exit (forked ? 0 : 1);
+  }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+  g_assert_true (write_byte (GINT_TO_POINTER (ends[1]), error));
+  g_assert_true (tractor_nursery_join (nursery, error)); /* it still hears */
+  close_pair (ends);
+  return TRUE;
+}
+
+static gboolean
+return_in_copy (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0) {
+    g_log_set_always_fatal (G_LOG_FATAL_MASK);
+    g_log_set_writer_func (g_log_writer_journald, NULL, NULL); /* not among the test's words */
+    return TRUE;
+  }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 70);
+  return TRUE;
+}
+
+/* A copy that returns from its task ends there, and not as a second tree of tasks. */
+static gboolean
+test_return_in_copy (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "forker", return_in_copy, NULL, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_one_watch_only (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -402,6 +458,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/fd-watch/A44-edge-survives-cancel", test_watch_edge_survives_cancel);
   harness_add_task ("/guest/fd-watch/before-connect", test_watch_before_connect);
   harness_add_task ("/guest/fd-watch/A98-notified-of-closing", test_watch_notified_of_closing);
+  harness_add_task ("/guest/fork/B54-forked-copy", test_forked_copy);
+  harness_add_task ("/guest/fork/B55-return-in-copy", test_return_in_copy);
   harness_add_task ("/guest/fd-watch/one-only", test_one_watch_only);
   return harness_run ();
 }
