@@ -302,6 +302,8 @@ tractor_guest_tick (TractorGuest *guest)
     tick_end (guest, &tick, yielded);
   }
   tractor__current_guest = outer_guest;
+  if (guest->tick == NULL)
+    tractor__host_calls_run (guest);
   errno = saved_errno;
   if (ended)
     finish (guest);

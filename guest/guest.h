@@ -9,6 +9,7 @@
 #include "deadline.h"
 #include "entry.h"
 #include "fork.h"
+#include "host-call.h"
 #include "poller.h"
 #include "run-queue.h"
 #include "scope.h"
@@ -50,7 +51,8 @@ struct _TractorGuest {
   gint64 looked_at;        /* when somebody last looked at the clock */
   gint64 polled_at;        /* and at the kernel */
 
-  Scope root; /* around the main task */
+  HostCall *host_calls; /* the oldest first */
+  Scope root;           /* around the main task */
   GHashTable *locals;
   Scope *free_scopes;             /* linked by next_sibling */
   TractorNursery *free_nurseries; /* linked by next_free */

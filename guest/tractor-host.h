@@ -169,6 +169,19 @@ TRACTOR_API gboolean tractor_guest_shutdown (TractorGuest *guest, gint64 deadlin
 TRACTOR_API void tractor_guest_free (TractorGuest *guest);
 
 /**
+ * tractor_run_in_host:
+ * @func: called on the host's own stack, outside any tick and any task
+ *
+ * For code that a task must not run itself: what needs a deep stack (drivers, codecs, printing), or
+ * runs a nested loop of the host (a modal dialog), in which all tasks then go on.
+ *
+ * Returns: TRUE when @func has returned; or FALSE with @error set to CANCELLED, and then it has not
+ *   been called.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_run_in_host (TractorSoonFunc func, gpointer data, GError **error);
+
+/**
  * tractor_guest_get_current:
  *
  * Returns: (transfer none) (nullable): the guest that is in a tick, or in tractor_guest_wait(), on

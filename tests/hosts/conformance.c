@@ -149,6 +149,52 @@ sleep_forever (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static void
+note_where (gpointer data)
+{
+  Story *story = data;
+  guint8 deep[1024 * 1024]; /* more than a task's stack has */
+
+  memset (deep, 1, sizeof deep);
+  story->n += deep[story->n];
+  story->called = !tractor_in_task () && tractor_task_get_name () == NULL &&
+                  tractor_guest_get_current () == NULL;
+}
+
+static gboolean
+call_host_twice (gpointer data, GError **error)
+{
+  return tractor_run_in_host (note_where, data, error) &&
+         tractor_run_in_host (note_where, data, error);
+}
+
+static gboolean
+test_run_in_host (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = { 0 };
+
+  for (int i = 0; i < 3; i++)
+    tractor_nursery_spawn (nursery, "caller", call_host_twice, &story, NULL, error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (story.called);
+  g_assert_cmpuint (story.n, ==, 6);
+  return TRUE;
+}
+
+static gboolean
+test_run_in_host_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = { 0 };
+
+  tractor_nursery_spawn (nursery, "caller", call_host_twice, &story, NULL, error);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_false (story.called);
+  return TRUE;
+}
+
+static void
 cancel_guest (gpointer data)
 {
   tractor_guest_cancel (data, "the host wants it");
@@ -1142,6 +1188,40 @@ test_glib_nested_in_soon_callback (void)
 }
 
 static void
+iterate_in_host_call (gpointer data)
+{
+  Nested *nested = data;
+
+  while (nested->n_steps < 25)
+    g_main_context_iteration (nested->context, TRUE);
+  nested->refused = TRUE;
+}
+
+static gboolean
+nest_in_host_call (gpointer data, GError **error)
+{
+  Nested *nested = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  nested->context = g_main_context_get_thread_default ();
+  tractor_nursery_spawn (nursery, "other", count_steps, nested, NULL, error);
+  g_assert_true (tractor_run_in_host (iterate_in_host_call, nested, error));
+  g_assert_true (nested->refused);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* A dialog in its sanctioned place: all tasks go on meanwhile. */
+static void
+test_glib_nested_in_host_call (void)
+{
+  Nested nested = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_glib_run (nest_in_host_call, &nested, &error));
+  g_assert_no_error (error);
+}
+
+static void
 test_glib_source_destroyed (void)
 {
   GMainLoop *loop = glib_new ();
@@ -1205,6 +1285,8 @@ main (int argc, char **argv)
   harness_add_task ("/hosts/B40-woken-by-a-thread", test_woken_by_a_thread);
   harness_add_task ("/hosts/B40-wakeup-storm", test_wakeup_storm);
   harness_add ("/hosts/cancelled-by-host", test_cancelled_by_host);
+  harness_add_task ("/hosts/B31-run-in-host", test_run_in_host);
+  harness_add_task ("/hosts/B31-run-in-host-cancelled", test_run_in_host_cancelled);
   harness_add_task ("/hosts/B10-tick-inside-tick", test_tick_inside_tick);
   harness_add_task ("/hosts/B16-errno-around-tick", test_errno_around_tick);
   harness_add_task ("/hosts/A76-spinning-starves-nobody", test_spinning_starves_nobody);
@@ -1231,6 +1313,7 @@ main (int argc, char **argv)
   harness_add ("/hosts/glib/B28-nested-join", test_glib_nested_join);
   harness_add ("/hosts/glib/B6-nested-in-soon-callback", test_glib_nested_in_soon_callback);
   harness_add ("/hosts/uv/cancelled-after-the-last-tick", test_uv_cancelled_after_last_tick);
+  harness_add ("/hosts/glib/B31-nested-in-host-call", test_glib_nested_in_host_call);
   harness_add ("/hosts/glib/B24-source-destroyed", test_glib_source_destroyed);
   harness_add ("/hosts/uv/B25-loop-close-while-alive", test_uv_loop_close_while_alive);
   return harness_run ();
