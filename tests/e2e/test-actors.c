@@ -308,6 +308,7 @@ test_start_call_cancel (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_true (g_variant_lookup (answer, "uuid", "&s", &uuid));
   g_assert_true (g_variant_lookup (answer, "pid", "x", &pid));
   g_assert_cmpstr (name, ==, "worker");
+  g_assert_cmpstr (name, ==, tractor_portal_get_name (portal));
   g_assert_cmpstr (uuid, ==, tractor_portal_get_uuid (portal));
   g_assert_cmpint (pid, ==, tractor_portal_get_pid (portal));
   g_assert_cmpint (pid, !=, getpid ());

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -908,6 +909,74 @@ test_loops_in_threads (void)
     g_thread_join (threads[i]);
 }
 
+/* === the contract itself ================================================================================= */
+
+/* All that a host needs to do, by hand: poll one descriptor, and tick. */
+typedef struct {
+  gboolean is_scheduled;
+  gboolean is_done;
+} BareHost;
+
+static void
+bare_schedule (gpointer data, G_GNUC_UNUSED gboolean yielded)
+{
+  BareHost *host = data;
+
+  host->is_scheduled = TRUE;
+}
+
+static void
+bare_done (const GError *error, gpointer data)
+{
+  BareHost *host = data;
+
+  g_assert_no_error (error);
+  host->is_done = TRUE;
+}
+
+static gboolean
+do_a_bit_of_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int ends[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  tractor_nursery_spawn (nursery, "sleeper", sleep_30_msec, NULL, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  g_assert_cmpint (write (ends[1], "x", 1), ==, 1);
+  g_assert_true (tractor_wait_fd (ends[0], G_IO_IN, NULL, error));
+  tractor_notify_closing (ends[0]);
+  close (ends[0]);
+  close (ends[1]);
+  return tractor_nursery_join (nursery, error);
+}
+
+static void
+test_bare_host (void)
+{
+  static const TractorHostOps ops = { .version = TRACTOR_HOST_VERSION, .schedule = bare_schedule };
+  BareHost host = { 0 };
+  g_autoptr (GError) error = NULL;
+  TractorGuest *guest =
+      tractor_guest_new (&ops, &host, do_a_bit_of_all, NULL, bare_done, &host, &error);
+  struct pollfd pollfd = { .fd = tractor_guest_get_fd (guest), .events = POLLIN };
+
+  g_assert_no_error (error);
+  g_assert_true (host.is_scheduled); /* the first tick is asked for at once */
+  g_assert_true (tractor_guest_is_due (guest));
+  while (!host.is_done) {
+    g_assert_cmpint (host.is_scheduled, ==, tractor_guest_is_due (guest));
+    if (!host.is_scheduled)
+      g_assert_cmpint (poll (&pollfd, 1, 5000), ==, 1);
+    host.is_scheduled = FALSE;
+    tractor_guest_tick (guest);
+  }
+  g_assert_cmpint (tractor_guest_get_deadline (guest), ==, TRACTOR_NO_DEADLINE);
+  tractor_guest_tick (guest); /* one too many is harmless */
+  tractor_guest_wait (guest, TRACTOR_NO_DEADLINE);
+  tractor_guest_free (guest);
+}
+
 /* === GLib only ========================================================================================= */
 
 static gboolean
@@ -1294,6 +1363,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/hosts/B6-idle-uses-no-processor", test_idle_uses_no_processor);
   harness_add ("/hosts/A77-shuffle", test_shuffle);
   harness_add ("/hosts/A81-virtual-clock", test_virtual_clock);
+  harness_add ("/hosts/B2-bare-host", test_bare_host);
   harness_add ("/hosts/B9-nothing-runs-in-attach", test_nothing_runs_in_attach);
   harness_add ("/hosts/B17-done-gets-the-error", test_done_gets_the_error);
   harness_add ("/hosts/B17-started-again-from-done", test_started_again_from_done);

@@ -1,0 +1,108 @@
+/* test-error.c - what an error carries besides its words. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "harness.h"
+#include "tractor-error.h"
+
+static GError *
+new_group (GError *first, GError *second)
+{
+  GPtrArray *failures = g_ptr_array_new ();
+
+  g_ptr_array_add (failures, first);
+  if (second != NULL)
+    g_ptr_array_add (failures, second);
+  return tractor_error_new_group (failures);
+}
+
+static GError *
+new_noent (void)
+{
+  return g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOENT, "not there");
+}
+
+static GError *
+new_remote (void)
+{
+  const char *relays[] = { "leaf@1", "middle@2", NULL };
+
+  return tractor_error_new_remote (TRACTOR_ERROR_REMOTE,
+                                   &(TractorRemoteError){
+                                       .domain = "g-file-error-quark",
+                                       .code = G_FILE_ERROR_NOSPC,
+                                       .type_name = "OSError",
+                                       .origin = "leaf@1",
+                                       .relays = relays,
+                                       .backtrace = "in f()\nin g()",
+                                   },
+                                   "boss@3", "actor 'leaf': full");
+}
+
+static void
+test_matches_through_boxes (void)
+{
+  g_autoptr (GError) error = new_group (new_noent (), new_group (new_remote (), NULL));
+
+  g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_GROUP);
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_true (tractor_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE));
+  g_assert_false (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_PERM));
+  g_assert_false (tractor_error_matches (NULL, G_FILE_ERROR, G_FILE_ERROR_PERM));
+}
+
+static void
+test_copies_share_what_is_known (void)
+{
+  g_autoptr (GError) error = new_remote ();
+  g_autoptr (GError) copy = g_error_copy (error);
+  const TractorRemoteError *remote = tractor_error_get_remote (copy);
+
+  g_clear_error (&error);
+  g_assert_cmpstr (remote->origin, ==, "leaf@1");
+  g_assert_cmpstr (remote->relays[1], ==, "middle@2");
+  g_assert_cmpstr (tractor_error_get_canceller (copy), ==, "boss@3");
+}
+
+static void
+test_others_have_nothing (void)
+{
+  g_autoptr (GError) error = new_noent ();
+
+  g_assert_null (tractor_error_get_children (error));
+  g_assert_null (tractor_error_get_remote (error));
+  g_assert_null (tractor_error_get_canceller (error));
+}
+
+static void
+test_description (void)
+{
+  g_autoptr (GError) error = new_group (new_noent (), new_remote ());
+  g_autoptr (GError) single = new_group (new_noent (), NULL);
+  g_autofree char *text = tractor_error_describe (error);
+  g_autofree char *single_text = tractor_error_describe (single);
+
+  g_assert_cmpstr (text, ==,
+                   "2 failures:\n"
+                   "- not there\n"
+                   "- actor 'leaf': full\n"
+                   "    failed first in leaf@1, as OSError\n"
+                   "    came by way of leaf@1 -> middle@2\n"
+                   "    cancelled by boss@3\n"
+                   "      in f()\n"
+                   "      in g()");
+  g_assert_cmpstr (single_text, ==, "not there");
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add ("/guest/error/A25-matches-through-boxes", test_matches_through_boxes);
+  harness_add ("/guest/error/copies-share-what-is-known", test_copies_share_what_is_known);
+  harness_add ("/guest/error/others-have-nothing", test_others_have_nothing);
+  harness_add ("/guest/error/description", test_description);
+  return harness_run ();
+}
