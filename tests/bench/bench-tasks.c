@@ -192,7 +192,7 @@ measure_spawn_and_join_1000 (G_GNUC_UNUSED gconstpointer data)
 
 static const Checkpoints two = { 2, 2000000, 0 };
 static const Checkpoints thousand = { 1000, 4000, 0 };
-static const Checkpoints hundred_thousand = { 100000, 40, 0 };
+static const Checkpoints hundred_thousand = { 100000, 400, 0 };
 
 const BenchRow bench_task_rows[] = {
   { "switch there and back", BENCH_NSEC, "asm, indirect jump", 1.3, TRUE, 11, measure_switch,
