@@ -7,7 +7,7 @@
  * item moves in at once. Newcomers cannot push in.
  *
  * An item has one owner at any time: the caller until a send succeeds, then the channel, then who
- * receives it. The channel itself goes when both ends are closed. */
+ * receives it. The channel itself goes when all ends are closed. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "parking-lot.h"
@@ -17,26 +17,53 @@ typedef struct _Channel Channel;
 
 struct _TractorSender {
   Channel *channel;
-  gboolean is_open;
 };
 
 struct _TractorReceiver {
   Channel *channel;
-  gboolean is_open;
 };
 
+/* A task in one of the lines; on its stack. */
+typedef struct {
+  Parked parked;     /* first */
+  gconstpointer end; /* the sender or receiver that it waits at */
+} Wait;
+
 struct _Channel {
-  TractorSender sender;
-  TractorReceiver receiver;
-  ParkingLot senders;   /* each with its item */
-  ParkingLot receivers; /* each with room for one */
+  guint n_senders; /* open ones */
+  guint n_receivers;
+  ParkingLot sending;   /* each with its item */
+  ParkingLot receiving; /* each with room for one */
   GDestroyNotify item_free;
-  gboolean is_draining; /* items are being freed, which may close the sender */
+  gboolean is_draining; /* items are being freed, which may close a sender */
   guint capacity;
   guint length;
+  guint peak;
   guint first;
   gpointer items[];
 };
+
+/* --- ends ---------------------------------------------------------------------------------------- */
+
+static TractorSender *
+sender_new (Channel *channel)
+{
+  TractorSender *sender = g_new (TractorSender, 1);
+
+  sender->channel = channel;
+  channel->n_senders++;
+  return sender;
+}
+
+static TractorReceiver *
+receiver_new (Channel *channel)
+{
+  TractorReceiver *receiver = g_new (TractorReceiver, 1);
+
+  receiver->channel = channel;
+  channel->n_receivers++;
+  return receiver;
+}
 
 void
 tractor_channel_open (guint capacity,
@@ -48,11 +75,27 @@ tractor_channel_open (guint capacity,
 
   channel->capacity = capacity;
   channel->item_free = item_free;
-  channel->sender = (TractorSender){ channel, TRUE };
-  channel->receiver = (TractorReceiver){ channel, TRUE };
-  *ret_sender = &channel->sender;
-  *ret_receiver = &channel->receiver;
+  *ret_sender = sender_new (channel);
+  *ret_receiver = receiver_new (channel);
 }
+
+TractorSender *
+tractor_sender_clone (TractorSender *sender)
+{
+  g_return_val_if_fail (sender != NULL, NULL);
+
+  return sender_new (sender->channel);
+}
+
+TractorReceiver *
+tractor_receiver_clone (TractorReceiver *receiver)
+{
+  g_return_val_if_fail (receiver != NULL, NULL);
+
+  return receiver_new (receiver->channel);
+}
+
+/* --- the ring ------------------------------------------------------------------------------------ */
 
 static void
 ring_push (Channel *channel, gpointer item)
@@ -60,6 +103,7 @@ ring_push (Channel *channel, gpointer item)
   guint place = channel->first + channel->length++;
 
   channel->items[place >= channel->capacity ? place - channel->capacity : place] = item;
+  channel->peak = MAX (channel->peak, channel->length);
 }
 
 static gpointer
@@ -76,7 +120,7 @@ ring_pop (Channel *channel)
 static gboolean
 put (Channel *channel, gpointer item)
 {
-  Parked *receiver = parking_lot_unpark (&channel->receivers, WAKE_NORMAL);
+  Parked *receiver = parking_lot_unpark (&channel->receiving, WAKE_NORMAL);
 
   if (receiver != NULL) {
     receiver->value = item;
@@ -96,13 +140,13 @@ take (Channel *channel, gpointer *ret_item)
 
   if (channel->length > 0) {
     *ret_item = ring_pop (channel);
-    sender = parking_lot_unpark (&channel->senders, WAKE_NORMAL);
+    sender = parking_lot_unpark (&channel->sending, WAKE_NORMAL);
     if (sender != NULL)
       ring_push (channel, sender->value);
     return TRUE;
   }
 
-  sender = parking_lot_unpark (&channel->senders, WAKE_NORMAL); /* no capacity: hand to hand */
+  sender = parking_lot_unpark (&channel->sending, WAKE_NORMAL); /* no capacity: hand to hand */
   if (sender == NULL)
     return FALSE;
   *ret_item = sender->value;
@@ -136,7 +180,7 @@ gboolean
 tractor_sender_send (TractorSender *sender, gpointer item, GError **error)
 {
   Task *task = task_begin (error);
-  Parked parked = { .value = item };
+  Wait wait = { .parked.value = item, .end = sender };
   Channel *channel;
 
   g_return_val_if_fail (sender != NULL, FALSE);
@@ -144,14 +188,14 @@ tractor_sender_send (TractorSender *sender, gpointer item, GError **error)
   if (task == NULL)
     return FALSE;
   channel = sender->channel;
-  if (!channel->receiver.is_open)
+  if (channel->n_receivers == 0)
     return set_broken (error);
   if (put (channel, item)) {
     tractor__task_yield (task);
     return TRUE;
   }
 
-  switch (tractor__parking_lot_park (&channel->senders, task, &parked, "channel send")) {
+  switch (tractor__parking_lot_park (&channel->sending, task, &wait.parked, "channel send")) {
   case WAKE_NORMAL:
     return TRUE;
   case WAKE_CANCELLED:
@@ -170,7 +214,7 @@ tractor_sender_send_nowait (TractorSender *sender, gpointer item, GError **error
 {
   g_return_val_if_fail (sender != NULL, FALSE);
 
-  if (!sender->channel->receiver.is_open)
+  if (sender->channel->n_receivers == 0)
     return set_broken (error);
   return put (sender->channel, item) || set_would_block (error, "full");
 }
@@ -179,7 +223,7 @@ gboolean
 tractor_receiver_receive (TractorReceiver *receiver, gpointer *ret_item, GError **error)
 {
   Task *task = task_begin (error);
-  Parked parked = { 0 };
+  Wait wait = { .end = receiver };
   Channel *channel;
 
   g_return_val_if_fail (receiver != NULL && ret_item != NULL, FALSE);
@@ -191,14 +235,14 @@ tractor_receiver_receive (TractorReceiver *receiver, gpointer *ret_item, GError 
     tractor__task_yield (task);
     return TRUE;
   }
-  if (!channel->sender.is_open) {
+  if (channel->n_senders == 0) {
     tractor__task_yield (task);
     return FALSE; /* the end */
   }
 
-  switch (tractor__parking_lot_park (&channel->receivers, task, &parked, "channel receive")) {
+  switch (tractor__parking_lot_park (&channel->receiving, task, &wait.parked, "channel receive")) {
   case WAKE_NORMAL:
-    *ret_item = parked.value;
+    *ret_item = wait.parked.value;
     return TRUE;
   case WAKE_CANCELLED:
     tractor__task_set_cancelled (task, error);
@@ -218,28 +262,62 @@ tractor_receiver_receive_nowait (TractorReceiver *receiver, gpointer *ret_item, 
 
   if (take (receiver->channel, ret_item))
     return TRUE;
-  if (!receiver->channel->sender.is_open)
+  if (receiver->channel->n_senders == 0)
     return FALSE;
   return set_would_block (error, "empty");
 }
 
+/* --- closing ------------------------------------------------------------------------------------- */
+
 static void
 free_if_closed (Channel *channel)
 {
-  if (!channel->sender.is_open && !channel->receiver.is_open && !channel->is_draining)
+  if (channel->n_senders == 0 && channel->n_receivers == 0 && !channel->is_draining)
     g_free (channel);
+}
+
+/* Those who wait at this very end. */
+static void
+wake_closed (ParkingLot *lot, gconstpointer end)
+{
+  Parked *next;
+
+  for (Parked *parked = lot->first; parked != NULL; parked = next) {
+    next = parked->next;
+    if (((Wait *) parked)->end == end) {
+      parking_lot_remove (lot, parked);
+      task_wake (parked->task, WAKE_CLOSED);
+    }
+  }
 }
 
 void
 tractor_sender_close (TractorSender *sender)
 {
+  Channel *channel;
+
   if (sender == NULL)
     return;
 
-  sender->is_open = FALSE;
-  parking_lot_unpark_all (&sender->channel->senders, WAKE_CLOSED);
-  parking_lot_unpark_all (&sender->channel->receivers, WAKE_BROKEN);
-  free_if_closed (sender->channel);
+  channel = sender->channel;
+  wake_closed (&channel->sending, sender);
+  g_free (sender);
+  if (--channel->n_senders == 0)
+    parking_lot_unpark_all (&channel->receiving, WAKE_BROKEN);
+  free_if_closed (channel);
+}
+
+static void
+drain (Channel *channel)
+{
+  channel->is_draining = TRUE;
+  while (channel->length > 0) {
+    gpointer item = ring_pop (channel);
+
+    if (channel->item_free != NULL)
+      channel->item_free (item);
+  }
+  channel->is_draining = FALSE;
 }
 
 void
@@ -251,16 +329,54 @@ tractor_receiver_close (TractorReceiver *receiver)
     return;
 
   channel = receiver->channel;
-  receiver->is_open = FALSE;
-  parking_lot_unpark_all (&channel->receivers, WAKE_CLOSED);
-  parking_lot_unpark_all (&channel->senders, WAKE_BROKEN);
-  channel->is_draining = TRUE;
-  while (channel->length > 0) {
-    gpointer item = ring_pop (channel);
-
-    if (channel->item_free != NULL)
-      channel->item_free (item);
+  wake_closed (&channel->receiving, receiver);
+  g_free (receiver);
+  if (--channel->n_receivers == 0) {
+    parking_lot_unpark_all (&channel->sending, WAKE_BROKEN);
+    drain (channel);
   }
-  channel->is_draining = FALSE;
   free_if_closed (channel);
+}
+
+/* --- looking ------------------------------------------------------------------------------------- */
+
+static guint
+count_waiting (const ParkingLot *lot)
+{
+  guint n = 0;
+
+  for (const Parked *parked = lot->first; parked != NULL; parked = parked->next)
+    n++;
+  return n;
+}
+
+static void
+get_statistics (const Channel *channel, TractorChannelStatistics *ret_statistics)
+{
+  *ret_statistics = (TractorChannelStatistics){
+    .capacity = channel->capacity,
+    .length = channel->length,
+    .peak = channel->peak,
+    .n_senders = channel->n_senders,
+    .n_receivers = channel->n_receivers,
+    .n_sending = count_waiting (&channel->sending),
+    .n_receiving = count_waiting (&channel->receiving),
+  };
+}
+
+void
+tractor_sender_get_statistics (TractorSender *sender, TractorChannelStatistics *ret_statistics)
+{
+  g_return_if_fail (sender != NULL && ret_statistics != NULL);
+
+  get_statistics (sender->channel, ret_statistics);
+}
+
+void
+tractor_receiver_get_statistics (TractorReceiver *receiver,
+                                 TractorChannelStatistics *ret_statistics)
+{
+  g_return_if_fail (receiver != NULL && ret_statistics != NULL);
+
+  get_statistics (receiver->channel, ret_statistics);
 }

@@ -167,6 +167,109 @@ test_receiver_closed (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+send_own_number (gpointer data, GError **error)
+{
+  g_autoptr (TractorSender) mine = data; /* each has an end of its own, and closes it */
+
+  for (guint i = 0; i < 10; i++)
+    if (!tractor_sender_send (mine, GUINT_TO_POINTER (i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* The end of the channel comes with the last of its senders, after the last item. */
+static gboolean
+test_clones (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GArray) received = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Story story = { .received = received };
+  Story other = { .received = received };
+
+  tractor_channel_open (2, NULL, &story.sender, &story.receiver);
+  other.receiver = tractor_receiver_clone (story.receiver);
+  for (int i = 0; i < 3; i++)
+    tractor_nursery_spawn (nursery, "sender", send_own_number, tractor_sender_clone (story.sender),
+                           NULL, error);
+  tractor_sender_close (story.sender);
+  tractor_nursery_spawn (nursery, "receiver", receive_numbers, &story, NULL, error);
+  tractor_nursery_spawn (nursery, "receiver", receive_numbers, &other, NULL, error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (received->len, ==, 30);
+  tractor_receiver_close (story.receiver);
+  tractor_receiver_close (other.receiver);
+  return TRUE;
+}
+
+static gboolean
+send_one (gpointer data, GError **error)
+{
+  Story *story = data;
+
+  return tractor_sender_send (story->sender, NULL, error);
+}
+
+static gboolean
+expect_send_closed (gpointer data, GError **error)
+{
+  Story *story = data;
+
+  g_assert_false (tractor_sender_send (story->sender, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+/* Closing one end says so to those who wait at it, and to nobody else. */
+static gboolean
+test_one_of_two_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  TractorChannelStatistics statistics;
+  Story one = { 0 };
+  Story other = { 0 };
+  gpointer item;
+
+  tractor_channel_open (0, NULL, &one.sender, &one.receiver);
+  other.sender = tractor_sender_clone (one.sender);
+  tractor_nursery_spawn (nursery, "one", expect_send_closed, &one, NULL, error);
+  tractor_nursery_spawn (nursery, "other", send_one, &other, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  tractor_sender_get_statistics (one.sender, &statistics);
+  g_assert_cmpuint (statistics.n_sending, ==, 2);
+  g_assert_cmpuint (statistics.n_senders, ==, 2);
+  tractor_sender_close (one.sender);
+  tractor_receiver_get_statistics (one.receiver, &statistics);
+  g_assert_cmpuint (statistics.n_sending, ==, 1);
+  g_assert_cmpuint (statistics.n_senders, ==, 1);
+  g_assert_cmpuint (statistics.n_receiving, ==, 0);
+  g_assert_true (tractor_receiver_receive (one.receiver, &item, error));
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_sender_close (other.sender);
+  tractor_receiver_close (one.receiver);
+  return TRUE;
+}
+
+static gboolean
+test_statistics (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorSender) sender = NULL;
+  g_autoptr (TractorReceiver) receiver = NULL;
+  TractorChannelStatistics statistics;
+  gpointer item;
+
+  tractor_channel_open (5, NULL, &sender, &receiver);
+  for (int i = 0; i < 3; i++)
+    g_assert_true (tractor_sender_send_nowait (sender, NULL, error));
+  g_assert_true (tractor_receiver_receive_nowait (receiver, &item, error));
+  tractor_receiver_get_statistics (receiver, &statistics);
+  g_assert_cmpuint (statistics.capacity, ==, 5);
+  g_assert_cmpuint (statistics.length, ==, 2);
+  g_assert_cmpuint (statistics.peak, ==, 3);
+  g_assert_cmpuint (statistics.n_receivers, ==, 1);
+  return TRUE;
+}
+
 static void
 close_sender_of_item (gpointer item)
 {
@@ -373,6 +476,9 @@ main (int argc, char **argv)
                     test_waiting_receivers_are_served_first);
   harness_add_task ("/guest/channel/A92-receiver-closed", test_receiver_closed);
   harness_add_task ("/guest/channel/A91-end-after-the-last-item", test_end_after_the_last_item);
+  harness_add_task ("/guest/channel/A91-clones", test_clones);
+  harness_add_task ("/guest/channel/A92-one-of-two-closed", test_one_of_two_closed);
+  harness_add_task ("/guest/channel/A95-statistics", test_statistics);
   harness_add_task ("/guest/channel/A92-item-owns-the-sender", test_item_owns_the_sender);
   harness_add_task ("/guest/channel/A92-own-end-closed", test_own_end_closed_while_waiting);
   harness_add_task ("/guest/event/A85-wakes-all", test_event);
