@@ -11,7 +11,6 @@
 #include "poller.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -20,6 +19,7 @@
 
 #include "fd-wait.h"
 #include "fork.h"
+#include "stdio-fd.h"
 
 #define MAX_SLEEP_USEC (G_GINT64_CONSTANT (24) * 3600 * G_USEC_PER_SEC)
 
@@ -30,20 +30,6 @@ tractor__poller_set_errno_error (GError **error, const char *what)
 
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
                g_strerror (saved_errno));
-}
-
-/* In a program whose stdin, stdout or stderr is closed, a new descriptor gets that number, and
- * would be printed to. */
-static int
-keep_off_stdio (int fd)
-{
-  int moved;
-
-  if (fd < 0 || fd > STDERR_FILENO)
-    return fd;
-  moved = fcntl (fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  close (fd);
-  return moved;
 }
 
 static gboolean
@@ -63,10 +49,10 @@ tractor__poller_init (Poller *poller, GError **error)
   poller->timer_fd = -1;
   poller->timer_armed = G_MAXINT64;
   poller->serial = SERIAL_FIRST_FREE;
-  poller->epoll_fd = keep_off_stdio (epoll_create1 (EPOLL_CLOEXEC));
-  poller->wake_fd = keep_off_stdio (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
+  poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  poller->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-  if (poller->epoll_fd < 0 || poller->wake_fd < 0 ||
+  if (keep_off_stdio (&poller->epoll_fd) != 0 || keep_off_stdio (&poller->wake_fd) != 0 ||
       !add_own (poller, poller->wake_fd, SERIAL_WAKE)) {
     tractor__poller_set_errno_error (error, "cannot make a poller");
     tractor__poller_clear (poller);
@@ -98,10 +84,9 @@ tractor__poller_enable_timer (Poller *poller)
   if (poller->timer_fd >= 0)
     return TRUE;
 
-  poller->timer_fd = keep_off_stdio (timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (poller->timer_fd < 0)
-    return FALSE;
-  if (!add_own (poller, poller->timer_fd, SERIAL_TIMER)) {
+  poller->timer_fd = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (keep_off_stdio (&poller->timer_fd) != 0 ||
+      !add_own (poller, poller->timer_fd, SERIAL_TIMER)) {
     close_fd (&poller->timer_fd);
     return FALSE;
   }

@@ -31,6 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "stdio-fd.h"
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -171,18 +173,6 @@ make_environment (void)
   return envp;
 }
 
-int
-tractor__keep_off_stdio (int fd)
-{
-  int moved;
-
-  if (fd < 0 || fd > STDERR_FILENO)
-    return fd;
-  moved = fcntl (fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  close (fd);
-  return moved;
-}
-
 static gboolean
 set_spawn_error (GError **error, int errno_value, const char *what, const char *path)
 {
@@ -201,6 +191,16 @@ int __clone (int (*func) (void *), void *stack, int flags, void *data, ...);
 int __clone (int (*func) (void *), void *stack, int flags, void *data, ...);
 #define clone __clone
 #endif
+
+/* It runs nothing of ours, or nothing that we could watch: no wait to speak of. */
+static void
+discard (Process *process)
+{
+  tractor__process_signal (process, SIGKILL);
+  while (waitid (P_PIDFD, (id_t) process->pidfd, &(siginfo_t){ 0 }, WEXITED) != 0 && errno == EINTR)
+    ;
+  tractor__process_clear (process);
+}
 
 static gboolean
 clone_and_exec (Exec *exec, Process *process, GError **error)
@@ -233,13 +233,15 @@ clone_and_exec (Exec *exec, Process *process, GError **error)
       return set_spawn_error (error, saved_errno, "make a process for", exec->path);
   }
 
-  process->pidfd = tractor__keep_off_stdio (pidfd);
+  process->pidfd = pidfd;
+  if (keep_off_stdio (&process->pidfd) != 0) {
+    int saved_errno = errno;
+
+    discard (process);
+    return set_spawn_error (error, saved_errno, "make a process for", exec->path);
+  }
   if (exec->failed_errno != 0) {
-    /* It has ended, or is about to: no wait to speak of. */
-    while (waitid (P_PIDFD, (id_t) process->pidfd, &(siginfo_t){ 0 }, WEXITED) != 0 &&
-           errno == EINTR)
-      ;
-    tractor__process_clear (process);
+    discard (process);
     return set_spawn_error (error, exec->failed_errno, "run", exec->path);
   }
   return TRUE;

@@ -43,10 +43,6 @@ typedef struct {
 
 extern const SpawnMethod tractor__spawn_by_exec G_GNUC_INTERNAL;
 
-/* In a program whose stdin, stdout or stderr is closed, a new descriptor gets that number, and would
- * be printed to. Returns: a number above those, for @fd, which is closed if it was one of them. */
-G_GNUC_INTERNAL int tractor__keep_off_stdio (int fd);
-
 /* Returns: TRUE if the process had ended: it is reaped, and how it ended is in @process. */
 G_GNUC_INTERNAL gboolean tractor__process_reap (Process *process);
 /* Harmless if it has ended: no other process can be hit. */

@@ -24,6 +24,7 @@
 
 #include "bounds.h"
 #include "remote-error.h"
+#include "stdio-fd.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -91,10 +92,15 @@ make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
   /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
   if (ftruncate (*ret_boot_stderr_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
     fcntl (*ret_boot_stderr_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
-  *ret_boot_stderr_fd = tractor__keep_off_stdio (*ret_boot_stderr_fd);
-  ends[0] = tractor__keep_off_stdio (ends[0]);
-  ends[1] = tractor__keep_off_stdio (ends[1]);
-  return TRUE;
+  if (keep_off_stdio (ret_boot_stderr_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
+      keep_off_stdio (&ends[1]) == 0)
+    return TRUE;
+
+  set_errno_error (error, "cannot keep an actor's descriptors off stdin, stdout and stderr");
+  close (*ret_boot_stderr_fd);
+  close (ends[0]);
+  close (ends[1]);
+  return FALSE;
 }
 
 static void

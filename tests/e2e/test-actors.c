@@ -509,29 +509,68 @@ test_stdio_closed (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* Returns: how many of those that were tried, with room for 0 to 15 descriptors more, have started. */
+static guint
+start_with_few_fds (TractorActorNursery *nursery, int next_fd, GError **error)
+{
+  struct rlimit before;
+  guint n_started = 0;
+
+  getrlimit (RLIMIT_NOFILE, &before);
+  for (guint room = 0; room < 16; room++) {
+    struct rlimit few = before;
+    g_autoptr (TractorPortal) portal = NULL;
+
+    few.rlim_cur = (rlim_t) next_fd + room;
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+    portal = start (nursery, "worker", error);
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+    if (portal != NULL)
+      n_started++;
+    g_clear_error (error);
+  }
+  return n_started;
+}
+
+static int
+get_next_fd (void)
+{
+  int fd = dup (2);
+
+  close (fd);
+  return fd;
+}
+
 static gboolean
 test_out_of_fds (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
-  struct rlimit before;
-  struct rlimit none;
-  int next_fd = dup (2);
+  guint n_started = start_with_few_fds (nursery, get_next_fd (), error);
 
-  close (next_fd);
-  getrlimit (RLIMIT_NOFILE, &before);
-  for (guint room = 0; room < 5; room++) {
-    TractorPortal *portal;
+  g_assert_cmpuint (n_started, >, 0);
+  g_assert_cmpuint (n_started, <, 16);
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
 
-    none = before;
-    none.rlim_cur = (rlim_t) next_fd + room;
-    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
-    portal = start (nursery, "worker", error);
-    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
-    if (portal == NULL)
-      g_clear_error (error);
-    else
-      tractor_portal_unref (portal);
+static gboolean
+test_out_of_fds_without_stdio (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  int saved[] = { dup (0), dup (1) };
+  int next_fd = get_next_fd ();
+  guint n_started;
+
+  close (0);
+  close (1);
+  n_started = start_with_few_fds (nursery, next_fd, error);
+  for (int fd = 0; fd < 2; fd++) {
+    if (dup2 (saved[fd], fd) < 0)
+      g_assert_not_reached ();
+    close (saved[fd]);
   }
+  g_assert_cmpuint (n_started, >, 0);
+  g_assert_cmpuint (n_started, <, 16);
   tractor_actor_nursery_cancel (nursery);
   return tractor_actor_nursery_join (nursery, error);
 }
@@ -1334,6 +1373,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/start/S7-no-fds-inherited", test_no_fds_inherited);
   harness_add_real_task ("/e2e/start/S-11-stdin-closed", test_stdio_closed);
   harness_add_real_task ("/e2e/start/S-03-out-of-fds", test_out_of_fds);
+  harness_add_real_task ("/e2e/start/S-11-out-of-fds-without-stdio", test_out_of_fds_without_stdio);
   harness_add_real_task ("/e2e/call/41-values", test_values);
   harness_add_real_task ("/e2e/call/41-large-values", test_large_values);
   harness_add_real_task ("/e2e/call/too-large-value", test_too_large_value);
