@@ -4,7 +4,6 @@
 #include "harness.h"
 #include "tractor-channel.h"
 #include "tractor-sync.h"
-#include "tractor-virtual.h"
 
 typedef struct {
   TractorSender *sender;
@@ -447,17 +446,11 @@ test_cancel_against_wakeup (void)
 {
   for (guint64 seed = 1; seed <= 2000; seed++) {
     Race race = { 0 };
-    g_autoptr (TractorVirtual) host = NULL;
-    const GError *error;
     guint left = 0;
     gpointer item;
 
     tractor_channel_open (N_RACERS, NULL, &race.sender, &race.receiver);
-    host = tractor_virtual_new (run_race, &race, NULL);
-    tractor_guest_set_shuffle (tractor_virtual_get_guest (host), seed);
-    tractor_virtual_turn (host);
-    g_assert_true (tractor_virtual_is_done (host, &error));
-    g_assert_no_error (error);
+    harness_run_shuffled (run_race, &race, seed);
     while (tractor_receiver_receive_nowait (race.receiver, &item, NULL))
       left++;
     g_assert_cmpuint (race.n_received + left, ==, N_RACERS);

@@ -3,7 +3,6 @@
 
 #include "harness.h"
 #include "tractor-sync.h"
-#include "tractor-virtual.h"
 
 #define MSEC G_GINT64_CONSTANT (1000)
 
@@ -343,13 +342,8 @@ test_cancel_against_wakeup (void)
     g_autoptr (TractorLock) lock = tractor_lock_new ();
     g_autoptr (TractorSemaphore) semaphore = tractor_semaphore_new (2, 2);
     Race race = { .lock = lock, .semaphore = semaphore };
-    g_autoptr (TractorVirtual) host = tractor_virtual_new (run_race, &race, NULL);
-    const GError *error;
 
-    tractor_guest_set_shuffle (tractor_virtual_get_guest (host), seed);
-    tractor_virtual_turn (host);
-    g_assert_true (tractor_virtual_is_done (host, &error));
-    g_assert_no_error (error);
+    harness_run_shuffled (run_race, &race, seed);
     g_assert_cmpuint (tractor_semaphore_get_value (semaphore), ==, 2);
   }
 }

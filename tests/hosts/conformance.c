@@ -59,7 +59,7 @@ run_soon_from_thread (gpointer data)
   Story *story = data;
 
   g_assert_false (tractor_in_task ());
-  g_usleep (20000); /* so that the host is asleep: the wakeup has to end its poll */
+  harness_wait_until_host_sleeps (); /* so that the wakeup has to end its poll */
   g_assert_true (tractor_guest_run_soon (story->guest, set_event, story));
   return NULL;
 }
@@ -344,11 +344,8 @@ static char *
 run_shuffled (guint64 seed)
 {
   g_autoptr (GString) order = g_string_new (NULL);
-  g_autoptr (TractorVirtual) host = tractor_virtual_new (spawn_letters, order, NULL);
 
-  tractor_guest_set_shuffle (tractor_virtual_get_guest (host), seed);
-  tractor_virtual_turn (host);
-  g_assert_true (tractor_virtual_is_done (host, NULL));
+  harness_run_shuffled (spawn_letters, order, seed);
   return g_strdup (order->str);
 }
 

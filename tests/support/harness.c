@@ -101,6 +101,33 @@ harness_get_cpu_usec (void)
 }
 
 void
+harness_run_shuffled (TractorTaskFunc main, gpointer data, guint64 seed)
+{
+  g_autoptr (TractorVirtual) host = tractor_virtual_new (main, data, NULL);
+  const GError *error;
+
+  tractor_guest_set_shuffle (tractor_virtual_get_guest (host), seed);
+  tractor_virtual_turn (host);
+  g_assert_true (tractor_virtual_is_done (host, &error));
+  g_assert_no_error (error);
+}
+
+void
+harness_wait_until_host_sleeps (void)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/stat", (int) getpid ());
+  char state = 'R';
+
+  while (state != 'S') { /* proc_pid_stat(5): the state follows the name in parentheses */
+    g_autofree char *stat = NULL;
+
+    g_assert_true (g_file_get_contents (path, &stat, NULL, NULL));
+    state = strrchr (stat, ')')[2];
+    g_thread_yield ();
+  }
+}
+
+void
 harness_set_guest (TractorGuest *guest)
 {
   current_guest = guest;

@@ -36,6 +36,10 @@ int harness_run (void);
 
 /* How many times slower than usual: 1; more under sanitizers and Valgrind. */
 guint harness_get_slowness (void);
+/* Runs @main to its end on a virtual host, its tasks in an order that is @seed's. */
+void harness_run_shuffled (TractorTaskFunc main, gpointer data, guint64 seed);
+/* For another thread: until the main thread, which runs the host, sleeps in the kernel. */
+void harness_wait_until_host_sleeps (void);
 /* CPU time of this process so far, in usec. */
 gint64 harness_get_cpu_usec (void);
 /* For tests with guests of their own: what to dump when they hang. */
