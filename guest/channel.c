@@ -285,7 +285,7 @@ wake_closed (ParkingLot *lot, gconstpointer end)
   for (Parked *parked = lot->first; parked != NULL; parked = next) {
     next = parked->next;
     if (((Wait *) parked)->end == end) {
-      parking_lot_remove (lot, parked);
+      parking_lot_remove (parked);
       task_wake (parked->task, WAKE_CLOSED);
     }
   }
@@ -340,16 +340,6 @@ tractor_receiver_close (TractorReceiver *receiver)
 
 /* --- looking ------------------------------------------------------------------------------------- */
 
-static guint
-count_waiting (const ParkingLot *lot)
-{
-  guint n = 0;
-
-  for (const Parked *parked = lot->first; parked != NULL; parked = parked->next)
-    n++;
-  return n;
-}
-
 static void
 get_statistics (const Channel *channel, TractorChannelStatistics *ret_statistics)
 {
@@ -359,8 +349,8 @@ get_statistics (const Channel *channel, TractorChannelStatistics *ret_statistics
     .peak = channel->peak,
     .n_senders = channel->n_senders,
     .n_receivers = channel->n_receivers,
-    .n_sending = count_waiting (&channel->sending),
-    .n_receiving = count_waiting (&channel->receiving),
+    .n_sending = parking_lot_get_length (&channel->sending),
+    .n_receiving = parking_lot_get_length (&channel->receiving),
   };
 }
 

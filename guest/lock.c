@@ -211,21 +211,6 @@ tractor_condition_free (TractorCondition *condition)
   g_free (condition);
 }
 
-/* Where a waiter stands: in the condition's line until it is notified, in the lock's from then on. */
-typedef struct {
-  Parked parked; /* first */
-  ParkingLot *line;
-} ConditionWait;
-
-static gboolean
-abort_condition_wait (G_GNUC_UNUSED Task *task, gpointer data)
-{
-  ConditionWait *wait = data;
-
-  parking_lot_remove (wait->line, &wait->parked);
-  return TRUE;
-}
-
 static gboolean
 reacquire (TractorLock *lock, GError **error)
 {
@@ -238,8 +223,8 @@ reacquire (TractorLock *lock, GError **error)
 gboolean
 tractor_condition_wait (TractorCondition *condition, GError **error)
 {
-  ConditionWait wait = { .line = &condition->waiting };
   Task *task = task_begin (error);
+  Parked parked = { 0 };
   GError *failure = NULL;
 
   g_return_val_if_fail (condition != NULL, FALSE);
@@ -253,9 +238,7 @@ tractor_condition_wait (TractorCondition *condition, GError **error)
   }
 
   hand_over (condition->lock);
-  wait.parked.task = task;
-  parking_lot_append (&condition->waiting, &wait.parked);
-  switch (tractor__task_park (task, abort_condition_wait, &wait, "condition")) {
+  switch (tractor__parking_lot_park (&condition->waiting, task, &parked, "condition")) {
   case WAKE_NORMAL:
     return TRUE; /* with the lock */
   case WAKE_CANCELLED:
@@ -278,11 +261,6 @@ tractor_condition_notify (TractorCondition *condition, guint n)
 {
   g_return_if_fail (condition != NULL && is_mine (condition->lock));
 
-  for (; n > 0 && condition->waiting.first != NULL; n--) {
-    ConditionWait *wait = (ConditionWait *) condition->waiting.first;
-
-    parking_lot_remove (&condition->waiting, &wait->parked);
-    parking_lot_append (&condition->lock->waiting, &wait->parked);
-    wait->line = &condition->lock->waiting;
-  }
+  for (; n > 0 && condition->waiting.first != NULL; n--)
+    parking_lot_repark (&condition->waiting, &condition->lock->waiting);
 }

@@ -8,23 +8,28 @@
 
 #include "task.h"
 
-/* One task's place in the line; on that task's stack. */
 typedef struct _Parked Parked;
+typedef struct _TractorParkingLot ParkingLot;
+
+/* One task's place in a line; on that task's stack. */
 struct _Parked {
+  ParkingLot *lot; /* the line that it stands in now */
   Parked *previous;
   Parked *next;
   Task *task;
   gpointer value; /* what is handed over, either way */
 };
 
-typedef struct {
+struct _TractorParkingLot {
   Parked *first; /* who has waited longest */
   Parked *last;
-} ParkingLot;
+  gboolean is_broken; /* only for those that programs make */
+};
 
 static inline void
 parking_lot_append (ParkingLot *lot, Parked *parked)
 {
+  parked->lot = lot;
   parked->next = NULL;
   parked->previous = lot->last;
   if (lot->last != NULL)
@@ -35,8 +40,10 @@ parking_lot_append (ParkingLot *lot, Parked *parked)
 }
 
 static inline void
-parking_lot_remove (ParkingLot *lot, Parked *parked)
+parking_lot_remove (Parked *parked)
 {
+  ParkingLot *lot = parked->lot;
+
   if (parked->previous != NULL)
     parked->previous->next = parked->next;
   else
@@ -55,7 +62,7 @@ parking_lot_unpark (ParkingLot *lot, TaskWake wake)
   Parked *parked = lot->first;
 
   if (parked != NULL) {
-    parking_lot_remove (lot, parked);
+    parking_lot_remove (parked);
     task_wake (parked->task, wake);
   }
   return parked;
@@ -66,6 +73,26 @@ parking_lot_unpark_all (ParkingLot *lot, TaskWake wake)
 {
   while (parking_lot_unpark (lot, wake) != NULL)
     ;
+}
+
+/* Moves the first of @from to the end of @to, still waiting. */
+static inline void
+parking_lot_repark (ParkingLot *from, ParkingLot *to)
+{
+  Parked *parked = from->first;
+
+  parking_lot_remove (parked);
+  parking_lot_append (to, parked);
+}
+
+static inline guint
+parking_lot_get_length (const ParkingLot *lot)
+{
+  guint n = 0;
+
+  for (const Parked *parked = lot->first; parked != NULL; parked = parked->next)
+    n++;
+  return n;
 }
 
 /* Waits in line for an unpark. */

@@ -10,6 +10,9 @@ typedef struct _TractorEvent TractorEvent;
 typedef struct _TractorLock TractorLock;
 typedef struct _TractorCondition TractorCondition;
 typedef struct _TractorSemaphore TractorSemaphore;
+typedef struct _TractorLimiter TractorLimiter;
+typedef struct _TractorParkingLot TractorParkingLot;
+typedef struct _TractorWaker TractorWaker;
 
 /* --- events ------------------------------------------------------------------------------------ */
 
@@ -208,9 +211,238 @@ TRACTOR_API guint tractor_semaphore_get_value (TractorSemaphore *semaphore);
  */
 TRACTOR_API void tractor_semaphore_free (TractorSemaphore *semaphore);
 
+/* --- limiters ---------------------------------------------------------------------------------- */
+
+/**
+ * tractor_limiter_new:
+ * @total: how many borrowers at the same time; G_MAXUINT: any number
+ *
+ * A semaphore that knows who has a token, for holding back how much is done at once, such as threads
+ * or connections.
+ *
+ * Returns: (transfer full): the limiter.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorLimiter *tractor_limiter_new (guint total);
+
+/**
+ * tractor_limiter_acquire:
+ * @borrower: (nullable): any address that stands for who gets the token; NULL: the calling task
+ *
+ * Borrows a token, waiting in line for it.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, or MISUSE if @borrower has one.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_limiter_acquire (TractorLimiter *limiter,
+                                              gconstpointer borrower,
+                                              GError **error);
+
+/**
+ * tractor_limiter_acquire_nowait:
+ * @borrower: (nullable): as for tractor_limiter_acquire()
+ *
+ * Borrows a token if one is free.
+ *
+ * Returns: TRUE; or FALSE with @error set to WOULD_BLOCK, or MISUSE if @borrower has one.
+ * Suspends: no. Thread: guest, in a task; with a @borrower also in a callback of its host.
+ */
+TRACTOR_API gboolean tractor_limiter_acquire_nowait (TractorLimiter *limiter,
+                                                     gconstpointer borrower,
+                                                     GError **error);
+
+/**
+ * tractor_limiter_release:
+ * @borrower: (nullable): as for tractor_limiter_acquire(); a task that ends does not give its token
+ *   back by itself
+ *
+ * Gives the token back, or to whoever has waited longest.
+ *
+ * Returns: TRUE; or FALSE with @error set to MISUSE if @borrower has none.
+ * Suspends: no. Thread: guest, in a task; with a @borrower also in a callback of its host.
+ */
+TRACTOR_API gboolean tractor_limiter_release (TractorLimiter *limiter,
+                                              gconstpointer borrower,
+                                              GError **error);
+
+/**
+ * tractor_limiter_set_total:
+ *
+ * Changes how many tokens there are. More let as many of those who wait go on; fewer take none away,
+ * but nobody gets one until enough have come back.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_limiter_set_total (TractorLimiter *limiter, guint total);
+
+/**
+ * TractorLimiterStatistics:
+ * @total: tokens in all
+ * @n_borrowed: tokens that somebody has; may be more than @total after that was made smaller
+ * @n_waiting: tasks that wait for one
+ */
+typedef struct {
+  guint total;
+  guint n_borrowed;
+  guint n_waiting;
+} TractorLimiterStatistics;
+
+/**
+ * tractor_limiter_get_statistics:
+ * @ret_statistics: (out): how the limiter stands
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_limiter_get_statistics (TractorLimiter *limiter,
+                                                 TractorLimiterStatistics *ret_statistics);
+
+/**
+ * tractor_limiter_free:
+ * @limiter: (transfer full) (nullable): nobody may be waiting for it
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_limiter_free (TractorLimiter *limiter);
+
+/* --- for making other primitives ---------------------------------------------------------------- */
+
+/**
+ * tractor_parking_lot_new:
+ *
+ * A line of waiting tasks, first come first served, and nothing else.
+ *
+ * Returns: (transfer full): an empty one.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorParkingLot *tractor_parking_lot_new (void);
+
+/**
+ * tractor_parking_lot_park:
+ *
+ * Waits at the end of the line until unparked.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, or to BROKEN after
+ *   tractor_parking_lot_break().
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_parking_lot_park (TractorParkingLot *lot, GError **error);
+
+/**
+ * tractor_parking_lot_unpark:
+ * @n: how many at most; G_MAXUINT: all
+ *
+ * Lets those who have waited longest go on.
+ *
+ * Returns: how many.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API guint tractor_parking_lot_unpark (TractorParkingLot *lot, guint n);
+
+/**
+ * tractor_parking_lot_repark:
+ * @to: another one
+ * @n: how many at most; G_MAXUINT: all
+ *
+ * Moves those who have waited longest to the end of the line of @to, in their order, without waking
+ * them.
+ *
+ * Returns: how many.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API guint tractor_parking_lot_repark (TractorParkingLot *lot,
+                                              TractorParkingLot *to,
+                                              guint n);
+
+/**
+ * tractor_parking_lot_break:
+ *
+ * Says that nobody will unpark any more, such as when what the line is for has ended: all who wait,
+ * and all who come later, get BROKEN.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_parking_lot_break (TractorParkingLot *lot);
+
+/**
+ * tractor_parking_lot_get_length:
+ *
+ * Returns: how many tasks wait.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API guint tractor_parking_lot_get_length (TractorParkingLot *lot);
+
+/**
+ * tractor_parking_lot_free:
+ * @lot: (transfer full) (nullable): nobody may be waiting in it
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_parking_lot_free (TractorParkingLot *lot);
+
+/**
+ * TractorAbortFunc:
+ *
+ * Called off the waiting task's stack, once, when it is cancelled: takes back what it waits for.
+ *
+ * Returns: TRUE if that is done: tractor_waker_wake() will not be called any more. FALSE if it is
+ *   too late, or takes time: then the wait goes on until tractor_waker_wake() ends it.
+ */
+typedef gboolean (*TractorAbortFunc) (gpointer data);
+
+/**
+ * tractor_waker_new:
+ *
+ * One wait for something that reports by a callback: make a waker, start the operation with it as
+ * the callback's data, wait; and the callback wakes.
+ *
+ * Returns: (transfer full): a waker for one wait and one wake.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorWaker *tractor_waker_new (void);
+
+/**
+ * tractor_waker_wake:
+ * @failure: (transfer full) (nullable): what the wait is to fail with
+ *
+ * Ends the wait, also one that has not begun. A second time is a mistake, and reported with
+ * g_critical().
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host; other threads go by
+ *   tractor_token_run_soon().
+ */
+TRACTOR_API void tractor_waker_wake (TractorWaker *waker, GError *failure);
+
+/**
+ * tractor_waker_wait:
+ * @abort: (nullable): how to take back what is waited for; NULL: it cannot be, and the wait cannot
+ *   be cancelled
+ *
+ * Waits for tractor_waker_wake(). If the task is cancelled already, @abort is called at once.
+ *
+ * Returns: TRUE; or FALSE with @error set to what tractor_waker_wake() was given; to CANCELLED if
+ *   @abort returned TRUE; to MISUSE if it has been waited for before; or to NESTED_HOST_LOOP.
+ * Suspends: yes; but a wake that has come already is reported also to a cancelled task. Thread:
+ *   guest, in a task.
+ */
+TRACTOR_API gboolean tractor_waker_wait (TractorWaker *waker,
+                                         TractorAbortFunc abort,
+                                         gpointer data,
+                                         GError **error);
+
+/**
+ * tractor_waker_free:
+ * @waker: (transfer full) (nullable): nobody may be waiting for it
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_waker_free (TractorWaker *waker);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorEvent, tractor_event_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorLock, tractor_lock_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorCondition, tractor_condition_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorSemaphore, tractor_semaphore_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorLimiter, tractor_limiter_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorParkingLot, tractor_parking_lot_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorWaker, tractor_waker_free)
 
 G_END_DECLS
