@@ -1,0 +1,238 @@
+/* broadcast.c - each value to every receiver, without waiting for any.
+ *
+ * Items are numbered from the first that was ever sent. The ring holds the newest ones; each
+ * subscriber knows the number that it is to get next. If that one is not in the ring any more, the
+ * subscriber has fallen behind: it is told how far, and goes on with the oldest there is. Whoever waits
+ * has had all there is, so the next item is handed over as it is sent.
+ *
+ * The ring goes when the broadcaster is closed and the last subscriber too. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "parking-lot.h"
+#include "tractor-broadcast.h"
+
+typedef struct {
+  gboolean is_closed; /* nothing more will be sent */
+  guint n_subscribers;
+  TractorItemCopyFunc item_copy;
+  GDestroyNotify item_free;
+  GQueue subscribers; /* for waking */
+  guint64 n_sent;
+  guint capacity;
+  gpointer items[]; /* item n is at n % capacity */
+} Ring;
+
+struct _TractorBroadcaster {
+  Ring *ring;
+};
+
+struct _TractorSubscriber {
+  Ring *ring;
+  GList link; /* in the ring's subscribers */
+  guint64 next;
+  guint64 n_lost;
+  ParkingLot waiting;
+};
+
+/* --- the ring ------------------------------------------------------------------------------------ */
+
+static guint64
+ring_get_oldest (const Ring *ring)
+{
+  return ring->n_sent > ring->capacity ? ring->n_sent - ring->capacity : 0;
+}
+
+static gpointer *
+ring_place (Ring *ring, guint64 number)
+{
+  return &ring->items[number % ring->capacity];
+}
+
+static void
+free_item (Ring *ring, gpointer item)
+{
+  if (ring->item_free != NULL)
+    ring->item_free (item);
+}
+
+static void
+ring_free_if_unused (Ring *ring)
+{
+  if (!ring->is_closed || ring->subscribers.length > 0)
+    return;
+
+  for (guint64 number = ring_get_oldest (ring); number < ring->n_sent; number++)
+    free_item (ring, *ring_place (ring, number));
+  g_free (ring);
+}
+
+/* --- sending ------------------------------------------------------------------------------------- */
+
+TractorBroadcaster *
+tractor_broadcaster_new (guint capacity, TractorItemCopyFunc item_copy, GDestroyNotify item_free)
+{
+  TractorBroadcaster *broadcaster;
+  Ring *ring;
+
+  g_return_val_if_fail (capacity > 0, NULL);
+
+  ring = g_malloc0 (sizeof (Ring) + sizeof (gpointer) * (gsize) capacity);
+  ring->capacity = capacity;
+  ring->item_copy = item_copy;
+  ring->item_free = item_free;
+  broadcaster = g_new (TractorBroadcaster, 1);
+  broadcaster->ring = ring;
+  return broadcaster;
+}
+
+static gpointer
+take_next (TractorSubscriber *subscriber)
+{
+  Ring *ring = subscriber->ring;
+  gpointer item = *ring_place (ring, subscriber->next++);
+
+  return ring->item_copy != NULL ? ring->item_copy (item) : item;
+}
+
+static void
+hand_over (TractorSubscriber *subscriber)
+{
+  Parked *parked = parking_lot_unpark (&subscriber->waiting, WAKE_NORMAL);
+
+  if (parked != NULL)
+    parked->value = take_next (subscriber);
+}
+
+void
+tractor_broadcaster_send (TractorBroadcaster *broadcaster, gpointer item)
+{
+  Ring *ring;
+  gpointer *place;
+  gpointer displaced;
+  gboolean displaces;
+
+  g_return_if_fail (broadcaster != NULL);
+
+  ring = broadcaster->ring;
+  if (ring->subscribers.length == 0) { /* and whoever subscribes later will not want it */
+    free_item (ring, item);
+    return;
+  }
+  displaces = ring->n_sent >= ring->capacity;
+  place = ring_place (ring, ring->n_sent);
+  displaced = *place;
+  *place = item;
+  ring->n_sent++;
+  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
+    hand_over (link->data);
+  if (displaces)
+    free_item (ring, displaced); /* last: it may do anything */
+}
+
+void
+tractor_broadcaster_close (TractorBroadcaster *broadcaster)
+{
+  Ring *ring;
+
+  if (broadcaster == NULL)
+    return;
+
+  ring = broadcaster->ring;
+  g_free (broadcaster);
+  ring->is_closed = TRUE;
+  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
+    parking_lot_unpark_all (&((TractorSubscriber *) link->data)->waiting, WAKE_BROKEN);
+  ring_free_if_unused (ring);
+}
+
+/* --- receiving ----------------------------------------------------------------------------------- */
+
+TractorSubscriber *
+tractor_broadcaster_subscribe (TractorBroadcaster *broadcaster)
+{
+  TractorSubscriber *subscriber;
+
+  g_return_val_if_fail (broadcaster != NULL, NULL);
+
+  subscriber = g_new0 (TractorSubscriber, 1);
+  subscriber->ring = broadcaster->ring;
+  subscriber->link.data = subscriber;
+  subscriber->next = broadcaster->ring->n_sent;
+  g_queue_push_tail_link (&broadcaster->ring->subscribers, &subscriber->link);
+  return subscriber;
+}
+
+static gboolean
+set_lagged (TractorSubscriber *subscriber, GError **error)
+{
+  guint64 oldest = ring_get_oldest (subscriber->ring);
+  guint64 n_lost = oldest - subscriber->next;
+
+  subscriber->next = oldest;
+  subscriber->n_lost += n_lost;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED,
+               "The subscriber was too slow and has lost %" G_GUINT64_FORMAT " items", n_lost);
+  return FALSE;
+}
+
+gboolean
+tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, GError **error)
+{
+  Task *task = task_begin (error);
+  Parked parked = { 0 };
+
+  g_return_val_if_fail (subscriber != NULL && ret_item != NULL, FALSE);
+
+  if (task == NULL)
+    return FALSE;
+  if (subscriber->next < ring_get_oldest (subscriber->ring))
+    return set_lagged (subscriber, error);
+  if (subscriber->next < subscriber->ring->n_sent) {
+    *ret_item = take_next (subscriber);
+    tractor__task_yield (task);
+    return TRUE;
+  }
+  if (subscriber->ring->is_closed) {
+    tractor__task_yield (task);
+    return FALSE; /* the end */
+  }
+
+  switch (tractor__parking_lot_park (&subscriber->waiting, task, &parked, "broadcast")) {
+  case WAKE_NORMAL:
+    *ret_item = parked.value;
+    return TRUE;
+  case WAKE_CANCELLED:
+    tractor__task_set_cancelled (task, error);
+    return FALSE;
+  case WAKE_CLOSED:
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "The subscriber was closed while waiting at it");
+    return FALSE;
+  case WAKE_BROKEN:
+    return FALSE; /* the end */
+  }
+  g_assert_not_reached ();
+}
+
+guint64
+tractor_subscriber_get_n_lost (TractorSubscriber *subscriber)
+{
+  g_return_val_if_fail (subscriber != NULL, 0);
+
+  return subscriber->n_lost;
+}
+
+void
+tractor_subscriber_close (TractorSubscriber *subscriber)
+{
+  Ring *ring;
+
+  if (subscriber == NULL)
+    return;
+
+  ring = subscriber->ring;
+  parking_lot_unpark_all (&subscriber->waiting, WAKE_CLOSED);
+  g_queue_unlink (&ring->subscribers, &subscriber->link);
+  g_free (subscriber);
+  ring_free_if_unused (ring);
+}
