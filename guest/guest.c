@@ -72,6 +72,7 @@ tractor_guest_new (const TractorHostOps *ops,
     g_free (guest);
     return NULL;
   }
+  guest->token = tractor__token_new (guest->poller.wake_fd, guest->poller.fork_generation);
   tractor__run_queue_reserve (&guest->run_queue, 1);
   tractor__scope_enter (&guest->root, guest, NULL);
 
@@ -209,7 +210,7 @@ go_round (TractorGuest *guest, Tick *tick)
     tractor__poller_dispatch (&guest->poller);
     if (guest->deadlines.length > 0)
       tractor__deadline_heap_expire (&guest->deadlines, own_clock ? guest_now (guest) : now);
-    tractor__entry_queue_drain (&guest->entries);
+    tractor__token_drain (guest->token);
     if (run_queue_get_length (&guest->run_queue) == 0)
       return FALSE;
 
@@ -295,7 +296,7 @@ tractor_guest_tick (TractorGuest *guest)
     if (ended) {
       g_assert (guest->n_tasks == 0);
       guest->finished = TRUE; /* first: no tick may come in between */
-      tractor__entry_queue_close (&guest->entries);
+      tractor__token_close (guest->token);
       if (guest->ret_finished != NULL)
         *guest->ret_finished = TRUE;
     }
@@ -347,18 +348,25 @@ tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 gboolean
 tractor_guest_run_soon (TractorGuest *guest, TractorSoonFunc func, gpointer data)
 {
-  EntryResult result;
+  g_return_val_if_fail (guest != NULL, FALSE);
 
-  g_return_val_if_fail (guest != NULL && func != NULL, FALSE);
+  return tractor_token_run_soon (guest->token, func, data);
+}
 
-  if (guest_is_forked (guest))
-    return FALSE;
-  tractor__entry_queue_enter (&guest->entries);
-  result = tractor__entry_queue_push (&guest->entries, func, data);
-  if (result == ENTRY_ADDED_FIRST)
-    tractor__poller_wake (&guest->poller);
-  tractor__entry_queue_leave (&guest->entries);
-  return result != ENTRY_CLOSED;
+TractorToken *
+tractor_guest_get_token (TractorGuest *guest)
+{
+  g_return_val_if_fail (guest != NULL, NULL);
+
+  return tractor_token_ref (guest->token);
+}
+
+TractorToken *
+tractor_token_get_current (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL ? tractor_token_ref (guest->token) : NULL;
 }
 
 void
@@ -502,14 +510,16 @@ tractor_guest_free (TractorGuest *guest)
       g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
     guest->finished = TRUE;
     if (!guest_is_forked (guest))
-      tractor__entry_queue_close (&guest->entries); /* while what they may touch is there */
-    drop_all (guest);
+      tractor__token_close (guest->token); /* while what they may touch is there */
   }
-  tractor__entry_queue_wait_for_leavers (&guest->entries);
+  /* Before the tasks are dropped: a thread may work on what is on a task's stack. */
+  tractor__thread_pool_free (guest->threads, guest_is_forked (guest));
+  drop_all (guest);
 
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);
   tractor__poller_clear (&guest->poller);
+  tractor_token_unref (guest->token);
   tractor__stack_pool_trim (&guest->stacks, 0);
   g_clear_pointer (&guest->locals, g_hash_table_unref);
   while (guest->free_scopes != NULL) {

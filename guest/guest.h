@@ -7,7 +7,6 @@
 #endif
 
 #include "deadline.h"
-#include "entry.h"
 #include "fork.h"
 #include "host-call.h"
 #include "poller.h"
@@ -15,6 +14,8 @@
 #include "scope.h"
 #include "stack.h"
 #include "switch.h"
+#include "thread.h"
+#include "token.h"
 #include "tractor-host.h"
 
 /* One call of tractor_guest_tick(), on the host's stack or on that of a task whose own call runs
@@ -39,7 +40,8 @@ struct _TractorGuest {
   guint n_tasks;
 
   Poller poller;
-  EntryQueue entries;
+  TractorToken *token;
+  ThreadPool *threads; /* NULL until a task wants one */
 
   const TractorHostOps *ops;
   gpointer host;

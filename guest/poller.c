@@ -111,13 +111,13 @@ tractor__poller_arm_timer (Poller *poller, gint64 deadline)
 }
 
 void
-tractor__poller_wake (Poller *poller)
+tractor__poller_wake (int wake_fd)
 {
   guint64 one = 1;
   int saved_errno = errno;
 
   /* EAGAIN means that the counter is full: then it is readable, which is all we want. */
-  while (write (poller->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+  while (write (wake_fd, &one, sizeof one) < 0 && errno == EINTR)
     ;
   errno = saved_errno;
 }

@@ -49,6 +49,6 @@ G_GNUC_INTERNAL void tractor__poller_arm_timer (Poller *poller, gint64 deadline)
 G_GNUC_INTERNAL void tractor__poller_collect (Poller *poller, gint64 timeout_usec);
 /* Wakes the tasks that the collected events are for. */
 G_GNUC_INTERNAL void tractor__poller_dispatch (Poller *poller);
-/* Any thread, and any signal handler. */
-G_GNUC_INTERNAL void tractor__poller_wake (Poller *poller);
+/* @wake_fd: of a poller. Any thread, and any signal handler. */
+G_GNUC_INTERNAL void tractor__poller_wake (int wake_fd);
 G_GNUC_INTERNAL void tractor__poller_set_errno_error (GError **error, const char *what);

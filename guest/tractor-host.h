@@ -10,7 +10,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tractor-task.h"
+#include "tractor-thread.h"
 
 G_BEGIN_DECLS
 
@@ -47,7 +47,6 @@ typedef struct {
  * another guest started from here.
  */
 typedef void (*TractorDoneFunc) (const GError *error, gpointer data);
-typedef void (*TractorSoonFunc) (gpointer data);
 
 /**
  * tractor_guest_new:
@@ -123,15 +122,23 @@ TRACTOR_API gint64 tractor_guest_get_deadline (TractorGuest *guest);
 /**
  * tractor_guest_run_soon:
  *
- * Runs @func in a tick soon, on the host's stack, outside any task. Calls from one thread keep
- * their order, and many calls before a tick cost one wakeup. The guest must not have been freed.
+ * As tractor_token_run_soon(), for who knows that the guest has not been freed.
  *
  * Returns: FALSE if the run has finished, and then @func will not be called.
- * Suspends: no. Thread: any.
+ * Suspends: no. Thread: any, also in a signal handler.
  */
 TRACTOR_API gboolean tractor_guest_run_soon (TractorGuest *guest,
                                              TractorSoonFunc func,
                                              gpointer data);
+
+/**
+ * tractor_guest_get_token:
+ *
+ * Returns: (transfer full): what other threads and signal handlers reach the guest by, also when it
+ *   may have been freed.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorToken *tractor_guest_get_token (TractorGuest *guest);
 
 /**
  * tractor_guest_cancel:

@@ -1,0 +1,576 @@
+/* thread.c - work that tasks send to threads, and what threads ask of those tasks.
+ *
+ * A Job is one call of tractor_to_thread(). The task waits; a worker runs the function and reports
+ * through the guest's token, which calls on_job_done() on the host's thread. What is on the host's
+ * side of a job (the task, the limiter) is touched by the host's thread only; the outcome by the
+ * worker only, until it has reported. A job belongs to the pool while a task waits for it, and to
+ * whoever hears of its end last once it was abandoned: the host, or the worker if the run has
+ * finished by then and takes no reports.
+ *
+ * A worker that wants something of its task sends a Request the same way and blocks. The task wakes
+ * up, runs it on its own stack, answers, and goes back to waiting.
+ *
+ * Workers belong to a guest. An idle one waits some seconds for other work, and then goes. When the
+ * guest goes, all are joined but those whose work was abandoned.
+ *
+ * Plain pthreads, not GLib's: ThreadSanitizer sees them, and nothing of them is left when a pool is
+ * freed. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "guest.h"
+#include "limiter.h"
+#include "task.h"
+
+#define DEFAULT_MAX_THREADS 40
+#define IDLE_SECONDS        10
+
+typedef struct _Job Job;
+typedef struct _Worker Worker;
+
+/* What a worker asks of its task; on the worker's stack. */
+typedef struct {
+  Job *job;
+  TractorTaskFunc func;
+  gpointer data;
+  gboolean ok;
+  GError *error;
+  gboolean is_answered; /* under the pool's lock */
+} Request;
+
+struct _Job {
+  ThreadPool *pool;
+  Worker *worker; /* until it has reported; under the pool's lock */
+  TractorToken *token;
+  TractorTaskFunc func;
+  gpointer data;
+  GDestroyNotify data_free;
+  gboolean ok;
+  GError *error;
+  _Atomic (gboolean) is_cancelled;
+
+  /* The host's side. */
+  Task *task; /* NULL once abandoned */
+  gboolean may_abandon;
+  gboolean is_done;
+  Request *request; /* that the task is to run */
+  TractorLimiter *limiter;
+  Job *previous; /* among those that a task waits for */
+  Job *next;
+};
+
+struct _Worker {
+  ThreadPool *pool;
+  pthread_t thread;
+  pthread_cond_t changed; /* there is a job, an answer, or the pool closes */
+  Job *job;               /* to do, or being done */
+  gboolean is_abandoned;  /* its job is */
+  Worker *previous;       /* among all */
+  Worker *next;
+  Worker *next_idle;
+};
+
+struct _ThreadPool {
+  pthread_mutex_t lock;
+  guint n_refs; /* the guest's, and one a worker */
+  gboolean is_closing;
+  Worker *workers;
+  Worker *idle;
+
+  /* The host's side. */
+  TractorLimiter *limiter;
+  Job *jobs; /* that a task waits for */
+};
+
+/* What this thread works on. */
+static _Thread_local Job *current_job;
+
+/* --- the pool ------------------------------------------------------------------------------------ */
+
+static ThreadPool *
+pool_new (void)
+{
+  ThreadPool *pool = g_new0 (ThreadPool, 1);
+
+  pthread_mutex_init (&pool->lock, NULL);
+  pool->n_refs = 1;
+  pool->limiter = tractor_limiter_new (DEFAULT_MAX_THREADS);
+  return pool;
+}
+
+/* Called with the lock, which is gone then. */
+static void
+pool_unref_and_unlock (ThreadPool *pool)
+{
+  gboolean is_last = --pool->n_refs == 0;
+
+  pthread_mutex_unlock (&pool->lock);
+  if (is_last) {
+    pthread_mutex_destroy (&pool->lock);
+    g_free (pool);
+  }
+}
+
+/* --- jobs ---------------------------------------------------------------------------------------- */
+
+static void
+job_link (Job *job)
+{
+  ThreadPool *pool = job->pool;
+
+  job->next = pool->jobs;
+  if (job->next != NULL)
+    job->next->previous = job;
+  pool->jobs = job;
+}
+
+static void
+job_unlink (Job *job)
+{
+  if (job->previous != NULL)
+    job->previous->next = job->next;
+  else
+    job->pool->jobs = job->next;
+  if (job->next != NULL)
+    job->next->previous = job->previous;
+}
+
+static void
+job_free (Job *job)
+{
+  tractor__limiter_unref (job->limiter);
+  tractor_token_unref (job->token);
+  g_clear_error (&job->error);
+  g_free (job);
+}
+
+static void
+on_job_done (gpointer data)
+{
+  Job *job = data;
+
+  tractor_limiter_release (job->limiter, job, NULL);
+  if (job->task == NULL) {
+    job_free (job);
+    return;
+  }
+  job->is_done = TRUE;
+  task_wake (job->task, WAKE_NORMAL);
+}
+
+static void
+run_job (Job *job)
+{
+  current_job = job;
+  job->ok = job->func (job->data, &job->error);
+  current_job = NULL;
+  if (job->data_free != NULL)
+    job->data_free (job->data);
+  if (!job->ok == (job->error == NULL))
+    g_critical ("What ran in a thread returned %s an error",
+                job->ok ? "TRUE with" : "FALSE without");
+}
+
+/* --- workers ------------------------------------------------------------------------------------- */
+
+static void
+worker_link (Worker *worker)
+{
+  ThreadPool *pool = worker->pool;
+
+  worker->next = pool->workers;
+  if (worker->next != NULL)
+    worker->next->previous = worker;
+  pool->workers = worker;
+}
+
+static void
+worker_unlink (Worker *worker)
+{
+  if (worker->previous != NULL)
+    worker->previous->next = worker->next;
+  else
+    worker->pool->workers = worker->next;
+  if (worker->next != NULL)
+    worker->next->previous = worker->previous;
+}
+
+static void
+remove_idle (Worker *worker)
+{
+  Worker **link = &worker->pool->idle;
+
+  while (*link != worker)
+    link = &(*link)->next_idle;
+  *link = worker->next_idle;
+}
+
+/* With the lock. Returns: whether there is a job. */
+static gboolean
+wait_for_job (Worker *worker)
+{
+  ThreadPool *pool = worker->pool;
+  struct timespec give_up_at;
+  int result = 0;
+
+  clock_gettime (CLOCK_MONOTONIC, &give_up_at);
+  give_up_at.tv_sec += IDLE_SECONDS;
+  worker->next_idle = pool->idle;
+  pool->idle = worker;
+  while (worker->job == NULL && !pool->is_closing && result == 0)
+    result = pthread_cond_clockwait (&worker->changed, &pool->lock, CLOCK_MONOTONIC, &give_up_at);
+  if (worker->job != NULL)
+    return TRUE; /* who gave it has taken us out of the list */
+  remove_idle (worker);
+  return FALSE;
+}
+
+/* With the lock, which is free while the job runs. */
+static void
+do_job (Worker *worker)
+{
+  ThreadPool *pool = worker->pool;
+  Job *job = worker->job;
+  gboolean is_mine;
+
+  pthread_mutex_unlock (&pool->lock);
+  run_job (job);
+  pthread_mutex_lock (&pool->lock);
+
+  is_mine = worker->is_abandoned;
+  worker->is_abandoned = FALSE;
+  worker->job = NULL;
+  job->worker = NULL;
+  if (!tractor_token_run_soon (job->token, on_job_done, job) && is_mine)
+    job_free (job);
+}
+
+static void *
+work (void *data)
+{
+  Worker *worker = data;
+  ThreadPool *pool = worker->pool;
+
+  pthread_mutex_lock (&pool->lock);
+  do
+    do_job (worker);
+  while (!pool->is_closing && wait_for_job (worker));
+
+  if (!pool->is_closing)
+    pthread_detach (worker->thread); /* nobody will join it */
+  worker_unlink (worker);
+  pthread_cond_destroy (&worker->changed);
+  g_free (worker);
+  pool_unref_and_unlock (pool);
+  return NULL;
+}
+
+/* With the lock. Returns: FALSE with errno set. */
+static gboolean
+start_worker (ThreadPool *pool, Job *job)
+{
+  Worker *worker = g_new0 (Worker, 1);
+  sigset_t all;
+  sigset_t before;
+  int result;
+
+  worker->pool = pool;
+  worker->job = job;
+  job->worker = worker;
+  pthread_cond_init (&worker->changed, NULL);
+
+  /* Signals are for the threads of the program. */
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  result = pthread_create (&worker->thread, NULL, work, worker);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  if (result != 0) {
+    pthread_cond_destroy (&worker->changed);
+    g_free (worker);
+    errno = result;
+    return FALSE;
+  }
+  worker_link (worker);
+  pool->n_refs++;
+  return TRUE;
+}
+
+/* With the lock. Returns: FALSE with errno set. */
+static gboolean
+give_to_worker (ThreadPool *pool, Job *job)
+{
+  Worker *worker = pool->idle;
+
+  if (worker == NULL)
+    return start_worker (pool, job);
+  pool->idle = worker->next_idle;
+  worker->job = job;
+  job->worker = worker;
+  pthread_cond_signal (&worker->changed);
+  return TRUE;
+}
+
+/* --- the task's side ----------------------------------------------------------------------------- */
+
+static gboolean
+abandon (G_GNUC_UNUSED Task *task, gpointer data)
+{
+  Job *job = data;
+  ThreadPool *pool = job->pool;
+
+  atomic_store_explicit (&job->is_cancelled, TRUE, memory_order_relaxed);
+  if (!job->may_abandon)
+    return FALSE;
+
+  pthread_mutex_lock (&pool->lock);
+  if (job->worker != NULL)
+    job->worker->is_abandoned = TRUE;
+  pthread_mutex_unlock (&pool->lock);
+  job_unlink (job);
+  job->task = NULL;
+  return TRUE;
+}
+
+static void
+answer (Job *job)
+{
+  Request *request = g_steal_pointer (&job->request);
+
+  request->ok = request->func (request->data, &request->error);
+  pthread_mutex_lock (&job->pool->lock);
+  request->is_answered = TRUE;
+  pthread_cond_signal (&job->worker->changed);
+  pthread_mutex_unlock (&job->pool->lock);
+}
+
+/* Returns: FALSE if it was abandoned. */
+static gboolean
+wait_until_done (Task *task, Job *job)
+{
+  while (!job->is_done) {
+    if (tractor__task_park (task, abandon, job, "thread") == WAKE_CANCELLED)
+      return FALSE;
+    if (job->request != NULL)
+      answer (job);
+  }
+  return TRUE;
+}
+
+static gboolean
+start_job (Job *job, GError **error)
+{
+  gboolean ok;
+
+  pthread_mutex_lock (&job->pool->lock);
+  ok = give_to_worker (job->pool, job);
+  pthread_mutex_unlock (&job->pool->lock);
+  if (!ok)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "Cannot start a thread: %s",
+                 g_strerror (errno));
+  return ok;
+}
+
+gboolean
+tractor_to_thread (TractorTaskFunc func,
+                   gpointer data,
+                   GDestroyNotify data_free,
+                   TractorThreadFlags flags,
+                   TractorLimiter *limiter,
+                   GError **error)
+{
+  Task *task = task_begin (error);
+  Job *job;
+  gboolean ok;
+
+  g_return_val_if_fail (func != NULL, FALSE);
+
+  if (task == NULL) {
+    if (data_free != NULL)
+      data_free (data);
+    return FALSE;
+  }
+  if (task->guest->threads == NULL)
+    task->guest->threads = pool_new ();
+
+  job = g_new0 (Job, 1);
+  job->pool = task->guest->threads;
+  job->limiter = tractor__limiter_ref (limiter != NULL ? limiter : job->pool->limiter);
+  job->token = tractor_token_ref (task->guest->token);
+  job->task = task;
+  job->func = func;
+  job->data = data;
+  job->data_free = data_free;
+  job->may_abandon = (flags & TRACTOR_THREAD_ABANDON) != 0;
+
+  ok = tractor_limiter_acquire (job->limiter, job, error);
+  if (!ok || !tractor_checkpoint_if_cancelled (error) || !start_job (job, error)) {
+    if (ok)
+      tractor_limiter_release (job->limiter, job, NULL);
+    job_free (job);
+    if (data_free != NULL)
+      data_free (data);
+    return FALSE;
+  }
+
+  job_link (job);
+  if (!wait_until_done (task, job)) {
+    tractor__task_set_cancelled (task, error);
+    return FALSE;
+  }
+  job_unlink (job);
+  ok = job->ok;
+  if (!ok)
+    g_propagate_error (error, g_steal_pointer (&job->error));
+  job_free (job);
+  return ok;
+}
+
+/* --- the thread's side --------------------------------------------------------------------------- */
+
+static Job *
+get_job (GError **error)
+{
+  if (current_job == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "This can only be called from what tractor_to_thread() runs in a thread");
+  return current_job;
+}
+
+static void
+set_nobody_waits (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED,
+                       "Cancelled: the task does not wait for this thread any more");
+}
+
+static void
+deliver (gpointer data)
+{
+  Request *request = data;
+  Job *job = request->job;
+
+  if (job->task == NULL) { /* abandoned before this came */
+    set_nobody_waits (&request->error);
+    pthread_mutex_lock (&job->pool->lock);
+    request->is_answered = TRUE;
+    pthread_cond_signal (&job->worker->changed);
+    pthread_mutex_unlock (&job->pool->lock);
+    return;
+  }
+  job->request = request;
+  task_wake (job->task, WAKE_NORMAL);
+}
+
+static void
+set_run_finished (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_RUN_FINISHED,
+                       "The run that this thread works for has finished");
+}
+
+gboolean
+tractor_from_thread (TractorTaskFunc func, gpointer data, GError **error)
+{
+  Job *job = get_job (error);
+  Request request = { .job = job, .func = func, .data = data };
+  ThreadPool *pool;
+
+  g_return_val_if_fail (func != NULL, FALSE);
+
+  if (job == NULL)
+    return FALSE;
+  if (!tractor_token_run_soon (job->token, deliver, &request)) {
+    set_run_finished (error);
+    return FALSE;
+  }
+
+  pool = job->pool;
+  pthread_mutex_lock (&pool->lock);
+  while (!request.is_answered && !pool->is_closing)
+    pthread_cond_wait (&job->worker->changed, &pool->lock);
+  pthread_mutex_unlock (&pool->lock);
+  if (!request.is_answered)
+    set_run_finished (&request.error);
+
+  if (request.error != NULL)
+    g_propagate_error (error, request.error);
+  return request.ok;
+}
+
+gboolean
+tractor_from_thread_check_cancelled (GError **error)
+{
+  Job *job = get_job (error);
+
+  if (job == NULL)
+    return FALSE;
+  if (!atomic_load_explicit (&job->is_cancelled, memory_order_relaxed))
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED,
+                       "Cancelled: the task that waits for this thread is");
+  return FALSE;
+}
+
+/* --- the end ------------------------------------------------------------------------------------- */
+
+/* With the lock. Returns: (element-type pthread_t): whom to join; the others are on their own. */
+static GArray *
+tell_workers (ThreadPool *pool)
+{
+  GArray *threads = g_array_new (FALSE, FALSE, sizeof (pthread_t));
+
+  for (Worker *worker = pool->workers; worker != NULL; worker = worker->next) {
+    if (worker->is_abandoned)
+      pthread_detach (worker->thread);
+    else
+      g_array_append_val (threads, worker->thread);
+    pthread_cond_signal (&worker->changed);
+  }
+  return threads;
+}
+
+static void
+free_host_side (ThreadPool *pool)
+{
+  while (pool->jobs != NULL) { /* of a guest that is freed while tasks are alive */
+    Job *job = pool->jobs;
+
+    job_unlink (job);
+    job_free (job);
+  }
+  tractor__limiter_unref (pool->limiter);
+}
+
+void
+tractor__thread_pool_free (ThreadPool *pool, gboolean is_forked)
+{
+  g_autoptr (GArray) threads = NULL;
+
+  if (pool == NULL)
+    return;
+  if (is_forked) {
+    free_host_side (pool);
+    g_free (pool); /* its lock may be held by a thread that is not here */
+    return;
+  }
+
+  for (Job *job = pool->jobs; job != NULL; job = job->next)
+    atomic_store_explicit (&job->is_cancelled, TRUE, memory_order_relaxed);
+  pthread_mutex_lock (&pool->lock);
+  pool->is_closing = TRUE;
+  threads = tell_workers (pool);
+  pthread_mutex_unlock (&pool->lock);
+  for (guint i = 0; i < threads->len; i++)
+    pthread_join (g_array_index (threads, pthread_t, i), NULL);
+
+  free_host_side (pool);
+  pthread_mutex_lock (&pool->lock);
+  pool_unref_and_unlock (pool);
+}
