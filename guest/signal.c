@@ -1,0 +1,346 @@
+/* signal.c - signals of the process, received by tasks.
+ *
+ * Signals belong to the process, so there is one registry for all guests: a handler for each signal
+ * that some receiver wants, and a table of receivers that the handler reads without a lock. It notes
+ * the signal in every receiver that wants it, and asks that receiver's guest for a call, by a token,
+ * unless one has been asked for already. Then it calls whatever handler was there before.
+ *
+ * A receiver is taken out of the table before it goes, and then every handler that may have seen it
+ * there is waited for. A call that is still on its way then frees it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tractor-signal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "task.h"
+
+#define N_SIGNALS     64
+#define MAX_RECEIVERS 64
+
+struct _TractorSignalReceiver {
+  guint64 wanted; /* bit n - 1 for signal n */
+  _Atomic (guint64) pending;
+  _Atomic (gboolean) is_calling; /* on_pending() is on its way */
+  gboolean is_closed;
+  TractorToken *token;
+  Task *waiting;
+  guint next; /* the bit to look at first, so that each signal has its turn */
+};
+
+/* One for each signal; the lock is for opening and closing. */
+typedef struct {
+  guint n_receivers;
+  struct sigaction before; /* valid while somebody receives it, and for good after the first time */
+} Caught;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Caught caught[N_SIGNALS];
+static _Atomic (TractorSignalReceiver *) receivers[MAX_RECEIVERS];
+static _Atomic (guint) n_handling; /* handlers that read the tables now */
+static _Thread_local volatile gboolean is_chaining __attribute__ ((tls_model ("initial-exec")));
+
+static guint64
+bit_of (int signal_number)
+{
+  return G_GUINT64_CONSTANT (1) << (signal_number - 1);
+}
+
+/* --- in the handler ------------------------------------------------------------------------------ */
+
+static void
+on_pending (gpointer data)
+{
+  TractorSignalReceiver *receiver = data;
+
+  atomic_store (&receiver->is_calling, FALSE);
+  if (receiver->is_closed) {
+    tractor_token_unref (receiver->token);
+    g_free (receiver);
+  } else if (receiver->waiting != NULL) {
+    task_wake (g_steal_pointer (&receiver->waiting), WAKE_NORMAL);
+  }
+}
+
+static void
+call_handler_before (const struct sigaction *before,
+                     int signal_number,
+                     siginfo_t *info,
+                     void *context)
+{
+  if (is_chaining)
+    return; /* whoever has come between calls us again */
+  is_chaining = TRUE;
+  if ((before->sa_flags & SA_SIGINFO) != 0)
+    before->sa_sigaction (signal_number, info, context);
+  else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
+    before->sa_handler (signal_number);
+  is_chaining = FALSE;
+}
+
+static void
+on_signal (int signal_number, siginfo_t *info, void *context)
+{
+  int saved_errno = errno;
+  struct sigaction before;
+
+  atomic_fetch_add (&n_handling, 1);
+  before = caught[signal_number - 1].before;
+  for (guint i = 0; i < MAX_RECEIVERS; i++) {
+    TractorSignalReceiver *receiver = atomic_load (&receivers[i]);
+
+    if (receiver == NULL || (receiver->wanted & bit_of (signal_number)) == 0)
+      continue;
+    atomic_fetch_or (&receiver->pending, bit_of (signal_number));
+    if (!atomic_exchange (&receiver->is_calling, TRUE))
+      tractor_token_run_soon (receiver->token, on_pending, receiver);
+  }
+  atomic_fetch_sub (&n_handling, 1);
+
+  call_handler_before (&before, signal_number, info, context);
+  errno = saved_errno;
+}
+
+/* --- catching, and letting go ---------------------------------------------------------------------- */
+
+static gboolean
+is_ours (const struct sigaction *action)
+{
+  return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_signal;
+}
+
+/* With the lock. Returns: FALSE with errno set. */
+static gboolean catch (int signal_number)
+{
+  Caught *it = &caught[signal_number - 1];
+  struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+  struct sigaction now;
+
+  if (it->n_receivers == 0) {
+    if (sigaction (signal_number, NULL, &now) != 0)
+      return FALSE;
+    if (!is_ours (&now)) /* else a chain of others has kept us */
+      it->before = now;
+    action.sa_sigaction = on_signal;
+    sigemptyset (&action.sa_mask);
+    if (sigaction (signal_number, &action, NULL) != 0)
+      return FALSE;
+  }
+  it->n_receivers++;
+  return TRUE;
+}
+
+static void
+let_go (int signal_number)
+{
+  Caught *it = &caught[signal_number - 1];
+  struct sigaction now;
+
+  if (--it->n_receivers > 0)
+    return;
+  if (sigaction (signal_number, NULL, &now) == 0 && is_ours (&now))
+    sigaction (signal_number, &it->before, NULL);
+}
+
+static void
+let_go_of_all (guint64 signals)
+{
+  for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++)
+    if ((signals & bit_of (signal_number)) != 0)
+      let_go (signal_number);
+}
+
+static gboolean
+set_cannot_catch (int signal_number, int saved_errno, GError **error)
+{
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno),
+               "Cannot receive signal %d: %s", signal_number, g_strerror (saved_errno));
+  return FALSE;
+}
+
+/* With the lock. Returns: FALSE with @error set, and nothing is caught. */
+static gboolean
+catch_all (guint64 signals, GError **error)
+{
+  guint64 done = 0;
+
+  for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++) {
+    if ((signals & bit_of (signal_number)) == 0)
+      continue;
+    if (!catch (signal_number)) {
+      set_cannot_catch (signal_number, errno, error);
+      let_go_of_all (done);
+      return FALSE;
+    }
+    done |= bit_of (signal_number);
+  }
+  return TRUE;
+}
+
+static _Atomic (TractorSignalReceiver *) *
+find_place (TractorSignalReceiver *receiver)
+{
+  for (guint i = 0; i < MAX_RECEIVERS; i++)
+    if (atomic_load (&receivers[i]) == receiver)
+      return &receivers[i];
+  return NULL;
+}
+
+/* With the lock. In the table first: a signal may come as soon as it is caught. */
+static gboolean
+enlist (TractorSignalReceiver *receiver, GError **error)
+{
+  _Atomic (TractorSignalReceiver *) *place = find_place (NULL);
+
+  if (place == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "%d signal receivers are open already",
+                 MAX_RECEIVERS);
+    return FALSE;
+  }
+  atomic_store (place, receiver);
+  if (catch_all (receiver->wanted, error))
+    return TRUE;
+  atomic_store (place, NULL);
+  return FALSE;
+}
+
+/* With the lock. Nobody else has the receiver then, but on_pending() if it is on its way. */
+static void
+delist (TractorSignalReceiver *receiver)
+{
+  atomic_store (find_place (receiver), NULL);
+  while (atomic_load (&n_handling) > 0)
+    g_thread_yield ();
+}
+
+static void
+receiver_free (TractorSignalReceiver *receiver)
+{
+  receiver->is_closed = TRUE;
+  if (atomic_load (&receiver->is_calling))
+    return; /* on_pending() will do it */
+  tractor_token_unref (receiver->token);
+  g_free (receiver);
+}
+
+TractorSignalReceiver *
+tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **error)
+{
+  Task *task = task_get_suspendable (error);
+  TractorSignalReceiver *receiver;
+  guint64 wanted = 0;
+  gboolean ok;
+
+  if (task == NULL)
+    return NULL;
+  if (n_signals == 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A receiver of no signals would wait for ever");
+    return NULL;
+  }
+
+  for (gsize i = 0; i < n_signals; i++) {
+    if (signals[i] < 1 || signals[i] > N_SIGNALS) {
+      set_cannot_catch (signals[i], EINVAL, error);
+      return NULL;
+    }
+    wanted |= bit_of (signals[i]);
+  }
+
+  receiver = g_new0 (TractorSignalReceiver, 1);
+  receiver->wanted = wanted;
+  receiver->token = tractor_token_ref (task->guest->token);
+  pthread_mutex_lock (&lock);
+  ok = enlist (receiver, error);
+  pthread_mutex_unlock (&lock);
+  if (!ok)
+    receiver_free (g_steal_pointer (&receiver));
+  return receiver;
+}
+
+/* --- receiving ------------------------------------------------------------------------------------ */
+
+/* Returns: 0 if there is none. */
+static int
+take_pending (TractorSignalReceiver *receiver)
+{
+  guint64 pending = atomic_load (&receiver->pending);
+
+  for (guint i = 0; pending != 0 && i < N_SIGNALS; i++) {
+    guint place = (receiver->next + i) % N_SIGNALS;
+    guint64 bit = G_GUINT64_CONSTANT (1) << place;
+
+    if ((pending & bit) != 0) {
+      atomic_fetch_and (&receiver->pending, ~bit);
+      receiver->next = (place + 1) % N_SIGNALS;
+      return (int) place + 1;
+    }
+  }
+  return 0;
+}
+
+static gboolean
+stop_waiting (G_GNUC_UNUSED Task *task, gpointer data)
+{
+  ((TractorSignalReceiver *) data)->waiting = NULL;
+  return TRUE;
+}
+
+gboolean
+tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signal, GError **error)
+{
+  Task *task = task_begin (error);
+  gboolean has_waited = FALSE;
+  int signal_number;
+
+  g_return_val_if_fail (receiver != NULL && ret_signal != NULL, FALSE);
+
+  if (task == NULL)
+    return FALSE;
+  if (receiver->waiting != NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_BUSY,
+                         "Another task is already waiting for these signals");
+    return FALSE;
+  }
+
+  while ((signal_number = take_pending (receiver)) == 0) {
+    has_waited = TRUE;
+    receiver->waiting = task;
+    if (tractor__task_park (task, stop_waiting, receiver, "signal") == WAKE_CANCELLED) {
+      tractor__task_set_cancelled (task, error);
+      return FALSE;
+    }
+  }
+  if (!has_waited)
+    tractor__task_yield (task);
+  *ret_signal = signal_number;
+  return TRUE;
+}
+
+static void
+raise_again (guint64 signals)
+{
+  for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++)
+    if ((signals & bit_of (signal_number)) != 0 && caught[signal_number - 1].n_receivers == 0)
+      kill (getpid (), signal_number);
+}
+
+void
+tractor_signal_receiver_close (TractorSignalReceiver *receiver)
+{
+  if (receiver == NULL)
+    return;
+
+  g_return_if_fail (receiver->waiting == NULL);
+  pthread_mutex_lock (&lock);
+  let_go_of_all (receiver->wanted);
+  delist (receiver);
+  raise_again (atomic_load (&receiver->pending)); /* others that receive it have had it */
+  pthread_mutex_unlock (&lock);
+  receiver_free (receiver);
+}
