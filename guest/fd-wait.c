@@ -87,6 +87,21 @@ tractor__fd_wait_clear (Poller *poller)
   poller->n_pages = 0;
 }
 
+guint
+tractor__fd_wait_count (const Poller *poller)
+{
+  guint n = 0;
+
+  for (guint page = 0; page < poller->n_pages; page++)
+    for (guint i = 0; poller->pages[page] != NULL && i < PAGE_LENGTH; i++) {
+      FdWait *const *waits = poller->pages[page][i].waits;
+
+      n += waits[DIRECTION_IN] != NULL;
+      n += waits[DIRECTION_OUT] != NULL && waits[DIRECTION_OUT] != waits[DIRECTION_IN];
+    }
+  return n;
+}
+
 static guint32
 wanted_events (Interest *interest)
 {
@@ -319,16 +334,26 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
 }
 
 void
+tractor_guest_notify_closing (TractorGuest *guest, int fd)
+{
+  Interest *interest;
+
+  g_return_if_fail (guest != NULL);
+
+  interest = guest_check_thread (guest) ? get_interest (&guest->poller, fd, FALSE) : NULL;
+  if (interest == NULL)
+    return;
+  forget (&guest->poller, fd, interest);
+  wake_all_closed (interest);
+}
+
+void
 tractor_notify_closing (int fd)
 {
   TractorGuest *guest = tractor_guest_get_current ();
-  Interest *interest = guest != NULL ? get_interest (&guest->poller, fd, FALSE) : NULL;
 
-  if (interest == NULL)
-    return;
-
-  forget (&guest->poller, fd, interest);
-  wake_all_closed (interest);
+  if (guest != NULL)
+    tractor_guest_notify_closing (guest, fd);
 }
 
 TractorFdWatch *

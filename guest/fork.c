@@ -10,12 +10,27 @@
 
 #include <pthread.h>
 
+#include <unistd.h>
+
 guint tractor__fork_generation;
+_Atomic (guint) tractor__n_living_guests;
 
 static void
 count_copy (void)
 {
   tractor__fork_generation++;
+  tractor__n_living_guests = 0; /* they are the original's */
+}
+
+/* The process exits, and nobody has seen to the end of its tasks. */
+__attribute__ ((destructor)) static void
+warn_at_exit (void)
+{
+  static const char warning[] = "tractor: the process exits while a guest has tasks alive; what they "
+                                "were doing is lost. tractor_guest_shutdown() ends them in order.\n";
+
+  if (tractor__n_living_guests > 0 && write (STDERR_FILENO, warning, sizeof warning - 1) < 0)
+    return; /* there is nobody left to tell */
 }
 
 void

@@ -11,5 +11,8 @@
 /* Counted up in each copy; what was made before the fork remembers another number. */
 extern guint tractor__fork_generation G_GNUC_INTERNAL;
 
+/* Guests of this process that have not ended: at its exit there should be none. */
+extern _Atomic (guint) tractor__n_living_guests G_GNUC_INTERNAL;
+
 /* Before the number is remembered for the first time. */
 G_GNUC_INTERNAL void tractor__fork_watch (void);

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fd-wait.h"
 #include "nursery.h"
 #include "task.h"
 
@@ -39,6 +40,14 @@
 #define BUDGET_LOOKS 256
 
 /* --- the beginning ----------------------------------------------------------------------------- */
+
+static void
+set_finished (TractorGuest *guest)
+{
+  guest->finished = TRUE;
+  if (!guest_is_forked (guest))
+    tractor__n_living_guests--;
+}
 
 TractorGuest *
 tractor_guest_new (const TractorHostOps *ops,
@@ -64,7 +73,7 @@ tractor_guest_new (const TractorHostOps *ops,
   guest = g_new0 (TractorGuest, 1);
   guest->ops = ops;
   guest->host = host;
-  guest->thread = g_thread_self ();
+  guest->thread_mark = &tractor__current_guest;
   guest->done = done;
   guest->done_data = done_data;
   guest->steps_per_look = 1;
@@ -74,13 +83,15 @@ tractor_guest_new (const TractorHostOps *ops,
   }
   guest->token = tractor__token_new (guest->poller.wake_fd, guest->poller.fork_generation);
   tractor__run_queue_reserve (&guest->run_queue, 1);
+  tractor__deadline_heap_reserve (&guest->deadlines); /* for all_blocked */
   tractor__scope_enter (&guest->root, guest, NULL);
 
+  tractor__n_living_guests++;
   /* The main task is in the queue before the host is asked for anything. */
-  if (tractor__task_new (guest, &guest->root, "main", main, data, NULL) == NULL) {
+  if (tractor__task_new (guest, &guest->root, "main", 0, main, data, NULL) == NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for the main task: %s",
                  g_strerror (errno));
-    guest->finished = TRUE;
+    set_finished (guest);
     tractor_guest_free (guest);
     return NULL;
   }
@@ -111,11 +122,46 @@ tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed)
   guest->run_queue.shuffle = seed;
 }
 
+void
+tractor_guest_set_stack_size (TractorGuest *guest, gsize stack_bytes)
+{
+  g_return_if_fail (guest != NULL);
+
+  tractor__stack_pool_set_usual (&guest->stacks, stack_bytes);
+}
+
+gpointer
+tractor_guest_get_host (TractorGuest *guest, const TractorHostOps *ops)
+{
+  g_return_val_if_fail (guest != NULL, NULL);
+
+  return guest->ops == ops ? guest->host : NULL;
+}
+
+void
+tractor_guest_get_statistics (TractorGuest *guest, TractorGuestStatistics *ret_statistics)
+{
+  g_return_if_fail (guest != NULL && ret_statistics != NULL);
+
+  *ret_statistics = (TractorGuestStatistics){
+    .n_tasks = guest->n_tasks,
+    .n_runnable = run_queue_get_length (&guest->run_queue),
+    .n_deadlines = guest->deadlines.length,
+    .n_fd_waits = tractor__fd_wait_count (&guest->poller),
+    .n_calls = tractor__token_get_length (guest->token),
+    .n_stacks = guest->stacks.n_mapped,
+    .next_deadline = deadline_heap_get_earliest (&guest->deadlines),
+  };
+}
+
 gint64
 tractor_guest_get_deadline (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, TRACTOR_NO_DEADLINE);
 
+  /* Nobody is to jump ahead of those who wait until all is quiet. */
+  if (guest->ops->now != NULL && guest->all_blocked.waits != NULL)
+    return TRACTOR_NO_DEADLINE;
   return deadline_heap_get_earliest (&guest->deadlines);
 }
 
@@ -138,7 +184,7 @@ host_depth (TractorGuest *guest)
 static gboolean
 may_tick (TractorGuest *guest)
 {
-  if (guest->thread != g_thread_self ()) {
+  if (!guest_is_on_thread (guest)) {
     if (!guest->was_misused)
       g_critical ("A guest can only be ticked by the thread that made it");
     guest->was_misused = TRUE; /* said once: a loop that moved to another thread would go on */
@@ -180,17 +226,39 @@ adapt_steps (TractorGuest *guest, gint64 elapsed)
   guest->steps_per_look = steps;
 }
 
+/* One step, seen by instruments and the watchdog. */
+static void
+run_step (TractorGuest *guest, Tick *tick, Task *task)
+{
+  char name[TASK_NAME_BYTES]; /* it may end, and be another task after this */
+  TractorInstrumentEvent event = { .task_id = task->id, .task_name = name };
+
+  g_strlcpy (name, task->name, sizeof name);
+  tractor__instruments_emit_scheduled (guest);
+  tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_BEGINS, &event);
+  guest->steps_left = 0;
+  tractor__watchdog_step_begins (guest->watchdog);
+  tractor__task_run_from_tick (task, tick);
+  tractor__watchdog_step_ended (guest->watchdog);
+  tractor__instruments_emit_scheduled (guest);
+  tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_ENDED, &event);
+}
+
 static void
 run_tasks (TractorGuest *guest, Tick *tick)
 {
   RunQueue *queue = &guest->run_queue;
   Task *task;
 
+  all_blocked_forget (&guest->all_blocked);
   if (run_queue_batch_is_over (queue))
     run_queue_begin_batch (queue);
   guest->steps_left = guest->steps_per_look - 1;
   task = run_queue_pop (queue);
-  tractor__task_run_from_tick (task, tick);
+  if (G_UNLIKELY (guest->watchdog != NULL || instruments_want_steps (&guest->instruments)))
+    run_step (guest, tick, task);
+  else
+    tractor__task_run_from_tick (task, tick);
 }
 
 /* Runs what is due. Returns: whether tasks are left that would go on if there were time. */
@@ -211,8 +279,11 @@ go_round (TractorGuest *guest, Tick *tick)
     if (guest->deadlines.length > 0)
       tractor__deadline_heap_expire (&guest->deadlines, own_clock ? guest_now (guest) : now);
     tractor__token_drain (guest->token);
-    if (run_queue_get_length (&guest->run_queue) == 0)
-      return FALSE;
+    if (run_queue_get_length (&guest->run_queue) == 0) {
+      if (!tractor__all_blocked_check (guest))
+        return FALSE;
+      continue;
+    }
 
     run_tasks (guest, tick);
     n_looks++;
@@ -239,11 +310,36 @@ go_round (TractorGuest *guest, Tick *tick)
 }
 
 static void
+report_wait (TractorGuest *guest)
+{
+  gint64 next = deadline_heap_get_earliest (&guest->deadlines);
+
+  guest->is_waiting = TRUE;
+  tractor__instruments_emit (
+      guest, TRACTOR_INSTRUMENT_WAIT_BEGINS,
+      &(TractorInstrumentEvent){ .timeout_usec = next == TRACTOR_NO_DEADLINE
+                                                     ? TRACTOR_NO_DEADLINE
+                                                     : MAX (next - guest_now (guest), 0) });
+}
+
+static void
+report_tick (TractorGuest *guest)
+{
+  static const TractorInstrumentEvent nothing;
+
+  if (!guest->has_ticked)
+    tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_RUN_BEGINS, &nothing);
+  if (guest->is_waiting)
+    tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_WAIT_ENDED, &nothing);
+  guest->is_waiting = FALSE;
+}
+
+static void
 tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
 {
   guest->tick = tick->outer;
   guest->current = tick->interrupted;
-  if (guest->stacks.n_free > STACK_POOL_MAX)
+  if (stack_pool_is_due (&guest->stacks))
     tractor__stack_pool_trim (&guest->stacks, STACK_POOL_MAX);
 
   if (guest->finished)
@@ -251,8 +347,11 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
   if (yielded || guest->tick_again || run_queue_get_length (&guest->run_queue) > 0) {
     guest->tick_requested = TRUE;
     guest->ops->schedule (guest->host, yielded);
-  } else if (guest->ops->now == NULL) {
-    tractor__poller_arm_timer (&guest->poller, deadline_heap_get_earliest (&guest->deadlines));
+  } else {
+    if (guest->ops->now == NULL)
+      tractor__poller_arm_timer (&guest->poller, deadline_heap_get_earliest (&guest->deadlines));
+    if (G_UNLIKELY (guest->instruments.points != 0) && guest->tick == NULL)
+      report_wait (guest);
   }
 }
 
@@ -288,6 +387,8 @@ tractor_guest_tick (TractorGuest *guest)
     return;
 
   tractor__current_guest = guest;
+  if (G_UNLIKELY (guest->instruments.points != 0) && guest->tick == NULL)
+    report_tick (guest);
   tick_begin (guest, &tick);
   {
     gboolean yielded = go_round (guest, &tick);
@@ -295,7 +396,9 @@ tractor_guest_tick (TractorGuest *guest)
     ended = guest->main_ended && tick.outer == NULL;
     if (ended) {
       g_assert (guest->n_tasks == 0);
-      guest->finished = TRUE; /* first: no tick may come in between */
+      tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_RUN_ENDED,
+                                 &(TractorInstrumentEvent){ 0 });
+      set_finished (guest); /* first: no tick may come in between */
       tractor__token_close (guest->token);
       if (guest->ret_finished != NULL)
         *guest->ret_finished = TRUE;
@@ -315,7 +418,7 @@ tractor_guest_is_due (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, FALSE);
 
-  if (guest->finished || guest->thread != g_thread_self () || guest_is_forked (guest))
+  if (guest->finished || !guest_is_on_thread (guest) || guest_is_forked (guest))
     return FALSE;
   /* Inside a tick nobody has told the timer yet of what the tick has set. */
   if (guest->tick != NULL && guest->ops->now == NULL)
@@ -323,24 +426,28 @@ tractor_guest_is_due (TractorGuest *guest)
   return guest->tick_requested || run_queue_get_length (&guest->run_queue) > 0;
 }
 
-void
+gboolean
 tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 {
   TractorGuest *outer_guest = tractor__current_guest;
+  gint64 own = TRACTOR_NO_DEADLINE;
   gint64 earliest;
 
-  g_return_if_fail (guest != NULL && guest->tick == NULL);
+  g_return_val_if_fail (guest != NULL && guest->tick == NULL, FALSE);
 
   if (guest->finished || guest->tick_requested || guest->poller.n_events > 0)
-    return;
+    return TRUE;
 
   if (guest->ops->now == NULL)
-    deadline = MIN (deadline, deadline_heap_get_earliest (&guest->deadlines));
-  earliest =
-      deadline == TRACTOR_NO_DEADLINE ? G_MAXINT64 : MAX (deadline - g_get_monotonic_time (), 0);
+    own = deadline_heap_get_earliest (&guest->deadlines);
+  earliest = MIN (deadline, own);
+  if (earliest != TRACTOR_NO_DEADLINE)
+    earliest = MAX (earliest - g_get_monotonic_time (), 0);
   tractor__current_guest = guest; /* for a dump while it waits */
   tractor__poller_collect (&guest->poller, earliest);
   tractor__current_guest = outer_guest;
+  return guest->poller.n_events > 0 || guest->tick_requested ||
+         (own != TRACTOR_NO_DEADLINE && own <= g_get_monotonic_time ());
 }
 
 /* --- from outside ------------------------------------------------------------------------------ */
@@ -374,7 +481,9 @@ tractor_guest_cancel (TractorGuest *guest, const char *reason)
 {
   g_return_if_fail (guest != NULL);
 
-  tractor_cancel_scope_cancel (&guest->root, reason);
+  if (!guest_check_thread (guest))
+    return;
+  tractor__scope_cancel (&guest->root, TRACTOR_CANCEL_EXPLICIT, reason);
   guest_request_tick (guest);
 }
 
@@ -457,7 +566,8 @@ tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error)
     return FALSE;
   }
 
-  tractor_guest_cancel (guest, "shutdown");
+  tractor__scope_cancel (&guest->root, TRACTOR_CANCEL_SHUTDOWN, "shutdown");
+  guest_request_tick (guest);
   guest->ret_finished = &finished; /* done() may free the guest */
   do {
     tractor_guest_tick (guest);
@@ -508,13 +618,15 @@ tractor_guest_free (TractorGuest *guest)
 
     if (guest->has_ticked && !guest_is_forked (guest))
       g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
-    guest->finished = TRUE;
+    set_finished (guest);
     if (!guest_is_forked (guest))
       tractor__token_close (guest->token); /* while what they may touch is there */
   }
   /* Before the tasks are dropped: a thread may work on what is on a task's stack. */
   tractor__thread_pool_free (guest->threads, guest_is_forked (guest));
   drop_all (guest);
+  tractor__watchdog_free (guest->watchdog, guest_is_forked (guest));
+  tractor__instruments_clear (&guest->instruments);
 
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);

@@ -6,9 +6,11 @@
 #error "private to guest/"
 #endif
 
+#include "all-blocked.h"
 #include "deadline.h"
 #include "fork.h"
 #include "host-call.h"
+#include "instrument.h"
 #include "poller.h"
 #include "run-queue.h"
 #include "scope.h"
@@ -17,6 +19,7 @@
 #include "thread.h"
 #include "token.h"
 #include "tractor-host.h"
+#include "watchdog.h"
 
 /* One call of tractor_guest_tick(), on the host's stack or on that of a task whose own call runs
  * a nested loop of the host: what its tasks return to. */
@@ -38,6 +41,7 @@ struct _TractorGuest {
   DeadlineHeap deadlines;
   StackPool stacks;
   guint n_tasks;
+  guint64 last_task_id;
 
   Poller poller;
   TractorToken *token;
@@ -45,7 +49,7 @@ struct _TractorGuest {
 
   const TractorHostOps *ops;
   gpointer host;
-  GThread *thread;
+  gpointer thread_mark; /* the address of tractor__current_guest in the thread that it belongs to */
   gboolean tick_requested; /* the host knows that it is to tick */
   gboolean was_misused;    /* and it has been said */
   gboolean tick_again;     /* a tick was put off until this one ends */
@@ -53,6 +57,9 @@ struct _TractorGuest {
   gint64 looked_at;        /* when somebody last looked at the clock */
   gint64 polled_at;        /* and at the kernel */
 
+  Instruments instruments;
+  Watchdog *watchdog; /* (nullable) */
+  AllBlocked all_blocked;
   HostCall *host_calls; /* the oldest first */
   Scope root;           /* around the main task */
   GHashTable *locals;
@@ -61,6 +68,7 @@ struct _TractorGuest {
 
   TractorTaskFunc main;
   gpointer main_data;
+  gboolean is_waiting; /* as instruments know it */
   gboolean has_ticked; /* until then nothing has run that could be lost */
   gboolean main_ended;
   gboolean finished;
@@ -87,6 +95,23 @@ static inline gboolean
 guest_is_forked (const TractorGuest *guest)
 {
   return G_UNLIKELY (guest->poller.fork_generation != tractor__fork_generation);
+}
+
+/* A thread-local variable has another address in each thread, and that is cheap to look at. */
+static inline gboolean
+guest_is_on_thread (const TractorGuest *guest)
+{
+  return guest->thread_mark == &tractor__current_guest;
+}
+
+/* For calls that cannot fail: complains, and says not to go on. */
+static inline gboolean
+guest_check_thread (const TractorGuest *guest)
+{
+  if (G_LIKELY (guest_is_on_thread (guest)))
+    return TRUE;
+  g_critical ("A guest is used from a thread that is not its own: use a token");
+  return FALSE;
 }
 
 /* @error: (transfer full) (nullable): what the main task ended with. */

@@ -77,6 +77,7 @@ unlink_child (Task *child)
 Task *
 tractor__nursery_add (TractorNursery *nursery,
                       const char *name,
+                      gsize stack_bytes,
                       TractorTaskFunc func,
                       gpointer data,
                       GDestroyNotify data_free,
@@ -84,6 +85,12 @@ tractor__nursery_add (TractorNursery *nursery,
 {
   Task *task;
 
+  if (G_UNLIKELY (!guest_is_on_thread (nursery->scope.guest))) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_WRONG_THREAD,
+                 "Cannot spawn task '%s' from another thread: use a token", name != NULL ? name : "");
+    spawn_fails (data, data_free);
+    return NULL;
+  }
   if (G_UNLIKELY (nursery->scope.is_left)) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
                  "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "");
@@ -91,7 +98,8 @@ tractor__nursery_add (TractorNursery *nursery,
     return NULL;
   }
 
-  task = tractor__task_new (nursery->scope.guest, &nursery->scope, name, func, data, data_free);
+  task = tractor__task_new (nursery->scope.guest, &nursery->scope, name, stack_bytes, func, data,
+                            data_free);
   if (G_UNLIKELY (task == NULL)) {
     int saved_errno = errno;
 
@@ -116,7 +124,22 @@ tractor_nursery_spawn (TractorNursery *nursery,
 {
   g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
 
-  return tractor__nursery_add (nursery, name, func, data, data_free, error) != NULL;
+  return tractor__nursery_add (nursery, name, 0, func, data, data_free, error) != NULL;
+}
+
+gboolean
+tractor_nursery_spawn_with_stack (TractorNursery *nursery,
+                                  const char *name,
+                                  gsize stack_bytes,
+                                  TractorTaskFunc func,
+                                  gpointer data,
+                                  GDestroyNotify data_free,
+                                  GError **error)
+{
+  g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
+
+  return tractor__nursery_add (nursery, name, MAX (stack_bytes, 1), func, data, data_free, error) !=
+         NULL;
 }
 
 void
@@ -152,10 +175,12 @@ add_failure (TractorNursery *nursery, GError *error, const char *who)
 
   if (is_cancelled && nursery->scope.effective) {
     /* Not its failure, but a cancel from outside coming home. */
-    tractor_cancel_scope_cancel (&nursery->scope, tractor__scope_get_reason (&nursery->scope));
+    const Scope *origin = tractor__scope_get_origin (&nursery->scope);
+
+    tractor__scope_cancel (&nursery->scope, origin->source, origin->reason);
   } else if (!nursery->scope.cancel_called) {
     g_snprintf (reason, sizeof reason, "%s failed", who);
-    tractor_cancel_scope_cancel (&nursery->scope, reason);
+    tractor__scope_cancel (&nursery->scope, TRACTOR_CANCEL_NURSERY, reason);
   }
 
   if (is_cancelled) {
@@ -248,7 +273,7 @@ tractor__nursery_abandon (TractorNursery *nursery)
   Task *owner = nursery->scope.owner;
   GError *outcome;
 
-  tractor_cancel_scope_cancel (&nursery->scope, "nursery closed");
+  tractor__scope_cancel (&nursery->scope, TRACTOR_CANCEL_NURSERY, "nursery closed");
   if (nursery->n_children > 0)
     wait_for_children (nursery, owner);
   outcome = take_outcome (nursery);

@@ -19,9 +19,11 @@ struct _TractorNursery {
   TractorNursery *next_free;
 };
 
-/* Puts a new task into the nursery; NULL, and then the arguments are freed, with CLOSED or LIMIT. */
+/* Puts a new task into the nursery. @stack_bytes: 0 is the usual. Returns: NULL, and then the
+ * arguments are freed, with CLOSED, LIMIT or WRONG_THREAD. */
 G_GNUC_INTERNAL Task *tractor__nursery_add (TractorNursery *nursery,
                                             const char *name,
+                                            gsize stack_bytes,
                                             TractorTaskFunc func,
                                             gpointer data,
                                             GDestroyNotify data_free,

@@ -112,13 +112,14 @@ recompute (Scope *top)
 
 /* --- deadlines --------------------------------------------------------------------------------- */
 
-static void
-cancel (Scope *scope, const char *reason)
+void
+tractor__scope_cancel (Scope *scope, TractorCancelSource source, const char *reason)
 {
   if (scope->cancel_called)
     return;
 
   scope->cancel_called = TRUE;
+  scope->source = source;
   if (reason != NULL)
     g_strlcpy (scope->reason, reason, sizeof scope->reason);
   tractor__deadline_disarm (&scope->guest->deadlines, &scope->deadline);
@@ -129,7 +130,9 @@ cancel (Scope *scope, const char *reason)
 static void
 on_deadline (Deadline *deadline)
 {
-  cancel ((Scope *) ((char *) deadline - G_STRUCT_OFFSET (Scope, deadline)), "deadline");
+  Scope *scope = (Scope *) ((char *) deadline - G_STRUCT_OFFSET (Scope, deadline));
+
+  tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
 }
 
 static void
@@ -142,7 +145,7 @@ apply_deadline (Scope *scope)
   if (scope->deadline_at == TRACTOR_NO_DEADLINE)
     tractor__deadline_disarm (heap, &scope->deadline);
   else if (scope->deadline_at <= guest_now (scope->guest))
-    cancel (scope, "deadline");
+    tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
   else
     tractor__deadline_arm (heap, &scope->deadline, scope->deadline_at);
 }
@@ -221,13 +224,12 @@ tractor__scope_may_absorb (Scope *scope)
   return scope->effective && !sees_parents_cancel (scope);
 }
 
-const char *
-tractor__scope_get_reason (const Scope *scope)
+const Scope *
+tractor__scope_get_origin (const Scope *scope)
 {
-  /* The nearest one that was cancelled itself is where it is. */
   while (!scope->cancel_called && scope->parent != NULL)
     scope = scope->parent;
-  return scope->reason;
+  return scope;
 }
 
 void
@@ -238,7 +240,7 @@ tractor__scope_set_error (Scope *scope, GError **error)
   if (error == NULL)
     return;
 
-  reason = tractor__scope_get_reason (scope);
+  reason = tractor__scope_get_origin (scope)->reason;
   if (reason[0] != '\0')
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled: %s", reason);
   else
@@ -267,7 +269,8 @@ tractor_cancel_scope_cancel (TractorCancelScope *scope, const char *reason)
 {
   g_return_if_fail (scope != NULL);
 
-  cancel (scope, reason);
+  if (guest_check_thread (scope->guest))
+    tractor__scope_cancel (scope, TRACTOR_CANCEL_EXPLICIT, reason);
 }
 
 void
@@ -275,6 +278,8 @@ tractor_cancel_scope_set_deadline (TractorCancelScope *scope, gint64 deadline)
 {
   g_return_if_fail (scope != NULL);
 
+  if (!guest_check_thread (scope->guest))
+    return;
   scope->deadline_at = deadline;
   apply_deadline (scope);
   guest_request_tick (scope->guest); /* between ticks: the host is to hear of it */
@@ -285,6 +290,8 @@ tractor_cancel_scope_set_shield (TractorCancelScope *scope, gboolean shield)
 {
   g_return_if_fail (scope != NULL);
 
+  if (!guest_check_thread (scope->guest))
+    return;
   scope->shield = shield != FALSE;
   if (!scope->is_left)
     recompute (scope);
@@ -298,6 +305,41 @@ tractor_cancel_scope_get_cancel_called (TractorCancelScope *scope)
   if (!scope->cancel_called && scope->deadline_at != TRACTOR_NO_DEADLINE)
     apply_deadline (scope);
   return scope->cancel_called;
+}
+
+TractorCancelSource
+tractor_cancel_scope_get_source (TractorCancelScope *scope, const char **ret_reason)
+{
+  const Scope *origin;
+
+  g_return_val_if_fail (scope != NULL, TRACTOR_CANCEL_NONE);
+
+  if (ret_reason != NULL)
+    *ret_reason = NULL;
+  if (!tractor_cancel_scope_get_cancel_called (scope) && (scope->is_left || !scope->effective))
+    return TRACTOR_CANCEL_NONE;
+  origin = tractor__scope_get_origin (scope);
+  if (ret_reason != NULL && origin->reason[0] != '\0')
+    *ret_reason = origin->reason;
+  return origin->source;
+}
+
+gint64
+tractor_current_effective_deadline (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+  gint64 earliest = TRACTOR_NO_DEADLINE;
+
+  if (guest == NULL || guest->current == NULL)
+    return TRACTOR_NO_DEADLINE;
+  for (Scope *scope = guest->current->scope; scope != NULL; scope = scope->parent) {
+    if (tractor_cancel_scope_get_cancel_called (scope))
+      return G_MININT64;
+    earliest = MIN (earliest, scope->deadline_at);
+    if (scope->shield)
+      break;
+  }
+  return earliest;
 }
 
 gboolean
@@ -327,6 +369,19 @@ tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
       scope->cancelled_caught = TRUE;
   }
   return *error == NULL;
+}
+
+gboolean
+tractor_cancel_scope_absorb_or_fail (TractorCancelScope *scope, GError **error)
+{
+  if (!tractor_cancel_scope_absorb (scope, error))
+    return FALSE;
+  if (!scope->cancelled_caught)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_TOO_SLOW,
+                       scope->source == TRACTOR_CANCEL_DEADLINE ? "The time was up"
+                                                                : "Cancelled before it was done");
+  return FALSE;
 }
 
 void

@@ -34,6 +34,7 @@ struct _TractorCancelScope {
   gboolean cancel_called;
   gboolean cancelled_caught;
   gboolean effective; /* cancel_called, or a parent's effective that no shield hides */
+  TractorCancelSource source; /* of cancel_called */
 
   GPtrArray *lost_failures; /* (nullable): of nurseries inside that were closed without a join */
   char reason[SCOPE_REASON_BYTES]; /* of cancel_called */
@@ -54,7 +55,11 @@ G_GNUC_INTERNAL gboolean tractor__scope_may_absorb (Scope *scope);
 G_GNUC_INTERNAL void tractor__scope_attach_task (Scope *scope, Task *task);
 G_GNUC_INTERNAL void tractor__scope_detach_task (Task *task);
 
-/* Why an effective scope is; empty if nobody said. */
-G_GNUC_INTERNAL const char *tractor__scope_get_reason (const Scope *scope);
+/* @reason: (nullable) */
+G_GNUC_INTERNAL void tractor__scope_cancel (Scope *scope,
+                                            TractorCancelSource source,
+                                            const char *reason);
+/* Which one an effective scope's cancel comes from: itself, or one around it. */
+G_GNUC_INTERNAL const Scope *tractor__scope_get_origin (const Scope *scope);
 /* "Cancelled: reason", for whoever is cancelled inside @scope. */
 G_GNUC_INTERNAL void tractor__scope_set_error (Scope *scope, GError **error);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "switch.h"
 
@@ -34,9 +35,8 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define MAPPING_BYTES (STACK_GUARD_BYTES + STACK_SIZE_BYTES)
-#define CACHE_LINE    64
-#define N_COLOURS     16
+#define CACHE_LINE 64
+#define N_COLOURS  16
 
 static gboolean
 install_guard (StackPool *pool, char *mapping)
@@ -52,33 +52,53 @@ install_guard (StackPool *pool, char *mapping)
   return mprotect (mapping, STACK_GUARD_BYTES, PROT_NONE) == 0;
 }
 
-static Stack *
-stack_map (StackPool *pool)
+static gsize
+round_up (gsize bytes)
 {
+  gsize page = (gsize) sysconf (_SC_PAGESIZE);
+
+  return (MAX (bytes, STACK_MIN_BYTES) + page - 1) & ~(page - 1);
+}
+
+static gsize
+get_usual_bytes (const StackPool *pool)
+{
+  return pool->usual_bytes != 0 ? pool->usual_bytes : STACK_DEFAULT_BYTES;
+}
+
+static Stack *
+stack_map (StackPool *pool, gsize bytes)
+{
+  gsize mapping_bytes = STACK_GUARD_BYTES + bytes;
   gsize colour = (gsize) (pool->n_mapped % N_COLOURS) * CACHE_LINE;
   char *mapping;
   Stack *stack;
 
-  mapping = mmap (NULL, MAPPING_BYTES, PROT_READ | PROT_WRITE,
+  if (bytes > G_MAXSSIZE / 2) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  mapping = mmap (NULL, mapping_bytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (mapping == MAP_FAILED)
     return NULL;
   if (!install_guard (pool, mapping)) {
     int saved_errno = errno;
 
-    munmap (mapping, MAPPING_BYTES);
+    munmap (mapping, mapping_bytes);
     errno = saved_errno;
     return NULL;
   }
 
-  stack = (Stack *) (mapping + MAPPING_BYTES - colour - CACHE_LINE);
+  stack = (Stack *) (mapping + mapping_bytes - colour - CACHE_LINE);
   G_STATIC_ASSERT (sizeof (Stack) <= CACHE_LINE);
   stack->low = mapping + STACK_GUARD_BYTES;
+  stack->bytes = bytes;
   stack->size = (gsize) ((char *) stack - stack->low);
   stack->dead_fiber = NULL;
   stack->valgrind_id = VALGRIND_STACK_REGISTER (stack->low, (char *) stack);
 #ifdef TRACTOR_ASAN
-  __lsan_register_root_region (stack->low, STACK_SIZE_BYTES);
+  __lsan_register_root_region (stack->low, bytes);
 #endif
   pool->n_mapped++;
   return stack;
@@ -98,14 +118,15 @@ static void
 stack_unmap (StackPool *pool, Stack *stack)
 {
   char *low = stack->low;
+  gsize bytes = stack->bytes;
 
   forget_dead_fiber (stack);
   VALGRIND_STACK_DEREGISTER (stack->valgrind_id);
 #ifdef TRACTOR_ASAN
-  __lsan_unregister_root_region (low, STACK_SIZE_BYTES);
-  __asan_unpoison_memory_region (low, STACK_SIZE_BYTES);
+  __lsan_unregister_root_region (low, bytes);
+  __asan_unpoison_memory_region (low, bytes);
 #endif
-  munmap (low - STACK_GUARD_BYTES, MAPPING_BYTES);
+  munmap (low - STACK_GUARD_BYTES, STACK_GUARD_BYTES + bytes);
   pool->n_mapped--;
 }
 
@@ -115,7 +136,7 @@ tractor__stack_pool_take (StackPool *pool)
   Stack *stack = pool->free;
 
   if (stack == NULL)
-    return stack_map (pool);
+    return stack_map (pool, get_usual_bytes (pool));
 
   pool->free = stack->next_free;
   pool->n_free--;
@@ -126,9 +147,27 @@ tractor__stack_pool_take (StackPool *pool)
   return stack;
 }
 
+Stack *
+tractor__stack_pool_take_sized (StackPool *pool, gsize bytes)
+{
+  return stack_map (pool, round_up (bytes));
+}
+
+void
+tractor__stack_pool_set_usual (StackPool *pool, gsize bytes)
+{
+  tractor__stack_pool_trim (pool, 0);
+  pool->usual_bytes = round_up (bytes);
+}
+
 void
 tractor__stack_pool_give (StackPool *pool, Stack *stack)
 {
+  if (G_UNLIKELY (stack->bytes != get_usual_bytes (pool))) {
+    stack->next_free = pool->unusual;
+    pool->unusual = stack;
+    return;
+  }
   stack->next_free = pool->free;
   pool->free = stack;
   pool->n_free++;
@@ -137,6 +176,12 @@ tractor__stack_pool_give (StackPool *pool, Stack *stack)
 void
 tractor__stack_pool_trim (StackPool *pool, guint max)
 {
+  while (pool->unusual != NULL) {
+    Stack *stack = pool->unusual;
+
+    pool->unusual = stack->next_free;
+    stack_unmap (pool, stack);
+  }
   while (pool->n_free > max) {
     Stack *stack = pool->free;
 
@@ -144,4 +189,19 @@ tractor__stack_pool_trim (StackPool *pool, guint max)
     pool->n_free--;
     stack_unmap (pool, stack);
   }
+}
+
+gsize
+tractor__stack_get_touched (const Stack *stack)
+{
+  gsize page = (gsize) sysconf (_SC_PAGESIZE);
+  gsize n_pages = stack->bytes / page;
+  g_autofree unsigned char *residency = g_malloc (n_pages);
+  gsize n_touched = 0;
+
+  if (mincore (stack->low, stack->bytes, residency) != 0)
+    return 0;
+  for (gsize i = 0; i < n_pages; i++)
+    n_touched += residency[i] & 1;
+  return n_touched * page;
 }

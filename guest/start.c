@@ -102,7 +102,7 @@ wait_until_ready (TractorTaskStatus *status, const char *name, GError **error)
   g_autoptr (TractorNursery) here = tractor_nursery_open ();
   GError *failure = NULL;
 
-  status->task = tractor__nursery_add (here, name, run_started, status, status_free, error);
+  status->task = tractor__nursery_add (here, name, 0, run_started, status, status_free, error);
   if (status->task == NULL)
     return FALSE;
   status->base = tractor__scope_new (status->task->guest);

@@ -180,6 +180,18 @@ tractor_task_get_name (void)
   return guest != NULL && guest->current != NULL ? guest->current->name : NULL;
 }
 
+gsize
+tractor_task_get_stack (gsize *ret_touched_bytes)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  if (guest == NULL || guest->current == NULL)
+    return 0;
+  if (ret_touched_bytes != NULL)
+    *ret_touched_bytes = tractor__stack_get_touched (guest->current->stack);
+  return guest->current->stack->size;
+}
+
 gboolean
 tractor_checkpoint (GError **error)
 {
@@ -194,6 +206,17 @@ tractor_checkpoint (GError **error)
     tractor__task_set_cancelled (task, error);
     return FALSE;
   }
+  return TRUE;
+}
+
+gboolean
+tractor_cancel_shielded_checkpoint (GError **error)
+{
+  Task *task = task_get_suspendable (error);
+
+  if (task == NULL)
+    return FALSE;
+  tractor__task_yield (task);
   return TRUE;
 }
 
@@ -367,6 +390,10 @@ task_end (Task *task, Scope *outermost, GError *error)
   if (G_UNLIKELY (task->lost_failures != NULL))
     error = tractor__error_add_failures (error, g_steal_pointer (&task->lost_failures));
 
+  if (G_UNLIKELY (guest->instruments.points != 0))
+    tractor__instruments_emit (
+        guest, TRACTOR_INSTRUMENT_TASK_EXITED,
+        &(TractorInstrumentEvent){ .task_id = task->id, .task_name = task->name });
   tractor__scope_detach_task (task);
   deadline_heap_unreserve (&guest->deadlines);
   guest->n_tasks--;
@@ -418,15 +445,27 @@ task_main (void *arg)
 
 /* --- its beginning ----------------------------------------------------------------------------- */
 
+static void
+report_spawned (const Task *task, const Scope *scope)
+{
+  tractor__instruments_emit (
+      task->guest, TRACTOR_INSTRUMENT_TASK_SPAWNED,
+      &(TractorInstrumentEvent){ .task_id = task->id,
+                                 .task_name = task->name,
+                                 .parent_id = scope->owner != NULL ? scope->owner->id : 0 });
+}
+
 Task *
 tractor__task_new (TractorGuest *guest,
                    Scope *scope,
                    const char *name,
+                   gsize stack_bytes,
                    TractorTaskFunc func,
                    gpointer data,
                    GDestroyNotify data_free)
 {
-  Stack *stack = tractor__stack_pool_take (&guest->stacks);
+  Stack *stack = stack_bytes == 0 ? tractor__stack_pool_take (&guest->stacks)
+                                  : tractor__stack_pool_take_sized (&guest->stacks, stack_bytes);
   Task *task;
   void *top;
 
@@ -442,6 +481,7 @@ tractor__task_new (TractorGuest *guest,
   task->data = data;
   task->data_free = data_free;
   task->state = TASK_RUNNABLE;
+  task->id = ++guest->last_task_id;
   if (name != NULL)
     g_strlcpy (task->name, name, sizeof task->name);
   context_init (&task->context, tractor__switch_prepare (top, task_main, task), stack->low,
@@ -453,6 +493,8 @@ tractor__task_new (TractorGuest *guest,
   tractor__scope_attach_task (scope, task);
   run_queue_push (&guest->run_queue, task);
   guest_request_tick (guest);
+  if (G_UNLIKELY (guest->instruments.points != 0))
+    report_spawned (task, scope);
   return task;
 }
 

@@ -60,13 +60,16 @@ struct _Task {
   TractorLock *held_locks;  /* (nullable): the newest; linked by the locks */
   GSList *abandoned;        /* scopes and nurseries that an outer one's closing closed */
   Stack *stack;
+  guint64 id; /* counts from 1 */
   char name[TASK_NAME_BYTES];
 };
 
-/* Makes a runnable task in @scope. Returns: NULL with errno set if there is no stack for it. */
+/* Makes a runnable task in @scope. @stack_bytes: 0 is the usual. Returns: NULL with errno set if
+ * there is no stack for it. */
 G_GNUC_INTERNAL Task *tractor__task_new (TractorGuest *guest,
                                          Scope *scope,
                                          const char *name,
+                                         gsize stack_bytes,
                                          TractorTaskFunc func,
                                          gpointer data,
                                          GDestroyNotify data_free);

@@ -324,6 +324,18 @@ tractor__token_drain (TractorToken *token)
     take_and_call (token, NULL);
 }
 
+guint
+tractor__token_get_length (const TractorToken *token)
+{
+  const Entry *entry = atomic_load_explicit (&token->head, memory_order_acquire);
+  guint n = 0;
+
+  /* Others only put entries before these, and who takes them is the one who asks. */
+  for (; entry != NULL && entry != &closed; entry = entry->next)
+    n++;
+  return n;
+}
+
 void
 tractor__token_close (TractorToken *token)
 {

@@ -12,5 +12,7 @@
 G_GNUC_INTERNAL TractorToken *tractor__token_new (int wake_fd, guint fork_generation);
 /* Calls what was there when it began, oldest first. */
 G_GNUC_INTERNAL void tractor__token_drain (TractorToken *token);
+/* How many calls wait. */
+G_GNUC_INTERNAL guint tractor__token_get_length (const TractorToken *token);
 /* Calls all that is left and refuses whatever comes after; then nobody uses the eventfd any more. */
 G_GNUC_INTERNAL void tractor__token_close (TractorToken *token);

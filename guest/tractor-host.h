@@ -106,9 +106,10 @@ TRACTOR_API gboolean tractor_guest_is_due (TractorGuest *guest);
  * For a loop that has nothing else to do: waits on the guest's own poller until a tick is due,
  * without the extra descriptor.
  *
+ * Returns: whether a tick is due; FALSE if @deadline has come first, or a signal.
  * Suspends: no, it blocks the thread. Thread: guest.
  */
-TRACTOR_API void tractor_guest_wait (TractorGuest *guest, gint64 deadline);
+TRACTOR_API gboolean tractor_guest_wait (TractorGuest *guest, gint64 deadline);
 
 /**
  * tractor_guest_get_deadline:
@@ -207,6 +208,65 @@ TRACTOR_API TractorGuest *tractor_guest_get_current (void);
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API void tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed);
+
+/**
+ * tractor_guest_set_stack_size:
+ * @stack_bytes: rounded up to pages, at least 16 KiB; 256 KiB unless told
+ *
+ * How large the stacks are of tasks that are spawned from now on.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_set_stack_size (TractorGuest *guest, gsize stack_bytes);
+
+/**
+ * tractor_guest_notify_closing:
+ *
+ * tractor_notify_closing(), for a callback of the host between ticks.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_notify_closing (TractorGuest *guest, int fd);
+
+/**
+ * tractor_guest_get_host:
+ *
+ * Returns: (transfer none) (nullable): what tractor_guest_new() was given as host together with @ops;
+ *   NULL if that was another kind of host.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gpointer tractor_guest_get_host (TractorGuest *guest, const TractorHostOps *ops);
+
+/**
+ * TractorGuestStatistics:
+ * @n_tasks: alive
+ * @n_runnable: of them, waiting for their turn
+ * @n_deadlines: of scopes and sleeping tasks
+ * @n_fd_waits: tasks that wait for descriptors
+ * @n_calls: from outside, not yet called
+ * @n_stacks: mapped, in use or kept for later
+ * @next_deadline: the earliest, in usec, or TRACTOR_NO_DEADLINE
+ */
+typedef struct {
+  guint n_tasks;
+  guint n_runnable;
+  guint n_deadlines;
+  guint n_fd_waits;
+  guint n_calls;
+  guint n_stacks;
+  gint64 next_deadline;
+  /*< private >*/
+  gpointer padding[8];
+} TractorGuestStatistics;
+
+/**
+ * tractor_guest_get_statistics:
+ * @ret_statistics: (out): how the guest stands
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_get_statistics (TractorGuest *guest,
+                                               TractorGuestStatistics *ret_statistics);
 
 /**
  * tractor_guest_dump:

@@ -69,6 +69,41 @@ TRACTOR_API gboolean tractor_checkpoint (GError **error);
 TRACTOR_API gboolean tractor_checkpoint_if_cancelled (GError **error);
 
 /**
+ * tractor_cancel_shielded_checkpoint:
+ *
+ * Lets every other runnable task have its turn, without looking for a cancel: for after something
+ * that has happened and must be reported as such.
+ *
+ * Returns: TRUE; or FALSE with @error set to MISUSE outside a task, or NESTED_HOST_LOOP.
+ * Suspends: yes, but is no cancel point. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_cancel_shielded_checkpoint (GError **error);
+
+/**
+ * tractor_current_effective_deadline:
+ *
+ * Returns: when the running task will be cancelled by a deadline at the latest, in usec: the
+ *   earliest of all scopes around it that no shield hides; TRACTOR_NO_DEADLINE if there is none, or
+ *   outside a task; G_MININT64 if it is cancelled already.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gint64 tractor_current_effective_deadline (void);
+
+/**
+ * tractor_wait_all_tasks_blocked:
+ * @cushion_usec: on the real clock: how long that has to last; 0 is enough for tasks and descriptors
+ *   of this process
+ *
+ * For tests: waits until every other task of the guest waits for something, so that what was
+ * started has come as far as it can. Of several such calls the one with the shortest cushion returns
+ * first, and the others begin to count anew. Under a virtual clock it comes before any jump.
+ *
+ * Returns: TRUE; or FALSE with @error set as by tractor_checkpoint().
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_wait_all_tasks_blocked (gint64 cushion_usec, GError **error);
+
+/**
  * tractor_sleep_until:
  * @deadline: in usec; TRACTOR_NO_DEADLINE sleeps until cancelled
  *
@@ -86,6 +121,18 @@ TRACTOR_API gboolean tractor_sleep_until (gint64 deadline, GError **error);
  * Suspends: no. Thread: any.
  */
 TRACTOR_API gboolean tractor_in_task (void);
+
+/**
+ * tractor_task_get_stack:
+ * @ret_touched_bytes: (out) (optional): how much of it has been in use at some time, in whole pages,
+ *   by this task and by those that had it before
+ *
+ * For finding out how large stacks have to be.
+ *
+ * Returns: the size of the running task's stack in bytes, 0 outside a task.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gsize tractor_task_get_stack (gsize *ret_touched_bytes);
 
 /**
  * tractor_task_get_name:
@@ -224,6 +271,33 @@ TRACTOR_API gboolean tractor_cancel_scope_get_cancel_called (TractorCancelScope 
 TRACTOR_API gboolean tractor_cancel_scope_get_cancelled_caught (TractorCancelScope *scope);
 
 /**
+ * TractorCancelSource:
+ * @TRACTOR_CANCEL_NONE: not cancelled
+ * @TRACTOR_CANCEL_EXPLICIT: by tractor_cancel_scope_cancel() or tractor_guest_cancel()
+ * @TRACTOR_CANCEL_DEADLINE: its time was up
+ * @TRACTOR_CANCEL_NURSERY: the body or a child of the nursery failed, or it was closed without a join
+ * @TRACTOR_CANCEL_SHUTDOWN: the host's loop is ending
+ */
+typedef enum {
+  TRACTOR_CANCEL_NONE,
+  TRACTOR_CANCEL_EXPLICIT,
+  TRACTOR_CANCEL_DEADLINE,
+  TRACTOR_CANCEL_NURSERY,
+  TRACTOR_CANCEL_SHUTDOWN
+} TractorCancelSource;
+
+/**
+ * tractor_cancel_scope_get_source:
+ * @ret_reason: (out) (optional) (transfer none) (nullable): the words that came with it; valid until
+ *   the scope is closed
+ *
+ * Returns: what cancelled the scope: itself, or else the nearest one around it whose cancel it sees.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorCancelSource tractor_cancel_scope_get_source (TractorCancelScope *scope,
+                                                                 const char **ret_reason);
+
+/**
  * tractor_cancel_scope_absorb:
  * @error: (inout): the body's result; what of it was this scope's own cancel coming home is taken
  *   away, also from inside a GROUP, and failures of nurseries inside that nobody joined are added.
@@ -235,6 +309,19 @@ TRACTOR_API gboolean tractor_cancel_scope_get_cancelled_caught (TractorCancelSco
  * Suspends: no. Thread: guest, the task that opened the scope.
  */
 TRACTOR_API gboolean tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error);
+
+/**
+ * tractor_cancel_scope_absorb_or_fail:
+ * @error: (inout): as for tractor_cancel_scope_absorb()
+ *
+ * As tractor_cancel_scope_absorb(), for work that must not be late: where a CANCELLED was taken away
+ * and nothing else is left, *@error says TOO_SLOW instead.
+ *
+ * Returns: TRUE if the body was in time, and nothing is left in *@error.
+ * Suspends: no. Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_absorb_or_fail (TractorCancelScope *scope,
+                                                          GError **error);
 
 /**
  * tractor_cancel_scope_close:
@@ -276,6 +363,25 @@ TRACTOR_API gboolean tractor_nursery_spawn (TractorNursery *nursery,
                                             gpointer data,
                                             GDestroyNotify data_free,
                                             GError **error);
+
+/**
+ * tractor_nursery_spawn_with_stack:
+ * @stack_bytes: for code that needs more than usual, or for very many tasks that need less; rounded
+ *   up to pages, at least 16 KiB
+ *
+ * As tractor_nursery_spawn(), on a stack of another size. Such stacks are not kept for the next
+ * task, so this is slower.
+ *
+ * Returns: as tractor_nursery_spawn().
+ * Suspends: no. Thread: guest, in any task or in a callback of its host.
+ */
+TRACTOR_API gboolean tractor_nursery_spawn_with_stack (TractorNursery *nursery,
+                                                       const char *name,
+                                                       gsize stack_bytes,
+                                                       TractorTaskFunc func,
+                                                       gpointer data,
+                                                       GDestroyNotify data_free,
+                                                       GError **error);
 
 /**
  * TractorStartFunc:

@@ -11,14 +11,25 @@
  *
  * The source may recurse: when a task runs a nested main loop, the others go on, ticked from there;
  * the guest itself refuses what must not happen in it. It is also faster, for GLib would take the
- * descriptor out of its poll set and back at each dispatch. */
+ * descriptor out of its poll set and back at each dispatch.
+ *
+ * A GMainContext may be iterated by any thread, but the guest belongs to one. In another the source
+ * says nothing and takes its descriptor out of the poll, so that it does not keep that thread busy.
+ *
+ * What a task pushes onto one of GLib's stacks of "current" things has to be popped before it waits,
+ * or it becomes everybody's. That is looked at after each tick. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-glib.h"
 
+#include <gio/gio.h>
+
 typedef struct {
   GSource source; /* first */
   TractorGuest *guest;
+  GThread *thread;    /* the guest's */
+  gboolean is_masked; /* the descriptor is not polled: we are in another thread */
+  gboolean has_complained;
   gpointer fd_tag;
   gboolean sits_out;
   TractorDoneFunc done;
@@ -45,12 +56,26 @@ static const TractorHostOps ops = {
   .depth = depth,
 };
 
+static void
+mask (GuestSource *self, gboolean is_masked)
+{
+  if (self->is_masked == is_masked)
+    return;
+  self->is_masked = is_masked;
+  g_source_modify_unix_fd (&self->source, self->fd_tag, is_masked ? 0 : G_IO_IN);
+  if (is_masked)
+    g_warning ("A GMainContext is iterated by a thread other than that of its guest, whose tasks "
+               "stand still meanwhile");
+}
+
 static gboolean
 prepare (GSource *source, gint *timeout)
 {
   GuestSource *self = (GuestSource *) source;
+  gboolean is_due;
 
-  gboolean is_due = tractor_guest_is_due (self->guest);
+  mask (self, self->thread != g_thread_self ());
+  is_due = tractor_guest_is_due (self->guest);
 
   *timeout = is_due ? 0 : -1;
   return is_due && !self->sits_out;
@@ -61,6 +86,8 @@ check (GSource *source)
 {
   GuestSource *self = (GuestSource *) source;
 
+  if (self->is_masked)
+    return FALSE;
   if (self->sits_out) {
     self->sits_out = FALSE;
     return FALSE;
@@ -68,13 +95,29 @@ check (GSource *source)
   return tractor_guest_is_due (self->guest) || g_source_query_unix_fd (source, self->fd_tag) != 0;
 }
 
+static void
+complain (GuestSource *self, const char *what)
+{
+  if (!self->has_complained)
+    g_critical ("A task waits, or has ended, with %s still pushed: it is now that of everything on "
+                "this thread",
+                what);
+  self->has_complained = TRUE;
+}
+
 static gboolean
 dispatch (GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_GNUC_UNUSED gpointer callback_data)
 {
   GuestSource *self = (GuestSource *) source;
+  GMainContext *context = g_main_context_get_thread_default ();
+  GCancellable *cancellable = g_cancellable_get_current ();
 
   self->sits_out = FALSE;
   tractor_guest_tick (self->guest); /* may destroy the source: GLib holds it while dispatching */
+  if (g_main_context_get_thread_default () != context)
+    complain (self, "a thread-default GMainContext");
+  if (g_cancellable_get_current () != cancellable)
+    complain (self, "a GCancellable");
   return G_SOURCE_CONTINUE;
 }
 
@@ -118,6 +161,7 @@ tractor_glib_attach (GMainContext *context,
 
   g_source_set_static_name (source, "tractor guest");
   g_source_set_can_recurse (source, TRUE);
+  self->thread = g_thread_self ();
   self->done = done;
   self->done_data = done_data;
   self->guest = guest = tractor_guest_new (&ops, self, main, data, on_done, self, error);
@@ -127,6 +171,18 @@ tractor_glib_attach (GMainContext *context,
   }
   g_source_unref (source);
   return guest;
+}
+
+void
+tractor_glib_set_priority (TractorGuest *guest, int priority)
+{
+  GuestSource *self;
+
+  g_return_if_fail (guest != NULL);
+
+  self = tractor_guest_get_host (guest, &ops);
+  g_return_if_fail (self != NULL);
+  g_source_set_priority (&self->source, priority);
 }
 
 typedef struct {

@@ -30,6 +30,18 @@ TRACTOR_API TractorGuest *tractor_glib_attach (GMainContext *context,
                                                GError **error);
 
 /**
+ * tractor_glib_set_priority:
+ * @guest: from tractor_glib_attach()
+ * @priority: of its source; G_PRIORITY_DEFAULT unless told
+ *
+ * Whatever the priority, after a tick that has used up its time all sources below have a turn; but
+ * sources above come first, always. A toolkit redraws below the default priority.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_glib_set_priority (TractorGuest *guest, int priority);
+
+/**
  * tractor_glib_run:
  * @main: the main task
  *

@@ -32,6 +32,35 @@ tractor_virtual_new (TractorTaskFunc main, gpointer data, GError **error);
 TRACTOR_API TractorGuest *tractor_virtual_get_guest (TractorVirtual *host);
 
 /**
+ * tractor_virtual_get_current:
+ *
+ * Returns: (transfer none) (nullable): the host of the running task, if it is a virtual one, such as
+ *   in tractor_virtual_run().
+ * Suspends: no. Thread: host, in a task or a callback during a turn.
+ */
+TRACTOR_API TractorVirtual *tractor_virtual_get_current (void);
+
+/**
+ * tractor_virtual_set_rate:
+ * @rate: virtual seconds in a real one, not negative; 0, which it is at first: only when told
+ *
+ * Lets the clock go by itself.
+ *
+ * Suspends: no. Thread: host.
+ */
+TRACTOR_API void tractor_virtual_set_rate (TractorVirtual *host, double rate);
+
+/**
+ * tractor_virtual_set_autojump_threshold:
+ * @usec: on the real clock: how long tractor_virtual_run() waits for something from outside, such as a
+ *   thread or another process, before it jumps to the next deadline; 0, which it is at first: not at
+ *   all; TRACTOR_NO_DEADLINE: it never jumps
+ *
+ * Suspends: no. Thread: host.
+ */
+TRACTOR_API void tractor_virtual_set_autojump_threshold (TractorVirtual *host, gint64 usec);
+
+/**
  * tractor_virtual_turn:
  *
  * Ticks until every task waits for time to pass, for a descriptor, or for a call from outside.
@@ -71,7 +100,8 @@ TRACTOR_API void tractor_virtual_free (TractorVirtual *host);
  * @main: the main task
  *
  * Runs @main to its end. Whenever nothing is runnable and no descriptor is ready, the clock jumps
- * to the next deadline; without a deadline it waits for a descriptor or a call from outside.
+ * to the next deadline; without a deadline it waits for a descriptor or a call from outside. A task
+ * changes that by tractor_virtual_set_autojump_threshold() and tractor_virtual_set_rate().
  *
  * Returns: as tractor_run().
  * Suspends: no, it blocks the thread. Thread: any.

@@ -1,5 +1,8 @@
 /* virtual.c - a host for tests: cranked by hand, with a clock that only moves when told.
  *
+ * The clock stands at some virtual time as of some real one, and goes on from there at a rate, which
+ * is zero unless told. Whatever changes the rate or jumps sets both anew.
+ *
  * A tick is due while the guest asked for one or its poller has something, which is found out by
  * polling the guest's descriptor without waiting. So a turn ends exactly when every task waits. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -7,10 +10,14 @@
 #include "tractor-virtual.h"
 
 #include <poll.h>
+#include <time.h>
 
 struct _TractorVirtual {
   TractorGuest *guest;
-  gint64 now;
+  gint64 virtual_then; /* what the clock said */
+  gint64 real_then;    /* at that time */
+  double rate;
+  gint64 autojump_threshold;
   gboolean is_scheduled;
   gboolean is_done;
   GError *error;
@@ -32,7 +39,17 @@ now (gpointer data)
 {
   TractorVirtual *host = data;
 
-  return host->now;
+  if (host->rate == 0)
+    return host->virtual_then;
+  return host->virtual_then +
+         (gint64) ((double) (g_get_monotonic_time () - host->real_then) * host->rate);
+}
+
+static void
+set_clock (TractorVirtual *host, gint64 to)
+{
+  host->virtual_then = to;
+  host->real_then = g_get_monotonic_time ();
 }
 
 static const TractorHostOps ops = {
@@ -55,7 +72,7 @@ tractor_virtual_new (TractorTaskFunc main, gpointer data, GError **error)
 {
   TractorVirtual *host = g_new0 (TractorVirtual, 1);
 
-  host->now = START_USEC;
+  set_clock (host, START_USEC);
   host->guest = tractor_guest_new (&ops, host, main, data, on_done, host, error);
   if (host->guest == NULL)
     g_clear_pointer (&host, g_free);
@@ -70,12 +87,39 @@ tractor_virtual_get_guest (TractorVirtual *host)
   return host->guest;
 }
 
+TractorVirtual *
+tractor_virtual_get_current (void)
+{
+  TractorGuest *guest = tractor_guest_get_current ();
+
+  return guest != NULL ? tractor_guest_get_host (guest, &ops) : NULL;
+}
+
+void
+tractor_virtual_set_rate (TractorVirtual *host, double rate)
+{
+  g_return_if_fail (host != NULL && rate >= 0); /* a NaN is not */
+
+  set_clock (host, now (host));
+  host->rate = rate;
+}
+
+void
+tractor_virtual_set_autojump_threshold (TractorVirtual *host, gint64 usec)
+{
+  g_return_if_fail (host != NULL && usec >= 0);
+
+  host->autojump_threshold = usec;
+}
+
 static gboolean
-poll_guest (TractorVirtual *host, int timeout_msec)
+poll_guest (TractorVirtual *host, gint64 timeout_usec)
 {
   struct pollfd pollfd = { .fd = tractor_guest_get_fd (host->guest), .events = POLLIN };
+  struct timespec timeout = { .tv_sec = timeout_usec / G_USEC_PER_SEC,
+                              .tv_nsec = timeout_usec % G_USEC_PER_SEC * 1000 };
 
-  return poll (&pollfd, 1, timeout_msec) > 0;
+  return ppoll (&pollfd, 1, timeout_usec == TRACTOR_NO_DEADLINE ? NULL : &timeout, NULL) > 0;
 }
 
 void
@@ -92,7 +136,7 @@ tractor_virtual_turn (TractorVirtual *host)
 static void
 jump (TractorVirtual *host, gint64 to)
 {
-  host->now = MAX (host->now, to);
+  set_clock (host, MAX (now (host), to));
   host->is_scheduled = TRUE;
   tractor_virtual_turn (host);
 }
@@ -105,7 +149,7 @@ tractor_virtual_advance (TractorVirtual *host, gint64 usec)
 
   g_return_if_fail (host != NULL && usec >= 0);
 
-  end = host->now + usec;
+  end = now (host) + usec;
   tractor_virtual_turn (host);
   while (!host->is_done && (next = tractor_guest_get_deadline (host->guest)) <= end)
     jump (host, next);
@@ -133,6 +177,34 @@ tractor_virtual_free (TractorVirtual *host)
   g_free (host);
 }
 
+/* How long, in real time, until the clock says @next by itself. */
+static gint64
+real_time_until (TractorVirtual *host, gint64 next)
+{
+  double left = (double) (next - now (host)) / host->rate;
+
+  return left < (double) G_GINT64_CONSTANT (1000000000000) ? MAX ((gint64) left + 1, 0)
+                                                           : TRACTOR_NO_DEADLINE;
+}
+
+/* Everything waits: for something from outside, or until it is time to jump. */
+static void
+wait_or_jump (TractorVirtual *host)
+{
+  gint64 next = tractor_guest_get_deadline (host->guest);
+  gint64 timeout = TRACTOR_NO_DEADLINE;
+
+  if (next != TRACTOR_NO_DEADLINE) {
+    timeout = host->autojump_threshold;
+    if (host->rate > 0)
+      timeout = MIN (timeout, real_time_until (host, next));
+  }
+  if (poll_guest (host, timeout))
+    tractor_virtual_turn (host);
+  else
+    jump (host, next);
+}
+
 gboolean
 tractor_virtual_run (TractorTaskFunc main, gpointer data, GError **error)
 {
@@ -142,14 +214,8 @@ tractor_virtual_run (TractorTaskFunc main, gpointer data, GError **error)
     return FALSE;
 
   tractor_virtual_turn (host);
-  while (!host->is_done) {
-    gint64 next = tractor_guest_get_deadline (host->guest);
-
-    if (next != TRACTOR_NO_DEADLINE)
-      jump (host, next);
-    else if (poll_guest (host, -1))
-      tractor_virtual_turn (host);
-  }
+  while (!host->is_done)
+    wait_or_jump (host);
 
   if (host->error == NULL)
     return TRUE;
