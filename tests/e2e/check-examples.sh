@@ -127,6 +127,9 @@ check single_call expect 0 "^process [0-9]+ got \{'sum': <int64 42>" "$examples/
 check nested_tree tree_is_whole
 check nested_tree-fails expect 1 'came by way of root.2.2.2@.* -> root.2.2@.* -> root.2@' "$examples/nested_tree" --fail
 check glib_app expect 0 'the clock ticked on meanwhile' "$examples/glib_app"
+[[ -x $examples/sd_event_app ]] &&
+  check sd_event_app expect 0 'the sum is 500000500000' "$examples/sd_event_app" &&
+  check sd_event_app-loop-goes-on expect 0 'timer beat on meanwhile' "$examples/sd_event_app"
 check primes-on-every-host primes_are_the_same
 check primes-bad-number expect 1 '^x: bad: ' "$examples/primes" x 3
 check primes-no-file expect 2 'No such file' "$examples/primes" -f /no/such/file

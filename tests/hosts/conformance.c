@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "loops.h"
 #include "tractor-glib.h"
 #include "tractor-sync.h"
 #include "tractor-uv.h"
@@ -392,148 +393,6 @@ test_virtual_clock (void)
 /* === hosts with a loop of their own ================================================================== */
 
 typedef struct {
-  const char *name;
-  gpointer (*new) (void);
-  TractorGuest *(*attach) (gpointer loop,
-                           TractorTaskFunc main,
-                           gpointer data,
-                           TractorDoneFunc done,
-                           gpointer done_data,
-                           GError **error);
-  void (*run) (gpointer loop); /* until stop() */
-  void (*stop) (gpointer loop);
-  /* A callback of the loop's own, in @msec. */
-  void (*call_later) (gpointer loop, guint msec, TractorSoonFunc func, gpointer data);
-  void (*free) (gpointer loop);
-} Loop;
-
-typedef struct {
-  TractorSoonFunc func;
-  gpointer data;
-} Later;
-
-static gpointer
-glib_new (void)
-{
-  return g_main_loop_new (g_main_context_new (), FALSE);
-}
-
-static TractorGuest *
-glib_attach (gpointer loop,
-             TractorTaskFunc main,
-             gpointer data,
-             TractorDoneFunc done,
-             gpointer done_data,
-             GError **error)
-{
-  return tractor_glib_attach (g_main_loop_get_context (loop), main, data, done, done_data, error);
-}
-
-static gboolean
-glib_later (gpointer data)
-{
-  Later *later = data;
-
-  later->func (later->data);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-glib_call_later (gpointer loop, guint msec, TractorSoonFunc func, gpointer data)
-{
-  GSource *source = g_timeout_source_new (msec);
-  Later *later = g_new (Later, 1);
-
-  *later = (Later){ func, data };
-  g_source_set_callback (source, glib_later, later, g_free);
-  g_source_attach (source, g_main_loop_get_context (loop));
-  g_source_unref (source);
-}
-
-static void
-glib_free (gpointer loop)
-{
-  GMainContext *context = g_main_loop_get_context (loop);
-
-  g_main_loop_unref (loop);
-  g_main_context_unref (context);
-}
-
-static gpointer
-uv_new (void)
-{
-  uv_loop_t *loop = g_new0 (uv_loop_t, 1);
-
-  uv_loop_init (loop);
-  return loop;
-}
-
-static TractorGuest *
-uv_attach (gpointer loop,
-           TractorTaskFunc main,
-           gpointer data,
-           TractorDoneFunc done,
-           gpointer done_data,
-           GError **error)
-{
-  return tractor_uv_attach (loop, main, data, done, done_data, error);
-}
-
-static void
-uv_run_until_stopped (gpointer loop)
-{
-  uv_run (loop, UV_RUN_DEFAULT);
-}
-
-static void
-uv_stop_loop (gpointer loop)
-{
-  uv_stop (loop);
-}
-
-static void
-uv_later_closed (uv_handle_t *handle)
-{
-  g_free (handle->data);
-  g_free (handle);
-}
-
-static void
-uv_later (uv_timer_t *timer)
-{
-  Later *later = timer->data;
-
-  later->func (later->data);
-  uv_close ((uv_handle_t *) timer, uv_later_closed);
-}
-
-static void
-uv_call_later (gpointer loop, guint msec, TractorSoonFunc func, gpointer data)
-{
-  uv_timer_t *timer = g_new0 (uv_timer_t, 1);
-  Later *later = g_new (Later, 1);
-
-  *later = (Later){ func, data };
-  uv_timer_init (loop, timer);
-  timer->data = later;
-  uv_timer_start (timer, uv_later, msec, 0);
-}
-
-static void
-uv_free (gpointer loop)
-{
-  while (uv_loop_close (loop) == UV_EBUSY)
-    uv_run (loop, UV_RUN_ONCE);
-  g_free (loop);
-}
-
-static const Loop loops[] = {
-  { "glib", glib_new, glib_attach, (void (*) (gpointer)) g_main_loop_run,
-    (void (*) (gpointer)) g_main_loop_quit, glib_call_later, glib_free },
-  { "uv", uv_new, uv_attach, uv_run_until_stopped, uv_stop_loop, uv_call_later, uv_free },
-};
-
-typedef struct {
   const Loop *kind;
   gpointer loop;
   TractorGuest *guest;
@@ -572,13 +431,13 @@ attach (Attached *attached, TractorTaskFunc main)
 static void
 with_each_loop (void (*test) (Attached *attached))
 {
-  for (guint i = 0; i < G_N_ELEMENTS (loops); i++) {
-    Attached attached = { .kind = &loops[i], .loop = loops[i].new() };
+  for (const Loop *kind = loops; kind->name != NULL; kind++) {
+    Attached attached = { .kind = kind, .loop = kind->new () };
 
-    g_test_message ("on %s", loops[i].name);
+    g_test_message ("on %s", kind->name);
     test (&attached);
     g_clear_error (&attached.error);
-    loops[i].free (attached.loop);
+    kind->free (attached.loop);
   }
 }
 
@@ -987,7 +846,7 @@ redraw (gpointer data)
 static void
 test_glib_lower_priorities_have_turns (void)
 {
-  Attached attached = { .kind = &loops[0], .loop = glib_new () };
+  Attached attached = { .kind = &loops[LOOP_GLIB], .loop = loops[LOOP_GLIB].new() };
   GSource *source = g_idle_source_new ();
   guint n_redraws = 0;
 
@@ -998,7 +857,7 @@ test_glib_lower_priorities_have_turns (void)
   g_assert_cmpuint (n_redraws, >=, 20 / harness_get_slowness ());
   g_source_destroy (source);
   g_source_unref (source);
-  glib_free (attached.loop);
+  loops[LOOP_GLIB].free (attached.loop);
 }
 
 typedef struct {
@@ -1290,14 +1149,14 @@ test_glib_nested_in_host_call (void)
 static void
 test_glib_source_destroyed (void)
 {
-  GMainLoop *loop = glib_new ();
-  Attached attached = { .kind = &loops[0], .loop = loop };
+  GMainLoop *loop = loops[LOOP_GLIB].new();
+  Attached attached = { .kind = &loops[LOOP_GLIB], .loop = loop };
 
   attach (&attached, sleep_forever);
   while (g_main_context_iteration (g_main_loop_get_context (loop), FALSE))
     ;
   g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*1 of its tasks*'main' (sleep)*");
-  glib_free (loop); /* the context goes, and the guest with it: loudly, and without a crash */
+  loops[LOOP_GLIB].free (loop); /* the context goes, and the guest with it: loudly, and without a crash */
   g_test_assert_expected_messages ();
   g_assert_cmpuint (attached.n_done, ==, 0);
 }
@@ -1307,7 +1166,7 @@ test_glib_source_destroyed (void)
 static void
 test_uv_loop_close_while_alive (void)
 {
-  Attached attached = { .kind = &loops[1], .loop = uv_new () };
+  Attached attached = { .kind = &loops[LOOP_UV], .loop = loops[LOOP_UV].new() };
 
   attach (&attached, sleep_30_msec);
   g_assert_cmpint (uv_loop_close (attached.loop), ==, UV_EBUSY);
@@ -1330,7 +1189,7 @@ cancel_attached (uv_check_t *check)
 static void
 test_uv_cancelled_after_last_tick (void)
 {
-  Attached attached = { .kind = &loops[1], .loop = uv_new () };
+  Attached attached = { .kind = &loops[LOOP_UV], .loop = loops[LOOP_UV].new() };
   uv_check_t check = { .data = &attached };
 
   uv_check_init (attached.loop, &check);
@@ -1340,7 +1199,7 @@ test_uv_cancelled_after_last_tick (void)
   g_assert_cmpuint (attached.n_done, ==, 1);
   uv_close ((uv_handle_t *) &check, NULL);
   g_clear_error (&attached.error);
-  uv_free (attached.loop);
+  loops[LOOP_UV].free (attached.loop);
 }
 
 int
