@@ -26,8 +26,9 @@ count_copy (void)
 __attribute__ ((destructor)) static void
 warn_at_exit (void)
 {
-  static const char warning[] = "tractor: the process exits while a guest has tasks alive; what they "
-                                "were doing is lost. tractor_guest_shutdown() ends them in order.\n";
+  static const char warning[] =
+      "tractor: the process exits while a guest has tasks alive; what they "
+      "were doing is lost. tractor_guest_shutdown() ends them in order.\n";
 
   if (tractor__n_living_guests > 0 && write (STDERR_FILENO, warning, sizeof warning - 1) < 0)
     return; /* there is nobody left to tell */

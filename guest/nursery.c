@@ -87,7 +87,8 @@ tractor__nursery_add (TractorNursery *nursery,
 
   if (G_UNLIKELY (!guest_is_on_thread (nursery->scope.guest))) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_WRONG_THREAD,
-                 "Cannot spawn task '%s' from another thread: use a token", name != NULL ? name : "");
+                 "Cannot spawn task '%s' from another thread: use a token",
+                 name != NULL ? name : "");
     spawn_fails (data, data_free);
     return NULL;
   }

@@ -33,7 +33,7 @@ struct _TractorCancelScope {
   gboolean shield;
   gboolean cancel_called;
   gboolean cancelled_caught;
-  gboolean effective; /* cancel_called, or a parent's effective that no shield hides */
+  gboolean effective;         /* cancel_called, or a parent's effective that no shield hides */
   TractorCancelSource source; /* of cancel_called */
 
   GPtrArray *lost_failures; /* (nullable): of nurseries inside that were closed without a join */
@@ -56,9 +56,8 @@ G_GNUC_INTERNAL void tractor__scope_attach_task (Scope *scope, Task *task);
 G_GNUC_INTERNAL void tractor__scope_detach_task (Task *task);
 
 /* @reason: (nullable) */
-G_GNUC_INTERNAL void tractor__scope_cancel (Scope *scope,
-                                            TractorCancelSource source,
-                                            const char *reason);
+G_GNUC_INTERNAL void
+tractor__scope_cancel (Scope *scope, TractorCancelSource source, const char *reason);
 /* Which one an effective scope's cancel comes from: itself, or one around it. */
 G_GNUC_INTERNAL const Scope *tractor__scope_get_origin (const Scope *scope);
 /* "Cancelled: reason", for whoever is cancelled inside @scope. */

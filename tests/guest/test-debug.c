@@ -205,7 +205,8 @@ run_and_read_stderr (void (*func) (void), int *ret_status)
     g_string_append_len (text, buffer, n);
   close (fds[0]);
   g_assert_cmpint (waitpid (pid, ret_status, 0), ==, pid);
-  while (waitpid (-1, NULL, 0) > 0) /* a sanitizer that sees a fault starts a program to explain it */
+  while (waitpid (-1, NULL, 0) >
+         0) /* a sanitizer that sees a fault starts a program to explain it */
     ;
   return g_string_free (text, FALSE);
 }

@@ -429,16 +429,21 @@ attach (Attached *attached, TractorTaskFunc main)
 }
 
 static void
+with_loop (const Loop *kind, void (*test) (Attached *attached))
+{
+  Attached attached = { .kind = kind, .loop = kind->new () };
+
+  g_test_message ("on %s", kind->name);
+  test (&attached);
+  g_clear_error (&attached.error);
+  kind->free (attached.loop);
+}
+
+static void
 with_each_loop (void (*test) (Attached *attached))
 {
-  for (const Loop *kind = loops; kind->name != NULL; kind++) {
-    Attached attached = { .kind = kind, .loop = kind->new () };
-
-    g_test_message ("on %s", kind->name);
-    test (&attached);
-    g_clear_error (&attached.error);
-    kind->free (attached.loop);
-  }
+  for (const Loop *kind = loops; kind->name != NULL; kind++)
+    with_loop (kind, test);
 }
 
 static gboolean
@@ -750,7 +755,12 @@ static gpointer
 run_all_loops_in_thread (G_GNUC_UNUSED gpointer data)
 {
   for (int i = 0; i < 20; i++)
-    with_each_loop (check_done_gets_the_error);
+    for (const Loop *kind = loops; kind->name != NULL; kind++) {
+      /* libuv closes descriptors where ThreadSanitizer does not see it, which then takes a number
+       * that another thread gets for a race. */
+      if (kind != &loops[LOOP_UV] || !harness_has_tsan ())
+        with_loop (kind, check_done_gets_the_error);
+    }
   return NULL;
 }
 
@@ -1156,7 +1166,8 @@ test_glib_source_destroyed (void)
   while (g_main_context_iteration (g_main_loop_get_context (loop), FALSE))
     ;
   g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*1 of its tasks*'main' (sleep)*");
-  loops[LOOP_GLIB].free (loop); /* the context goes, and the guest with it: loudly, and without a crash */
+  loops[LOOP_GLIB].free (
+      loop); /* the context goes, and the guest with it: loudly, and without a crash */
   g_test_assert_expected_messages ();
   g_assert_cmpuint (attached.n_done, ==, 0);
 }

@@ -91,6 +91,16 @@ harness_get_slowness (void)
 #endif
 }
 
+gboolean
+harness_has_tsan (void)
+{
+#ifdef HAS_TSAN
+  return TRUE;
+#else
+  return FALSE;
+#endif
+}
+
 gint64
 harness_get_cpu_usec (void)
 {

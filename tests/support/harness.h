@@ -36,6 +36,7 @@ int harness_run (void);
 
 /* How many times slower than usual: 1; more under sanitizers and Valgrind. */
 guint harness_get_slowness (void);
+gboolean harness_has_tsan (void);
 /* Runs @main to its end on a virtual host, its tasks in an order that is @seed's. */
 void harness_run_shuffled (TractorTaskFunc main, gpointer data, guint64 seed);
 /* For another thread: until the main thread, which runs the host, sleeps in the kernel. */
