@@ -369,96 +369,6 @@ test_cancelled_event_wait (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-/* --- cancel against wakeup, in every order --------------------------------------------------------- */
-
-#define N_RACERS 8
-
-typedef struct {
-  TractorSender *sender;
-  TractorReceiver *receiver;
-  TractorCancelScope *scopes[N_RACERS];
-  guint next;
-  guint n_received;
-  guint n_cancelled;
-} Race;
-
-static gboolean
-race_to_receive (gpointer data, GError **error)
-{
-  Race *race = data;
-  guint mine = race->next++;
-  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  gpointer item;
-
-  race->scopes[mine] = scope;
-  if (tractor_receiver_receive (race->receiver, &item, error))
-    race->n_received++;
-  else
-    race->n_cancelled++;
-  race->scopes[mine] = NULL;
-  return tractor_cancel_scope_absorb (scope, error);
-}
-
-static gboolean
-cancel_racers (gpointer data, GError **error)
-{
-  Race *race = data;
-
-  for (guint i = 0; i < N_RACERS; i += 2) {
-    if (race->scopes[i] != NULL)
-      tractor_cancel_scope_cancel (race->scopes[i], NULL);
-    if (!tractor_checkpoint (error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-send_to_racers (gpointer data, GError **error)
-{
-  Race *race = data;
-
-  for (guint i = 0; i < N_RACERS; i++) {
-    tractor_sender_send_nowait (race->sender, NULL, NULL);
-    if (!tractor_checkpoint (error))
-      return FALSE;
-  }
-  tractor_sender_close (g_steal_pointer (&race->sender));
-  return TRUE;
-}
-
-static gboolean
-run_race (gpointer data, GError **error)
-{
-  Race *race = data;
-  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-
-  for (guint i = 0; i < N_RACERS; i++)
-    tractor_nursery_spawn (nursery, "racer", race_to_receive, race, NULL, error);
-  tractor_nursery_spawn (nursery, "canceller", cancel_racers, race, NULL, error);
-  tractor_nursery_spawn (nursery, "sender", send_to_racers, race, NULL, error);
-  return tractor_nursery_join (nursery, error);
-}
-
-/* Each item is received or still in the channel, whatever the order of tasks. */
-static void
-test_cancel_against_wakeup (void)
-{
-  for (guint64 seed = 1; seed <= 2000; seed++) {
-    Race race = { 0 };
-    guint left = 0;
-    gpointer item;
-
-    tractor_channel_open (N_RACERS, NULL, &race.sender, &race.receiver);
-    harness_run_shuffled (run_race, &race, seed);
-    while (tractor_receiver_receive_nowait (race.receiver, &item, NULL))
-      left++;
-    g_assert_cmpuint (race.n_received + left, ==, N_RACERS);
-    g_assert_cmpuint (race.n_received + race.n_cancelled, ==, N_RACERS);
-    tractor_receiver_close (race.receiver);
-  }
-}
-
 int
 main (int argc, char **argv)
 {
@@ -476,6 +386,5 @@ main (int argc, char **argv)
   harness_add_task ("/guest/channel/A92-own-end-closed", test_own_end_closed_while_waiting);
   harness_add_task ("/guest/event/A85-wakes-all", test_event);
   harness_add_task ("/guest/event/A85-cancelled", test_cancelled_event_wait);
-  harness_add ("/guest/channel/C-04-cancel-against-wakeup", test_cancel_against_wakeup);
   return harness_run ();
 }

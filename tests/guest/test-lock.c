@@ -274,80 +274,6 @@ test_semaphore_bounds (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_semaphore_release (semaphore, error);
 }
 
-/* --- cancel against wakeup, in every order --------------------------------------------------------- */
-
-#define N_RACERS 6
-
-typedef struct {
-  TractorLock *lock;
-  TractorSemaphore *semaphore;
-  TractorCancelScope *scopes[N_RACERS];
-  guint next;
-  guint n_inside;
-} Race;
-
-static gboolean
-race_inside (gpointer data, GError **error)
-{
-  Race *race = data;
-  guint mine = race->next++;
-  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-
-  race->scopes[mine] = scope;
-  if (tractor_lock_acquire (race->lock, error)) {
-    g_assert_cmpuint (++race->n_inside, ==, 1);
-    tractor_checkpoint (NULL);
-    race->n_inside--;
-    tractor_lock_release (race->lock);
-    if (tractor_semaphore_acquire (race->semaphore, error)) {
-      tractor_checkpoint (NULL);
-      g_assert_true (tractor_semaphore_release (race->semaphore, error));
-    }
-  }
-  race->scopes[mine] = NULL;
-  return tractor_cancel_scope_absorb (scope, error);
-}
-
-static gboolean
-cancel_racers (gpointer data, GError **error)
-{
-  Race *race = data;
-
-  for (guint i = 0; i < N_RACERS; i += 2) {
-    if (race->scopes[i] != NULL)
-      tractor_cancel_scope_cancel (race->scopes[i], NULL);
-    if (!tractor_checkpoint (error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-run_race (gpointer data, GError **error)
-{
-  Race *race = data;
-  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-
-  for (guint i = 0; i < N_RACERS; i++)
-    tractor_nursery_spawn (nursery, "racer", race_inside, race, NULL, error);
-  tractor_nursery_spawn (nursery, "canceller", cancel_racers, race, NULL, error);
-  return tractor_nursery_join (nursery, error);
-}
-
-/* Neither a lock nor a place is lost or given twice, whatever the order of tasks. */
-static void
-test_cancel_against_wakeup (void)
-{
-  for (guint64 seed = 1; seed <= 2000; seed++) {
-    g_autoptr (TractorLock) lock = tractor_lock_new ();
-    g_autoptr (TractorSemaphore) semaphore = tractor_semaphore_new (2, 2);
-    Race race = { .lock = lock, .semaphore = semaphore };
-
-    harness_run_shuffled (run_race, &race, seed);
-    g_assert_cmpuint (tractor_semaphore_get_value (semaphore), ==, 2);
-  }
-}
-
 int
 main (int argc, char **argv)
 {
@@ -363,6 +289,5 @@ main (int argc, char **argv)
   harness_add_task ("/guest/condition/without-lock", test_condition_without_lock);
   harness_add_task ("/guest/semaphore/A88-places", test_semaphore);
   harness_add_task ("/guest/semaphore/A88-bounds", test_semaphore_bounds);
-  harness_add ("/guest/lock/C-04-cancel-against-wakeup", test_cancel_against_wakeup);
   return harness_run ();
 }

@@ -189,7 +189,8 @@ test_equal_deadlines (G_GNUC_UNUSED gpointer data, GError **error)
   started = g_get_monotonic_time ();
   g_assert_true (tractor_nursery_join (nursery, error));
   g_assert_cmpint (g_get_monotonic_time () - started, <, 10 * G_USEC_PER_SEC);
-  return tractor_sleep_until (tractor_now () + MSEC, error); /* the stacks go at the end of a tick */
+  return tractor_sleep_until (tractor_now () + MSEC,
+                              error); /* the stacks go at the end of a tick */
 }
 
 static gboolean
