@@ -431,7 +431,7 @@ tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 {
   TractorGuest *outer_guest = tractor__current_guest;
   gint64 own = TRACTOR_NO_DEADLINE;
-  gint64 earliest;
+  gint64 timeout = deadline;
 
   g_return_val_if_fail (guest != NULL && guest->tick == NULL, FALSE);
 
@@ -440,11 +440,15 @@ tractor_guest_wait (TractorGuest *guest, gint64 deadline)
 
   if (guest->ops->now == NULL)
     own = deadline_heap_get_earliest (&guest->deadlines);
-  earliest = MIN (deadline, own);
-  if (earliest != TRACTOR_NO_DEADLINE)
-    earliest = MAX (earliest - g_get_monotonic_time (), 0);
+  /* The timer is on time; a timeout of epoll is late by the thread's timer slack, 50 usec. */
+  if (own != TRACTOR_NO_DEADLINE && tractor__poller_enable_timer (&guest->poller))
+    tractor__poller_arm_timer (&guest->poller, own);
+  else
+    timeout = MIN (timeout, own);
+  if (timeout != TRACTOR_NO_DEADLINE)
+    timeout = MAX (timeout - g_get_monotonic_time (), 0);
   tractor__current_guest = guest; /* for a dump while it waits */
-  tractor__poller_collect (&guest->poller, earliest);
+  tractor__poller_collect (&guest->poller, timeout);
   tractor__current_guest = outer_guest;
   return guest->poller.n_events > 0 || guest->tick_requested ||
          (own != TRACTOR_NO_DEADLINE && own <= g_get_monotonic_time ());

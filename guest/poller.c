@@ -1,7 +1,8 @@
 /* poller.c - what the kernel has to say to a guest, behind one descriptor.
  *
- * One epoll holds an eventfd for other threads, a timerfd for a host that polls the epoll itself,
- * and the descriptors that tasks wait for (fd-wait.c). Events are collected first and dispatched
+ * One epoll holds an eventfd for other threads, a timerfd for the earliest deadline, and the
+ * descriptors that tasks wait for (fd-wait.c). A timerfd, also where the wait is our own: what epoll
+ * is given as a timeout may be late by the thread's timer slack, 50 usec unless somebody changed it. Events are collected first and dispatched
  * later, so that a host that waits here needs no second look.
  *
  * Each event carries a serial beside its descriptor: which of our own it is, or of which

@@ -25,7 +25,7 @@ typedef struct {
   guint fork_generation; /* that it belongs to */
   int epoll_fd;
   int wake_fd;        /* an eventfd, for other threads and signal handlers */
-  int timer_fd;       /* -1 until a host polls epoll_fd by itself */
+  int timer_fd;       /* -1 until there is something to be on time for */
   gint64 timer_armed; /* what timer_fd is set to, or G_MAXINT64 */
   gboolean no_pwait2; /* the kernel has no epoll_pwait2 */
 

@@ -1,8 +1,8 @@
 /* builtin.c - the host of a program that has no loop of its own.
  *
  * There is nothing to poll but the guest, so it waits on the guest's own poller: one system call a
- * turn, no second descriptor, no timer. A tick that asks for another makes the next wait return at
- * once, so schedule() has nothing to do.
+ * turn, and no second descriptor. A tick that asks for another makes the next wait return at once, so
+ * schedule() has nothing to do.
  *
  * Busy polling looks without sleeping, for a window of time. A window in which nothing came is
  * halved; when little is left of it, a number of waits go without, and then it is tried again. If

@@ -101,13 +101,13 @@ measure (const BenchRow *row, Result *result)
 static double
 to_unit (double nsec, BenchUnit unit)
 {
-  return nsec / (unit == BENCH_NSEC ? 1 : unit == BENCH_USEC ? 1e3 : 1e6);
+  return nsec / (unit <= BENCH_NSEC ? 1 : unit == BENCH_USEC ? 1e3 : 1e6);
 }
 
 static void
 report (const BenchRow *row, const Result *result, FILE *json, gboolean *is_first)
 {
-  static const char *const units[] = { "ns", "us", "ms" };
+  static const char *const units[] = { "B ", "ns", "us", "ms" };
   double value = to_unit (result->value, row->unit);
   double floor = to_unit (result->floor, row->unit);
 
@@ -139,7 +139,8 @@ is_wanted (const char *name, char **wanted)
 int
 main (int argc, char **argv)
 {
-  const BenchRow *const tables[] = { bench_task_rows, bench_loop_rows, bench_actor_rows };
+  const BenchRow *const tables[] = { bench_task_rows, bench_sync_rows, bench_memory_rows,
+                                     bench_loop_rows, bench_wake_rows, bench_actor_rows };
   g_autofree char *json_path = NULL;
   g_auto (GStrv) wanted = NULL;
   const GOptionEntry entries[] = {

@@ -5,6 +5,7 @@
 #include "tractor-task.h"
 
 typedef enum {
+  BENCH_BYTES,
   BENCH_NSEC,
   BENCH_USEC,
   BENCH_MSEC
@@ -17,14 +18,17 @@ typedef struct {
   double target;      /* the ratio is to be at most this */
   gboolean is_pinned; /* to one core, with all processes of the row */
   guint n_rounds;     /* of value and floor in turn; the medians count */
-  /* Nanoseconds for one operation; negative: not on this machine. */
+  /* Nanoseconds, or bytes, for one operation; negative: not on this machine. */
   double (*measure) (gconstpointer data);
   double (*measure_floor) (gconstpointer data);
   gconstpointer data;
 } BenchRow;
 
 extern const BenchRow bench_task_rows[]; /* a NULL name ends each */
+extern const BenchRow bench_sync_rows[];
+extern const BenchRow bench_memory_rows[];
 extern const BenchRow bench_loop_rows[];
+extern const BenchRow bench_wake_rows[];
 extern const BenchRow bench_actor_rows[];
 
 gint64 bench_now_nsec (void);

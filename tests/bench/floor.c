@@ -181,7 +181,90 @@ floor_spawn_and_join (guint n)
   return (double) started / n;
 }
 
+/* --- through a channel, there and back ---------------------------------------------------------- */
+
+/* A slot for one item, and one who waits for it. */
+typedef struct {
+  gpointer item;
+  FloorTask *waiting;
+} FloorChannel;
+
+static FloorChannel channels[2];
+
+void floor_do_send (FloorChannel *channel, gpointer item);
+gpointer floor_do_receive (FloorChannel *channel);
+
+G_NO_INLINE void
+floor_do_send (FloorChannel *channel, gpointer item)
+{
+  channel->item = item;
+  if (channel->waiting != NULL)
+    ring[tail++ & (G_N_ELEMENTS (ring) - 1)] = channel->waiting;
+  channel->waiting = NULL;
+  floor_do_yield (); /* as ours does: every send is a checkpoint */
+}
+
+G_NO_INLINE gpointer
+floor_do_receive (FloorChannel *channel)
+{
+  FloorTask *me = current;
+  gpointer item;
+
+  if (channel->item == NULL) {
+    channel->waiting = me;
+    current = ring[head++ & (G_N_ELEMENTS (ring) - 1)];
+    go_to (&me->sp, current->sp);
+  }
+  item = channel->item;
+  channel->item = NULL;
+  return item;
+}
+
+static void
+ask_through_channel (void)
+{
+  void *ended;
+
+  while (current->n_left-- > 0) {
+    floor_do_send (&channels[0], current);
+    floor_do_receive (&channels[1]);
+  }
+  go_to (&ended, scheduler_sp);
+}
+
+static void
+answer_through_channel (void)
+{
+  for (;;)
+    floor_do_send (&channels[1], floor_do_receive (&channels[0]));
+}
+
+double
+floor_channel_there_and_back (guint n)
+{
+  char *stacks = malloc (2 * STACK_BYTES);
+  FloorTask tasks[2] = { { prepare (stacks, 0, ask_through_channel), n },
+                         { prepare (stacks + STACK_BYTES, 1, answer_through_channel), 0 } };
+  gint64 started;
+
+  head = tail = 0;
+  channels[0] = channels[1] = (FloorChannel){ NULL, NULL };
+  ring[tail++] = &tasks[1];
+  current = &tasks[0];
+  started = now_nsec ();
+  go_to (&scheduler_sp, current->sp);
+  started = now_nsec () - started;
+  free (stacks);
+  return (double) started / n;
+}
+
 #else
+
+double
+floor_channel_there_and_back (G_GNUC_UNUSED guint n)
+{
+  return -1;
+}
 
 double
 floor_switch_there_and_back (G_GNUC_UNUSED guint n)

@@ -8,3 +8,4 @@
 double floor_switch_there_and_back (guint n);
 double floor_yield (guint n_tasks, guint n_rounds);
 double floor_spawn_and_join (guint n);
+double floor_channel_there_and_back (guint n);

@@ -1,0 +1,138 @@
+/* bench-memory.c - what a task costs in memory, and the first use of a stack. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define STACK_BYTES (320 * 1024)
+#define GUARD_BYTES (64 * 1024)
+
+static gint64
+get_resident_bytes (void)
+{
+  long total = 0;
+  long resident = 0;
+  FILE *file = fopen ("/proc/self/statm", "r");
+
+  if (file == NULL || fscanf (file, "%ld %ld", &total, &resident) != 2)
+    g_error ("/proc/self/statm cannot be read");
+  fclose (file);
+  return (gint64) resident * sysconf (_SC_PAGESIZE);
+}
+
+/* --- idle tasks ------------------------------------------------------------------------------------ */
+
+typedef struct {
+  guint n_tasks;
+  double bytes;
+} Crowd;
+
+static gboolean
+wait_for_end (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL);
+  return TRUE;
+}
+
+static gboolean
+weigh_tasks (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Crowd *crowd = data;
+  gint64 before = get_resident_bytes ();
+
+  for (guint i = 0; i < crowd->n_tasks; i++)
+    if (!tractor_nursery_spawn (nursery, "idler", wait_for_end, NULL, NULL, error))
+      return FALSE;
+  if (!tractor_wait_all_tasks_blocked (0, error))
+    return FALSE;
+  crowd->bytes = (double) (get_resident_bytes () - before) / crowd->n_tasks;
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
+static double
+measure_memory (gconstpointer data)
+{
+  Crowd crowd = *(const Crowd *) data;
+
+  bench_run ("builtin", weigh_tasks, &crowd);
+  return crowd.bytes;
+}
+
+static double
+measure_page (G_GNUC_UNUSED gconstpointer data)
+{
+  return (double) sysconf (_SC_PAGESIZE);
+}
+
+/* --- fresh stacks ------------------------------------------------------------------------------------ */
+
+#define N_STACKS 2000
+
+static gboolean
+end_at_once (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+time_first_use (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < N_STACKS; i++) /* all at once, so that none is used again */
+    if (!tractor_nursery_spawn (nursery, "child", end_at_once, NULL, NULL, error))
+      return FALSE;
+  if (!tractor_nursery_join (nursery, error))
+    return FALSE;
+  *(double *) data = (double) (bench_now_nsec () - started) / N_STACKS;
+  return TRUE;
+}
+
+static double
+measure_first_use (G_GNUC_UNUSED gconstpointer data)
+{
+  double nsec;
+
+  bench_run ("builtin", time_first_use, &nsec);
+  return nsec;
+}
+
+static double
+measure_mmap (G_GNUC_UNUSED gconstpointer data)
+{
+  char *stacks[N_STACKS];
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < N_STACKS; i++) {
+    stacks[i] = mmap (NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (madvise (stacks[i], GUARD_BYTES, MADV_GUARD_INSTALL) != 0)
+      mprotect (stacks[i], GUARD_BYTES, PROT_NONE);
+    stacks[i][STACK_BYTES - 64] = 1;
+  }
+  started = bench_now_nsec () - started;
+  for (guint i = 0; i < N_STACKS; i++)
+    munmap (stacks[i], STACK_BYTES);
+  return (double) started / N_STACKS;
+}
+
+static const Crowd hundred_thousand = { 100000, 0 };
+
+const BenchRow bench_memory_rows[] = {
+  { "memory of an idle task, of 100,000", BENCH_BYTES, "one page", 1.15, FALSE, 3, measure_memory,
+    measure_page, &hundred_thousand },
+  { "first use of a stack", BENCH_NSEC, "mmap, guard, touch", 1.4, TRUE, 11, measure_first_use,
+    measure_mmap, NULL },
+  { NULL },
+};
