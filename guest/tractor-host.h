@@ -181,7 +181,8 @@ TRACTOR_API void tractor_guest_free (TractorGuest *guest);
  * @func: called on the host's own stack, outside any tick and any task
  *
  * For code that a task must not run itself: what needs a deep stack (drivers, codecs, printing), or
- * runs a nested loop of the host (a modal dialog), in which all tasks then go on.
+ * runs a nested loop of the host (a modal dialog), in which all tasks then go on. Also for a toolkit
+ * that finishes its work, such as a layout, only at the end of a handler of its own.
  *
  * Returns: TRUE when @func has returned; or FALSE with @error set to CANCELLED, and then it has not
  *   been called.
