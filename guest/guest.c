@@ -74,6 +74,7 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->ops = ops;
   guest->host = host;
   guest->thread_mark = &tractor__current_guest;
+  guest->errno_location = &errno;
   guest->done = done;
   guest->done_data = done_data;
   guest->steps_per_look = 1;

@@ -33,10 +33,13 @@ struct _Tick {
 
 struct _TractorGuest {
   /* What every switch touches. */
-  Task *current;   /* on the processor; NULL on the host's stack */
-  Context *left;   /* what the last switch came from */
-  Tick *tick;      /* the innermost, or NULL between ticks */
-  gint steps_left; /* until somebody looks at the clock */
+  Task *current; /* on the processor; NULL on the host's stack */
+#ifdef TRACTOR_ASAN
+  Context *left; /* what the last switch came from */
+#endif
+  int *errno_location; /* on the thread that it belongs to: asking for it is a call */
+  Tick *tick;          /* the innermost, or NULL between ticks */
+  gint steps_left;     /* until somebody looks at the clock */
   RunQueue run_queue;
   DeadlineHeap deadlines;
   StackPool stacks;
@@ -77,6 +80,24 @@ struct _TractorGuest {
   TractorDoneFunc done;
   gpointer done_data;
 };
+
+/* Around each switch, for AddressSanitizer, which wants to know where it came from. */
+static inline void
+context_note_leaving (G_GNUC_UNUSED TractorGuest *guest, G_GNUC_UNUSED Context *from)
+{
+#ifdef TRACTOR_ASAN
+  guest->left = from;
+#endif
+}
+
+/* The first thing on a stack that was switched to. */
+static inline __attribute__ ((always_inline)) void
+context_arrived (G_GNUC_UNUSED Context *self, G_GNUC_UNUSED TractorGuest *guest)
+{
+#ifdef TRACTOR_ASAN
+  __sanitizer_finish_switch_fiber (self->fake_stack, &guest->left->low, &guest->left->size);
+#endif
+}
 
 /* A guest that is in a tick or a wait on this thread. A task never changes threads, so a compiler
  * that keeps this variable's address across a switch does no harm. */

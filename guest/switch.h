@@ -81,15 +81,6 @@ context_init_here (G_GNUC_UNUSED Context *context)
 #endif
 }
 
-/* The first thing on a stack that was switched to; @from is where the switch came from. */
-static inline __attribute__ ((always_inline)) void
-context_arrived (G_GNUC_UNUSED Context *self, G_GNUC_UNUSED Context *from)
-{
-#ifdef TRACTOR_ASAN
-  __sanitizer_finish_switch_fiber (self->fake_stack, &from->low, &from->size);
-#endif
-}
-
 /* @dying: nothing will switch back to @from. The caller calls context_arrived() when this returns. */
 static inline __attribute__ ((always_inline)) void
 context_switch (Context *from, Context *to, G_GNUC_UNUSED gboolean dying)

@@ -70,7 +70,7 @@ static inline Context *
 appoint (TractorGuest *guest, Context *from, Task *next)
 {
   guest->current = next;
-  guest->left = from;
+  context_note_leaving (guest, from);
   if (next == NULL)
     return &guest->tick->context;
   next->state = TASK_RUNNING;
@@ -84,16 +84,16 @@ switch_away (Task *task)
 {
   TractorGuest *guest = task->guest;
   Task *next = next_task (guest);
-  int saved_errno;
 
   if (next == task) {
     task->state = TASK_RUNNING;
     return;
   }
-  saved_errno = errno;
+  /* Kept in the task, not here: what is kept here costs a register that is saved and restored. */
+  task->saved_errno = *guest->errno_location;
   context_switch (&task->context, appoint (guest, &task->context, next), FALSE);
-  context_arrived (&task->context, guest->left);
-  errno = saved_errno;
+  context_arrived (&task->context, task->guest);
+  *task->guest->errno_location = task->saved_errno;
 }
 
 void
@@ -102,7 +102,7 @@ tractor__task_run_from_tick (Task *task, Tick *tick)
   TractorGuest *guest = task->guest;
 
   context_switch (&tick->context, appoint (guest, &tick->context, task), FALSE);
-  context_arrived (&tick->context, guest->left);
+  context_arrived (&tick->context, guest);
 }
 
 TaskWake
@@ -354,7 +354,8 @@ tractor__task_close_inside (Task *task, Scope *scope, GError **error)
 void
 tractor__task_forget_abandoned (Task *task, Scope *scope)
 {
-  task->abandoned = g_slist_remove (task->abandoned, scope);
+  if (G_UNLIKELY (task->abandoned != NULL))
+    task->abandoned = g_slist_remove (task->abandoned, scope);
 }
 
 static void
@@ -427,7 +428,7 @@ task_main (void *arg)
   GError *error = NULL;
   gboolean ok;
 
-  context_arrived (&task->context, guest->left);
+  context_arrived (&task->context, guest);
   ok = task->func (task->data, &error);
   if (guest_is_forked (guest)) {
     /* There is nothing to return to: the others are the original's. */

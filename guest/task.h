@@ -40,6 +40,7 @@ struct _Task {
   TractorGuest *guest;
   Scope *scope; /* the innermost */
   TaskState state;
+  int saved_errno;         /* while another has the processor */
   TaskWake wake;           /* what the wait ended with */
   TaskAbortFunc abort;     /* NULL: the wait cannot be cancelled */
   gpointer abort_data;     /* usually on the task's stack */
