@@ -2,8 +2,8 @@
  *
  * The tick asks here when its queue is empty. If that has been so for as long as the shortest cushion
  * of those who wait, they are woken, and the others count anew. A cushion is real time: where the
- * deadlines are on a host's own clock, the poller's timer is used for it, and meanwhile the guest
- * does not say when its next deadline is, so that nobody jumps there.
+ * deadlines are on a host's own clock, the poller's timer is used for it, and the host is told not to
+ * jump meanwhile.
  *
  * A tick in which no task runs does not count as something going on. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -72,6 +72,8 @@ tractor__all_blocked_check (TractorGuest *guest)
   gint64 shortest;
 
   if (all_blocked->waits == NULL)
+    return FALSE;
+  if (guest->tick->outer != NULL) /* a task below us runs a nested loop of the host */
     return FALSE;
   /* What has become ready while tasks ran is yet to be seen. */
   tractor__poller_collect (&guest->poller, 0);

@@ -160,10 +160,15 @@ tractor_guest_get_deadline (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, TRACTOR_NO_DEADLINE);
 
-  /* Nobody is to jump ahead of those who wait until all is quiet. */
-  if (guest->ops->now != NULL && guest->all_blocked.waits != NULL)
-    return TRACTOR_NO_DEADLINE;
   return deadline_heap_get_earliest (&guest->deadlines);
+}
+
+gboolean
+tractor_guest_is_settling (TractorGuest *guest)
+{
+  g_return_val_if_fail (guest != NULL, FALSE);
+
+  return guest->all_blocked.waits != NULL;
 }
 
 gint64
@@ -233,14 +238,14 @@ run_step (TractorGuest *guest, Tick *tick, Task *task)
 {
   char name[TASK_NAME_BYTES]; /* it may end, and be another task after this */
   TractorInstrumentEvent event = { .task_id = task->id, .task_name = name };
+  gboolean is_nested;
 
   g_strlcpy (name, task->name, sizeof name);
-  tractor__instruments_emit_scheduled (guest);
   tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_BEGINS, &event);
   guest->steps_left = 0;
-  tractor__watchdog_step_begins (guest->watchdog);
+  is_nested = tractor__watchdog_step_begins (guest->watchdog);
   tractor__task_run_from_tick (task, tick);
-  tractor__watchdog_step_ended (guest->watchdog);
+  tractor__watchdog_step_ended (guest->watchdog, is_nested);
   tractor__instruments_emit_scheduled (guest);
   tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_ENDED, &event);
 }
@@ -252,6 +257,8 @@ run_tasks (TractorGuest *guest, Tick *tick)
   Task *task;
 
   all_blocked_forget (&guest->all_blocked);
+  if (instruments_want_steps (&guest->instruments))
+    tractor__instruments_emit_scheduled (guest); /* before a new batch is shuffled */
   if (run_queue_batch_is_over (queue))
     run_queue_begin_batch (queue);
   guest->steps_left = guest->steps_per_look - 1;

@@ -80,13 +80,17 @@ put_frames (const Task *task, const ucontext_t *context)
 }
 
 static void
-on_fault (G_GNUC_UNUSED int signal_number, siginfo_t *info, void *context)
+on_fault (int signal_number, siginfo_t *info, void *context)
 {
   TractorGuest *guest = tractor__current_guest;
   Task *task = guest != NULL ? guest->current : NULL;
   const char *address = info->si_addr;
 
   sigaction (SIGSEGV, &before, NULL);
+  if (info->si_code <= 0) { /* sent by somebody: no instruction will fault again */
+    raise (signal_number);  /* held back until this returns */
+    return;
+  }
   if (task == NULL || address >= task->stack->low || address < task->stack->low - STACK_GUARD_BYTES)
     return; /* the same instruction faults again, under the handler that was there before */
 

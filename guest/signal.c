@@ -29,21 +29,32 @@ struct _TractorSignalReceiver {
   _Atomic (gboolean) is_calling; /* on_pending() is on its way */
   gboolean is_closed;
   TractorToken *token;
-  Task *waiting;
-  guint next; /* the bit to look at first, so that each signal has its turn */
+  Task *waiting;  /* from the wait's beginning until the task has run again */
+  guint64 serial; /* of the opening */
+  guint next;     /* the bit to look at first, so that each signal has its turn */
+};
+
+/* A handler that was there before ours. Kept for good, for another thread may be about to call it. */
+typedef struct _Before Before;
+struct _Before {
+  struct sigaction action;
+  Before *next; /* one that was there at another time */
 };
 
 /* One for each signal; the lock is for opening and closing. */
 typedef struct {
   guint n_receivers;
-  struct sigaction before; /* valid while somebody receives it, and for good after the first time */
+  _Atomic (const Before *) before; /* not NULL once we have been installed */
+  Before *all;
 } Caught;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static guint64 last_serial;
 static Caught caught[N_SIGNALS];
 static _Atomic (TractorSignalReceiver *) receivers[MAX_RECEIVERS];
 static _Atomic (guint) n_handling; /* handlers that read the tables now */
-static _Thread_local volatile gboolean is_chaining __attribute__ ((tls_model ("initial-exec")));
+/* The signals whose handlers from before are being called. */
+static _Thread_local volatile guint64 chaining __attribute__ ((tls_model ("initial-exec")));
 
 static guint64
 bit_of (int signal_number)
@@ -62,9 +73,19 @@ on_pending (gpointer data)
   if (receiver->is_closed) {
     tractor_token_unref (receiver->token);
     g_free (receiver);
-  } else if (receiver->waiting != NULL) {
-    task_wake (g_steal_pointer (&receiver->waiting), WAKE_NORMAL);
+  } else if (receiver->waiting != NULL && receiver->waiting->state == TASK_PARKED) {
+    task_wake (receiver->waiting, WAKE_NORMAL);
   }
+}
+
+/* To one receiver, in a handler or with the lock. */
+static void
+note_signal (TractorSignalReceiver *receiver, int signal_number)
+{
+  atomic_fetch_or (&receiver->pending, bit_of (signal_number));
+  if (!atomic_exchange (&receiver->is_calling, TRUE) &&
+      !tractor_token_run_soon (receiver->token, on_pending, receiver))
+    atomic_store (&receiver->is_calling, FALSE); /* the run has finished: nobody will be called */
 }
 
 static void
@@ -73,36 +94,32 @@ call_handler_before (const struct sigaction *before,
                      siginfo_t *info,
                      void *context)
 {
-  if (is_chaining)
+  if ((chaining & bit_of (signal_number)) != 0)
     return; /* whoever has come between calls us again */
-  is_chaining = TRUE;
+  chaining |= bit_of (signal_number);
   if ((before->sa_flags & SA_SIGINFO) != 0)
     before->sa_sigaction (signal_number, info, context);
   else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
     before->sa_handler (signal_number);
-  is_chaining = FALSE;
+  chaining &= ~bit_of (signal_number);
 }
 
 static void
 on_signal (int signal_number, siginfo_t *info, void *context)
 {
   int saved_errno = errno;
-  struct sigaction before;
+  const Before *before = atomic_load (&caught[signal_number - 1].before);
 
   atomic_fetch_add (&n_handling, 1);
-  before = caught[signal_number - 1].before;
   for (guint i = 0; i < MAX_RECEIVERS; i++) {
     TractorSignalReceiver *receiver = atomic_load (&receivers[i]);
 
-    if (receiver == NULL || (receiver->wanted & bit_of (signal_number)) == 0)
-      continue;
-    atomic_fetch_or (&receiver->pending, bit_of (signal_number));
-    if (!atomic_exchange (&receiver->is_calling, TRUE))
-      tractor_token_run_soon (receiver->token, on_pending, receiver);
+    if (receiver != NULL && (receiver->wanted & bit_of (signal_number)) != 0)
+      note_signal (receiver, signal_number);
   }
   atomic_fetch_sub (&n_handling, 1);
 
-  call_handler_before (&before, signal_number, info, context);
+  call_handler_before (&before->action, signal_number, info, context);
   errno = saved_errno;
 }
 
@@ -114,8 +131,26 @@ is_ours (const struct sigaction *action)
   return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_signal;
 }
 
+static void
+remember (Caught *it, const struct sigaction *action)
+{
+  Before *before = it->all;
+
+  while (before != NULL && (before->action.sa_flags != action->sa_flags ||
+                            before->action.sa_sigaction != action->sa_sigaction))
+    before = before->next;
+  if (before == NULL) {
+    before = g_new (Before, 1);
+    before->action = *action;
+    before->next = it->all;
+    it->all = before;
+  }
+  atomic_store (&it->before, before);
+}
+
 /* With the lock. Returns: FALSE with errno set. */
-static gboolean catch (int signal_number)
+static gboolean
+catch_one (int signal_number)
 {
   Caught *it = &caught[signal_number - 1];
   struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
@@ -125,7 +160,7 @@ static gboolean catch (int signal_number)
     if (sigaction (signal_number, NULL, &now) != 0)
       return FALSE;
     if (!is_ours (&now)) /* else a chain of others has kept us */
-      it->before = now;
+      remember (it, &now);
     action.sa_sigaction = on_signal;
     sigemptyset (&action.sa_mask);
     if (sigaction (signal_number, &action, NULL) != 0)
@@ -144,7 +179,7 @@ let_go (int signal_number)
   if (--it->n_receivers > 0)
     return;
   if (sigaction (signal_number, NULL, &now) == 0 && is_ours (&now))
-    sigaction (signal_number, &it->before, NULL);
+    sigaction (signal_number, &atomic_load (&it->before)->action, NULL);
 }
 
 static void
@@ -172,7 +207,7 @@ catch_all (guint64 signals, GError **error)
   for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++) {
     if ((signals & bit_of (signal_number)) == 0)
       continue;
-    if (!catch (signal_number)) {
+    if (!catch_one (signal_number)) {
       set_cannot_catch (signal_number, errno, error);
       let_go_of_all (done);
       return FALSE;
@@ -191,6 +226,37 @@ find_place (TractorSignalReceiver *receiver)
   return NULL;
 }
 
+/* With the lock. Nobody else has the receiver then, but on_pending() if it is on its way. */
+static void
+delist (TractorSignalReceiver *receiver)
+{
+  atomic_store (find_place (receiver), NULL);
+  while (atomic_load (&n_handling) > 0)
+    g_thread_yield ();
+}
+
+/* With the lock, after delist(). Whoever was there when a signal came has had it; whoever has come since
+ * gets it now; and if there is nobody, it does what it would have done. */
+static void
+pass_on_pending (TractorSignalReceiver *receiver)
+{
+  guint64 pending = atomic_load (&receiver->pending);
+
+  for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++) {
+    if ((pending & bit_of (signal_number)) == 0)
+      continue;
+    if (caught[signal_number - 1].n_receivers == 0)
+      kill (getpid (), signal_number);
+    for (guint i = 0; i < MAX_RECEIVERS; i++) {
+      TractorSignalReceiver *other = atomic_load (&receivers[i]);
+
+      if (other != NULL && other->serial > receiver->serial &&
+          (other->wanted & bit_of (signal_number)) != 0)
+        note_signal (other, signal_number);
+    }
+  }
+}
+
 /* With the lock. In the table first: a signal may come as soon as it is caught. */
 static gboolean
 enlist (TractorSignalReceiver *receiver, GError **error)
@@ -202,20 +268,13 @@ enlist (TractorSignalReceiver *receiver, GError **error)
                  MAX_RECEIVERS);
     return FALSE;
   }
+  receiver->serial = ++last_serial;
   atomic_store (place, receiver);
   if (catch_all (receiver->wanted, error))
     return TRUE;
-  atomic_store (place, NULL);
+  delist (receiver);
+  pass_on_pending (receiver); /* what came while some were caught already */
   return FALSE;
-}
-
-/* With the lock. Nobody else has the receiver then, but on_pending() if it is on its way. */
-static void
-delist (TractorSignalReceiver *receiver)
-{
-  atomic_store (find_place (receiver), NULL);
-  while (atomic_load (&n_handling) > 0)
-    g_thread_yield ();
 }
 
 static void
@@ -285,9 +344,8 @@ take_pending (TractorSignalReceiver *receiver)
 }
 
 static gboolean
-stop_waiting (G_GNUC_UNUSED Task *task, gpointer data)
+stop_waiting (G_GNUC_UNUSED Task *task, G_GNUC_UNUSED gpointer data)
 {
-  ((TractorSignalReceiver *) data)->waiting = NULL;
   return TRUE;
 }
 
@@ -309,9 +367,13 @@ tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signa
   }
 
   while ((signal_number = take_pending (receiver)) == 0) {
+    TaskWake wake;
+
     has_waited = TRUE;
     receiver->waiting = task;
-    if (tractor__task_park (task, stop_waiting, receiver, "signal") == WAKE_CANCELLED) {
+    wake = tractor__task_park (task, stop_waiting, receiver, "signal");
+    receiver->waiting = NULL;
+    if (wake == WAKE_CANCELLED) {
       tractor__task_set_cancelled (task, error);
       return FALSE;
     }
@@ -320,14 +382,6 @@ tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signa
     tractor__task_yield (task);
   *ret_signal = signal_number;
   return TRUE;
-}
-
-static void
-raise_again (guint64 signals)
-{
-  for (int signal_number = 1; signal_number <= N_SIGNALS; signal_number++)
-    if ((signals & bit_of (signal_number)) != 0 && caught[signal_number - 1].n_receivers == 0)
-      kill (getpid (), signal_number);
 }
 
 void
@@ -340,7 +394,7 @@ tractor_signal_receiver_close (TractorSignalReceiver *receiver)
   pthread_mutex_lock (&lock);
   let_go_of_all (receiver->wanted);
   delist (receiver);
-  raise_again (atomic_load (&receiver->pending)); /* others that receive it have had it */
+  pass_on_pending (receiver);
   pthread_mutex_unlock (&lock);
   receiver_free (receiver);
 }

@@ -57,7 +57,8 @@ round_up (gsize bytes)
 {
   gsize page = (gsize) sysconf (_SC_PAGESIZE);
 
-  return (MAX (bytes, STACK_MIN_BYTES) + page - 1) & ~(page - 1);
+  bytes = CLAMP (bytes, STACK_MIN_BYTES, G_MAXSSIZE); /* RLIM_INFINITY is one that people pass */
+  return (bytes + page - 1) & ~(page - 1);
 }
 
 static gsize

@@ -137,6 +137,8 @@ task_begin (GError **error)
 static inline void
 task_wake (Task *task, TaskWake wake)
 {
+  if (G_UNLIKELY (!guest_check_thread (task->guest)))
+    return; /* better asleep than two threads in one queue */
   g_assert (task->state == TASK_PARKED);
   task->state = TASK_RUNNABLE;
   task->wake = wake;

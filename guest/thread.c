@@ -3,9 +3,9 @@
  * A Job is one call of tractor_to_thread(). The task waits; a worker runs the function and reports
  * through the guest's token, which calls on_job_done() on the host's thread. What is on the host's
  * side of a job (the task, the limiter) is touched by the host's thread only; the outcome by the
- * worker only, until it has reported. A job belongs to the pool while a task waits for it, and to
- * whoever hears of its end last once it was abandoned: the host, or the worker if the run has
- * finished by then and takes no reports.
+ * worker only, until it has reported. A job belongs to the pool while a task waits for it; once it was
+ * abandoned, to the host, which hears of its end, and gives its worker all that is left when the run
+ * finishes before.
  *
  * A worker that wants something of its task sends a Request the same way and blocks. The task wakes
  * up, runs it on its own stack, answers, and goes back to waiting.
@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -62,8 +61,9 @@ struct _Job {
   gboolean is_done;
   Request *request; /* that the task is to run */
   TractorLimiter *limiter;
-  Job *previous; /* among those that a task waits for */
+  Job *previous; /* among those that a task waits for, or those that are abandoned */
   Job *next;
+  gboolean is_over; /* abandoned, and the run took no report: under the pool's lock */
 };
 
 struct _Worker {
@@ -83,6 +83,7 @@ struct _ThreadPool {
   gboolean is_closing;
   Worker *workers;
   Worker *idle;
+  Job *abandoned;
 
   /* The host's side. */
   TractorLimiter *limiter;
@@ -121,23 +122,22 @@ pool_unref_and_unlock (ThreadPool *pool)
 /* --- jobs ---------------------------------------------------------------------------------------- */
 
 static void
-job_link (Job *job)
+job_link (Job **list, Job *job)
 {
-  ThreadPool *pool = job->pool;
-
-  job->next = pool->jobs;
+  job->previous = NULL;
+  job->next = *list;
   if (job->next != NULL)
     job->next->previous = job;
-  pool->jobs = job;
+  *list = job;
 }
 
 static void
-job_unlink (Job *job)
+job_unlink (Job **list, Job *job)
 {
   if (job->previous != NULL)
     job->previous->next = job->next;
   else
-    job->pool->jobs = job->next;
+    *list = job->next;
   if (job->next != NULL)
     job->next->previous = job->previous;
 }
@@ -145,7 +145,7 @@ job_unlink (Job *job)
 static void
 job_free (Job *job)
 {
-  tractor__limiter_unref (job->limiter);
+  g_clear_pointer (&job->limiter, tractor__limiter_unref);
   tractor_token_unref (job->token);
   g_clear_error (&job->error);
   g_free (job);
@@ -158,6 +158,9 @@ on_job_done (gpointer data)
 
   tractor_limiter_release (job->limiter, job, NULL);
   if (job->task == NULL) {
+    pthread_mutex_lock (&job->pool->lock);
+    job_unlink (&job->pool->abandoned, job);
+    pthread_mutex_unlock (&job->pool->lock);
     job_free (job);
     return;
   }
@@ -248,8 +251,12 @@ do_job (Worker *worker)
   worker->is_abandoned = FALSE;
   worker->job = NULL;
   job->worker = NULL;
-  if (!tractor_token_run_soon (job->token, on_job_done, job) && is_mine)
-    job_free (job);
+  if (!tractor_token_run_soon (job->token, on_job_done, job) && is_mine) {
+    if (pool->is_closing)
+      job_free (job);
+    else
+      job->is_over = TRUE; /* the host is about to go through the abandoned ones */
+  }
 }
 
 static void *
@@ -277,8 +284,6 @@ static gboolean
 start_worker (ThreadPool *pool, Job *job)
 {
   Worker *worker = g_new0 (Worker, 1);
-  sigset_t all;
-  sigset_t before;
   int result;
 
   worker->pool = pool;
@@ -286,11 +291,8 @@ start_worker (ThreadPool *pool, Job *job)
   job->worker = worker;
   pthread_cond_init (&worker->changed, NULL);
 
-  /* Signals are for the threads of the program. */
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
+  /* With the program's signal mask: a process that the job starts inherits it. */
   result = pthread_create (&worker->thread, NULL, work, worker);
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
   if (result != 0) {
     pthread_cond_destroy (&worker->changed);
     g_free (worker);
@@ -332,8 +334,9 @@ abandon (G_GNUC_UNUSED Task *task, gpointer data)
   pthread_mutex_lock (&pool->lock);
   if (job->worker != NULL)
     job->worker->is_abandoned = TRUE;
+  job_unlink (&pool->jobs, job);
+  job_link (&pool->abandoned, job);
   pthread_mutex_unlock (&pool->lock);
-  job_unlink (job);
   job->task = NULL;
   return TRUE;
 }
@@ -419,12 +422,12 @@ tractor_to_thread (TractorTaskFunc func,
     return FALSE;
   }
 
-  job_link (job);
+  job_link (&job->pool->jobs, job);
   if (!wait_until_done (task, job)) {
     tractor__task_set_cancelled (task, error);
     return FALSE;
   }
-  job_unlink (job);
+  job_unlink (&job->pool->jobs, job);
   ok = job->ok;
   if (!ok)
     g_propagate_error (error, g_steal_pointer (&job->error));
@@ -536,13 +539,28 @@ tell_workers (ThreadPool *pool)
   return threads;
 }
 
+/* With the lock. A limiter may be wanted by another run, which nobody else will hand the token to. */
+static void
+give_up_abandoned (ThreadPool *pool)
+{
+  while (pool->abandoned != NULL) {
+    Job *job = pool->abandoned;
+
+    job_unlink (&pool->abandoned, job);
+    tractor_limiter_release (job->limiter, job, NULL);
+    g_clear_pointer (&job->limiter, tractor__limiter_unref);
+    if (job->is_over)
+      job_free (job); /* else it is its worker's now */
+  }
+}
+
 static void
 free_host_side (ThreadPool *pool)
 {
   while (pool->jobs != NULL) { /* of a guest that is freed while tasks are alive */
     Job *job = pool->jobs;
 
-    job_unlink (job);
+    job_unlink (&pool->jobs, job);
     job_free (job);
   }
   tractor__limiter_unref (pool->limiter);
@@ -565,6 +583,7 @@ tractor__thread_pool_free (ThreadPool *pool, gboolean is_forked)
     atomic_store_explicit (&job->is_cancelled, TRUE, memory_order_relaxed);
   pthread_mutex_lock (&pool->lock);
   pool->is_closing = TRUE;
+  give_up_abandoned (pool);
   threads = tell_workers (pool);
   pthread_mutex_unlock (&pool->lock);
   for (guint i = 0; i < threads->len; i++)

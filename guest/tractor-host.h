@@ -121,6 +121,15 @@ TRACTOR_API gboolean tractor_guest_wait (TractorGuest *guest, gint64 deadline);
 TRACTOR_API gint64 tractor_guest_get_deadline (TractorGuest *guest);
 
 /**
+ * tractor_guest_is_settling:
+ *
+ * Returns: whether a task waits in tractor_wait_all_tasks_blocked(). A host that brings its own clock
+ *   lets real time pass then, until the descriptor is ready, and does not jump ahead.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_guest_is_settling (TractorGuest *guest);
+
+/**
  * tractor_guest_run_soon:
  *
  * As tractor_token_run_soon(), for who knows that the guest has not been freed.

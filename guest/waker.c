@@ -20,7 +20,7 @@ typedef enum {
 
 struct _TractorWaker {
   WakerState state;
-  Task *task; /* while WAITING */
+  Task *task; /* from the wait's beginning until the task has run again */
   GError *failure;
   TractorAbortFunc abort;
   gpointer data;
@@ -38,7 +38,7 @@ tractor_waker_free (TractorWaker *waker)
   if (waker == NULL)
     return;
 
-  g_return_if_fail (waker->state != WAKER_WAITING);
+  g_return_if_fail (waker->task == NULL);
   g_clear_error (&waker->failure);
   g_free (waker);
 }
@@ -48,6 +48,10 @@ tractor_waker_wake (TractorWaker *waker, GError *failure)
 {
   g_return_if_fail (waker != NULL);
 
+  if (waker->task != NULL && !guest_check_thread (waker->task->guest)) {
+    g_clear_error (&failure);
+    return;
+  }
   if (waker->state != WAKER_IDLE && waker->state != WAKER_WAITING) {
     g_critical ("A waker is woken %s",
                 waker->state == WAKER_ABORTED ? "although its wait was aborted" : "a second time");
@@ -76,12 +80,13 @@ gboolean
 tractor_waker_wait (TractorWaker *waker, TractorAbortFunc abort, gpointer data, GError **error)
 {
   Task *task = task_get_suspendable (error);
+  TaskWake wake;
 
   g_return_val_if_fail (waker != NULL, FALSE);
 
   if (task == NULL)
     return FALSE;
-  if (waker->state != WAKER_IDLE && waker->state != WAKER_WOKEN) {
+  if ((waker->state != WAKER_IDLE && waker->state != WAKER_WOKEN) || waker->task != NULL) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "A waker is for one wait, and has had it");
     return FALSE;
@@ -94,7 +99,9 @@ tractor_waker_wait (TractorWaker *waker, TractorAbortFunc abort, gpointer data, 
     waker->task = task;
     waker->abort = abort;
     waker->data = data;
-    if (tractor__task_park (task, abort_wait, waker, "waker") == WAKE_CANCELLED) {
+    wake = tractor__task_park (task, abort_wait, waker, "waker");
+    waker->task = NULL;
+    if (wake == WAKE_CANCELLED) {
       tractor__task_set_cancelled (task, error);
       return FALSE;
     }

@@ -39,6 +39,7 @@ struct _Watchdog {
 static pthread_mutex_t handler_lock = PTHREAD_MUTEX_INITIALIZER;
 static guint n_watchdogs;
 static struct sigaction before;
+static _Thread_local volatile gboolean is_chaining __attribute__ ((tls_model ("initial-exec")));
 
 /* --- in the thread that is watched ----------------------------------------------------------------- */
 
@@ -50,6 +51,19 @@ put (const char *text)
 }
 
 static void
+call_handler_before (int signal_number, siginfo_t *info, void *context)
+{
+  if (is_chaining)
+    return; /* whoever has come between calls us again */
+  is_chaining = TRUE;
+  if ((before.sa_flags & SA_SIGINFO) != 0)
+    before.sa_sigaction (signal_number, info, context);
+  else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+    before.sa_handler (signal_number);
+  is_chaining = FALSE;
+}
+
+static void
 on_signal (int signal_number, siginfo_t *info, void *context)
 {
   TractorGuest *guest = tractor__current_guest;
@@ -57,10 +71,7 @@ on_signal (int signal_number, siginfo_t *info, void *context)
   void *pcs[MAX_FRAMES];
 
   if (info->si_code != SI_TKILL || info->si_pid != getpid ()) { /* not ours */
-    if ((before.sa_flags & SA_SIGINFO) != 0)
-      before.sa_sigaction (signal_number, info, context);
-    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-      before.sa_handler (signal_number);
+    call_handler_before (signal_number, info, context);
   } else if (guest != NULL && guest->current != NULL) {
     put ("tractor: task '");
     put (guest->current->name);
@@ -78,22 +89,27 @@ wake_thread (Watchdog *watchdog)
   pthread_mutex_unlock (&watchdog->lock);
 }
 
-void
+gboolean
 tractor__watchdog_step_begins (Watchdog *watchdog)
 {
+  gboolean is_nested;
+
   if (watchdog == NULL)
-    return;
-  /* It is odd already if a task runs a nested loop of the host, and other tasks go on in there. */
-  atomic_fetch_add (&watchdog->count, (atomic_load (&watchdog->count) & 1) != 0 ? 2 : 1);
+    return FALSE;
+  is_nested = (atomic_load (&watchdog->count) & 1) != 0;
+  atomic_fetch_add (&watchdog->count, is_nested ? 2 : 1);
   if (atomic_load (&watchdog->is_asleep))
     wake_thread (watchdog);
+  return is_nested;
 }
 
 void
-tractor__watchdog_step_ended (Watchdog *watchdog)
+tractor__watchdog_step_ended (Watchdog *watchdog, gboolean is_nested)
 {
+  /* After a nested step the one around it goes on, and has its time anew. It was begun before the
+   * watchdog was there if the count is even. */
   if (watchdog != NULL && (atomic_load (&watchdog->count) & 1) != 0)
-    atomic_fetch_add (&watchdog->count, 1);
+    atomic_fetch_add (&watchdog->count, is_nested ? 2 : 1);
 }
 
 /* --- in the thread that watches -------------------------------------------------------------------- */

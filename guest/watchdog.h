@@ -10,7 +10,8 @@
 
 typedef struct _Watchdog Watchdog;
 
-/* @watchdog: (nullable) */
-G_GNUC_INTERNAL void tractor__watchdog_step_begins (Watchdog *watchdog);
-G_GNUC_INTERNAL void tractor__watchdog_step_ended (Watchdog *watchdog);
+/* @watchdog: (nullable). Returns: whether another step is under way, of a task that runs a nested
+ * loop of the host; to be passed on. */
+G_GNUC_INTERNAL gboolean tractor__watchdog_step_begins (Watchdog *watchdog);
+G_GNUC_INTERNAL void tractor__watchdog_step_ended (Watchdog *watchdog, gboolean is_nested);
 G_GNUC_INTERNAL void tractor__watchdog_free (Watchdog *watchdog, gboolean is_forked);

@@ -65,7 +65,7 @@ TRACTOR_API void tractor_virtual_set_autojump_threshold (TractorVirtual *host, g
  *
  * Ticks until every task waits for time to pass, for a descriptor, or for a call from outside.
  *
- * Suspends: no. Thread: host.
+ * Suspends: no. Thread: host, outside any of its tasks.
  */
 TRACTOR_API void tractor_virtual_turn (TractorVirtual *host);
 
@@ -75,7 +75,7 @@ TRACTOR_API void tractor_virtual_turn (TractorVirtual *host);
  *
  * Moves the clock to each deadline on the way, in order, with a turn at each, and then to the end.
  *
- * Suspends: no. Thread: host.
+ * Suspends: no. Thread: host, outside any of its tasks.
  */
 TRACTOR_API void tractor_virtual_advance (TractorVirtual *host, gint64 usec);
 

@@ -112,22 +112,24 @@ tractor_virtual_set_autojump_threshold (TractorVirtual *host, gint64 usec)
   host->autojump_threshold = usec;
 }
 
-static gboolean
+/* Returns: above 0: there is something; 0: the time is over; below: a signal has come. */
+static int
 poll_guest (TractorVirtual *host, gint64 timeout_usec)
 {
   struct pollfd pollfd = { .fd = tractor_guest_get_fd (host->guest), .events = POLLIN };
   struct timespec timeout = { .tv_sec = timeout_usec / G_USEC_PER_SEC,
                               .tv_nsec = timeout_usec % G_USEC_PER_SEC * 1000 };
 
-  return ppoll (&pollfd, 1, timeout_usec == TRACTOR_NO_DEADLINE ? NULL : &timeout, NULL) > 0;
+  return ppoll (&pollfd, 1, timeout_usec == TRACTOR_NO_DEADLINE ? NULL : &timeout, NULL);
 }
 
 void
 tractor_virtual_turn (TractorVirtual *host)
 {
   g_return_if_fail (host != NULL);
+  g_return_if_fail (tractor_guest_get_current () != host->guest); /* not from one of its tasks */
 
-  while (!host->is_done && (host->is_scheduled || poll_guest (host, 0))) {
+  while (!host->is_done && (host->is_scheduled || poll_guest (host, 0) > 0)) {
     host->is_scheduled = FALSE;
     tractor_guest_tick (host->guest);
   }
@@ -148,6 +150,7 @@ tractor_virtual_advance (TractorVirtual *host, gint64 usec)
   gint64 next;
 
   g_return_if_fail (host != NULL && usec >= 0);
+  g_return_if_fail (tractor_guest_get_current () != host->guest); /* not from one of its tasks */
 
   end = now (host) + usec;
   tractor_virtual_turn (host);
@@ -193,15 +196,18 @@ wait_or_jump (TractorVirtual *host)
 {
   gint64 next = tractor_guest_get_deadline (host->guest);
   gint64 timeout = TRACTOR_NO_DEADLINE;
+  int result;
 
-  if (next != TRACTOR_NO_DEADLINE) {
+  /* Whoever waits until all is quiet comes first, and is woken through the descriptor. */
+  if (next != TRACTOR_NO_DEADLINE && !tractor_guest_is_settling (host->guest)) {
     timeout = host->autojump_threshold;
     if (host->rate > 0)
       timeout = MIN (timeout, real_time_until (host, next));
   }
-  if (poll_guest (host, timeout))
+  result = poll_guest (host, timeout);
+  if (result > 0)
     tractor_virtual_turn (host);
-  else
+  else if (result == 0)
     jump (host, next);
 }
 

@@ -178,6 +178,64 @@ test_changed_from_within (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_guest_remove_instrument (it.guest, count, &it.n_other, error);
 }
 
+/* What was said to be scheduled is what steps are begun of, in whatever order. */
+typedef struct {
+  guint64 n_scheduled[64];
+  guint64 n_begun[64];
+} Counts;
+
+static void
+count_scheduled (const TractorInstrumentEvent *event, gpointer data)
+{
+  Counts *counts = data;
+
+  if (event->point == TRACTOR_INSTRUMENT_TASK_SCHEDULED)
+    counts->n_scheduled[event->task_id]++;
+  else
+    counts->n_begun[event->task_id]++;
+}
+
+static gboolean
+yield_often (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  for (int i = 0; i < 30; i++)
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+yield_and_sleep (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  (void) data;
+  for (int i = 0; i < 10; i++) {
+    tractor_nursery_spawn (nursery, "yields", yield_often, NULL, NULL, error);
+    tractor_nursery_spawn (nursery, "sleeps", sleep_a_while, NULL, NULL, error);
+  }
+  return tractor_nursery_join (nursery, error);
+}
+
+static void
+test_scheduled_when_shuffled (void)
+{
+  for (guint64 seed = 0; seed < 20; seed++) {
+    g_autoptr (TractorVirtual) host = tractor_virtual_new (yield_and_sleep, NULL, NULL);
+    TractorGuest *guest = tractor_virtual_get_guest (host);
+    Counts counts = { { 0 }, { 0 } };
+
+    tractor_guest_set_shuffle (guest, seed);
+    tractor_guest_add_instrument (
+        guest, TRACTOR_INSTRUMENT_TASK_SCHEDULED | TRACTOR_INSTRUMENT_STEP_BEGINS, count_scheduled,
+        &counts);
+    tractor_virtual_advance (host, G_USEC_PER_SEC);
+    g_assert_true (tractor_virtual_is_done (host, NULL));
+    for (guint id = 2; id <= 21; id++)
+      g_assert_cmpuint (counts.n_scheduled[id], ==, counts.n_begun[id]);
+  }
+}
+
 /* --- what is written to stderr -------------------------------------------------------------------- */
 
 /* Runs @func in a process of its own. Returns: (transfer full): what it wrote to stderr. */
@@ -347,21 +405,22 @@ static void
 fault_elsewhere (void)
 {
   tractor_report_stack_overflows ();
-  raise (SIGSEGV);
-  raise (SIGSEGV);
+  kill (getpid (), SIGSEGV); /* sent, and no instruction's */
 }
 
 static void
 test_overflow (void)
 {
   int status;
+  int other_status;
   g_autofree char *output = run_and_read_stderr (overflow_reported, &status);
-  g_autofree char *other = run_and_read_stderr (fault_elsewhere, &status);
+  g_autofree char *other = run_and_read_stderr (fault_elsewhere, &other_status);
 
   g_assert_cmpint (status, !=, 0);
   assert_lines (output, "task 'deep' has overflowed its stack of 255 KiB", 1);
   if (strstr (output, "recurse_too_deep") == NULL)
     g_error ("the frames do not say where it is:\n%s", output);
+  g_assert_cmpint (other_status, !=, 0);
   assert_lines (other, "overflowed its stack of", 0);
 }
 
@@ -534,6 +593,9 @@ test_stack_too_large (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_nursery_spawn_with_stack (nursery, "huge", G_MAXSIZE / 4, use_stack, NULL,
                                                     NULL, &failure));
   harness_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  g_assert_false (tractor_nursery_spawn_with_stack (nursery, "endless", G_MAXSIZE, use_stack, NULL,
+                                                    NULL, &failure));
+  harness_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
   return tractor_nursery_join (nursery, error);
 }
 
@@ -612,6 +674,7 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
   harness_add ("/guest/instrument/A107-order", test_order);
   harness_add ("/guest/instrument/A107-only-what-is-asked-for", test_only_what_is_asked_for);
+  harness_add ("/guest/instrument/A107-A77-scheduled-when-shuffled", test_scheduled_when_shuffled);
   harness_add_task ("/guest/instrument/A107-mid-run", test_mid_run);
   harness_add_task ("/guest/instrument/A107-changed-from-within", test_changed_from_within);
   harness_add ("/guest/watchdog/B46-names-who-hogs", test_watchdog);

@@ -406,6 +406,31 @@ test_waker_woken_twice (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gpointer
+wake_from_thread (gpointer data)
+{
+  g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*from a thread that is not its own*");
+  tractor_waker_wake (data, NULL);
+  g_test_assert_expected_messages ();
+  return NULL;
+}
+
+/* A wake from another thread is told, and changes nothing. */
+static gboolean
+test_waker_wrong_thread (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorWaker) waker = tractor_waker_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Operation operation = { .waker = waker };
+
+  tractor_nursery_spawn (nursery, "waiter", wait_for_operation, &operation, NULL, error);
+  settle ();
+  g_thread_join (g_thread_new ("other", wake_from_thread, waker));
+  settle ();
+  tractor_waker_wake (waker, NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -426,5 +451,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/waker/A54-A71-abort-refused", test_waker_abort_refused);
   harness_add_task ("/guest/waker/A73-wait-while-cancelled", test_waker_wait_while_cancelled);
   harness_add_task ("/guest/waker/A74-woken-twice", test_waker_woken_twice);
+  harness_add_task ("/guest/waker/A74-B37-wrong-thread", test_waker_wrong_thread);
   return harness_run ();
 }

@@ -9,7 +9,7 @@
 #include "tractor-signal.h"
 #include "tractor-sync.h"
 
-static volatile sig_atomic_t n_handled; /* by a handler of the program's own */
+static _Atomic (int) n_handled; /* by a handler of the program's own */
 
 static void
 handle (G_GNUC_UNUSED int signal_number)
@@ -234,6 +234,117 @@ test_each_receiver_its_own (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **
   return TRUE;
 }
 
+static gboolean
+receive_or_busy (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  Waiter *waiter = data;
+  GError *error = NULL;
+
+  if (!tractor_signal_receiver_receive (waiter->receiver, &waiter->received, &error))
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_BUSY);
+  return TRUE;
+}
+
+/* A task that has been woken and has not run yet is still the one consumer. */
+static gboolean
+test_woken_is_still_the_consumer (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorSignalReceiver) receiver = open_user ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Waiter waiters[3] = { { receiver, 0 }, { receiver, 0 }, { receiver, 0 } };
+
+  tractor_nursery_spawn (nursery, "first", receive_or_busy, &waiters[0], NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  send (SIGUSR1);
+  tractor_nursery_spawn (nursery, "second", receive_or_busy, &waiters[1], NULL, error);
+  tractor_nursery_spawn (nursery, "third", receive_or_busy, &waiters[2], NULL, error);
+  g_assert_true (tractor_nursery_join (nursery, error)); /* nobody is left waiting */
+  g_assert_cmpint (waiters[0].received, ==, SIGUSR1);
+  g_assert_cmpint (waiters[1].received + waiters[2].received, ==, 0);
+  return TRUE;
+}
+
+/* A signal does not move a virtual clock. */
+static gboolean
+test_virtual_clock_stands (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorSignalReceiver) receiver = open_user ();
+  Waiter waiter = { .receiver = receiver };
+  gint64 before = tractor_now ();
+  GThread *thread = g_thread_new ("sender", send_when_asleep, NULL);
+
+  g_assert_true (wait_for_signal (&waiter, error));
+  g_thread_join (thread);
+  g_assert_cmpint (tractor_now () - before, <, 60 * G_USEC_PER_SEC);
+  return TRUE;
+}
+
+static void
+handle_by_raising (G_GNUC_UNUSED int signal_number)
+{
+  raise (SIGUSR2);
+}
+
+/* The handler of one signal raises another, whose handler is called too. */
+static gboolean
+test_chained_from_a_handler (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (TractorSignalReceiver) receiver = NULL;
+
+  install (SIGUSR1, handle_by_raising);
+  install (SIGUSR2, handle);
+  receiver = open_user ();
+  send (SIGUSR1);
+  g_assert_cmpint (n_handled, ==, 1);
+  assert_receives (receiver, SIGUSR1);
+  assert_receives (receiver, SIGUSR2);
+  return TRUE;
+}
+
+/* One receiver is closed with a signal that nobody has received; another has come since. */
+static gboolean
+test_pending_goes_to_the_next (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  TractorSignalReceiver *old = open_user ();
+  g_autoptr (TractorSignalReceiver) new = NULL;
+
+  send (SIGUSR1);
+  new = open_user ();
+  tractor_signal_receiver_close (old);
+  assert_receives (new, SIGUSR1);
+  return TRUE;
+}
+
+static gpointer
+send_often (gpointer data)
+{
+  while (!__atomic_load_n ((gboolean *) data, __ATOMIC_SEQ_CST))
+    raise (SIGUSR1);
+  return NULL;
+}
+
+/* Opening fails at the second signal while the first one rains from another thread. */
+static gboolean
+test_fails_while_signals_come (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  const int uncatchable[] = { SIGUSR1, SIGSTOP };
+  gboolean stop = FALSE;
+  GThread *thread;
+  GError *error = NULL;
+
+  install (SIGUSR1, handle);
+  thread = g_thread_new ("rain", send_often, &stop);
+  for (int i = 0; i < 2000; i++) {
+    g_assert_null (tractor_signal_receiver_open (uncatchable, 2, &error));
+    harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
+    if (i % 100 == 0)
+      g_assert_true (tractor_checkpoint (NULL));
+  }
+  __atomic_store_n (&stop, TRUE, __ATOMIC_SEQ_CST);
+  g_thread_join (thread);
+  return tractor_checkpoint (NULL);
+}
+
 /* --- guests in several threads -------------------------------------------------------------------- */
 
 #define N_GUESTS 4
@@ -303,6 +414,13 @@ main (int argc, char **argv)
   harness_add_task ("/guest/signal/B58-replaced-stays", test_replaced_stays);
   harness_add_task ("/guest/signal/A104-pending-is-raised-again", test_pending_is_raised_again);
   harness_add_task ("/guest/signal/B59-each-receiver-its-own", test_each_receiver_its_own);
+  harness_add_task ("/guest/signal/A104-woken-is-still-the-consumer",
+                    test_woken_is_still_the_consumer);
+  harness_add_task ("/guest/signal/A82-virtual-clock-stands", test_virtual_clock_stands);
+  harness_add_task ("/guest/signal/B58-chained-from-a-handler", test_chained_from_a_handler);
+  harness_add_task ("/guest/signal/A104-pending-goes-to-the-next", test_pending_goes_to_the_next);
+  harness_add_real_task ("/guest/signal/A104-fails-while-signals-come",
+                         test_fails_while_signals_come);
   harness_add ("/guest/signal/B59-guests-in-threads", test_guests_in_threads);
   return harness_run ();
 }

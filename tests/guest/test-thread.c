@@ -218,6 +218,62 @@ test_run_ends_first (void)
   }
 }
 
+typedef struct {
+  Gate *gate;
+  TractorLimiter *limiter;
+} Kept;
+
+static gboolean
+abandon_with_limiter (gpointer data, GError **error)
+{
+  Kept *kept = data;
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + 20 * MSEC);
+
+  tractor_to_thread (stand_in_gate, kept->gate, NULL, TRACTOR_THREAD_ABANDON, kept->limiter, error);
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gboolean
+use_limiter_again (gpointer data, GError **error)
+{
+  Note note = { 0 };
+
+  return tractor_to_thread (note_thread, &note, NULL, TRACTOR_THREAD_WAIT, ((Kept *) data)->limiter,
+                            error);
+}
+
+/* A limiter that outlives the run has its token back. */
+static void
+test_limiter_outlives_the_run (void)
+{
+  Gate gate;
+  g_autoptr (TractorLimiter) limiter = tractor_limiter_new (1);
+  Kept kept = { &gate, limiter };
+
+  gate_init (&gate);
+  g_assert_true (harness_hosts[0].run (abandon_with_limiter, &kept, NULL));
+  sem_wait (&gate.begun);
+  g_assert_true (harness_hosts[0].run (use_limiter_again, &kept, NULL));
+  sem_post (&gate.may_end);
+  sem_wait (&gate.ended);
+}
+
+static gboolean
+check_no_signal_blocked (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  sigset_t mask;
+
+  pthread_sigmask (SIG_SETMASK, NULL, &mask);
+  g_assert_false (sigismember (&mask, SIGTERM)); /* what is started from here would inherit it */
+  return TRUE;
+}
+
+static gboolean
+test_signal_mask (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_to_thread (check_no_signal_blocked, NULL, NULL, TRACTOR_THREAD_WAIT, NULL, error);
+}
+
 static gboolean
 test_limited (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -570,6 +626,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/guest/thread/A101-cancel-waits", test_cancel_waits);
   harness_add_real_task ("/guest/thread/A101-abandoned", test_abandoned);
   harness_add ("/guest/thread/A101-run-ends-first", test_run_ends_first);
+  harness_add ("/guest/thread/A101-limiter-outlives-the-run", test_limiter_outlives_the_run);
+  harness_add_real_task ("/guest/thread/signal-mask", test_signal_mask);
   harness_add_real_task ("/guest/thread/A101-limited", test_limited);
   harness_add_real_task ("/guest/thread/A101-forty-by-default", test_forty_by_default);
   harness_add_real_task ("/guest/thread/A102-in-the-same-task", test_from_thread);

@@ -75,6 +75,8 @@ sleep_at_a_rate (gpointer data, GError **error)
   tractor_virtual_set_rate (host, NAN);
   g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*usec >= 0*");
   tractor_virtual_advance (host, -1);
+  g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*get_current*");
+  tractor_virtual_advance (host, 1); /* not from a task */
   g_test_assert_expected_messages ();
   return TRUE;
 }
@@ -164,6 +166,49 @@ test_blocked_before_jump (void)
 
   g_assert_true (tractor_virtual_run (sleep_and_wait_until_blocked, &at_once, NULL));
   g_assert_true (tractor_virtual_run (sleep_and_wait_until_blocked, &later, NULL));
+}
+
+typedef struct {
+  gint64 woke_at[2];
+  guint n;
+} Sleepers;
+
+static gboolean
+note_when_slept (gpointer data, GError **error)
+{
+  Sleepers *sleepers = data;
+  guint mine = sleepers->n++;
+
+  if (!tractor_sleep_until (tractor_now () + (mine + 1) * MSEC, error))
+    return FALSE;
+  sleepers->woke_at[mine] = tractor_now ();
+  return TRUE;
+}
+
+static gboolean
+sleep_while_one_settles (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  static Order order = { FALSE, G_USEC_PER_SEC };
+
+  tractor_nursery_spawn (nursery, "one", note_when_slept, data, NULL, error);
+  tractor_nursery_spawn (nursery, "other", note_when_slept, data, NULL, error);
+  tractor_nursery_spawn (nursery, "settler", wait_until_blocked, &order, NULL, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + 3 * MSEC, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* By hand the clock goes to each deadline, also while somebody waits for quiet. */
+static void
+test_advance_while_settling (void)
+{
+  Sleepers sleepers = { { 0 }, 0 };
+  g_autoptr (TractorVirtual) host = tractor_virtual_new (sleep_while_one_settles, &sleepers, NULL);
+
+  tractor_virtual_advance (host, G_USEC_PER_SEC);
+  g_assert_true (tractor_virtual_is_done (host, NULL));
+  g_assert_cmpint (sleepers.woke_at[1] - sleepers.woke_at[0], ==, MSEC);
 }
 
 /* --- many, huge and past deadlines ------------------------------------------------------------------ */
@@ -313,6 +358,7 @@ main (int argc, char **argv)
   harness_add ("/guest/time/A81-rate", test_rate);
   harness_add ("/guest/time/A82-threshold", test_threshold);
   harness_add ("/guest/time/A83-blocked-before-jump", test_blocked_before_jump);
+  harness_add ("/guest/time/A81-A83-advance-while-settling", test_advance_while_settling);
   harness_add_task ("/guest/time/B52-equal-deadlines", test_equal_deadlines);
   harness_add_task ("/guest/time/A65-B52-extreme-deadlines", test_extreme_deadlines);
   harness_add_task ("/guest/scope/A63-effective-deadline", test_effective_deadline);
