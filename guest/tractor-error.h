@@ -142,7 +142,7 @@ TRACTOR_API gboolean tractor_error_matches (const GError *error, GQuark domain, 
 /**
  * tractor_error_describe:
  *
- * The whole error for a person: every member of a GROUP indented below it, and for an error from
+ * The whole error for a person: every member of a GROUP on lines of its own below it, and for an error from
  * another actor its origin, the way it came, and its backtrace.
  *
  * Returns: (transfer full): text of one or more lines, without a newline at the end.

@@ -21,8 +21,8 @@ typedef struct _TractorGuest TractorGuest;
 /**
  * TractorHostOps:
  *
- * What a guest asks of its host. All are called on the host's thread, never from a task's stack
- * that the host did not call itself.
+ * What a guest asks of its host. All are called on the host's thread; schedule() on the stack of
+ * whoever gives the guest something to do, which may be a task of another guest on that thread.
  */
 typedef struct {
   guint version; /* TRACTOR_HOST_VERSION: members past what it names are never read */
