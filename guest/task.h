@@ -38,10 +38,10 @@ typedef gboolean (*TaskAbortFunc) (Task *task, gpointer data);
 struct _Task {
   Context context;
   TractorGuest *guest;
-  Scope *scope; /* the innermost */
-  TaskState state;
+  Scope *scope;            /* the innermost */
+  guint8 state;            /* a TaskState; small, for all of this is to be three cache lines */
+  guint8 wake;             /* a TaskWake: what the wait ended with */
   int saved_errno;         /* while another has the processor */
-  TaskWake wake;           /* what the wait ended with */
   TaskAbortFunc abort;     /* NULL: the wait cannot be cancelled */
   gpointer abort_data;     /* usually on the task's stack */
   const char *waiting_for; /* a constant, for dumps */
