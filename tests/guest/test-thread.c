@@ -610,6 +610,7 @@ test_token_outlives_guest (void)
     g_autoptr (TractorToken) token = NULL;
 
     g_assert_true (host->run (take_token, &token, NULL));
+    tractor_token_unref (tractor_token_ref (token));
     g_assert_false (tractor_token_run_soon (token, count_call, NULL));
     g_assert_false (tractor_token_run_soon_once (token, count_call, NULL));
   }
