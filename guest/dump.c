@@ -6,34 +6,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <execinfo.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "nursery.h"
+#include "raw-text.h"
 #include "task.h"
 
 #define MAX_FRAMES 48
-
-static void
-put (int fd, const char *text)
-{
-  gssize n = write (fd, text, strlen (text));
-
-  (void) n; /* there is nobody left to tell */
-}
-
-static void
-put_number (int fd, guint number)
-{
-  char digits[12];
-  char *digit = digits + sizeof digits;
-
-  *--digit = '\0';
-  do
-    *--digit = (char) ('0' + number % 10);
-  while ((number /= 10) > 0);
-  put (fd, digit);
-}
 
 static guint
 walk_frames (const Task *task, void **pcs)
@@ -63,17 +41,17 @@ dump_task (const Task *task, int fd)
   void *pcs[MAX_FRAMES];
   guint n_frames;
 
-  put (fd, "  task '");
-  put (fd, task->name);
-  put (fd, "' ");
-  put (fd, states[task->state]);
+  put_text (fd, "  task '");
+  put_text (fd, task->name);
+  put_text (fd, "' ");
+  put_text (fd, states[task->state]);
   if (task->state == TASK_PARKED) {
-    put (fd, " for ");
-    put (fd, task->waiting_for);
+    put_text (fd, " for ");
+    put_text (fd, task->waiting_for);
   }
   if (task->scope->effective)
-    put (fd, ", cancelled");
-  put (fd, "\n");
+    put_text (fd, ", cancelled");
+  put_text (fd, "\n");
   if (task->state == TASK_RUNNING)
     return; /* its frames are on the processor, not where the last switch left them */
 
@@ -97,13 +75,13 @@ tractor_guest_dump (TractorGuest *guest, int fd)
 {
   g_return_if_fail (guest != NULL);
 
-  put (fd, "guest with ");
+  put_text (fd, "guest with ");
   put_number (fd, guest->n_tasks);
-  put (fd, " tasks, ");
+  put_text (fd, " tasks, ");
   put_number (fd, run_queue_get_length (&guest->run_queue));
-  put (fd, " of them runnable, and ");
+  put_text (fd, " of them runnable, and ");
   put_number (fd, guest->deadlines.length);
-  put (fd, " deadlines\n");
+  put_text (fd, " deadlines\n");
   for (const Scope *scope = &guest->root; scope != NULL; scope = next_scope (scope))
     for (const Task *task = scope->first_task; task != NULL; task = task->next_in_scope)
       dump_task (task, fd);

@@ -9,12 +9,12 @@
 #include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "guest.h"
+#include "raw-text.h"
 #include "task.h"
 #include "tractor-debug.h"
 
@@ -23,26 +23,6 @@
 
 static struct sigaction before;
 static pthread_key_t alternate_key;
-
-static void
-put (const char *text)
-{
-  if (write (STDERR_FILENO, text, strlen (text)) < 0)
-    return; /* there is nobody left to tell */
-}
-
-static void
-put_number (gsize number)
-{
-  char digits[24];
-  char *digit = digits + sizeof digits - 1;
-
-  *digit = '\0';
-  do
-    *--digit = (char) ('0' + number % 10);
-  while ((number /= 10) > 0);
-  put (digit);
-}
 
 static void
 get_registers (const ucontext_t *context, void **ret_pc, void ***ret_frame)
@@ -94,11 +74,13 @@ on_fault (int signal_number, siginfo_t *info, void *context)
   if (task == NULL || address >= task->stack->low || address < task->stack->low - STACK_GUARD_BYTES)
     return; /* the same instruction faults again, under the handler that was there before */
 
-  put ("tractor: task '");
-  put (task->name);
-  put ("' has overflowed its stack of ");
-  put_number (task->stack->size / 1024);
-  put (" KiB: it needs tractor_nursery_spawn_with_stack(), or is to do this elsewhere. Here:\n");
+  put_text (STDERR_FILENO, "tractor: task '");
+  put_text (STDERR_FILENO, task->name);
+  put_text (STDERR_FILENO, "' has overflowed its stack of ");
+  put_number (STDERR_FILENO, task->stack->size / 1024);
+  put_text (
+      STDERR_FILENO,
+      " KiB: it needs tractor_nursery_spawn_with_stack(), or is to do this elsewhere. Here:\n");
   put_frames (task, context);
 }
 

@@ -16,11 +16,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "guest.h"
+#include "raw-text.h"
 #include "task.h"
 
 #define MAX_FRAMES 48
@@ -42,13 +41,6 @@ static struct sigaction before;
 static _Thread_local volatile gboolean is_chaining __attribute__ ((tls_model ("initial-exec")));
 
 /* --- in the thread that is watched ----------------------------------------------------------------- */
-
-static void
-put (const char *text)
-{
-  if (write (STDERR_FILENO, text, strlen (text)) < 0)
-    return; /* there is nobody left to tell */
-}
 
 static void
 call_handler_before (int signal_number, siginfo_t *info, void *context)
@@ -73,9 +65,9 @@ on_signal (int signal_number, siginfo_t *info, void *context)
   if (info->si_code != SI_TKILL || info->si_pid != getpid ()) { /* not ours */
     call_handler_before (signal_number, info, context);
   } else if (guest != NULL && guest->current != NULL) {
-    put ("tractor: task '");
-    put (guest->current->name);
-    put ("' keeps the loop from everybody else. It is here:\n");
+    put_text (STDERR_FILENO, "tractor: task '");
+    put_text (STDERR_FILENO, guest->current->name);
+    put_text (STDERR_FILENO, "' keeps the loop from everybody else. It is here:\n");
     backtrace_symbols_fd (pcs, backtrace (pcs, MAX_FRAMES), STDERR_FILENO);
   }
   errno = saved_errno;
