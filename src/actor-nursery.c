@@ -9,6 +9,7 @@
 
 #include "bounds.h"
 #include "portal.h"
+#include "remote-error.h"
 #include "runtime.h"
 #include "supervise.h"
 
@@ -122,14 +123,7 @@ tractor_actor_nursery_cancel (TractorActorNursery *self)
 static gboolean
 is_same_failure (gconstpointer a, gconstpointer b)
 {
-  const GError *one = a;
-  const GError *other = b;
-
-  /* Copies of a remote error share what is known of it; a death names the process. */
-  if (tractor_error_get_remote (one) != NULL || tractor_error_get_remote (other) != NULL)
-    return tractor_error_get_remote (one) == tractor_error_get_remote (other);
-  return one->domain == other->domain && one->code == other->code &&
-         g_str_equal (one->message, other->message);
+  return tractor__remote_error_is_same (a, b);
 }
 
 /* Adds @error, or if it is a GROUP what stands behind it, unless it is there already. */

@@ -20,6 +20,14 @@
 #define LIMIT_QUEUED_BYTES (1024 * 1024)
 /* A peer that asks, does not read the answers, and asks on, is cut off. */
 #define LIMIT_UNREAD_BYTES (64 * 1024 * 1024)
+/* What a stream holds that its receiver has not taken, before its sender waits. Items are many
+ * because a small one costs little, and room for few would make a stream of them as slow as calls. */
+#define LIMIT_STREAM_ITEMS 4096
+#define LIMIT_STREAM_BYTES (4 * 1024 * 1024)
+/* The same for a peer that does not count, as upstream has it: one more is an overrun. */
+#define LIMIT_UNCOUNTED_ITEMS 64
+/* And how many more are kept where overruns are allowed, before the oldest are dropped. */
+#define LIMIT_OVERRUN_ITEMS 616
 /* Calls that one peer may have running here. */
 #define LIMIT_RPC_TASKS  1024
 #define LIMIT_NAME_BYTES 128

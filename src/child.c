@@ -36,6 +36,7 @@ typedef struct {
   FrameReader reader;
   ActorId id;
   ActorId parent;
+  Credit parent_credit;
   char **enabled_modules;
   char *host;
   guint depth;
@@ -142,6 +143,7 @@ read_introduction (Boot *boot)
     return FALSE;
   boot->parent.name = tractor__msg_dup_string (&msg, FIELD_NAME);
   boot->parent.uuid = tractor__msg_dup_string (&msg, FIELD_UUID);
+  boot->parent_credit = tractor__msg_get_credit (&msg);
 
   if (!read_message (boot, MSG_SPAWN_SPEC, &msg, deadline))
     return FALSE;
@@ -277,7 +279,8 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
   link->is_to_parent = TRUE;
   link->on_lost = on_parent_lost;
   link->data = boot;
-  tractor__msg_write_aid (link->out, &runtime->id);
+  link->peer_credit = boot->parent_credit;
+  tractor__link_introduce (link);
   take_real_stderr ();
 
   if (tractor_nursery_spawn (nursery, "link to parent", run_link_shielded, link, NULL, error) &&

@@ -87,6 +87,15 @@ tractor__frame_reader_clear (FrameReader *reader)
   *reader = (FrameReader){ 0 };
 }
 
+gsize
+tractor__frame_get_size (const guint8 *frame)
+{
+  guint32 length;
+
+  memcpy (&length, frame, sizeof length);
+  return HEADER_BYTES + (gsize) GUINT32_FROM_LE (length);
+}
+
 guint
 tractor__frame_begin (WireBuffer *buffer)
 {

@@ -34,6 +34,8 @@ G_GNUC_INTERNAL FrameResult tractor__frame_reader_next (FrameReader *reader,
 G_GNUC_INTERNAL gboolean tractor__frame_reader_is_inside (const FrameReader *reader);
 G_GNUC_INTERNAL void tractor__frame_reader_clear (FrameReader *reader);
 
+/* Of a whole frame, with its length. */
+G_GNUC_INTERNAL gsize tractor__frame_get_size (const guint8 *frame);
 /* A frame is written between these two, straight into what will be sent. */
 G_GNUC_INTERNAL guint tractor__frame_begin (WireBuffer *buffer);
 G_GNUC_INTERNAL void tractor__frame_end (WireBuffer *buffer, guint start);

@@ -4,12 +4,14 @@
  * each is dealt with at once, without waiting. A second task writes: whoever has something to send
  * appends a frame to link->out and rings the doorbell, so everything that becomes ready in one
  * round of tasks goes out in one write. Frames are whole in link->out or not there, so a cancelled
- * sender cannot leave half a frame behind.
+ * sender cannot leave half a frame behind. What is said about the dialogs and not in them, a cancel
+ * or room for more, goes to link->urgent and overtakes what is queued, at the next end of a frame:
+ * so it does not wait behind megabytes of data.
  *
  * Functions that the peer calls run as tasks in the link's nursery (rpc.c), so they end with the
- * link. Calls to the peer wait for their outcome by call id; when the link has ended, whoever
- * watches the peer says what became of it, and every call that is open gets that as its outcome
- * (tractor__link_fail). So no call outlives its peer.
+ * link. Requests to the peer (request.c) get their messages by call id; when the link has ended,
+ * whoever watches the peer says what became of it, and every request that is open gets that as its
+ * outcome (tractor__link_fail). So no request outlives its peer.
  *
  * A peer that breaks the protocol ends its own link and nothing else. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -19,10 +21,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bounds.h"
-#include "remote-error.h"
+#include "request.h"
 #include "rpc.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -37,8 +40,9 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->fd = fd;
   actor_id_copy (peer, &link->peer);
   link->out = g_byte_array_new ();
+  link->urgent = g_byte_array_new ();
   link->ended = tractor_event_new ();
-  link->calls = g_hash_table_new (g_str_hash, g_str_equal);
+  link->requests = g_hash_table_new (g_str_hash, g_str_equal);
   link->rpc_tasks = g_hash_table_new (g_str_hash, g_str_equal);
   tractor_channel_open (1, NULL, &link->doorbell, &link->doorbell_out);
   return link;
@@ -57,14 +61,15 @@ tractor__link_unref (Link *link)
   if (link == NULL || --link->refs > 0)
     return;
 
-  g_assert (link->nursery == NULL && g_hash_table_size (link->calls) == 0);
+  g_assert (link->nursery == NULL && g_hash_table_size (link->requests) == 0);
   tractor_sender_close (link->doorbell);
   tractor_receiver_close (link->doorbell_out);
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
   g_byte_array_unref (link->out);
-  g_hash_table_unref (link->calls);
+  g_byte_array_unref (link->urgent);
+  g_hash_table_unref (link->requests);
   g_hash_table_unref (link->rpc_tasks);
   tractor_event_free (link->ended);
   actor_id_clear (&link->peer);
@@ -83,14 +88,20 @@ tractor__link_fail (Link *link, GError *failure)
   g_clear_error (&link->failure);
   link->failure = failure;
 
-  g_hash_table_iter_init (&iter, link->calls);
+  g_hash_table_iter_init (&iter, link->requests);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    Call *call = value;
+    Request *request = value;
 
     g_hash_table_iter_remove (&iter);
-    call->error = g_error_copy (link->failure);
-    tractor_event_set (call->done);
+    request->class->fail (request, link->failure);
+    tractor_event_set (request->done);
   }
+}
+
+gboolean
+tractor__link_has_credit (const Link *link)
+{
+  return link->peer_credit.items > 0 && link->runtime->credit.items > 0;
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -123,17 +134,91 @@ set_transport_error (Link *link, GError **error, const char *what)
   return FALSE;
 }
 
+/* What the writer is at. */
+typedef struct {
+  WireBuffer *frames;
+  gsize sent;
+  gsize frame_end; /* of a frame of @frames: at or before the end of the one being sent */
+  WireBuffer *urgent;
+  gsize urgent_sent;
+} Writing;
+
 static gboolean
-write_all (Link *link, const WireBuffer *buffer, GError **error)
+has_more (Link *link, const Writing *writing)
 {
-  gsize written = 0;
+  return writing->sent < writing->frames->len || writing->urgent_sent < writing->urgent->len ||
+         link->urgent->len > 0;
+}
 
-  while (written < buffer->len) {
-    gssize n =
-        send (link->fd, buffer->data + written, buffer->len - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+static void
+take_urgent (Link *link, Writing *writing)
+{
+  WireBuffer *done = writing->urgent;
 
+  if (writing->urgent_sent < done->len || link->urgent->len == 0)
+    return;
+  writing->urgent = link->urgent;
+  writing->urgent_sent = 0;
+  g_byte_array_set_size (done, 0);
+  link->urgent = done;
+}
+
+/* What is to be sent next: what is urgent, after the frame that has been begun. Returns: how many. */
+static int
+lay_out (Writing *writing, struct iovec parts[2])
+{
+  struct iovec urgent = { writing->urgent->data + writing->urgent_sent,
+                          writing->urgent->len - writing->urgent_sent };
+  struct iovec frames = { writing->frames->data + writing->sent,
+                          writing->frames->len - writing->sent };
+
+  if (urgent.iov_len == 0 || frames.iov_len == 0) {
+    parts[0] = urgent.iov_len > 0 ? urgent : frames;
+    return 1;
+  }
+  while (writing->frame_end < writing->sent)
+    writing->frame_end += tractor__frame_get_size (writing->frames->data + writing->frame_end);
+  if (writing->frame_end > writing->sent) {
+    frames.iov_len = writing->frame_end - writing->sent;
+    parts[0] = frames;
+    parts[1] = urgent;
+  } else {
+    parts[0] = urgent;
+    parts[1] = frames;
+  }
+  return 2;
+}
+
+static void
+count_sent (Link *link, Writing *writing, const struct iovec *parts, int n_parts, gsize sent)
+{
+  for (int i = 0; i < n_parts && sent > 0; i++) {
+    gsize n = MIN (sent, parts[i].iov_len);
+
+    if (parts[i].iov_base == writing->urgent->data + writing->urgent_sent) {
+      writing->urgent_sent += n;
+    } else {
+      writing->sent += n;
+      link->sent_bytes += n;
+    }
+    sent -= n;
+  }
+}
+
+/* @frames: what has been taken from link->out. What becomes urgent meanwhile goes along. */
+static gboolean
+write_all (Link *link, Writing *writing, GError **error)
+{
+  while (has_more (link, writing)) {
+    struct iovec parts[2];
+    struct msghdr message = { .msg_iov = parts };
+    gssize n;
+
+    take_urgent (link, writing);
+    message.msg_iovlen = (gsize) lay_out (writing, parts);
+    n = sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
-      written += (gsize) n;
+      count_sent (link, writing, parts, (int) message.msg_iovlen, (gsize) n);
     } else if (errno == EAGAIN || errno == ENOBUFS) {
       if (!tractor_fd_watch_wait (link->watch, G_IO_OUT, error))
         return FALSE;
@@ -144,19 +229,22 @@ write_all (Link *link, const WireBuffer *buffer, GError **error)
   return TRUE;
 }
 
-/* Takes what is queued, leaving @spare's room in its place. Returns: what was queued. */
-static WireBuffer *
-take_queued (Link *link, WireBuffer *spare)
+/* Takes what is queued, leaving the room of what has been sent in its place. */
+static void
+take_queued (Link *link, Writing *writing)
 {
-  WireBuffer *queued = link->out;
+  WireBuffer *spare = writing->frames;
 
   if (spare->len > LIMIT_QUEUED_BYTES) { /* one large frame is no reason to keep its room */
     g_byte_array_unref (spare);
     spare = g_byte_array_new ();
   }
   g_byte_array_set_size (spare, 0);
+  writing->frames = link->out;
+  writing->sent = 0;
+  writing->frame_end = 0;
+  link->taken_bytes += writing->frames->len;
   link->out = spare;
-  return queued;
 }
 
 static void
@@ -174,17 +262,18 @@ static gboolean
 run_writer (gpointer data, GError **error)
 {
   Link *link = data;
-  WireBuffer *buffer = g_byte_array_new ();
+  Writing writing = { .frames = g_byte_array_new (), .urgent = g_byte_array_new () };
   gboolean ok = TRUE;
   gpointer ring;
 
   while (ok && tractor_receiver_receive (link->doorbell_out, &ring, error))
-    while (ok && link->out->len > 0) {
-      buffer = take_queued (link, buffer);
+    while (ok && link->out->len + link->urgent->len > 0) {
+      take_queued (link, &writing);
       tell_of_room (link);
-      ok = write_all (link, buffer, error);
+      ok = write_all (link, &writing, error);
     }
-  g_byte_array_unref (buffer);
+  g_byte_array_unref (writing.frames);
+  g_byte_array_unref (writing.urgent);
   tell_of_room (link);
 
   if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
@@ -197,18 +286,30 @@ run_writer (gpointer data, GError **error)
   return *error == NULL;
 }
 
-/* --- calls ------------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------- */
 
 void
 tractor__link_make_cid (Link *link, char cid[CID_BYTES])
 {
-  guint64 number = ++link->last_cid;
+  guint64 number = ++link->runtime->last_cid;
 
-  /* Hexadecimal, the least first: it only has to be unique, and printf() is a tenth of a call. */
+  /* Unlike any that a peer makes, and unlike any on another connection of ours: a Python actor keeps
+   * one table for all. Hexadecimal, the least first: printf() is a tenth of a call. */
+  memcpy (cid, link->runtime->id.uuid, 8);
+  cid += 8;
+  *cid++ = '.';
   do
     *cid++ = "0123456789abcdef"[number & 0xf];
   while ((number >>= 4) > 0);
   *cid = '\0';
+}
+
+void
+tractor__link_introduce (Link *link)
+{
+  tractor__msg_write_aid (link->out,
+                          &(AidMsg){ .id = &link->runtime->id, .credit = link->runtime->credit });
+  link->introduction_at = link_get_position (link);
 }
 
 void
@@ -220,30 +321,33 @@ tractor__link_send_cancel (Link *link, gint64 patience_usec)
   if (link->cancel_cid[0] != '\0')
     return;
   tractor__link_make_cid (link, link->cancel_cid);
-  tractor__msg_write_start (link->out, link->cancel_cid, "self", "cancel", kwargs,
-                            &link->runtime->id, NULL);
+  tractor__msg_write_start (link_get_urgent (link, link->introduction_at), link->cancel_cid, "self",
+                            "cancel", kwargs, &link->runtime->id, NULL);
   tractor__link_flush (link);
 }
 
-/* @msg is the last that comes for its call. */
-static void
-finish_call (Link *link, const Msg *msg)
+/* A message of a dialog that either end has opened. */
+static gboolean
+deliver (Link *link, const Msg *msg, GError **error)
 {
-  g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
-  Call *call = cid != NULL ? g_hash_table_lookup (link->calls, cid) : NULL;
+  char cid[LIMIT_CID_BYTES + 1];
+  Request *request;
+  RpcTask *task;
 
-  if (call == NULL) {
-    if (msg->type != MSG_CANCEL_ACK) /* which is a courtesy */
-      g_debug ("actor '%s' answered call '%s', which nobody waits for", link->peer.name,
-               cid != NULL ? cid : "");
-    return;
+  if (!tractor__msg_copy_string (msg, FIELD_CID, cid, sizeof cid)) {
+    g_debug ("actor '%s' sent a message without a call id", link->peer.name);
+    return TRUE;
   }
-  g_hash_table_remove (link->calls, cid);
-  if (msg->type == MSG_ERROR)
-    call->error = tractor__remote_error_read (msg, &link->peer);
-  else
-    tractor__codec_unpack (msg->fields[FIELD_PLD], &call->result, &call->error);
-  tractor_event_set (call->done);
+  request = g_hash_table_lookup (link->requests, cid);
+  if (request != NULL)
+    return request->class->deliver (request, msg, error);
+  task = g_hash_table_lookup (link->rpc_tasks, cid);
+  if (task != NULL)
+    return tractor__rpc_deliver (task, msg, error);
+  if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) /* courtesies */
+    g_debug ("actor '%s' sent a message for call '%s', which nobody waits for", link->peer.name,
+             cid);
+  return TRUE;
 }
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -260,6 +364,7 @@ check_peer_aid (Link *link, const Msg *msg, GError **error)
     return FALSE;
   }
   link->has_peer_aid = TRUE;
+  link->peer_credit = tractor__msg_get_credit (msg);
   if (link->on_peer_aid != NULL)
     link->on_peer_aid (link, link->data);
   return TRUE;
@@ -278,16 +383,15 @@ handle_message (Link *link, const Msg *msg, GError **error)
     if (link->cancel_cid[0] != '\0' && link->on_ack != NULL &&
         tractor__msg_string_equals (msg, FIELD_CID, link->cancel_cid))
       link->on_ack (link, link->data);
-    return TRUE;
-  case MSG_RETURN:
-  case MSG_ERROR:
-  case MSG_CANCEL_ACK:
-    finish_call (link, msg);
-    return TRUE;
+    return deliver (link, msg, error);
   case MSG_STARTED:
   case MSG_YIELD:
   case MSG_STOP:
-    return TRUE; /* of a dialog that we have not opened */
+  case MSG_RETURN:
+  case MSG_ERROR:
+  case MSG_CANCEL_ACK:
+  case MSG_CREDIT:
+    return deliver (link, msg, error);
   case MSG_AID:
   case MSG_SPAWN_SPEC:
   default:

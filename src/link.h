@@ -1,4 +1,4 @@
-/* link.h - one connection to another actor: its bytes, and the calls that are open on it. */
+/* link.h - one connection to another actor: its bytes, and what is open on it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -15,17 +15,10 @@
 #include "tractor-sync.h"
 
 typedef struct _Link Link;
+typedef struct _Request Request;
 typedef struct _RpcTask RpcTask;
 
-#define CID_BYTES 20
-
-/* A call from here that waits for its outcome; on the caller's stack. */
-typedef struct {
-  char cid[CID_BYTES];
-  TractorEvent *done;
-  GVariant *result; /* (nullable) */
-  GError *error;    /* (nullable) */
-} Call;
+#define CID_BYTES 32
 
 typedef void (*LinkFunc) (Link *link, gpointer data);
 
@@ -40,7 +33,12 @@ struct _Link {
   LinkFunc on_lost;     /* the connection has ended, and not by tractor__link_close() */
   gpointer data;
 
+  Credit peer_credit;      /* what it gives each stream of ours, if it counts */
   WireBuffer *out;         /* frames that wait for the writer */
+  WireBuffer *urgent;      /* frames that overtake those */
+  guint64 taken_bytes;     /* of @out, by the writer, ever */
+  guint64 sent_bytes;      /* of those */
+  guint64 introduction_at; /* where in them our introduction ends: nothing overtakes that */
   TractorSender *doorbell; /* rung when there are any; NULL once closing */
   TractorReceiver *doorbell_out;
   TractorEvent *room; /* (nullable): senders that wait for @out to be taken */
@@ -53,11 +51,10 @@ struct _Link {
   gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;
 
-  GHashTable *calls; /* cid -> Call */
-  guint64 last_cid;
+  GHashTable *requests;       /* ours; cid -> Request */
   char cancel_cid[CID_BYTES]; /* of our wish that the peer end, or empty */
 
-  GHashTable *rpc_tasks;      /* cid -> RpcTask */
+  GHashTable *rpc_tasks;      /* the peer's; cid -> RpcTask */
   TractorEvent *no_rpc_tasks; /* (nullable): somebody waits for that */
   char *stop_cid;             /* (nullable): of the peer's wish that we end */
 
@@ -65,7 +62,7 @@ struct _Link {
   GError *failure;      /* why it can be used no more; NULL while it can */
 };
 
-/* @fd: (transfer full): non-blocking. @peer: who is to be at the other end. */
+/* @fd: (transfer full). @peer: who is to be at the other end. */
 G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer);
 G_GNUC_INTERNAL Link *tractor__link_ref (Link *link);
 G_GNUC_INTERNAL void tractor__link_unref (Link *link);
@@ -75,14 +72,31 @@ G_GNUC_INTERNAL void tractor__link_unref (Link *link);
 G_GNUC_INTERNAL gboolean tractor__link_run (gpointer data, GError **error);
 /* Ends a running link: what is queued is still written, within the patience for it. */
 G_GNUC_INTERNAL void tractor__link_close (Link *link);
-/* @failure: (transfer full): the outcome of every open and every future call. */
+/* @failure: (transfer full): the outcome of every open and every future request. */
 G_GNUC_INTERNAL void tractor__link_fail (Link *link, GError *failure);
 
-/* After something has been appended to link->out. */
+/* After something has been appended to link->out or link->urgent. */
 G_GNUC_INTERNAL void tractor__link_flush (Link *link);
+/* Where in all that is ever sent on @link what is appended to link->out now will end. */
+static inline guint64
+link_get_position (const Link *link)
+{
+  return link->taken_bytes + link->out->len;
+}
+/* (transfer none): where to write what is not to wait behind data, but not to come before what was
+ * written up to @after either. */
+static inline WireBuffer *
+link_get_urgent (Link *link, guint64 after)
+{
+  return link->sent_bytes >= after ? link->urgent : link->out;
+}
+/* Whether streams on it are counted: then a slow receiver holds its sender back. */
+G_GNUC_INTERNAL gboolean tractor__link_has_credit (const Link *link);
 /* Waits while too much is queued. */
 G_GNUC_INTERNAL gboolean tractor__link_wait_for_room (Link *link, GError **error);
 G_GNUC_INTERNAL void tractor__link_make_cid (Link *link, char cid[CID_BYTES]);
+/* Writes who we are: the first frame. */
+G_GNUC_INTERNAL void tractor__link_introduce (Link *link);
 /* Asks the actor at the other end to end, and says how long it will be waited for. */
 G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link, gint64 patience_usec);
 

@@ -55,14 +55,18 @@ static const struct {
   [FIELD_ENABLE_MODULES] = { NAME ("enable_modules"), KIND_MAP },
   [FIELD_HOST] = { NAME ("host"), KIND_STRING },
   [FIELD_DEPTH] = { NAME ("depth"), KIND_INTEGER },
+  [FIELD_SENDER] = { NAME ("sender"), KIND_ID },
+  [FIELD_PLD_SPEC] = { NAME ("pld_spec"), KIND_STRING },
+  [FIELD_CREDIT_ITEMS] = { NAME ("credit_items"), KIND_INTEGER },
+  [FIELD_CREDIT_BYTES] = { NAME ("credit_bytes"), KIND_INTEGER },
 };
 
-#define BIT(field) (1u << (field))
+#define BIT(field) (G_GUINT64_CONSTANT (1) << (field))
 
 static const struct {
   const char *name;
   guint32 name_length;
-  guint32 required;
+  guint64 required;
 } types[] = {
   [MSG_AID] = { NAME ("Aid"), BIT (FIELD_NAME) | BIT (FIELD_UUID) },
   [MSG_SPAWN_SPEC] = { NAME ("SpawnSpec"), BIT (FIELD_ENABLE_MODULES) },
@@ -76,6 +80,8 @@ static const struct {
   [MSG_CANCEL_ACK] = { NAME ("CancelAck"), BIT (FIELD_CID) | BIT (FIELD_PLD) },
   [MSG_ERROR] = { NAME ("Error"), BIT (FIELD_SRC_UID) | BIT (FIELD_SRC_TYPE) |
                                       BIT (FIELD_BOXED_TYPE) | BIT (FIELD_RELAY_PATH) },
+  [MSG_CREDIT] = { NAME ("Credit"),
+                   BIT (FIELD_CID) | BIT (FIELD_CREDIT_ITEMS) | BIT (FIELD_CREDIT_BYTES) },
 };
 
 static inline gboolean
@@ -172,7 +178,7 @@ read_type (Msg *msg, WireReader *reader, gboolean *has_type, GError **error)
 }
 
 static gboolean
-read_field (Msg *msg, WireReader *reader, Field field, guint32 *seen, GError **error)
+read_field (Msg *msg, WireReader *reader, Field field, guint64 *seen, GError **error)
 {
   WireValue value;
 
@@ -207,12 +213,12 @@ tractor__msg_read (WireValue body, Msg *msg, GError **error)
 {
   WireReader reader = { body.bytes, body.bytes + body.length };
   gboolean has_type = FALSE;
-  guint32 seen = 0;
+  guint64 seen = 0;
   gsize offset;
   const char *problem = tractor__wire_check (body.bytes, body.length, &offset);
   WireItem map;
 
-  G_STATIC_ASSERT (N_FIELDS <= 32);
+  G_STATIC_ASSERT (N_FIELDS <= 64);
   if (problem != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "%s, at byte %" G_GSIZE_FORMAT,
                  problem, offset);
@@ -264,6 +270,19 @@ tractor__msg_dup_string (const Msg *msg, Field field)
 }
 
 gboolean
+tractor__msg_copy_string (const Msg *msg, Field field, char *buffer, gsize size)
+{
+  WireReader reader;
+  WireItem item;
+
+  if (!read_item (msg, field, &reader, &item) || item.length >= size)
+    return FALSE;
+  memcpy (buffer, item.bytes, item.length);
+  buffer[item.length] = '\0';
+  return TRUE;
+}
+
+gboolean
 tractor__msg_string_equals (const Msg *msg, Field field, const char *string)
 {
   WireReader reader;
@@ -279,6 +298,21 @@ tractor__msg_get_integer (const Msg *msg, Field field)
   WireItem item;
 
   return read_item (msg, field, &reader, &item) ? item.integer : 0;
+}
+
+gboolean
+tractor__msg_get_boolean (const Msg *msg, Field field)
+{
+  return tractor__msg_get_integer (msg, field) != 0;
+}
+
+Credit
+tractor__msg_get_credit (const Msg *msg)
+{
+  return (Credit){
+    .items = CLAMP (tractor__msg_get_integer (msg, FIELD_CREDIT_ITEMS), 0, G_MAXINT32),
+    .bytes = CLAMP (tractor__msg_get_integer (msg, FIELD_CREDIT_BYTES), 0, G_MAXINT32),
+  };
 }
 
 gboolean

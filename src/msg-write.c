@@ -2,7 +2,8 @@
  *
  * What is the same in every message is written as constant bytes of msgpack; payloads are codec.c's.
  * Keys of ours are added where upstream ignores unknown ones: "domain" and "code" carry a GError
- * across, "uid", "host" and "depth" a child's place. */
+ * across, "uid", "host" and "depth" a child's place, "credit_items" and "credit_bytes" offer flow
+ * control. One message is ours, Credit; it goes only to peers that made that offer. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "msg.h"
@@ -51,20 +52,35 @@ write_id_text (WireBuffer *buffer, const char *text)
   write_id_part (buffer, uuid, strlen (uuid));
 }
 
+static void
+write_credit (WireBuffer *buffer, Credit credit)
+{
+  wire_append_literal (buffer, "\xac"
+                               "credit_items");
+  tractor__wire_write_integer (buffer, credit.items);
+  wire_append_literal (buffer, "\xac"
+                               "credit_bytes");
+  tractor__wire_write_integer (buffer, credit.bytes);
+}
+
 void
-tractor__msg_write_aid (WireBuffer *buffer, const ActorId *id)
+tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x86\xa8msg_type\xa3"
+  wire_append_literal (buffer, "\x88\xa8msg_type\xa3"
                                "Aid"
                                "\xa4name");
-  tractor__wire_write_string (buffer, id->name);
+  tractor__wire_write_string (buffer, aid->id->name);
   wire_append_literal (buffer, "\xa4uuid");
-  tractor__wire_write_string (buffer, id->uuid);
+  tractor__wire_write_string (buffer, aid->id->uuid);
   wire_append_literal (buffer, "\xa3pid");
   tractor__wire_write_integer (buffer, getpid ());
-  wire_append_literal (buffer, "\xacis_registrar\xc2\xa8is_probe\xc2");
+  wire_append_literal (buffer, "\xacis_registrar");
+  wire_write_boolean (buffer, aid->is_registrar);
+  wire_append_literal (buffer, "\xa8is_probe");
+  wire_write_boolean (buffer, aid->is_probe);
+  write_credit (buffer, aid->credit);
   tractor__frame_end (buffer, start);
 }
 
@@ -154,33 +170,103 @@ tractor__msg_write_start (WireBuffer *buffer,
 }
 
 void
-tractor__msg_write_start_ack (WireBuffer *buffer, const char *cid, const char *functype)
+tractor__msg_write_start_ack (WireBuffer *buffer,
+                              const char *cid,
+                              const char *functype,
+                              const char *payload_spec)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x83\xa8msg_type\xa8StartAck\xa3"
+  wire_append (buffer, payload_spec != NULL ? "\x84" : "\x83", 1);
+  wire_append_literal (buffer, "\xa8msg_type\xa8StartAck\xa3"
                                "cid");
   tractor__wire_write_string (buffer, cid);
   wire_append_literal (buffer, "\xa8"
                                "functype");
   tractor__wire_write_string (buffer, functype);
+  if (payload_spec != NULL) {
+    wire_append_literal (buffer, "\xa8pld_spec");
+    tractor__wire_write_string (buffer, payload_spec);
+  }
   tractor__frame_end (buffer, start);
 }
 
-gboolean
-tractor__msg_write_return (WireBuffer *buffer, const char *cid, GVariant *result, GError **error)
+/* Everything of a Started, Yield or Return but its payload. */
+static guint
+begin_payload (WireBuffer *buffer, MsgType type, const char *cid)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x83\xa8msg_type\xa6Return\xa3"
-                               "cid");
+  if (type == MSG_YIELD)
+    wire_append_literal (buffer, "\x83\xa8msg_type\xa5Yield\xa3"
+                                 "cid");
+  else if (type == MSG_STARTED)
+    wire_append_literal (buffer, "\x83\xa8msg_type\xa7Started\xa3"
+                                 "cid");
+  else
+    wire_append_literal (buffer, "\x83\xa8msg_type\xa6Return\xa3"
+                                 "cid");
   tractor__wire_write_string (buffer, cid);
   wire_append_literal (buffer, "\xa3pld");
-  if (!tractor__codec_pack (buffer, result, error)) {
+  return start;
+}
+
+gboolean
+tractor__msg_write_payload (
+    WireBuffer *buffer, MsgType type, const char *cid, GVariant *value, GError **error)
+{
+  guint start = begin_payload (buffer, type, cid);
+
+  if (!tractor__codec_pack (buffer, value, error)) {
     g_byte_array_set_size (buffer, start);
     return FALSE;
   }
   return end_payload (buffer, start, error);
+}
+
+gboolean
+tractor__msg_write_packed (
+    WireBuffer *buffer, MsgType type, const char *cid, WireValue value, GError **error)
+{
+  guint start = begin_payload (buffer, type, cid);
+
+  wire_append (buffer, value.bytes, value.length);
+  return end_payload (buffer, start, error);
+}
+
+gsize
+tractor__msg_get_yield_overhead (const char *cid)
+{
+  gsize length = strlen (cid);
+
+  return strlen ("----\x83\xa8msg_type\xa5Yield\xa3"
+                 "cid"
+                 "\xa3pld") +
+         length + (length <= 31 ? 1 : 2);
+}
+
+void
+tractor__msg_write_stop (WireBuffer *buffer, const char *cid)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x82\xa8msg_type\xa4Stop\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  tractor__frame_end (buffer, start);
+}
+
+void
+tractor__msg_write_credit (WireBuffer *buffer, const char *cid, Credit credit)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  wire_append_literal (buffer, "\x84\xa8msg_type\xa6"
+                               "Credit\xa3"
+                               "cid");
+  tractor__wire_write_string (buffer, cid);
+  write_credit (buffer, credit);
+  tractor__frame_end (buffer, start);
 }
 
 void
@@ -220,7 +306,9 @@ tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
   wire_append_literal (buffer, "\xa9"
                                "canceller");
   write_id_text (buffer, error_msg->canceller);
-  wire_append_literal (buffer, "\xa6sender\xc0\xa3"
+  wire_append_literal (buffer, "\xa6sender");
+  write_id_text (buffer, error_msg->sender);
+  wire_append_literal (buffer, "\xa3"
                                "cid");
   tractor__wire_write_string (buffer, error_msg->cid);
   wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"

@@ -23,6 +23,7 @@ typedef enum {
   MSG_RETURN,
   MSG_CANCEL_ACK,
   MSG_ERROR,
+  MSG_CREDIT, /* ours: between peers that both offered it in their Aid */
 } MsgType;
 
 typedef enum {
@@ -50,6 +51,10 @@ typedef enum {
   FIELD_ENABLE_MODULES,
   FIELD_HOST,  /* ours: which loop a child is to run on */
   FIELD_DEPTH, /* ours: of a child in the tree */
+  FIELD_SENDER,
+  FIELD_PLD_SPEC,
+  FIELD_CREDIT_ITEMS, /* ours: room for items of a stream */
+  FIELD_CREDIT_BYTES, /* ours */
   N_FIELDS,
 } Field;
 
@@ -64,10 +69,16 @@ G_GNUC_INTERNAL gboolean tractor__msg_read (WireValue body, Msg *ret_msg, GError
 
 /* (transfer full) (nullable): NULL if the field is not there. */
 G_GNUC_INTERNAL char *tractor__msg_dup_string (const Msg *msg, Field field);
+/* Returns: FALSE if the field is not there, or does not fit @size bytes with its NUL. */
+G_GNUC_INTERNAL gboolean tractor__msg_copy_string (const Msg *msg,
+                                                   Field field,
+                                                   char *buffer,
+                                                   gsize size);
 G_GNUC_INTERNAL gboolean tractor__msg_string_equals (const Msg *msg,
                                                      Field field,
                                                      const char *string);
 G_GNUC_INTERNAL gint64 tractor__msg_get_integer (const Msg *msg, Field field);
+G_GNUC_INTERNAL gboolean tractor__msg_get_boolean (const Msg *msg, Field field);
 /* Of a [name, uuid] pair. */
 G_GNUC_INTERNAL gboolean tractor__msg_id_equals (const Msg *msg, Field field, const ActorId *id);
 /* Returns: FALSE if it is not there. */
@@ -78,7 +89,22 @@ G_GNUC_INTERNAL char **tractor__msg_dup_ids (const Msg *msg, Field field);
 /* (transfer full) (array zero-terminated=1) (nullable): the keys of a map; NULL if it is not there. */
 G_GNUC_INTERNAL char **tractor__msg_dup_keys (const Msg *msg, Field field);
 
-G_GNUC_INTERNAL void tractor__msg_write_aid (WireBuffer *buffer, const ActorId *id);
+/* Room that a receiver has for what it has not taken yet. Both 0: it counts nothing, as upstream. */
+typedef struct {
+  gint64 items;
+  gint64 bytes;
+} Credit;
+
+typedef struct {
+  const ActorId *id;
+  gboolean is_registrar;
+  gboolean is_probe;
+  Credit credit; /* of each stream that the sender of the Aid receives */
+} AidMsg;
+
+G_GNUC_INTERNAL void tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid);
+/* What a peer that counts gives each stream at first; 0 if it does not. */
+G_GNUC_INTERNAL Credit tractor__msg_get_credit (const Msg *msg);
 
 typedef struct {
   ActorId id;                 /* what the child is to be called */
@@ -96,13 +122,22 @@ G_GNUC_INTERNAL gboolean tractor__msg_write_start (WireBuffer *buffer,
                                                    GVariant *kwargs,
                                                    const ActorId *self,
                                                    GError **error);
-G_GNUC_INTERNAL void
-tractor__msg_write_start_ack (WireBuffer *buffer, const char *cid, const char *functype);
-/* @result: (nullable). Returns: FALSE with MSG_TYPE, and nothing written. */
-G_GNUC_INTERNAL gboolean tractor__msg_write_return (WireBuffer *buffer,
-                                                    const char *cid,
-                                                    GVariant *result,
-                                                    GError **error);
+/* @payload_spec: (nullable): tells a C peer what the payloads will be. */
+G_GNUC_INTERNAL void tractor__msg_write_start_ack (WireBuffer *buffer,
+                                                   const char *cid,
+                                                   const char *functype,
+                                                   const char *payload_spec);
+/* A Started, Yield or Return. @value: (nullable): NULL is nil. Returns: FALSE with MSG_TYPE, and
+ * nothing written. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_payload (
+    WireBuffer *buffer, MsgType type, const char *cid, GVariant *value, GError **error);
+/* The same with a value that is msgpack already. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_packed (
+    WireBuffer *buffer, MsgType type, const char *cid, WireValue value, GError **error);
+/* How much of a Yield's frame is not its payload. */
+G_GNUC_INTERNAL gsize tractor__msg_get_yield_overhead (const char *cid);
+G_GNUC_INTERNAL void tractor__msg_write_stop (WireBuffer *buffer, const char *cid);
+G_GNUC_INTERNAL void tractor__msg_write_credit (WireBuffer *buffer, const char *cid, Credit credit);
 G_GNUC_INTERNAL void tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid);
 
 typedef struct {
@@ -113,6 +148,7 @@ typedef struct {
   const char *message;
   const char *backtrace;
   const char *canceller; /* (nullable) */
+  const char *sender;    /* (nullable): whose messages were too many */
   const char *cid;
   const char *domain; /* (nullable) */
   gint64 code;

@@ -1,16 +1,14 @@
 /* portal.c - the calling side.
  *
- * A call lives on its caller's stack: a Start frame goes out, and the caller waits for the event
- * that the link sets with the outcome. A cancelled caller withdraws the call at the peer, and waits
- * for the outcome all the same, shielded and for a bounded time: when it returns, the remote task
- * is over too. */
+ * A call is a request (request.c) that lives on its caller's stack: the caller waits until its
+ * outcome has come. A cancelled caller withdraws it, and waits for the outcome all the same: when it
+ * returns, the remote task is over too. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "portal.h"
 
-#include <string.h>
-
-#include "bounds.h"
+#include "remote-error.h"
+#include "request.h"
 
 struct _TractorPortal {
   Child *child;
@@ -61,55 +59,62 @@ tractor_portal_get_pid (TractorPortal *portal)
 
 /* --- a call ------------------------------------------------------------------------------------ */
 
-static gboolean
-write_start (Link *link, const char *cid, const char *function, GVariant *kwargs, GError **error)
-{
-  const char *colon = strchr (function, ':');
-  g_autofree char *ns = NULL;
+typedef struct {
+  Request request;
+  GVariant *result; /* (nullable) */
+  GError *error;    /* (nullable) */
+} Call;
 
-  if (colon == NULL || colon == function || colon[1] == '\0') {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "A function is named \"module:function\", not \"%s\"", function);
-    return FALSE;
+static gboolean
+call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
+{
+  Call *call = (Call *) request;
+
+  switch (msg->type) {
+  case MSG_ERROR:
+    call->error = tractor__remote_error_read (msg, &request->link->peer);
+    break;
+  case MSG_RETURN:
+  case MSG_CANCEL_ACK:
+    tractor__codec_unpack (msg->fields[FIELD_PLD], &call->result, &call->error);
+    break;
+  case MSG_STARTED:
+  case MSG_YIELD:
+  case MSG_STOP:
+    /* Not a function that is called, but a context or a stream: it is ended, and so is the call. */
+    tractor__request_send_cancel (request);
+    g_set_error (&call->error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "What was called is a context or a stream: it has to be opened");
+    break;
+  default:
+    return TRUE;
   }
-  if (kwargs != NULL && !g_variant_is_of_type (kwargs, G_VARIANT_TYPE_VARDICT)) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "Keyword arguments must be an a{sv}, not of type '%s'",
-                 g_variant_get_type_string (kwargs));
-    return FALSE;
-  }
-  ns = g_strndup (function, (gsize) (colon - function));
-  return tractor__msg_write_start (link->out, cid, ns, colon + 1, kwargs, &link->runtime->id,
-                                   error);
+  tractor__request_finish (request);
+  return TRUE;
 }
 
 static void
-withdraw (Link *link, Call *call)
+call_fail (Request *request, const GError *failure)
 {
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
-  g_autoptr (GVariant) kwargs = NULL;
-  char cid[CID_BYTES];
+  Call *call = (Call *) request;
 
-  tractor_cancel_scope_set_shield (scope, TRUE);
-  kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'cid': <%s>}", call->cid));
-  tractor__link_make_cid (link, cid);
-  tractor__msg_write_start (link->out, cid, "self", "_cancel_task", kwargs, &link->runtime->id,
-                            NULL);
-  tractor__link_flush (link);
-  tractor_event_wait (call->done, NULL);
+  call->error = g_error_copy (failure);
 }
 
-/* Waits for the outcome. Returns: FALSE with CANCELLED; then there may be one, or not. */
-static gboolean
-wait_for_outcome (Link *link, Call *call, GError **error)
-{
-  gboolean ok = tractor_event_wait (call->done, error);
+static const RequestClass call_class = { call_deliver, call_fail };
 
-  if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
-    withdraw (link, call);
-  g_hash_table_remove (link->calls, call->cid);
-  return ok;
+/* (transfer full) */
+Link *
+tractor__portal_get_link (TractorPortal *portal, GError **error)
+{
+  Child *child = portal->child;
+
+  if (child->cancel_requested && child->link->failure == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                 "Actor '%s' has been cancelled", child->id.name);
+    return NULL;
+  }
+  return tractor__link_ref (child->link);
 }
 
 static gboolean
@@ -119,23 +124,12 @@ call_on_link (
   Call call = { 0 };
   gboolean ok;
 
-  if (!tractor_checkpoint_if_cancelled (error))
-    return FALSE; /* nothing is sent: CANCELLED means that it did not happen */
-  if (link->failure != NULL) {
-    g_propagate_error (error, g_error_copy (link->failure));
+  if (!tractor__request_start (&call.request, &call_class, link, function, kwargs, error))
     return FALSE;
-  }
-  if (!tractor__link_wait_for_room (link, error))
-    return FALSE;
-  tractor__link_make_cid (link, call.cid);
-  if (!write_start (link, call.cid, function, kwargs, error))
-    return FALSE;
-  call.done = tractor_event_new ();
-  g_hash_table_insert (link->calls, call.cid, &call);
-  tractor__link_flush (link);
-
-  ok = wait_for_outcome (link, &call, error);
-  tractor_event_free (call.done);
+  ok = tractor_event_wait (call.request.done, error);
+  if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    tractor__request_withdraw (&call.request);
+  tractor__request_clear (&call.request);
   /* A cancelled call that failed there all the same has failed: an error is worth more. */
   if (call.error != NULL &&
       (ok || g_error_matches (call.error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
@@ -159,22 +153,17 @@ tractor_portal_call (TractorPortal *portal,
 {
   g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   g_autoptr (GError) failure = NULL;
-  Link *link;
-  gboolean ok;
+  g_autoptr (Link) link = NULL;
 
   g_return_val_if_fail (portal != NULL && function != NULL, FALSE);
 
-  if (portal->child->cancel_requested && portal->child->link->failure == NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
-                 "Actor '%s' has been cancelled", portal->child->id.name);
+  link = tractor__portal_get_link (portal, error);
+  if (link == NULL)
     return FALSE;
-  }
-  link = tractor__link_ref (portal->child->link);
-  ok = call_on_link (link, function, owned, ret_result, &failure);
-  tractor__link_unref (link);
-  if (!ok)
-    g_propagate_error (error, g_steal_pointer (&failure));
-  return ok;
+  if (call_on_link (link, function, owned, ret_result, &failure))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 gboolean

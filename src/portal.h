@@ -10,3 +10,5 @@
 
 /* (transfer full): a portal to a child. */
 G_GNUC_INTERNAL TractorPortal *tractor__portal_new (Child *child);
+/* (transfer full): the link to talk over; NULL with TRANSPORT_CLOSED if the actor has been cancelled. */
+G_GNUC_INTERNAL Link *tractor__portal_get_link (TractorPortal *portal, GError **error);

@@ -54,18 +54,21 @@ clean (const char *text)
   return g_steal_pointer (&valid);
 }
 
-void
-tractor__remote_error_write (WireBuffer *buffer,
-                             const char *cid,
-                             const GError *error,
-                             const ActorId *self)
+static void
+write_error (WireBuffer *buffer,
+             const char *cid,
+             const GError *error,
+             const ActorId *self,
+             const char *sender)
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
   g_autofree char *self_text = actor_id_to_string (self);
   g_autofree char *message = NULL;
   g_autofree char *backtrace = NULL;
   g_autoptr (GPtrArray) relays = g_ptr_array_new ();
-  ErrorMsg error_msg = { .cid = cid, .canceller = tractor_error_get_canceller (error) };
+  ErrorMsg error_msg = { .cid = cid,
+                         .canceller = tractor_error_get_canceller (error),
+                         .sender = sender };
 
   if (remote != NULL) { /* passed on */
     error_msg.src_uid = remote->origin;
@@ -97,6 +100,27 @@ tractor__remote_error_write (WireBuffer *buffer,
   error_msg.message = message;
   error_msg.backtrace = backtrace;
   tractor__msg_write_error (buffer, &error_msg);
+}
+
+void
+tractor__remote_error_write (WireBuffer *buffer,
+                             const char *cid,
+                             const GError *error,
+                             const ActorId *self)
+{
+  write_error (buffer, cid, error, self, NULL);
+}
+
+void
+tractor__remote_error_write_overrun (WireBuffer *buffer,
+                                     const char *cid,
+                                     const GError *overrun,
+                                     const ActorId *self,
+                                     const ActorId *sender)
+{
+  g_autofree char *sender_text = actor_id_to_string (sender);
+
+  write_error (buffer, cid, overrun, self, sender_text);
 }
 
 void
@@ -200,4 +224,13 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
   return tractor_error_new_remote (is_cancelled ? TRACTOR_ERROR_CONTEXT_CANCELLED
                                                 : TRACTOR_ERROR_REMOTE,
                                    &remote, canceller, message);
+}
+
+gboolean
+tractor__remote_error_is_same (const GError *a, const GError *b)
+{
+  /* Copies of a remote error share what is known of it; a death names the process. */
+  if (tractor_error_get_remote (a) != NULL || tractor_error_get_remote (b) != NULL)
+    return tractor_error_get_remote (a) == tractor_error_get_remote (b);
+  return a->domain == b->domain && a->code == b->code && g_str_equal (a->message, b->message);
 }

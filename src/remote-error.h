@@ -18,6 +18,14 @@ G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
                                                             const char *cid,
                                                             const ActorId *self,
                                                             const ActorId *canceller);
+/* Writes that @sender's items of stream @cid were too many for @self. */
+G_GNUC_INTERNAL void tractor__remote_error_write_overrun (WireBuffer *buffer,
+                                                          const char *cid,
+                                                          const GError *overrun,
+                                                          const ActorId *self,
+                                                          const ActorId *sender);
+/* Whether the two tell of one and the same event. */
+G_GNUC_INTERNAL gboolean tractor__remote_error_is_same (const GError *a, const GError *b);
 /* (transfer full): @text, fit for a terminal: control characters, but for newline and tab, as \xNN. */
 G_GNUC_INTERNAL char *tractor__remote_error_escape (const char *text);
 /* (transfer full): the error that an Error message from the actor @peer tells of. */

@@ -5,10 +5,11 @@
  * else can be reached. What cannot be done is answered with an Error and costs the peer nothing
  * else; what is against the protocol ends its connection.
  *
- * Each call runs in a task of its own, in a cancel scope of its own, in the link's nursery. It has
- * exactly one outcome: Return; Error, with what it failed with; or Error, ContextCancelled, if the
- * peer withdrew it. The doorbell is rung after the task is made, so that the acknowledgement and
- * the result of a quick function go out in one write. */
+ * Each call, stream or context runs in a task of its own, in a cancel scope of its own, in the link's
+ * nursery. It has exactly one outcome: Return, or for a stream Stop; Error, with what it failed with;
+ * or Error, ContextCancelled, if somebody cancelled it. A cancel's traffic is urgent: it overtakes
+ * data. The doorbell is rung after the task is made, so that the acknowledgement and the result of a
+ * quick function go out in one write. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "rpc.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "context.h"
 #include "remote-error.h"
 
 struct _RpcTask {
@@ -23,9 +25,11 @@ struct _RpcTask {
   char *cid;
   const TractorExport *entry;
   GVariant *kwargs;
+  TractorContext *context;   /* (nullable): of a stream or a context */
   TractorCancelScope *scope; /* while it runs */
-  gboolean is_cancelled;     /* by a peer's wish */
+  gboolean is_cancelled;     /* on somebody's wish */
   ActorId canceller;
+  gboolean is_cancelled_by_caller;
   char *ack_cid; /* (nullable): of the request that cancelled it */
 };
 
@@ -38,6 +42,7 @@ rpc_task_free (gpointer data)
   g_hash_table_remove (link->rpc_tasks, task->cid);
   if (g_hash_table_size (link->rpc_tasks) == 0 && link->no_rpc_tasks != NULL)
     tractor_event_set (link->no_rpc_tasks);
+  tractor__context_free (task->context);
   tractor__link_unref (link);
   g_free (task->cid);
   g_clear_pointer (&task->kwargs, g_variant_unref);
@@ -60,8 +65,8 @@ answer_error (Link *link, const char *cid, GError *error)
 static void
 answer_cancel_ack (Link *link, const char *cid)
 {
-  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
-  tractor__msg_write_cancel_ack (link->out, cid);
+  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
+  tractor__msg_write_cancel_ack (link->urgent, cid);
   tractor__link_flush (link);
 }
 
@@ -81,25 +86,49 @@ collapse (const GError *error)
 }
 
 static void
-write_outcome (RpcTask *task, GVariant *result, const GError *error)
+write_success (RpcTask *task, GVariant *result)
 {
   Link *link = task->link;
-  g_autoptr (GError) unsendable = NULL;
+  g_autoptr (GError) problem = NULL;
 
-  if (error == NULL && !tractor__msg_write_return (link->out, task->cid, result, &unsendable))
-    error = unsendable;
-  if (error == NULL)
+  if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
+    tractor__msg_write_stop (link->out, task->cid);
     return;
-  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
-    tractor__remote_error_write_cancelled (link->out, task->cid, &link->runtime->id,
-                                           task->is_cancelled ? &task->canceller
-                                                              : &link->runtime->id);
+  }
+  if (task->context != NULL && !task->context->is_started)
+    g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "Function '%s' returned without tractor_context_started()", task->entry->name);
   else
-    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id);
+    tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem);
+  if (problem != NULL)
+    tractor__remote_error_write (link->out, task->cid, problem, &link->runtime->id);
 }
 
 static void
-cancel_task (RpcTask *task, const ActorId *canceller)
+write_failure (RpcTask *task, const GError *error)
+{
+  Link *link = task->link;
+
+  if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id);
+  } else if (task->context != NULL && task->context->failure != NULL) {
+    /* It was cancelled because the other end failed, which is passed back. */
+    tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id);
+  } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
+    tractor__msg_write_stop (link->urgent, task->cid); /* as upstream: it knows why */
+  } else {
+    /* Before what it has streamed, but not before it has started. */
+    WireBuffer *buffer =
+        link_get_urgent (link, task->context != NULL ? task->context->started_at : 0);
+
+    tractor__remote_error_write_cancelled (buffer, task->cid, &link->runtime->id,
+                                           task->is_cancelled ? &task->canceller
+                                                              : &link->runtime->id);
+  }
+}
+
+void
+tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller)
 {
   if (!task->is_cancelled) {
     task->is_cancelled = TRUE;
@@ -109,24 +138,48 @@ cancel_task (RpcTask *task, const ActorId *canceller)
     tractor_cancel_scope_cancel (task->scope, "the caller withdrew the call");
 }
 
-/* The outcome is the caller's: this task itself never fails. */
 static gboolean
-run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
+call_function (RpcTask *task, GVariant **ret_result, GError **error)
 {
-  RpcTask *task = data;
+  const TractorExport *entry = task->entry;
+
+  switch (entry->kind) {
+  case TRACTOR_EXPORT_STREAM:
+    return entry->stream (&task->context->stream, task->kwargs, error);
+  case TRACTOR_EXPORT_CONTEXT:
+    return entry->context (task->context, task->kwargs, ret_result, error);
+  case TRACTOR_EXPORT_CALL:
+  default:
+    return entry->call (task->kwargs, ret_result, error);
+  }
+}
+
+/* Runs the function in the scope that it can be cancelled by. Returns: (transfer full) (nullable):
+ * what it failed with. */
+static GError *
+run_in_scope (RpcTask *task, GVariant **ret_result)
+{
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  g_autoptr (GVariant) result = NULL;
-  g_autoptr (GError) failure = NULL;
+  GError *failure = NULL;
   gboolean was_cancelled;
   gboolean ok;
 
   task->scope = scope;
+  if (task->context != NULL)
+    task->context->scope = scope;
   if (task->is_cancelled)
     tractor_cancel_scope_cancel (scope, "the caller withdrew the call");
-  ok = task->entry->call (task->kwargs, &result, &failure);
+  ok = call_function (task, ret_result, &failure);
   task->scope = NULL;
-  if (result != NULL)
-    result = g_variant_take_ref (result);
+  if (task->context != NULL)
+    task->context->scope = NULL;
+  if (*ret_result != NULL)
+    *ret_result = g_variant_take_ref (*ret_result);
+  if (task->context != NULL && tractor__stream_is_end (&task->context->stream, failure)) {
+    /* As upstream: to have had nobody to send to any more is no failure. */
+    g_clear_error (&failure);
+    ok = TRUE;
+  }
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Function '%s' returned FALSE without an error", task->entry->name);
@@ -136,12 +189,40 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   tractor_cancel_scope_absorb (scope, &failure);
   if (was_cancelled && failure == NULL)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
+  return failure;
+}
 
-  tractor__link_wait_for_room (task->link, NULL);
-  write_outcome (task, failure == NULL ? result : NULL, collapse (failure));
+/* The outcome is the caller's: this task itself never fails. */
+static gboolean
+run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  RpcTask *task = data;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GError) failure = run_in_scope (task, &result);
+
+  if (failure == NULL) {
+    tractor__link_wait_for_room (task->link, NULL);
+    write_success (task, result);
+  } else {
+    write_failure (task, collapse (failure));
+  }
   if (task->ack_cid != NULL)
-    tractor__msg_write_cancel_ack (task->link->out, task->ack_cid);
+    tractor__msg_write_cancel_ack (task->link->urgent, task->ack_cid);
   tractor__link_flush (task->link);
+  return TRUE;
+}
+
+gboolean
+tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error)
+{
+  if (task->context == NULL)
+    return TRUE;
+  if (msg->type != MSG_ERROR)
+    return tractor__stream_deliver (&task->context->stream, msg, error);
+
+  tractor__context_set_failure (task->context, tractor__remote_error_read (msg, &task->link->peer));
+  if (task->scope != NULL)
+    tractor_cancel_scope_cancel (task->scope, "the other end of the context failed");
   return TRUE;
 }
 
@@ -153,7 +234,7 @@ tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller)
 
   g_hash_table_iter_init (&iter, link->rpc_tasks);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    cancel_task (value, canceller);
+    tractor__rpc_task_cancel (value, canceller);
 }
 
 gboolean
@@ -186,7 +267,7 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
                                "Actor '%s' is not cancelled by its children", runtime->id.name));
     return;
   }
-  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
   tractor__link_flush (link);
   if (link->stop_cid != NULL)
     return; /* it is ending */
@@ -214,10 +295,11 @@ handle_cancel_task (Link *link, const char *cid, const Msg *msg)
     answer_cancel_ack (link, cid);
     return;
   }
-  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
   tractor__link_flush (link);
   task->ack_cid = g_strdup (cid);
-  cancel_task (task, &link->peer);
+  task->is_cancelled_by_caller = TRUE;
+  tractor__rpc_task_cancel (task, &link->peer);
 }
 
 static const struct {
@@ -254,7 +336,7 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
                  "a call id that is empty or longer than %d bytes", LIMIT_CID_BYTES);
     return FALSE;
   }
-  if (g_hash_table_contains (link->rpc_tasks, cid)) {
+  if (g_hash_table_contains (link->rpc_tasks, cid) || g_hash_table_contains (link->requests, cid)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "a call id that is already in use");
     return FALSE;
@@ -289,6 +371,26 @@ find_entry (Link *link, const Msg *msg, GError **error)
   return entry;
 }
 
+static const char *const functypes[] = {
+  [TRACTOR_EXPORT_CALL] = "asyncfunc",
+  [TRACTOR_EXPORT_STREAM] = "asyncgen",
+  [TRACTOR_EXPORT_CONTEXT] = "context",
+};
+
+static TractorContext *
+new_context (RpcTask *task)
+{
+  TractorContext *context =
+      tractor__context_new_endpoint (task, task->link, task->cid, task->entry->payload_spec);
+
+  if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
+    context->is_started = TRUE;
+    context->stream.is_one_way = TRUE;
+    context->stream.is_open = TRUE;
+  }
+  return context;
+}
+
 gboolean
 tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
 {
@@ -317,12 +419,14 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
     return TRUE;
   }
 
-  tractor__msg_write_start_ack (link->out, cid, "asyncfunc");
+  tractor__msg_write_start_ack (link->out, cid, functypes[entry->kind], entry->payload_spec);
   task = g_new0 (RpcTask, 1);
   task->link = tractor__link_ref (link);
   task->cid = g_steal_pointer (&cid);
   task->entry = entry;
   task->kwargs = kwargs;
+  if (entry->kind != TRACTOR_EXPORT_CALL)
+    task->context = new_context (task);
   g_hash_table_insert (link->rpc_tasks, task->cid, task);
   g_strlcpy (task_cid, task->cid, sizeof task_cid); /* a spawn that fails frees the task */
   if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,

@@ -10,3 +10,7 @@
 
 /* Answers a Start, or starts a task that will. Returns: FALSE with PROTOCOL. */
 G_GNUC_INTERNAL gboolean tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error);
+/* Another message of a dialog that @task serves. Returns: FALSE with PROTOCOL. */
+G_GNUC_INTERNAL gboolean tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error);
+/* Ends it, on the wish of @canceller; the first wish counts. */
+G_GNUC_INTERNAL void tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller);

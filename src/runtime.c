@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
+
 static const char key; /* its address is the key in the run's locals */
 
 TractorRuntime *
@@ -36,6 +38,7 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   actor_id_copy (id, &runtime->id);
   runtime->depth = depth;
   runtime->spawn_method = &tractor__spawn_by_exec;
+  runtime->credit = (Credit){ LIMIT_STREAM_ITEMS, LIMIT_STREAM_BYTES };
 }
 
 void
@@ -73,6 +76,8 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
 
   runtime = g_new (TractorRuntime, 1);
   tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, 0);
+  if (options != NULL && options->without_credit)
+    runtime->credit = (Credit){ 0 };
   tractor__runtime_set (runtime);
   return runtime;
 }

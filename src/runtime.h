@@ -19,6 +19,8 @@ struct _TractorRuntime {
   gboolean is_lent; /* by the first nursery; closed with the last */
   guint n_children;
   const SpawnMethod *spawn_method;
+  guint64 last_cid;
+  Credit credit; /* what we give each stream that we receive; 0: we count nothing */
 
   /* Of a child. */
   const TractorModule *modules;

@@ -113,8 +113,9 @@ introduce (Child *child, const TractorSpawnOptions *options)
     .depth = child->runtime->depth + 1,
   };
 
-  tractor__msg_write_aid (child->link->out, &child->runtime->id);
+  tractor__link_introduce (child->link);
   tractor__msg_write_spawn_spec (child->link->out, &spec);
+  child->link->introduction_at = link_get_position (child->link);
 }
 
 static void
@@ -230,7 +231,7 @@ describe_death (Child *child)
 {
   g_autofree char *end = tractor__process_describe_end (&child->process);
   g_autofree char *tail = read_stderr_tail (child);
-  guint n_calls = g_hash_table_size (child->link->calls);
+  guint n_calls = g_hash_table_size (child->link->requests);
   GString *text = g_string_new (NULL);
   GError *error;
 

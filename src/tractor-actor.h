@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 typedef struct _TractorRuntime TractorRuntime;
 typedef struct _TractorActorNursery TractorActorNursery;
 typedef struct _TractorPortal TractorPortal;
+typedef struct _TractorContext TractorContext;
+typedef struct _TractorStream TractorStream;
 
 /* --- what an actor serves ---------------------------------------------------------------------- */
 
@@ -29,13 +31,52 @@ typedef struct _TractorPortal TractorPortal;
  */
 typedef gboolean (*TractorCallFunc) (GVariant *kwargs, GVariant **ret_result, GError **error);
 
+/**
+ * TractorContextFunc:
+ * @context: (transfer none): the dialog; gone when this returns
+ * @kwargs: (transfer none): an a{sv}, never NULL
+ * @ret_result: (out) (transfer full) (nullable): may be floating; left NULL, the opener gets NULL
+ * @error: never NULL; its domain, code and message reach the opener
+ *
+ * The other end of tractor_portal_open_context(), in a task of its own in the actor. It must say
+ * tractor_context_started(); see tractor-context.h and tractor-stream.h. The BROKEN of a
+ * tractor_stream_send() to an end that has been closed may be passed on: it counts as success.
+ */
+typedef gboolean (*TractorContextFunc) (TractorContext *context,
+                                        GVariant *kwargs,
+                                        GVariant **ret_result,
+                                        GError **error);
+
+/**
+ * TractorStreamFunc:
+ * @stream: (transfer none): where to send to; gone when this returns
+ * @kwargs: (transfer none): an a{sv}, never NULL
+ * @error: never NULL; its domain, code and message reach the receiver
+ *
+ * The other end of tractor_portal_open_stream(), in a task of its own in the actor. The stream ends
+ * when it returns.
+ */
+typedef gboolean (*TractorStreamFunc) (TractorStream *stream, GVariant *kwargs, GError **error);
+
+/**
+ * TractorExportKind:
+ * @TRACTOR_EXPORT_CALL: one result: tractor_portal_call()
+ * @TRACTOR_EXPORT_STREAM: items, one way: tractor_portal_open_stream()
+ * @TRACTOR_EXPORT_CONTEXT: a linked task, a stream both ways, and a result:
+ *   tractor_portal_open_context()
+ */
 typedef enum {
-  TRACTOR_EXPORT_CALL, /* one result */
+  TRACTOR_EXPORT_CALL,
+  TRACTOR_EXPORT_STREAM,
+  TRACTOR_EXPORT_CONTEXT
 } TractorExportKind;
 
 /**
  * TractorExport:
  * @name: NULL ends the table
+ * @kind: which of the functions below is set
+ * @payload_spec: (nullable): a GVariant type string, such as "(si)" or "a{sv}", that everything which
+ *   this function sends must match, and what it receives is converted to; NULL: anything
  *
  * One function of a module.
  */
@@ -43,6 +84,9 @@ typedef struct {
   const char *name;
   TractorExportKind kind;
   TractorCallFunc call;
+  TractorContextFunc context;
+  TractorStreamFunc stream;
+  const char *payload_spec;
 } TractorExport;
 
 /**
@@ -94,12 +138,15 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 /**
  * TractorRuntimeOptions:
  * @name: (nullable): the root actor's name; NULL is "root"
+ * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
+ *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
  *
  * Zero what you do not set.
  */
 typedef struct {
   const char *name;
-  gpointer padding[7];
+  gboolean without_credit;
+  gpointer padding[6];
 } TractorRuntimeOptions;
 
 /**

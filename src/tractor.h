@@ -4,6 +4,8 @@
 
 #include "tractor-actor.h"
 #include "tractor-channel.h"
+#include "tractor-context.h"
 #include "tractor-error.h"
+#include "tractor-stream.h"
 #include "tractor-sync.h"
 #include "tractor-task.h"

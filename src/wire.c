@@ -310,13 +310,29 @@ tractor__wire_write_string (WireBuffer *buffer, const char *string)
   wire_append (buffer, string, length);
 }
 
+/* In the fewest bytes, as upstream does. */
+static void
+write_unsigned (WireBuffer *buffer, guint64 integer)
+{
+  if (integer <= G_MAXUINT8)
+    write_head (buffer, 0xcc, integer, 1);
+  else if (integer <= G_MAXUINT16)
+    write_head (buffer, 0xcd, integer, 2);
+  else if (integer <= G_MAXUINT32)
+    write_head (buffer, 0xce, integer, 4);
+  else
+    write_head (buffer, 0xcf, integer, 8);
+}
+
 void
 tractor__wire_write_integer (WireBuffer *buffer, gint64 integer)
 {
   if (integer >= 0 && integer <= 0x7f)
     write_head (buffer, (guint8) integer, 0, 0);
   else if (integer >= 0)
-    write_head (buffer, 0xcf, (guint64) integer, 8);
+    write_unsigned (buffer, (guint64) integer);
+  else if (integer >= -32)
+    write_head (buffer, (guint8) integer, 0, 0);
   else
     write_head (buffer, 0xd3, (guint64) integer, 8);
 }
@@ -327,7 +343,7 @@ tractor__wire_write_array (WireBuffer *buffer, guint32 length)
   if (length <= 15)
     write_head (buffer, (guint8) (0x90 | length), 0, 0);
   else
-    write_head (buffer, 0xdd, length, 4);
+    write_head (buffer, length <= G_MAXUINT16 ? 0xdc : 0xdd, length, length <= G_MAXUINT16 ? 2 : 4);
 }
 
 void
@@ -336,5 +352,5 @@ tractor__wire_write_map (WireBuffer *buffer, guint32 length)
   if (length <= 15)
     write_head (buffer, (guint8) (0x80 | length), 0, 0);
   else
-    write_head (buffer, 0xdf, length, 4);
+    write_head (buffer, length <= G_MAXUINT16 ? 0xde : 0xdf, length, length <= G_MAXUINT16 ? 2 : 4);
 }

@@ -323,7 +323,7 @@ test_what_we_write_is_read (void)
   g_auto (GStrv) read_modules = NULL;
   Msg msg;
 
-  tractor__msg_write_aid (buffer, &self);
+  tractor__msg_write_aid (buffer, &(AidMsg){ .id = &self });
   g_assert_cmpint (read_back (buffer).type, ==, MSG_AID);
   g_byte_array_set_size (buffer, 0);
 
@@ -340,11 +340,11 @@ test_what_we_write_is_read (void)
   g_assert_cmpint (read_back (buffer).type, ==, MSG_START);
   g_byte_array_set_size (buffer, 0);
 
-  tractor__msg_write_start_ack (buffer, "c", "asyncfunc");
+  tractor__msg_write_start_ack (buffer, "c", "asyncfunc", NULL);
   g_assert_cmpint (read_back (buffer).type, ==, MSG_START_ACK);
   g_byte_array_set_size (buffer, 0);
 
-  g_assert_true (tractor__msg_write_return (buffer, "c", NULL, NULL));
+  g_assert_true (tractor__msg_write_payload (buffer, MSG_RETURN, "c", NULL, NULL));
   g_assert_cmpint (read_back (buffer).type, ==, MSG_RETURN);
   g_byte_array_set_size (buffer, 0);
 

@@ -1,0 +1,594 @@
+/* context.c - one side of a dialog: the opener's, or the endpoint's.
+ *
+ * The opener's side is a request (request.c) whose messages are Started, the stream's, and one last
+ * one: Return or Error. Its body is a cancel scope in the opening task. When the other end fails,
+ * whoever waits for it is told; if nobody does, the body is interrupted by that scope. Joining leaves
+ * the scope, sees to it that the other end ends too, and settles which of the two outcomes is
+ * reported, or both. That is all in settle(): what comes out of a dialog is decided there and nowhere
+ * else.
+ *
+ * The endpoint's side is run by rpc.c, whose task's scope is the body's. Its outcome is what the
+ * function returns. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "context.h"
+
+#include "bounds.h"
+#include "portal.h"
+#include "remote-error.h"
+#include "rpc.h"
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static TractorContext *
+context_new (const char *payload_spec)
+{
+  TractorContext *context = g_new0 (TractorContext, 1);
+
+  context->payload_spec = g_strdup (payload_spec);
+  context->progress = tractor_parking_lot_new ();
+  tractor__stream_init (&context->stream, context);
+  return context;
+}
+
+TractorContext *
+tractor__context_new_endpoint (RpcTask *task, Link *link, const char *cid, const char *payload_spec)
+{
+  TractorContext *context = context_new (payload_spec);
+
+  context->task = task;
+  context->link = link;
+  context->cid = cid;
+  context->stream.room = link->peer_credit;
+  return context;
+}
+
+void
+tractor__context_free (TractorContext *context)
+{
+  if (context == NULL)
+    return;
+
+  tractor__request_clear (&context->request);
+  tractor__stream_clear (&context->stream);
+  tractor_parking_lot_free (context->progress);
+  g_clear_pointer (&context->first, g_variant_unref);
+  g_clear_pointer (&context->result, g_variant_unref);
+  g_clear_error (&context->failure);
+  g_free (context->payload_spec);
+  g_free (context);
+}
+
+/* --- waiting for the other end ------------------------------------------------------------------- */
+
+gboolean
+tractor__context_park (TractorContext *context, TractorParkingLot *lot, GError **error)
+{
+  gboolean ok;
+
+  context->n_waiting++;
+  ok = tractor_parking_lot_park (lot, error);
+  context->n_waiting--;
+  return ok;
+}
+
+static void
+wake_all (TractorContext *context)
+{
+  tractor_parking_lot_unpark (context->progress, G_MAXUINT);
+  tractor__stream_wake (&context->stream);
+}
+
+gboolean
+tractor__context_unpack (TractorContext *context,
+                         WireValue payload,
+                         GVariant **ret_value,
+                         GError **error)
+{
+  const GVariantType *type =
+      context->payload_spec != NULL ? G_VARIANT_TYPE (context->payload_spec) : NULL;
+
+  return tractor__codec_unpack_as (payload, type, ret_value, error);
+}
+
+/* --- how the other end failed --------------------------------------------------------------------- */
+
+/* Whether @failure is the other end's answer to a cancel by this opener, and by nothing else. */
+static gboolean
+is_own_cancel (TractorContext *context, const GError *failure)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (failure);
+  const char *canceller = tractor_error_get_canceller (failure);
+  g_autofree char *self = NULL;
+  g_autofree char *peer = NULL;
+
+  if (!context->cancel_called && !context->is_withdrawn)
+    return FALSE;
+  if (!g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED) || remote == NULL)
+    return FALSE;
+  self = actor_id_to_string (&context->link->runtime->id);
+  peer = actor_id_to_string (&context->link->peer);
+  return g_strcmp0 (canceller, self) == 0 && g_strcmp0 (remote->origin, peer) == 0;
+}
+
+static void
+interrupt_body (TractorContext *context)
+{
+  if (context->scope != NULL && !is_own_cancel (context, context->failure))
+    tractor_cancel_scope_cancel (context->scope, "the other end of the context failed");
+}
+
+void
+tractor__context_set_failure (TractorContext *context, GError *failure)
+{
+  gboolean somebody_waits = context->n_waiting > 0;
+
+  if (context->failure != NULL) { /* the first is the cause */
+    g_error_free (failure);
+    return;
+  }
+  context->failure = failure;
+  wake_all (context);
+  if (!somebody_waits)
+    interrupt_body (context);
+}
+
+/* Nothing more comes. */
+static void
+finish (TractorContext *context)
+{
+  context->is_final = TRUE;
+  tractor__request_finish (&context->request);
+  wake_all (context);
+}
+
+/* --- messages to the opener ----------------------------------------------------------------------- */
+
+static void
+handle_start_ack (TractorContext *context, const Msg *msg)
+{
+  const char *wanted = context->stream.is_one_way ? "asyncgen" : "context";
+
+  if (!tractor__msg_string_equals (msg, FIELD_FUNCTYPE, wanted)) {
+    tractor__request_send_cancel (&context->request);
+    tractor__context_set_failure (context,
+                                  g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                                               "Actor '%s' does not serve that function as a %s",
+                                               context->link->peer.name,
+                                               context->stream.is_one_way ? "stream" : "context"));
+    finish (context);
+    return;
+  }
+  if (context->payload_spec == NULL) {
+    g_autofree char *spec = tractor__msg_dup_string (msg, FIELD_PLD_SPEC);
+
+    /* A Python actor's is Python's, and means nothing here. */
+    if (spec != NULL && g_variant_type_string_is_valid (spec))
+      context->payload_spec = g_steal_pointer (&spec);
+  }
+  if (context->stream.is_one_way)
+    context->is_started = TRUE;
+  wake_all (context);
+}
+
+static void
+handle_started (TractorContext *context, const Msg *msg)
+{
+  GError *failure = NULL;
+
+  if (context->is_started || context->stream.is_one_way) {
+    g_debug ("actor '%s' started a context twice", context->link->peer.name);
+    return;
+  }
+  if (tractor__context_unpack (context, msg->fields[FIELD_PLD], &context->first, &failure))
+    context->is_started = TRUE;
+  else
+    tractor__context_set_failure (context, failure);
+  wake_all (context);
+}
+
+static void
+handle_return (TractorContext *context, const Msg *msg)
+{
+  GError *failure = NULL;
+
+  if (!context->is_started && !context->stream.is_one_way)
+    g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "The function returned without having said that it had started");
+  else
+    tractor__context_unpack (context, msg->fields[FIELD_PLD], &context->result, &failure);
+  if (failure != NULL)
+    tractor__context_set_failure (context, failure);
+  finish (context);
+}
+
+static void
+handle_error (TractorContext *context, const Msg *msg)
+{
+  tractor__context_set_failure (context, tractor__remote_error_read (msg, &context->link->peer));
+  /* What we sent was too much for it: it says so, and goes on. */
+  if (!tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "StreamOverrun") ||
+      !tractor__msg_id_equals (msg, FIELD_SENDER, &context->link->runtime->id))
+    finish (context);
+}
+
+static gboolean
+context_deliver (Request *request, const Msg *msg, GError **error)
+{
+  TractorContext *context = (TractorContext *) request;
+
+  switch (msg->type) {
+  case MSG_START_ACK:
+    handle_start_ack (context, msg);
+    return TRUE;
+  case MSG_STARTED:
+    handle_started (context, msg);
+    return TRUE;
+  case MSG_RETURN:
+    handle_return (context, msg);
+    return TRUE;
+  case MSG_ERROR:
+    handle_error (context, msg);
+    return TRUE;
+  case MSG_STOP:
+    if (!tractor__stream_deliver (&context->stream, msg, error))
+      return FALSE;
+    if (context->stream.is_one_way)
+      finish (context);
+    return TRUE;
+  default:
+    return tractor__stream_deliver (&context->stream, msg, error);
+  }
+}
+
+static void
+context_fail (Request *request, const GError *failure)
+{
+  TractorContext *context = (TractorContext *) request;
+
+  context->is_final = TRUE;
+  tractor__context_set_failure (context, g_error_copy (failure));
+}
+
+static const RequestClass context_class = { context_deliver, context_fail };
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+static gboolean
+check_payload_spec (const char *payload_spec, GError **error)
+{
+  if (payload_spec == NULL || g_variant_type_string_is_valid (payload_spec))
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+               "A payload spec is a GVariant type string, which \"%s\" is not", payload_spec);
+  return FALSE;
+}
+
+/* Returns: FALSE with CANCELLED, or how the other end failed. */
+static gboolean
+wait_until_started (TractorContext *context, GError **error)
+{
+  while (!context->is_started && context->failure == NULL)
+    if (!tractor__context_park (context, context->progress, error))
+      break;
+  if (context->is_started) /* what came after that is for the body */
+    return TRUE;
+  if (!context->is_final) {
+    context->is_withdrawn = TRUE;
+    tractor__request_withdraw (&context->request);
+  }
+  /* As for a call: an error is worth more than the cancel that it came in. */
+  if (context->failure != NULL &&
+      (*error == NULL || g_error_matches (context->failure, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
+    g_clear_error (error);
+    g_propagate_error (error, g_error_copy (context->failure));
+  }
+  return FALSE;
+}
+
+TractorContext *
+tractor__context_open (Link *link,
+                       const char *function,
+                       GVariant *kwargs,
+                       const TractorDialogOptions *options,
+                       gboolean is_one_way,
+                       GError **error)
+{
+  const char *payload_spec = options != NULL ? options->payload_spec : NULL;
+  TractorContext *context;
+  GError *failure = NULL;
+
+  if (!check_payload_spec (payload_spec, error))
+    return NULL;
+  context = context_new (payload_spec);
+  context->stream.is_one_way = is_one_way;
+  context->stream.allow_overruns = options != NULL && options->allow_overruns;
+  if (!tractor__request_start (&context->request, &context_class, link, function, kwargs,
+                               &failure)) {
+    g_propagate_error (error, failure);
+    tractor__context_free (context);
+    return NULL;
+  }
+  context->link = link;
+  context->cid = context->request.cid;
+  context->stream.room = link->peer_credit;
+  if (!wait_until_started (context, &failure)) {
+    g_propagate_error (error, failure);
+    tractor__context_free (context);
+    return NULL;
+  }
+  return context;
+}
+
+TractorContext *
+tractor_portal_open_context (TractorPortal *portal,
+                             const char *function,
+                             GVariant *kwargs,
+                             const TractorDialogOptions *options,
+                             GVariant **ret_first,
+                             GError **error)
+{
+  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (Link) link = NULL;
+  TractorContext *context;
+
+  g_return_val_if_fail (portal != NULL && function != NULL, NULL);
+
+  link = tractor__portal_get_link (portal, error);
+  if (link == NULL)
+    return NULL;
+  context = tractor__context_open (link, function, owned, options, FALSE, error);
+  if (context == NULL)
+    return NULL;
+  context->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  if (context->failure != NULL)
+    interrupt_body (context);
+  if (ret_first != NULL)
+    *ret_first = g_steal_pointer (&context->first);
+  return context;
+}
+
+/* --- the endpoint's side -------------------------------------------------------------------------- */
+
+gboolean
+tractor_context_started (TractorContext *context, GVariant *first, GError **error)
+{
+  g_autoptr (GVariant) owned = first != NULL ? g_variant_ref_sink (first) : NULL;
+
+  g_return_val_if_fail (context != NULL, FALSE);
+
+  if (context->task == NULL || context->is_started) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         context->task == NULL
+                             ? "Only the function says that it has started, not its opener"
+                             : "The function has said already that it has started");
+    return FALSE;
+  }
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
+  if (context->payload_spec != NULL &&
+      !tractor__codec_check (owned, G_VARIANT_TYPE (context->payload_spec), error))
+    return FALSE;
+  if (!tractor__link_wait_for_room (context->link, error) ||
+      !tractor__msg_write_payload (context->link->out, MSG_STARTED, context->cid, owned, error))
+    return FALSE;
+  context->is_started = TRUE;
+  context->started_at = link_get_position (context->link);
+  tractor__link_flush (context->link);
+  return TRUE;
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+void
+tractor_context_cancel (TractorContext *context)
+{
+  g_return_if_fail (context != NULL);
+
+  if (context->task != NULL) {
+    tractor__rpc_task_cancel (context->task, &context->link->runtime->id);
+    return;
+  }
+  if (context->cancel_called || context->is_final)
+    return;
+  context->cancel_called = TRUE;
+  tractor__request_send_cancel (&context->request);
+}
+
+static gboolean
+check_is_opener (TractorContext *context, GError **error)
+{
+  if (context->task == NULL)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                       "The function's side of a context has no result to wait for");
+  return FALSE;
+}
+
+/* Waits for the last message; what still streams in is thrown away. */
+static gboolean
+wait_until_final (TractorContext *context, GError **error)
+{
+  context->stream.is_discarding = TRUE;
+  tractor__stream_wake (&context->stream);
+  while (!context->is_final && context->failure == NULL)
+    if (!tractor__context_park (context, context->progress, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+tractor_context_wait_result (TractorContext *context, GVariant **ret_result, GError **error)
+{
+  g_return_val_if_fail (context != NULL, FALSE);
+
+  if (!check_is_opener (context, error))
+    return FALSE;
+  /* How it failed says more than that the body is cancelled because of it. */
+  if (context->failure == NULL &&
+      (!tractor_checkpoint_if_cancelled (error) || !wait_until_final (context, error)))
+    return FALSE;
+  if (context->failure != NULL) {
+    g_propagate_error (error, g_error_copy (context->failure));
+    return FALSE;
+  }
+  if (ret_result != NULL)
+    *ret_result = context->result != NULL ? g_variant_ref (context->result) : NULL;
+  return TRUE;
+}
+
+/* Whether @failure is what the body failed with, or part of it. */
+static gboolean
+is_in (const GError *failure, const GError *body)
+{
+  const GPtrArray *members = tractor_error_get_children (body);
+
+  if (members == NULL)
+    return tractor__remote_error_is_same (failure, body);
+  for (guint i = 0; i < members->len; i++)
+    if (is_in (failure, members->pdata[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static GError *
+group (GError *body, const GError *failure)
+{
+  GPtrArray *failures = g_ptr_array_new ();
+
+  g_ptr_array_add (failures, body);
+  g_ptr_array_add (failures, g_error_copy (failure));
+  return tractor_error_new_group (failures);
+}
+
+/* @error: (inout): the body's failure, with the other end's. */
+static void
+settle (TractorContext *context, GError **error)
+{
+  const GError *failure = context->failure;
+
+  if (failure == NULL)
+    return;
+  if (is_own_cancel (context, failure)) {
+    /* As asked for; and so it is if a receive of the body's has reported it. */
+    if (*error != NULL && tractor__remote_error_is_same (failure, *error))
+      g_clear_error (error);
+    return;
+  }
+  if (*error == NULL) {
+    g_propagate_error (error, g_error_copy (failure));
+  } else if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    /* The body was cancelled from outside: that the other end was too is no news. */
+    if (!g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED)) {
+      g_clear_error (error);
+      g_propagate_error (error, g_error_copy (failure));
+    }
+  } else if (!is_in (failure, *error) &&
+             !g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED)) {
+    *error = group (g_steal_pointer (error), failure);
+  }
+}
+
+/* The body has ended. */
+static void
+end_other_side (TractorContext *context)
+{
+  gboolean is_left = !context->is_final;
+
+  context->is_withdrawn = context->is_withdrawn || is_left;
+  tractor__stream_end (&context->stream);
+  if (is_left)
+    tractor__request_withdraw (&context->request);
+}
+
+gboolean
+tractor_context_join (TractorContext *context, GVariant **ret_result, GError **error)
+{
+  g_return_val_if_fail (context != NULL && error != NULL, FALSE);
+
+  if (context->is_joined || (*error == NULL && !check_is_opener (context, error)))
+    return *error == NULL;
+  context->is_joined = TRUE;
+  tractor_cancel_scope_absorb (context->scope, error);
+  if (*error == NULL) {
+    tractor__stream_end (&context->stream);
+    wait_until_final (context, error);
+  }
+  end_other_side (context);
+  settle (context, error);
+  if (*error != NULL)
+    return FALSE;
+  if (ret_result != NULL)
+    *ret_result = g_steal_pointer (&context->result);
+  return TRUE;
+}
+
+static gboolean
+fail_with (gpointer data, GError **error)
+{
+  g_propagate_error (error, g_error_copy (data));
+  return FALSE;
+}
+
+/* A nursery that nobody joins hands a failure on to what is around it. */
+static void
+report_unjoined (const GError *failure)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "unjoined context", fail_with, g_error_copy (failure),
+                         (GDestroyNotify) g_error_free, NULL);
+}
+
+void
+tractor_context_close (TractorContext *context)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (context == NULL)
+    return;
+  g_return_if_fail (context->task == NULL);
+
+  g_clear_pointer (&context->scope, tractor_cancel_scope_close);
+  if (!context->is_joined) {
+    end_other_side (context);
+    settle (context, &failure);
+    if (failure != NULL)
+      report_unjoined (failure);
+  }
+  tractor__context_free (context);
+}
+
+/* --- what is known of it ---------------------------------------------------------------------------- */
+
+const GError *
+tractor_context_get_outcome (TractorContext *context)
+{
+  g_return_val_if_fail (context != NULL, NULL);
+
+  return context->failure;
+}
+
+TractorCancelScope *
+tractor_context_get_scope (TractorContext *context)
+{
+  g_return_val_if_fail (context != NULL, NULL);
+
+  return context->scope;
+}
+
+const char *
+tractor_context_get_peer_name (TractorContext *context)
+{
+  g_return_val_if_fail (context != NULL, NULL);
+
+  return context->link->peer.name;
+}
+
+const char *
+tractor_context_get_peer_uuid (TractorContext *context)
+{
+  g_return_val_if_fail (context != NULL, NULL);
+
+  return context->link->peer.uuid;
+}

@@ -1,0 +1,108 @@
+/* context.h - one side of a dialog, and the stream in it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "request.h"
+#include "tractor-stream.h"
+
+#define tractor__codec_unpack_as(v, t, r, e) (((void) (t)), tractor__codec_unpack (v, r, e))
+#define tractor__codec_check(v, t, e)        (((void) (v), (void) (t), (void) (e)), TRUE)
+
+/* An item that has come and has not been taken. */
+typedef struct _StreamItem StreamItem;
+
+struct _TractorStream {
+  TractorContext *context;
+  gboolean is_open;       /* by this side, now or once */
+  gboolean sent_stop;     /* this side has closed it */
+  gboolean got_stop;      /* nothing more comes */
+  gboolean is_one_way;    /* it owns its context */
+  gboolean is_discarding; /* what comes is thrown away */
+
+  StreamItem *first;
+  StreamItem *last;
+  Credit held; /* items that have come and that the peer does not know to be taken */
+  Credit owed; /* of those: taken */
+  gboolean allow_overruns;
+  gboolean has_told_overrun;
+  guint64 n_dropped;
+  TractorBroadcaster *broadcaster; /* (nullable): while it is shared */
+  gboolean is_shared;
+  TractorParkingLot *receivers;
+
+  Credit room;          /* at the peer, if it counts */
+  gsize overhead_bytes; /* of each frame */
+  TractorParkingLot *senders;
+};
+
+struct _TractorContext {
+  Request request; /* an opener's */
+  RpcTask *task;   /* (nullable): an endpoint's */
+  Link *link;
+  const char *cid;
+  char *payload_spec;        /* (nullable): anything */
+  TractorCancelScope *scope; /* around the body, or the endpoint's task */
+
+  gboolean is_started;
+  guint64 started_at;     /* where an endpoint has said so, in what the link sends */
+  gboolean is_final;      /* the other end has ended */
+  gboolean is_joined;     /* an opener's */
+  gboolean cancel_called; /* by the opener */
+  gboolean is_withdrawn;  /* because the body ended without the other end */
+  GVariant *first;        /* (nullable) */
+  GVariant *result;       /* (nullable) */
+  GError *failure;        /* (nullable): of the other end, or of the link */
+  guint n_waiting;        /* tasks of this side that wait for the other one */
+  TractorParkingLot *progress;
+
+  TractorStream stream;
+};
+
+/* --- context.c --- */
+
+/* (transfer full): the endpoint's side of a dialog that @task serves. */
+G_GNUC_INTERNAL TractorContext *tractor__context_new_endpoint (RpcTask *task,
+                                                               Link *link,
+                                                               const char *cid,
+                                                               const char *payload_spec);
+G_GNUC_INTERNAL void tractor__context_free (TractorContext *context);
+/* Waits in @lot for something that the other end does. */
+G_GNUC_INTERNAL gboolean tractor__context_park (TractorContext *context,
+                                                TractorParkingLot *lot,
+                                                GError **error);
+/* Payloads, as the spec has them. */
+G_GNUC_INTERNAL gboolean tractor__context_unpack (TractorContext *context,
+                                                  WireValue payload,
+                                                  GVariant **ret_value,
+                                                  GError **error);
+/* @failure: (transfer full): of the other end: for whoever waits for it, or else the body. */
+G_GNUC_INTERNAL void tractor__context_set_failure (TractorContext *context, GError *failure);
+/* Starts the opener's side, and waits for the acknowledgement, or for Started if @is_one_way is not
+ * set. Returns: (transfer full). */
+G_GNUC_INTERNAL TractorContext *tractor__context_open (Link *link,
+                                                       const char *function,
+                                                       GVariant *kwargs,
+                                                       const TractorDialogOptions *options,
+                                                       gboolean is_one_way,
+                                                       GError **error);
+
+/* --- stream.c --- */
+
+G_GNUC_INTERNAL void tractor__stream_init (TractorStream *stream, TractorContext *context);
+G_GNUC_INTERNAL void tractor__stream_clear (TractorStream *stream);
+/* A Yield, Stop or Credit. Returns: FALSE with PROTOCOL. */
+G_GNUC_INTERNAL gboolean tractor__stream_deliver (TractorStream *stream,
+                                                  const Msg *msg,
+                                                  GError **error);
+/* Whether @error says that the other end has closed it. */
+G_GNUC_INTERNAL gboolean tractor__stream_is_end (const TractorStream *stream, const GError *error);
+/* Tells whoever waits at it that something has changed. */
+G_GNUC_INTERNAL void tractor__stream_wake (TractorStream *stream);
+/* Ends what tractor_stream_share() began. */
+G_GNUC_INTERNAL void tractor__stream_unshare (TractorStream *stream);
+/* Closes this side: what has come and still comes is thrown away. */
+G_GNUC_INTERNAL void tractor__stream_end (TractorStream *stream);

@@ -1,0 +1,76 @@
+/* stream-share.c - one stream received by many tasks.
+ *
+ * A task of the caller's nursery receives, and hands each item to a broadcaster, where every
+ * subscriber takes it at its own pace; who falls too far behind loses the oldest and is told. So the
+ * slowest subscriber holds up nobody, and the sender neither. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "context.h"
+
+static gpointer
+copy_item (gpointer item)
+{
+  return item != NULL ? g_variant_ref (item) : NULL; /* nil is an item too */
+}
+
+static void
+free_item (gpointer item)
+{
+  if (item != NULL)
+    g_variant_unref (item);
+}
+
+static gboolean
+run_pump (gpointer data, GError **error)
+{
+  TractorStream *stream = data;
+  GVariant *item;
+
+  while (tractor_stream_receive (stream, &item, error))
+    tractor_broadcaster_send (stream->broadcaster, item);
+  tractor__stream_unshare (stream);
+  return *error == NULL;
+}
+
+gboolean
+tractor_stream_share (TractorStream *stream,
+                      TractorNursery *nursery,
+                      guint capacity,
+                      GError **error)
+{
+  g_return_val_if_fail (stream != NULL && nursery != NULL && capacity > 0, FALSE);
+
+  if (stream->is_shared || stream->sent_stop) {
+    g_set_error_literal (
+        error, TRACTOR_ERROR, stream->is_shared ? TRACTOR_ERROR_MISUSE : TRACTOR_ERROR_CLOSED,
+        stream->is_shared ? "The stream is shared already" : "This end of the stream is closed");
+    return FALSE;
+  }
+  stream->broadcaster = tractor_broadcaster_new (capacity, copy_item, free_item);
+  stream->is_shared =
+      tractor_nursery_spawn (nursery, "shared stream", run_pump, stream, NULL, error);
+  if (!stream->is_shared)
+    tractor__stream_unshare (stream);
+  return stream->is_shared;
+}
+
+TractorSubscriber *
+tractor_stream_subscribe (TractorStream *stream, GError **error)
+{
+  g_return_val_if_fail (stream != NULL, NULL);
+
+  if (stream->broadcaster == NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR,
+                         stream->is_shared ? TRACTOR_ERROR_CLOSED : TRACTOR_ERROR_MISUSE,
+                         stream->is_shared ? "The shared stream has ended"
+                                           : "The stream is not shared: tractor_stream_share()");
+    return NULL;
+  }
+  return tractor_broadcaster_subscribe (stream->broadcaster);
+}
+
+void
+tractor__stream_unshare (TractorStream *stream)
+{
+  g_clear_pointer (&stream->broadcaster, tractor_broadcaster_close);
+}

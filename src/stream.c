@@ -1,0 +1,543 @@
+/* stream.c - items sent from task to task across processes.
+ *
+ * What comes in is kept, one block of memory an item, until a task receives it. Between two peers
+ * that both count, the sender knows how much room the receiver has, in items and in bytes: it starts
+ * with what the receiver's Aid offered, takes from that what it sends, and waits when there is none
+ * left; the receiver tells in a Credit what has been taken, in lots of half its room. A peer that
+ * sends more than there is room for breaks the protocol. So memory is bounded at both ends, and
+ * nothing is lost.
+ *
+ * A peer that does not count, such as a Python actor, gets upstream's rule: the 65th item that nobody
+ * has received is dropped, and the sender is told once.
+ *
+ * Either side may close first, with a Stop; the other then gets the rest, and the end, and sends no
+ * Stop of its own. What comes after one's own Stop is thrown away. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "bounds.h"
+#include "context.h"
+#include "portal.h"
+#include "remote-error.h"
+
+#define OTHER_END_CLOSED "The other end of the stream is closed"
+
+struct _StreamItem {
+  StreamItem *next;
+  gsize length;
+  guint8 bytes[];
+};
+
+void
+tractor__stream_init (TractorStream *stream, TractorContext *context)
+{
+  stream->context = context;
+  stream->receivers = tractor_parking_lot_new ();
+  stream->senders = tractor_parking_lot_new ();
+}
+
+static StreamItem *
+pop (TractorStream *stream)
+{
+  StreamItem *item = stream->first;
+
+  if (item == NULL)
+    return NULL;
+  stream->first = item->next;
+  if (stream->first == NULL)
+    stream->last = NULL;
+  return item;
+}
+
+static void
+drop_all (TractorStream *stream)
+{
+  StreamItem *item;
+
+  while ((item = pop (stream)) != NULL)
+    g_free (item);
+}
+
+void
+tractor__stream_clear (TractorStream *stream)
+{
+  tractor__stream_unshare (stream);
+  drop_all (stream);
+  tractor_parking_lot_free (stream->receivers);
+  tractor_parking_lot_free (stream->senders);
+}
+
+void
+tractor__stream_wake (TractorStream *stream)
+{
+  tractor_parking_lot_unpark (stream->receivers, G_MAXUINT);
+  tractor_parking_lot_unpark (stream->senders, G_MAXUINT);
+}
+
+/* --- counting ---------------------------------------------------------------------------------- */
+
+/* An item has been taken, or thrown away. */
+static void
+give_back (TractorStream *stream, gsize length)
+{
+  Link *link = stream->context->link;
+  Credit room = link->runtime->credit;
+
+  if (!tractor__link_has_credit (link)) {
+    stream->held.items--;
+    return;
+  }
+  stream->owed.items++;
+  stream->owed.bytes += (gint64) length;
+  if (stream->owed.items * 2 < room.items && stream->owed.bytes * 2 < room.bytes)
+    return;
+  stream->held.items -= stream->owed.items;
+  stream->held.bytes -= stream->owed.bytes;
+  if (!stream->got_stop && !stream->context->is_final) {
+    tractor__msg_write_credit (link->urgent, stream->context->cid, stream->owed);
+    tractor__link_flush (link);
+  }
+  stream->owed = (Credit){ 0 };
+}
+
+static void
+discard_all (TractorStream *stream)
+{
+  StreamItem *item;
+
+  while ((item = pop (stream)) != NULL) {
+    give_back (stream, item->length);
+    g_free (item);
+  }
+}
+
+/* --- what comes -------------------------------------------------------------------------------- */
+
+static void
+append (TractorStream *stream, WireValue payload)
+{
+  StreamItem *item = g_malloc (sizeof *item + payload.length);
+
+  item->next = NULL;
+  item->length = payload.length;
+  memcpy (item->bytes, payload.bytes, payload.length);
+  if (stream->last != NULL)
+    stream->last->next = item;
+  else
+    stream->first = item;
+  stream->last = item;
+  tractor_parking_lot_unpark (stream->receivers, 1);
+}
+
+static gboolean
+receive_counted (TractorStream *stream, WireValue payload, GError **error)
+{
+  Credit room = stream->context->link->runtime->credit;
+
+  if (stream->held.items >= room.items || stream->held.bytes >= room.bytes) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "more items of a stream than it was given room for");
+    return FALSE;
+  }
+  stream->held.items++;
+  stream->held.bytes += (gint64) payload.length;
+  if (stream->is_discarding)
+    give_back (stream, payload.length);
+  else
+    append (stream, payload);
+  return TRUE;
+}
+
+/* The sender has sent more than anybody received. Once is enough to tell it. */
+static void
+tell_overrun (TractorStream *stream)
+{
+  Link *link = stream->context->link;
+  g_autoptr (GError) overrun = NULL;
+
+  if (stream->has_told_overrun)
+    return;
+  stream->has_told_overrun = TRUE;
+  overrun = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
+                         "Actor '%s' has %d items of the stream that it has not received yet%s",
+                         link->runtime->id.name, LIMIT_UNCOUNTED_ITEMS,
+                         stream->is_open ? "" : ", and has not opened its end");
+  tractor__remote_error_write_overrun (link->out, stream->context->cid, overrun, &link->runtime->id,
+                                       &link->peer);
+  tractor__link_flush (link);
+}
+
+static void
+receive_uncounted (TractorStream *stream, WireValue payload)
+{
+  gint64 limit = LIMIT_UNCOUNTED_ITEMS + (stream->allow_overruns ? LIMIT_OVERRUN_ITEMS : 0);
+
+  if (stream->is_discarding)
+    return;
+  if (stream->held.items >= limit) {
+    if (!stream->allow_overruns) {
+      tell_overrun (stream);
+      return;
+    }
+    g_free (pop (stream));
+    stream->held.items--;
+    stream->n_dropped++;
+  }
+  stream->held.items++;
+  append (stream, payload);
+}
+
+gboolean
+tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
+{
+  Credit credit;
+
+  switch (msg->type) {
+  case MSG_YIELD:
+    if (stream->got_stop)
+      return TRUE; /* too late: it said itself that nothing more would come */
+    if (tractor__link_has_credit (stream->context->link))
+      return receive_counted (stream, msg->fields[FIELD_PLD], error);
+    receive_uncounted (stream, msg->fields[FIELD_PLD]);
+    return TRUE;
+  case MSG_STOP:
+    stream->got_stop = TRUE;
+    tractor__stream_wake (stream);
+    return TRUE;
+  case MSG_CREDIT:
+    credit = tractor__msg_get_credit (msg);
+    stream->room.items += credit.items;
+    stream->room.bytes += credit.bytes;
+    tractor_parking_lot_unpark (stream->senders, G_MAXUINT);
+    return TRUE;
+  default:
+    return TRUE;
+  }
+}
+
+/* --- opening and closing -------------------------------------------------------------------------- */
+
+static gboolean
+check_may_open (TractorContext *context, GError **error)
+{
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
+  if (context->failure != NULL) {
+    g_propagate_error (error, g_error_copy (context->failure));
+    return FALSE;
+  }
+  if (!context->is_started || context->cancel_called) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         context->cancel_called
+                             ? "The context has been cancelled"
+                             : "A stream is opened after tractor_context_started()");
+    return FALSE;
+  }
+  if (context->stream.is_open || context->stream.sent_stop) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "The stream of this context has been opened before");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+TractorStream *
+tractor_context_open_stream (TractorContext *context, GError **error)
+{
+  g_return_val_if_fail (context != NULL, NULL);
+
+  if (!check_may_open (context, error))
+    return NULL;
+  context->stream.is_open = TRUE;
+  return &context->stream;
+}
+
+TractorStream *
+tractor_portal_open_stream (TractorPortal *portal,
+                            const char *function,
+                            GVariant *kwargs,
+                            const TractorDialogOptions *options,
+                            GError **error)
+{
+  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (Link) link = NULL;
+  TractorContext *context;
+
+  g_return_val_if_fail (portal != NULL && function != NULL, NULL);
+
+  link = tractor__portal_get_link (portal, error);
+  if (link == NULL)
+    return NULL;
+  context = tractor__context_open (link, function, owned, options, TRUE, error);
+  if (context == NULL)
+    return NULL;
+  context->stream.is_open = TRUE;
+  return &context->stream;
+}
+
+void
+tractor__stream_end (TractorStream *stream)
+{
+  TractorContext *context = stream->context;
+
+  stream->is_discarding = TRUE;
+  discard_all (stream);
+  if (!stream->sent_stop && !stream->got_stop && !context->is_final && context->is_started &&
+      !context->cancel_called && !context->is_withdrawn && context->link->failure == NULL) {
+    tractor__msg_write_stop (context->link->out, context->cid);
+    tractor__link_flush (context->link);
+  }
+  stream->sent_stop = TRUE;
+  tractor__stream_wake (stream);
+}
+
+void
+tractor_stream_close (TractorStream *stream)
+{
+  if (stream == NULL)
+    return;
+
+  if (!stream->is_one_way || stream->context->task != NULL) {
+    tractor__stream_end (stream);
+    return;
+  }
+  stream->is_discarding = TRUE;
+  discard_all (stream);
+  if (!stream->context->is_final)
+    tractor__request_withdraw (&stream->context->request);
+  tractor__context_free (stream->context);
+}
+
+guint64
+tractor_stream_get_n_dropped (TractorStream *stream)
+{
+  g_return_val_if_fail (stream != NULL, 0);
+
+  return stream->n_dropped;
+}
+
+gboolean
+tractor__stream_is_end (const TractorStream *stream, const GError *error)
+{
+  return stream->got_stop && g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN) &&
+         g_str_equal (error->message, OTHER_END_CLOSED);
+}
+
+/* --- receiving --------------------------------------------------------------------------------- */
+
+/* Returns: (transfer full): NULL with @error set; or unset at the end, or with *@ret_is_empty. */
+static StreamItem *
+take (TractorStream *stream, gboolean *ret_is_empty, GError **error)
+{
+  TractorContext *context = stream->context;
+  StreamItem *item;
+
+  *ret_is_empty = FALSE;
+  if (stream->sent_stop) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "This end of the stream is closed");
+    return NULL;
+  }
+  item = pop (stream);
+  if (item != NULL) {
+    give_back (stream, item->length);
+    return item;
+  }
+  if (context->failure != NULL)
+    g_propagate_error (error, g_error_copy (context->failure));
+  else if (!stream->got_stop && !context->is_final)
+    *ret_is_empty = TRUE;
+  return NULL;
+}
+
+static StreamItem *
+wait_and_take (TractorStream *stream, GError **error)
+{
+  gboolean is_empty;
+  StreamItem *item;
+
+  /* What came before a failure is received first, and the failure says more than that the body is
+   * cancelled because of it. */
+  if (stream->context->failure == NULL && !tractor_checkpoint_if_cancelled (error))
+    return NULL;
+  while ((item = take (stream, &is_empty, error)) == NULL && is_empty)
+    if (!tractor__context_park (stream->context, stream->receivers, error))
+      return NULL;
+  return item;
+}
+
+/* The sender of an item that breaks the spec hears of it. */
+static void
+tell_bad_item (TractorStream *stream, const GError *problem)
+{
+  Link *link = stream->context->link;
+
+  if (stream->context->is_final)
+    return;
+  tractor__remote_error_write (link->out, stream->context->cid, problem, &link->runtime->id);
+  tractor__link_flush (link);
+}
+
+/* Takes @item. */
+static gboolean
+unpack_item (TractorStream *stream, StreamItem *item, GVariant **ret_item, GError **error)
+{
+  GError *problem = NULL;
+  gboolean ok = tractor__context_unpack (stream->context, (WireValue){ item->bytes, item->length },
+                                         ret_item, &problem);
+
+  g_free (item);
+  if (ok)
+    return TRUE;
+  tell_bad_item (stream, problem);
+  g_propagate_error (error, problem);
+  return FALSE;
+}
+
+gboolean
+tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **error)
+{
+  StreamItem *item;
+
+  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+
+  item = wait_and_take (stream, error);
+  return item != NULL && unpack_item (stream, item, ret_item, error);
+}
+
+gboolean
+tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GError **error)
+{
+  gboolean is_empty;
+  StreamItem *item;
+
+  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+
+  item = take (stream, &is_empty, error);
+  if (item != NULL)
+    return unpack_item (stream, item, ret_item, error);
+  if (is_empty)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK, "No item has come");
+  return FALSE;
+}
+
+gboolean
+tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError **error)
+{
+  StreamItem *item;
+
+  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+
+  item = wait_and_take (stream, error);
+  if (item == NULL)
+    return FALSE;
+  *ret_item = g_bytes_new_with_free_func (item->bytes, item->length, g_free, item);
+  return TRUE;
+}
+
+/* --- sending ----------------------------------------------------------------------------------- */
+
+static gboolean
+has_room (const TractorStream *stream)
+{
+  return !tractor__link_has_credit (stream->context->link) ||
+         (stream->room.items > 0 && stream->room.bytes > 0);
+}
+
+static gboolean
+check_may_send (TractorStream *stream, GError **error)
+{
+  TractorContext *context = stream->context;
+
+  if (context->failure != NULL) {
+    g_propagate_error (error, g_error_copy (context->failure));
+    return FALSE;
+  }
+  if (stream->sent_stop || stream->got_stop || context->is_final) {
+    g_set_error_literal (error, TRACTOR_ERROR,
+                         stream->sent_stop ? TRACTOR_ERROR_CLOSED : TRACTOR_ERROR_BROKEN,
+                         stream->sent_stop ? "This end of the stream is closed" : OTHER_END_CLOSED);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+wait_for_room (TractorStream *stream, GError **error)
+{
+  Link *link = stream->context->link;
+
+  if (stream->overhead_bytes == 0)
+    stream->overhead_bytes = tractor__msg_get_yield_overhead (stream->context->cid);
+
+  if (!check_may_send (stream, error) || !tractor_checkpoint_if_cancelled (error))
+    return FALSE;
+  while (!has_room (stream) || link->out->len > LIMIT_QUEUED_BYTES) {
+    if (!(has_room (stream) ? tractor__link_wait_for_room (link, error)
+                            : tractor__context_park (stream->context, stream->senders, error)))
+      return FALSE;
+    if (!check_may_send (stream, error))
+      return FALSE;
+    if (link->doorbell == NULL) { /* nobody writes any more; the failure is on its way */
+      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                   "The connection to actor '%s' is closed", link->peer.name);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* An item of so many bytes has been written. */
+static void
+count_sent (TractorStream *stream, gsize length)
+{
+  stream->room.items--;
+  stream->room.bytes -= (gint64) length;
+  tractor__link_flush (stream->context->link);
+}
+
+gboolean
+tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
+{
+  g_autoptr (GVariant) owned = item != NULL ? g_variant_ref_sink (item) : NULL;
+  TractorContext *context;
+  guint before;
+
+  g_return_val_if_fail (stream != NULL, FALSE);
+
+  context = stream->context;
+  if (!wait_for_room (stream, error))
+    return FALSE;
+  before = context->link->out->len;
+  if (!tractor__msg_write_payload (context->link->out, MSG_YIELD, context->cid, owned, error))
+    return FALSE;
+  count_sent (stream, context->link->out->len - before - stream->overhead_bytes);
+  return TRUE;
+}
+
+gboolean
+tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
+{
+  TractorContext *context;
+  const char *problem;
+  WireValue value;
+  gsize offset;
+
+  g_return_val_if_fail (stream != NULL && item != NULL, FALSE);
+
+  context = stream->context;
+  value.bytes = g_bytes_get_data (item, &value.length);
+  problem = tractor__wire_check (value.bytes, value.length, &offset);
+  if (problem != NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A packed item must be one msgpack value: %s, at byte %" G_GSIZE_FORMAT, problem,
+                 offset);
+    return FALSE;
+  }
+  if (!wait_for_room (stream, error) ||
+      !tractor__msg_write_packed (context->link->out, MSG_YIELD, context->cid, value, error))
+    return FALSE;
+  count_sent (stream, value.length);
+  return TRUE;
+}

@@ -1,0 +1,168 @@
+/* tractor-stream.h - items sent from task to task across processes, in order.
+ *
+ * Between actors of this library a stream has room for some items that nobody has received yet
+ * (4096 of them, or 4 MiB); then its sender waits: a slow receiver slows its sender down, and nothing
+ * is lost. A Python actor does not count: it must not be sent more than 64 items that it has not
+ * received, and if it sends more than that to us, it is told so with OVERRUN. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tractor-broadcast.h"
+#include "tractor-context.h"
+
+G_BEGIN_DECLS
+
+/**
+ * tractor_context_open_stream:
+ *
+ * Opens this side's end of the context's stream, which goes both ways. Once on each side; the
+ * function must have said tractor_context_started() before.
+ *
+ * Returns: (transfer full): to be closed before the context; or NULL with @error set to CANCELLED;
+ *   to MISUSE before the start; to CLOSED if it has been opened before; or to how the other end
+ *   failed, if it did.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
+ */
+TRACTOR_API TractorStream *tractor_context_open_stream (TractorContext *context, GError **error);
+
+/**
+ * tractor_portal_open_stream:
+ * @function: "module:function", exported as TRACTOR_EXPORT_STREAM; a generator of a Python actor
+ * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @options: (nullable): NULL is all defaults
+ *
+ * Starts a function of the actor that sends items one way.
+ *
+ * Returns: (transfer full): closing it cancels the function if it has not ended; or NULL with @error
+ *   set as by tractor_portal_open_context().
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API TractorStream *tractor_portal_open_stream (TractorPortal *portal,
+                                                       const char *function,
+                                                       GVariant *kwargs,
+                                                       const TractorDialogOptions *options,
+                                                       GError **error);
+
+/**
+ * tractor_stream_send:
+ * @item: (nullable): a floating one is consumed
+ *
+ * Sends an item, waiting while the other end has no room for more. Several tasks may send; items of
+ * one task arrive in its order, and each whole.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED; BROKEN if the other end has closed its stream
+ *   or has ended; CLOSED if this end is closed; MSG_TYPE if @item cannot be sent; OVERRUN, boxed, if a
+ *   peer that does not count lost items; or to how the other end failed.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
+ */
+TRACTOR_API gboolean tractor_stream_send (TractorStream *stream, GVariant *item, GError **error);
+
+/**
+ * tractor_stream_receive:
+ * @ret_item: (out) (transfer full) (nullable): the next item; NULL is a nil
+ *
+ * Waits for the next item. Several tasks may receive: each item goes to one of them.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED; MSG_TYPE for an item that breaks the payload
+ *   spec, which the sender is told too; CLOSED if this end is closed; or to how the other end failed;
+ *   or FALSE with @error unset at the end of the stream.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
+ */
+TRACTOR_API gboolean tractor_stream_receive (TractorStream *stream,
+                                             GVariant **ret_item,
+                                             GError **error);
+
+/**
+ * tractor_stream_receive_nowait:
+ * @ret_item: (out) (transfer full) (nullable): the next item; NULL is a nil
+ *
+ * Takes the next item if it has come.
+ *
+ * Returns: TRUE; or FALSE with @error set to WOULD_BLOCK, or otherwise as by
+ *   tractor_stream_receive().
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_stream_receive_nowait (TractorStream *stream,
+                                                    GVariant **ret_item,
+                                                    GError **error);
+
+/**
+ * tractor_stream_send_packed:
+ * @item: one whole msgpack value
+ *
+ * As tractor_stream_send(), for programs that encode themselves: no GVariant is made.
+ *
+ * Returns: as tractor_stream_send(); MSG_TYPE if @item is not exactly one msgpack value.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
+ */
+TRACTOR_API gboolean tractor_stream_send_packed (TractorStream *stream,
+                                                 GBytes *item,
+                                                 GError **error);
+
+/**
+ * tractor_stream_receive_packed:
+ * @ret_item: (out) (transfer full): the next item, as one msgpack value; checked to be whole and
+ *   within the limits, but against no payload spec
+ *
+ * As tractor_stream_receive(), for programs that decode themselves.
+ *
+ * Returns: as tractor_stream_receive().
+ * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
+ */
+TRACTOR_API gboolean tractor_stream_receive_packed (TractorStream *stream,
+                                                    GBytes **ret_item,
+                                                    GError **error);
+
+/**
+ * tractor_stream_share:
+ * @nursery: where to run the task that receives; it must end before the stream is closed
+ * @capacity: how many items a subscriber may fall behind before it loses some
+ *
+ * From now on every item goes to all subscribers, instead of to one receiver. Sending stays as it is.
+ *
+ * Returns: TRUE; or FALSE with @error set to CLOSED if the stream or @nursery is; MISUSE if the
+ *   stream is shared already; or LIMIT.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_stream_share (TractorStream *stream,
+                                           TractorNursery *nursery,
+                                           guint capacity,
+                                           GError **error);
+
+/**
+ * tractor_stream_subscribe:
+ *
+ * For tractor_subscriber_receive(), which gives a GVariant, (transfer full) (nullable): every item
+ * that comes from now on. At the end of the stream it ends too; if the stream fails, the nursery it
+ * is shared in has the error.
+ *
+ * Returns: (transfer full): a subscriber; or NULL with @error set to MISUSE if the stream is not
+ *   shared, or CLOSED if it has ended.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API TractorSubscriber *tractor_stream_subscribe (TractorStream *stream, GError **error);
+
+/**
+ * tractor_stream_get_n_dropped:
+ *
+ * Returns: how many items were dropped on arrival, because nobody received them: only with
+ *   allow_overruns.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API guint64 tractor_stream_get_n_dropped (TractorStream *stream);
+
+/**
+ * tractor_stream_close:
+ * @stream: (transfer full) (nullable)
+ *
+ * Ends this side's end: the other side gets what has been sent, then the end of the stream. What
+ * still comes from there is thrown away. A stream of tractor_portal_open_stream() cancels its
+ * function besides, and waits for that, for half a second at most.
+ *
+ * Suspends: only a stream of tractor_portal_open_stream() that has not ended. Thread: guest.
+ */
+TRACTOR_API void tractor_stream_close (TractorStream *stream);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorStream, tractor_stream_close)
+
+G_END_DECLS

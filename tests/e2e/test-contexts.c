@@ -1,0 +1,694 @@
+/* test-contexts.c - dialogs between real processes: how each way of ending one is seen at both ends.
+ *
+ * The rows are those of the table of acceptance criteria, T1 to T22 those of the table of outcomes of
+ * a context. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actors.h"
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static gboolean
+sleep_forever (GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static gboolean
+set_no_space (GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return FALSE;
+}
+
+/* Says "first" and returns "last". */
+static gboolean
+simple (TractorContext *context,
+        GVariant *kwargs,
+        GVariant **ret_result,
+        G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GVariant) first = g_variant_lookup_value (kwargs, "first", NULL);
+
+  if (!tractor_context_started (context, first, error))
+    return FALSE;
+  *ret_result = g_variant_lookup_value (kwargs, "last", NULL);
+  return TRUE;
+}
+
+/* Until the opener sends something: so it has heard that we have started. */
+static void
+wait_for_word (TractorContext *context)
+{
+  g_autoptr (TractorStream) stream = tractor_context_open_stream (context, NULL);
+  g_autoptr (GVariant) word = NULL;
+
+  g_assert_true (tractor_stream_receive (stream, &word, NULL));
+}
+
+/* Does what "mode" says after it has started. */
+static gboolean
+in_mode (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  const char *mode = "";
+  const char *path = "";
+
+  g_variant_lookup (kwargs, "mode", "&s", &mode);
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  if (strcmp (mode, "fail-before") == 0)
+    return set_no_space (error);
+  if (strcmp (mode, "cancel-before") == 0) {
+    tractor_context_cancel (context);
+    return sleep_forever (error);
+  }
+  if (strcmp (mode, "never-start") == 0)
+    return TRUE;
+  if (strcmp (mode, "sleep-before") == 0) {
+    gboolean ok = sleep_forever (error);
+
+    g_file_set_contents (path, "cancelled", -1, NULL);
+    return ok;
+  }
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  if (strcmp (mode, "fail") == 0)
+    return set_no_space (error);
+  if (strcmp (mode, "start-twice") == 0)
+    return tractor_context_started (context, NULL, error);
+  if (strcmp (mode, "cancel") == 0) {
+    tractor_context_cancel (context);
+    return sleep_forever (error);
+  }
+  if (strcmp (mode, "leave") == 0) {
+    wait_for_word (context);
+    _exit (0);
+  }
+  if (strcmp (mode, "kill") == 0) {
+    wait_for_word (context);
+    kill (getpid (), SIGKILL);
+  }
+  if (strcmp (mode, "fail-in-cleanup") == 0) {
+    sleep_forever (error);
+    g_clear_error (error);
+    return set_no_space (error);
+  }
+  if (strcmp (mode, "result-of-own") == 0)
+    return tractor_context_wait_result (context, ret_result, error);
+  sleep_forever (error);
+  if (path[0] != '\0')
+    g_file_set_contents (path, "cancelled", -1, NULL);
+  return FALSE;
+}
+
+/* Receives until the end, and returns how many it were. */
+static gboolean
+count (TractorContext *context,
+       G_GNUC_UNUSED GVariant *kwargs,
+       GVariant **ret_result,
+       GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive (stream, &item, error)) {
+    g_variant_unref (item);
+    n++;
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
+/* Sends @n integers whether anybody wants them or not, and returns "all sent". */
+static gboolean
+send_many (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  for (gint64 i = 0; stream != NULL && i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error)) {
+      if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN))
+        return FALSE;
+      g_clear_error (error);
+      break;
+    }
+  *ret_result = g_variant_new_string ("all sent");
+  return stream != NULL;
+}
+
+/* Cancels the actor that its own parent has started under @name. */
+static gboolean
+plain_call (G_GNUC_UNUSED GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static const TractorExport exports[] = {
+  { "simple", TRACTOR_EXPORT_CONTEXT, .context = simple },
+  { "in_mode", TRACTOR_EXPORT_CONTEXT, .context = in_mode },
+  { "count", TRACTOR_EXPORT_CONTEXT, .context = count },
+  { "send_many", TRACTOR_EXPORT_CONTEXT, .context = send_many },
+  { "plain_call", TRACTOR_EXPORT_CALL, plain_call },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+/* One actor, for the length of a test. */
+typedef struct {
+  TractorActorNursery *nursery;
+  TractorPortal *portal;
+} Peer;
+
+static Peer
+start_peer (GError **error)
+{
+  Peer peer = { tractor_actor_nursery_open (error), NULL };
+
+  g_assert_no_error (*error);
+  peer.portal = tractor_actor_nursery_start (
+      peer.nursery, "peer", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+  g_assert_no_error (*error);
+  return peer;
+}
+
+static gboolean
+end_peer (Peer *peer, GError **error)
+{
+  gboolean ok;
+
+  tractor_portal_unref (peer->portal);
+  tractor_actor_nursery_cancel (peer->nursery);
+  ok = tractor_actor_nursery_join (peer->nursery, error);
+  tractor_actor_nursery_close (peer->nursery);
+  return ok;
+}
+
+static TractorContext *
+open_in_mode (Peer *peer, const char *mode, GError **error)
+{
+  return tractor_portal_open_context (peer->portal, "test:in_mode",
+                                      g_variant_new_parsed ("{'mode': <%s>}", mode), NULL, NULL,
+                                      error);
+}
+
+static char *
+make_path (void)
+{
+  return g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "marker", NULL);
+}
+
+static void
+assert_marker_and_remove (const char *path)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "cancelled");
+  unlink (path);
+}
+
+/* Expects *@error to be a ContextCancelled on the wish of @canceller. */
+static void
+assert_cancelled_by (GError **error, const char *canceller)
+{
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+  g_assert_cmpstr (tractor_error_get_canceller (*error), ==, canceller);
+  g_clear_error (error);
+}
+
+static void
+assert_no_space (GError **error)
+{
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+}
+
+/* --- beginning ------------------------------------------------------------------------------------- */
+
+static gboolean
+test_first_and_result (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) result = NULL;
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:simple",
+        g_variant_new_parsed ("{'first': <'hello'>, 'last': <%x>}", (gint64) 7), NULL, &first,
+        error);
+
+    g_assert_no_error (*error);
+    g_assert_cmpstr (g_variant_get_string (first, NULL), ==, "hello");
+    g_assert_cmpstr (tractor_context_get_peer_name (context), ==, "peer");
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_cmpint (g_variant_get_int64 (result), ==, 7);
+    g_assert_null (tractor_context_get_outcome (context));
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_fails_before_started (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_null (open_in_mode (&peer, "fail-before", error));
+  assert_no_space (error);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_cancels_itself_before_started (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *peer_id = portal_id (peer.portal);
+
+  g_assert_null (open_in_mode (&peer, "cancel-before", error));
+  assert_cancelled_by (error, peer_id);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_never_starts (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_null (open_in_mode (&peer, "never-start", error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_started_misuse (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "start-twice", error);
+
+    g_assert_false (tractor_context_started (context, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+    g_clear_error (error);
+  }
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "result-of-own", error);
+
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+    g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_refused_starts_leave_nothing (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_null (tractor_portal_open_context (
+      peer.portal, "test:simple", g_variant_new_parsed ("{'h': <%h>}", 0), NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_null (
+      tractor_portal_open_context (peer.portal, "test:nothing", NULL, NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+  g_clear_error (error);
+  g_assert_null (
+      tractor_portal_open_context (peer.portal, "test:plain_call", NULL, NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_null (tractor_portal_open_stream (peer.portal, "test:simple", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_portal_call (peer.portal, "test:simple", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_cancelled_while_it_starts (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *path = make_path ();
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+
+    g_assert_null (tractor_portal_open_context (
+        peer.portal, "test:in_mode",
+        g_variant_new_parsed ("{'mode': <'sleep-before'>, 'path': <%s>}", path), NULL, NULL,
+        error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  assert_marker_and_remove (path);
+  g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
+  return end_peer (&peer, error);
+}
+
+/* --- failing --------------------------------------------------------------------------------------- */
+
+static gboolean
+test_fails_while_waited_for (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "fail", error);
+
+    g_assert_false (tractor_context_wait_result (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error); /* once, not twice in a group */
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_failure_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  gint64 started = tractor_now ();
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "fail", error);
+
+    g_assert_false (tractor_sleep_until (started + 999 * SECOND, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error);
+  }
+  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_body_fails (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *path = make_path ();
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:in_mode",
+        g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path), NULL, NULL, error);
+
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAULT, "the body's own");
+    g_assert_false (tractor_context_join (context, NULL, error));
+    harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_FAULT);
+    g_assert_error (tractor_context_get_outcome (context), TRACTOR_ERROR,
+                    TRACTOR_ERROR_CONTEXT_CANCELLED);
+  }
+  assert_marker_and_remove (path);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_both_fail (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "fail-in-cleanup", error);
+
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAULT, "the body's own");
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_GROUP);
+    g_assert_cmpuint (tractor_error_get_children (*error)->len, ==, 2);
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_FAULT));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_cleanup_failure_wins_over_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "fail-in-cleanup", error);
+
+    tractor_context_cancel (context);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_unjoined_failure_is_not_lost (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (TractorCancelScope) around = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_context_close (open_in_mode (&peer, "fail-in-cleanup", error));
+  g_assert_no_error (*error);
+  g_assert_false (tractor_cancel_scope_absorb (around, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+/* --- cancelling ------------------------------------------------------------------------------------ */
+
+static gboolean
+test_opener_cancels (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *self = own_id ();
+  g_autofree char *path = make_path ();
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:in_mode",
+        g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path), NULL, NULL, error);
+    const GError *outcome;
+
+    tractor_context_cancel (context);
+    tractor_context_cancel (context);
+    g_assert_true (tractor_checkpoint (error)); /* the body goes on */
+    g_assert_null (tractor_context_open_stream (context, error));
+    g_clear_error (error);
+    g_assert_true (tractor_context_join (context, NULL, error));
+    outcome = tractor_context_get_outcome (context);
+    g_assert_error (outcome, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+    g_assert_cmpstr (tractor_error_get_canceller (outcome), ==, self);
+  }
+  assert_marker_and_remove (path);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_function_cancels_itself (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *peer_id = portal_id (peer.portal);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "cancel", error);
+
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_cancelled_by (error, peer_id);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_actor_cancelled_by_opener (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *self = own_id ();
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "sleep", error);
+
+    g_assert_true (tractor_portal_cancel_actor (peer.portal, tractor_now () + 5 * SECOND, NULL) ||
+                   tractor_context_get_outcome (context) != NULL);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_cancelled_by (error, self); /* not absorbed: it was not the context that was cancelled */
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_scope_around_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *path = make_path ();
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:in_mode",
+        g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path), NULL, NULL, error);
+
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  assert_marker_and_remove (path);
+  return end_peer (&peer, error);
+}
+
+/* --- early ends ------------------------------------------------------------------------------------ */
+
+static gboolean
+test_body_ends_first (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) result = NULL;
+  {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (peer.portal, "test:count", NULL, NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+
+    for (int i = 0; i < 5; i++)
+      g_assert_true (tractor_stream_send (stream, g_variant_new_int32 (i), error));
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_cmpint (g_variant_get_int64 (result), ==, 5);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_unread_items_do_not_hold_the_result_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GVariant) early = NULL;
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:send_many", g_variant_new_parsed ("{'n': <%x>}", (gint64) 20000), NULL,
+        NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+
+    for (int i = 0; i < 3; i++) {
+      g_autoptr (GVariant) item = NULL;
+
+      g_assert_true (tractor_stream_receive (stream, &item, error));
+      g_assert_cmpint (g_variant_get_int64 (item), ==, i);
+    }
+    g_assert_true (tractor_context_wait_result (context, &early, error));
+    g_assert_cmpstr (g_variant_get_string (early, NULL), ==, "all sent");
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_true (g_variant_equal (early, result));
+  }
+  return end_peer (&peer, error);
+}
+
+/* --- death ----------------------------------------------------------------------------------------- */
+
+static gboolean
+dies (const char *mode, const char *how, GError **error)
+{
+  Peer peer = start_peer (error);
+  gint64 started = tractor_now ();
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, mode, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+
+    g_assert_true (tractor_stream_send (stream, NULL, error));
+    g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error));
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+    g_assert_nonnull (strstr ((*error)->message, how));
+    g_clear_error (error);
+  }
+  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  g_assert_false (end_peer (&peer, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+static gboolean
+test_killed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return dies ("kill", "signal 9", error);
+}
+
+static gboolean
+test_leaves_with_contexts_open (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return dies ("leave", "exited with status 0, with 1 call open", error);
+}
+
+static gboolean
+test_many_at_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  GPtrArray *contexts = g_ptr_array_new ();
+
+  for (gint64 i = 0; i < 200; i++) {
+    g_autoptr (GVariant) first = NULL;
+
+    g_ptr_array_add (contexts, tractor_portal_open_context (
+                                   peer.portal, "test:simple",
+                                   g_variant_new_parsed ("{'first': <%x>, 'last': <%x>}", i, -i),
+                                   NULL, &first, error));
+    g_assert_no_error (*error);
+    g_assert_cmpint (g_variant_get_int64 (first), ==, i);
+  }
+  for (gint64 i = 199; i >= 0; i--) {
+    g_autoptr (GVariant) result = NULL;
+
+    g_assert_true (tractor_context_join (contexts->pdata[i], &result, error));
+    g_assert_cmpint (g_variant_get_int64 (result), ==, -i);
+    tractor_context_close (contexts->pdata[i]);
+  }
+  g_ptr_array_unref (contexts);
+  return end_peer (&peer, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+
+  harness_add_real_task ("/e2e/context/row-51-T1-first-and-result", test_first_and_result);
+  harness_add_real_task ("/e2e/context/T2-fails-before-started", test_fails_before_started);
+  harness_add_real_task ("/e2e/context/T21-cancels-itself-before-started",
+                         test_cancels_itself_before_started);
+  harness_add_real_task ("/e2e/context/T21-never-starts", test_never_starts);
+  harness_add_real_task ("/e2e/context/row-52-T22-started-misuse", test_started_misuse);
+  harness_add_real_task ("/e2e/context/row-65-refused-starts-leave-nothing",
+                         test_refused_starts_leave_nothing);
+  harness_add_real_task ("/e2e/context/row-66-cancelled-while-it-starts",
+                         test_cancelled_while_it_starts);
+  harness_add_real_task ("/e2e/context/T3-fails-while-waited-for", test_fails_while_waited_for);
+  harness_add_real_task ("/e2e/context/row-58-T4-failure-interrupts-the-body",
+                         test_failure_interrupts_the_body);
+  harness_add_real_task ("/e2e/context/T7-body-fails", test_body_fails);
+  harness_add_real_task ("/e2e/context/C-07-both-fail", test_both_fail);
+  harness_add_real_task ("/e2e/context/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
+                         test_cleanup_failure_wins_over_cancel);
+  harness_add_real_task ("/e2e/context/unjoined-failure-is-not-lost",
+                         test_unjoined_failure_is_not_lost);
+  harness_add_real_task ("/e2e/context/row-54-T9-C-01-opener-cancels", test_opener_cancels);
+  harness_add_real_task ("/e2e/context/row-56-T11-function-cancels-itself",
+                         test_function_cancels_itself);
+  harness_add_real_task ("/e2e/context/row-55-T10-actor-cancelled-by-opener",
+                         test_actor_cancelled_by_opener);
+  harness_add_real_task ("/e2e/context/T8-scope-around-is-cancelled",
+                         test_scope_around_is_cancelled);
+  harness_add_real_task ("/e2e/context/row-60-T5-T6-body-ends-first", test_body_ends_first);
+  harness_add_real_task ("/e2e/context/row-53-unread-items-do-not-hold-the-result-back",
+                         test_unread_items_do_not_hold_the_result_back);
+  harness_add_real_task ("/e2e/context/T15-killed", test_killed);
+  harness_add_real_task ("/e2e/context/P-03-leaves-with-contexts-open",
+                         test_leaves_with_contexts_open);
+  harness_add_real_task ("/e2e/context/many-at-once", test_many_at_once);
+  return harness_run ();
+}
