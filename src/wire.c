@@ -3,7 +3,7 @@
  * This is the gate for what a peer sends. It runs over a frame once, without recursion and without
  * allocation, before anything else looks at it: every length must be covered by bytes that are
  * there, so a five-byte frame that promises four billion elements ends here. What has passed can
- * be read without further checks, and be given to msgpack-c, which recurses and allocates by what
+ * be read without further checks, and be given to the codec, which recurses and allocates by what
  * it reads.
  *
  * The protocol's own messages are small maps with known keys: they are read in place, and written
@@ -310,31 +310,28 @@ tractor__wire_write_string (WireBuffer *buffer, const char *string)
   wire_append (buffer, string, length);
 }
 
-/* In the fewest bytes, as upstream does. */
-static void
-write_unsigned (WireBuffer *buffer, guint64 integer)
+/* How many bytes it takes: those above would only repeat the sign. */
+static guint
+get_integer_width (gint64 integer)
 {
-  if (integer <= G_MAXUINT8)
-    write_head (buffer, 0xcc, integer, 1);
-  else if (integer <= G_MAXUINT16)
-    write_head (buffer, 0xcd, integer, 2);
-  else if (integer <= G_MAXUINT32)
-    write_head (buffer, 0xce, integer, 4);
-  else
-    write_head (buffer, 0xcf, integer, 8);
+  guint64 magnitude = integer >= 0 ? (guint64) integer : (guint64) ~integer << 1;
+
+  return magnitude <= G_MAXUINT8    ? 1
+         : magnitude <= G_MAXUINT16 ? 2
+         : magnitude <= G_MAXUINT32 ? 4
+                                    : 8;
 }
 
 void
 tractor__wire_write_integer (WireBuffer *buffer, gint64 integer)
 {
-  if (integer >= 0 && integer <= 0x7f)
-    write_head (buffer, (guint8) integer, 0, 0);
-  else if (integer >= 0)
-    write_unsigned (buffer, (guint64) integer);
-  else if (integer >= -32)
+  guint width = get_integer_width (integer);
+  guint8 kind = integer >= 0 ? 0xcc : 0xd0;
+
+  if (integer >= -32 && integer <= 0x7f)
     write_head (buffer, (guint8) integer, 0, 0);
   else
-    write_head (buffer, 0xd3, (guint64) integer, 8);
+    write_head (buffer, (guint8) (kind + g_bit_storage (width) - 1), (guint64) integer, width);
 }
 
 void
