@@ -9,3 +9,4 @@
 #include "tractor-stream.h"
 #include "tractor-sync.h"
 #include "tractor-task.h"
+#include "tractor-value.h"
