@@ -9,7 +9,7 @@
 /* A frame from a peer: as varlink and D-Bus allow. Larger ones are refused before a byte of their
  * body is stored. */
 #define LIMIT_FRAME_BYTES (16 * 1024 * 1024)
-/* As deep as msgpack-c goes; it recurses. */
+/* The codec recurses, and GVariant, three levels for each of these, goes 128 deep. */
 #define LIMIT_DEPTH 32
 /* Values in one frame: each costs us some 170 bytes while it is unpacked, whatever it costs the
  * sender, so 45 MiB in all. */

@@ -1,9 +1,16 @@
 /* codec.c - payloads: GVariant to msgpack and back. The only file that includes msgpack-c.
  *
- * To msgpack: integers of any width, d, s, ay (as bytes), other arrays and tuples (as arrays),
- * dictionaries (as maps), v (what is inside), m (what is inside, or nil).
- * From msgpack: see tractor-actor.h. Both directions recurse, bounded by LIMIT_DEPTH: on the way
- * in by the check, on the way out here. */
+ * To msgpack, by msgpack-c: integers of any width in their smallest form, d, s, ay (as bytes),
+ * other arrays and tuples (as arrays), dictionaries (as maps), v (what is inside), m (what is
+ * inside, or nil), and "(nay)" with a code that fits (as an extension; see tractor-value.h).
+ * From msgpack, by ourselves, straight from the bytes: msgpack-c would first build a tree of its
+ * own, which costs more than the GVariant does. What a value becomes is decided by two things: the
+ * kind that came and the type that is expected. '*' expects nothing, and gives what
+ * tractor-actor.h says; every other type gives exactly itself, or a fault that says where.
+ *
+ * Values under construction are floating until the container around them takes them; each is
+ * dropped where its neighbour fails. Both directions recurse, bounded by LIMIT_DEPTH: on the way
+ * in by the check, on the way out here. The bytes of a string or a binary are copied once. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "codec.h"
@@ -12,6 +19,7 @@
 
 #include "bounds.h"
 #include "tractor-error.h"
+#include "value.h"
 
 /* --- to msgpack -------------------------------------------------------------------------------- */
 
@@ -46,28 +54,50 @@ pack_children (Packer *packer, GVariant *value, guint depth, GError **error)
   return TRUE;
 }
 
-static void
-pack_string (Packer *packer, GVariant *value)
+/* Before it is copied: the frame around it would be refused anyway, and msgpack's lengths have 32
+ * bits. */
+static gboolean
+check_length (gsize length, GError **error)
+{
+  if (length <= LIMIT_FRAME_BYTES)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+               "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %d are allowed", length,
+               LIMIT_FRAME_BYTES);
+  return FALSE;
+}
+
+static gboolean
+pack_string (Packer *packer, GVariant *value, GError **error)
 {
   gsize length;
   const char *string = g_variant_get_string (value, &length);
 
+  if (!check_length (length, error))
+    return FALSE;
   msgpack_pack_str_with_body (&packer->packer, string, length);
+  return TRUE;
+}
+
+static gboolean
+pack_bytes (Packer *packer, GVariant *value, GError **error)
+{
+  gsize length;
+  const void *bytes = g_variant_get_fixed_array (value, &length, 1);
+
+  if (!check_length (length, error))
+    return FALSE;
+  msgpack_pack_bin_with_body (&packer->packer, bytes, length);
+  return TRUE;
 }
 
 static gboolean
 pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
 {
-  gsize length;
+  gsize length = g_variant_n_children (value);
 
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING)) {
-    const void *bytes = g_variant_get_fixed_array (value, &length, 1);
-
-    msgpack_pack_bin_with_body (&packer->packer, bytes, length);
-    return TRUE;
-  }
-
-  length = g_variant_n_children (value);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING))
+    return pack_bytes (packer, value, error);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_DICTIONARY))
     msgpack_pack_map (&packer->packer, length);
   else
@@ -76,12 +106,30 @@ pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
 }
 
 static gboolean
-pack_maybe (Packer *packer, GVariant *value, guint depth, GError **error)
+pack_extension (Packer *packer, gint16 code, GVariant *data, GError **error)
 {
-  if (g_variant_n_children (value) > 0)
-    return pack_children (packer, value, depth, error);
-  msgpack_pack_nil (&packer->packer);
+  gsize length;
+  const void *bytes = g_variant_get_fixed_array (data, &length, 1);
+
+  if (!check_length (length, error))
+    return FALSE;
+  msgpack_pack_ext_with_body (&packer->packer, bytes, length, (int8_t) code);
   return TRUE;
+}
+
+static gboolean
+pack_tuple (Packer *packer, GVariant *value, guint depth, GError **error)
+{
+  if (g_variant_is_of_type (value, EXTENSION_TYPE)) {
+    g_autoptr (GVariant) data = NULL;
+    gint16 code;
+
+    g_variant_get (value, "(n@ay)", &code, &data);
+    if (code >= G_MININT8 && code <= G_MAXINT8)
+      return pack_extension (packer, code, data, error);
+  }
+  msgpack_pack_array (&packer->packer, g_variant_n_children (value));
+  return pack_children (packer, value, depth + 1, error);
 }
 
 /* What has no msgpack of its own, but for what is inside. */
@@ -91,26 +139,64 @@ is_only_a_wrapper (GVariant *value)
   GVariantClass class = g_variant_classify (value);
 
   return class == G_VARIANT_CLASS_VARIANT || class == G_VARIANT_CLASS_DICT_ENTRY ||
-         class == G_VARIANT_CLASS_MAYBE;
+         (class == G_VARIANT_CLASS_MAYBE && g_variant_n_children (value) > 0);
 }
 
+/* A peer would refuse the whole frame, and close the connection. */
 static gboolean
-pack (Packer *packer, GVariant *value, guint depth, GError **error)
+check_limits (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
     return FALSE;
   }
-
   if (!is_only_a_wrapper (value) && ++packer->n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "A value of more than %d elements cannot be sent",
                  LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
     return FALSE;
   }
+  return TRUE;
+}
 
-  switch (g_variant_classify (value)) {
+static void
+pack_integer (Packer *packer, GVariant *value, GVariantClass class)
+{
+  switch ((int) class) {
+  case G_VARIANT_CLASS_BYTE:
+    msgpack_pack_uint8 (&packer->packer, g_variant_get_byte (value));
+    return;
+  case G_VARIANT_CLASS_INT16:
+    msgpack_pack_int16 (&packer->packer, g_variant_get_int16 (value));
+    return;
+  case G_VARIANT_CLASS_UINT16:
+    msgpack_pack_uint16 (&packer->packer, g_variant_get_uint16 (value));
+    return;
+  case G_VARIANT_CLASS_INT32:
+    msgpack_pack_int32 (&packer->packer, g_variant_get_int32 (value));
+    return;
+  case G_VARIANT_CLASS_UINT32:
+    msgpack_pack_uint32 (&packer->packer, g_variant_get_uint32 (value));
+    return;
+  case G_VARIANT_CLASS_INT64:
+    msgpack_pack_int64 (&packer->packer, g_variant_get_int64 (value));
+    return;
+  default:
+    msgpack_pack_uint64 (&packer->packer, g_variant_get_uint64 (value));
+    return;
+  }
+}
+
+static gboolean
+pack (Packer *packer, GVariant *value, guint depth, GError **error)
+{
+  GVariantClass class = g_variant_classify (value);
+
+  if (!check_limits (packer, value, depth, error))
+    return FALSE;
+
+  switch (class) {
   case G_VARIANT_CLASS_BOOLEAN:
     if (g_variant_get_boolean (value))
       msgpack_pack_true (&packer->packer);
@@ -118,25 +204,13 @@ pack (Packer *packer, GVariant *value, guint depth, GError **error)
       msgpack_pack_false (&packer->packer);
     return TRUE;
   case G_VARIANT_CLASS_BYTE:
-    msgpack_pack_uint8 (&packer->packer, g_variant_get_byte (value));
-    return TRUE;
   case G_VARIANT_CLASS_INT16:
-    msgpack_pack_int16 (&packer->packer, g_variant_get_int16 (value));
-    return TRUE;
   case G_VARIANT_CLASS_UINT16:
-    msgpack_pack_uint16 (&packer->packer, g_variant_get_uint16 (value));
-    return TRUE;
   case G_VARIANT_CLASS_INT32:
-    msgpack_pack_int32 (&packer->packer, g_variant_get_int32 (value));
-    return TRUE;
   case G_VARIANT_CLASS_UINT32:
-    msgpack_pack_uint32 (&packer->packer, g_variant_get_uint32 (value));
-    return TRUE;
   case G_VARIANT_CLASS_INT64:
-    msgpack_pack_int64 (&packer->packer, g_variant_get_int64 (value));
-    return TRUE;
   case G_VARIANT_CLASS_UINT64:
-    msgpack_pack_uint64 (&packer->packer, g_variant_get_uint64 (value));
+    pack_integer (packer, value, class);
     return TRUE;
   case G_VARIANT_CLASS_DOUBLE:
     msgpack_pack_double (&packer->packer, g_variant_get_double (value));
@@ -144,18 +218,19 @@ pack (Packer *packer, GVariant *value, guint depth, GError **error)
   case G_VARIANT_CLASS_STRING:
   case G_VARIANT_CLASS_OBJECT_PATH:
   case G_VARIANT_CLASS_SIGNATURE:
-    pack_string (packer, value);
-    return TRUE;
+    return pack_string (packer, value, error);
   case G_VARIANT_CLASS_VARIANT:
   case G_VARIANT_CLASS_DICT_ENTRY:
     return pack_children (packer, value, depth, error);
   case G_VARIANT_CLASS_MAYBE:
-    return pack_maybe (packer, value, depth, error);
+    if (g_variant_n_children (value) > 0)
+      return pack_children (packer, value, depth, error);
+    msgpack_pack_nil (&packer->packer);
+    return TRUE;
   case G_VARIANT_CLASS_ARRAY:
     return pack_array (packer, value, depth, error);
   case G_VARIANT_CLASS_TUPLE:
-    msgpack_pack_array (&packer->packer, g_variant_n_children (value));
-    return pack_children (packer, value, depth + 1, error);
+    return pack_tuple (packer, value, depth, error);
   case G_VARIANT_CLASS_HANDLE:
   default:
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
@@ -184,178 +259,617 @@ tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
 
 /* --- from msgpack ------------------------------------------------------------------------------ */
 
-#define COMPACT_BYTES 4096
+typedef struct {
+  WireReader reader;
+  gsize n_elements;
+  char *fault; /* what is wrong */
+  char *place; /* and where: it grows at its front on the way out of the containers */
+} Unpacker;
 
-static GVariant *unpack (const msgpack_object *object);
+/* All that make a value: (transfer floating), or NULL with a fault. */
+static GVariant *unpack (Unpacker *unpacker, const GVariantType *type);
+static GVariant *unpack_item (Unpacker *unpacker, const WireItem *item, const GVariantType *type);
 
-/* (transfer floating) */
-static GVariant *
-unpack_bytes (const void *bytes, gsize length)
+static char
+get_kind (const GVariantType *type)
 {
-  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, length, 1);
+  return *g_variant_type_peek_string (type);
 }
 
-/* msgpack-c has no pointer to the bytes of an empty string. */
 static gboolean
-has_nul (const msgpack_object_str *string)
+has_nul (const WireItem *string)
 {
-  return string->size > 0 && memchr (string->ptr, '\0', string->size) != NULL;
+  return memchr (string->bytes, '\0', string->length) != NULL;
 }
 
-static GVariant *
-unpack_string (const msgpack_object_str *string)
+static gint8
+get_extension_code (const WireItem *item)
 {
-  /* A GVariant string has no room for a NUL; as bytes it gets through whole. */
-  if (has_nul (string))
-    return unpack_bytes (string->ptr, string->size);
-  if (string->size == 0)
-    return g_variant_new_string ("");
-  return g_variant_new_take_string (g_strndup (string->ptr, string->size));
+  return (gint8) item->bytes[0];
 }
 
-static GVariant *
-unpack_array (const msgpack_object_array *array)
+/* --- faults --- */
+
+static char *
+describe (const WireItem *item)
 {
-  GVariantBuilder builder;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("av"));
-  for (guint32 i = 0; i < array->size; i++)
-    g_variant_builder_add (&builder, "v", unpack (&array->ptr[i]));
-  return g_variant_builder_end (&builder);
-}
-
-typedef enum {
-  KEYS_MIXED,
-  KEYS_STRINGS,
-  KEYS_INTEGERS
-} Keys;
-
-static Keys
-get_key_type (const msgpack_object *key)
-{
-  if (key->type == MSGPACK_OBJECT_STR && !has_nul (&key->via.str))
-    return KEYS_STRINGS;
-  if (key->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
-      (key->type == MSGPACK_OBJECT_POSITIVE_INTEGER && key->via.u64 <= G_MAXINT64))
-    return KEYS_INTEGERS;
-  return KEYS_MIXED;
-}
-
-static Keys
-get_common_key_type (const msgpack_object_map *map)
-{
-  Keys keys = map->size > 0 ? get_key_type (&map->ptr[0].key) : KEYS_STRINGS;
-
-  for (guint32 i = 1; i < map->size; i++)
-    if (get_key_type (&map->ptr[i].key) != keys)
-      return KEYS_MIXED;
-  return keys;
-}
-
-static GVariant *
-unpack_map (const msgpack_object_map *map)
-{
-  static const char *const types[] = {
-    [KEYS_MIXED] = "a(vv)", [KEYS_STRINGS] = "a{sv}", [KEYS_INTEGERS] = "a{xv}"
-  };
-  Keys keys = get_common_key_type (map);
-  GVariantBuilder builder;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE (types[keys]));
-  for (guint32 i = 0; i < map->size; i++) {
-    GVariant *key = unpack (&map->ptr[i].key);
-    GVariant *value = g_variant_new_variant (unpack (&map->ptr[i].val));
-
-    if (keys == KEYS_MIXED)
-      g_variant_builder_add (&builder, "(v@v)", key, value);
-    else
-      g_variant_builder_add_value (&builder, g_variant_new_dict_entry (key, value));
+  switch (item->type) {
+  case WIRE_NIL:
+    return g_strdup ("nil");
+  case WIRE_BOOLEAN:
+    return g_strdup ("a boolean");
+  case WIRE_INTEGER:
+    return g_strdup_printf ("the integer %" G_GINT64_FORMAT, item->integer);
+  case WIRE_UNSIGNED:
+    return g_strdup_printf ("the integer %" G_GUINT64_FORMAT, (guint64) item->integer);
+  case WIRE_DOUBLE:
+    return g_strdup ("a double");
+  case WIRE_STRING:
+    return g_strdup (has_nul (item) ? "a string with a NUL" : "a string");
+  case WIRE_BINARY:
+    return g_strdup ("bytes");
+  case WIRE_ARRAY:
+    return g_strdup_printf ("an array of %u", item->length);
+  case WIRE_MAP:
+    return g_strdup_printf ("a map of %u", item->length);
+  case WIRE_EXTENSION:
+  default:
+    return g_strdup_printf ("an extension of type %d", get_extension_code (item));
   }
-  return g_variant_builder_end (&builder);
 }
 
-/* (transfer floating) */
 static GVariant *
-unpack (const msgpack_object *object)
+refuse (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
 {
-  switch (object->type) {
-  case MSGPACK_OBJECT_BOOLEAN:
-    return g_variant_new_boolean (object->via.boolean);
-  case MSGPACK_OBJECT_POSITIVE_INTEGER:
-    if (object->via.u64 > G_MAXINT64)
-      return g_variant_new_uint64 (object->via.u64);
-    return g_variant_new_int64 ((gint64) object->via.u64);
-  case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-    return g_variant_new_int64 (object->via.i64);
-  case MSGPACK_OBJECT_FLOAT32:
-  case MSGPACK_OBJECT_FLOAT64:
-    return g_variant_new_double (object->via.f64);
-  case MSGPACK_OBJECT_STR:
-    return unpack_string (&object->via.str);
-  case MSGPACK_OBJECT_BIN:
-    return unpack_bytes (object->via.bin.ptr, object->via.bin.size);
-  case MSGPACK_OBJECT_ARRAY:
-    return unpack_array (&object->via.array);
-  case MSGPACK_OBJECT_MAP:
-    return unpack_map (&object->via.map);
-  case MSGPACK_OBJECT_EXT:
-    return g_variant_new ("(n@ay)", (gint16) object->via.ext.type,
-                          unpack_bytes (object->via.ext.ptr, object->via.ext.size));
-  case MSGPACK_OBJECT_NIL:
+  g_autofree char *expected = g_variant_type_dup_string (type);
+  g_autofree char *came = describe (item);
+
+  unpacker->fault = g_strdup_printf ("expected '%s', got %s", expected, came);
+  return NULL;
+}
+
+/* @outer: (transfer full) */
+static void
+note_place (Unpacker *unpacker, char *outer)
+{
+  char *inner = unpacker->place;
+
+  unpacker->place = g_strconcat (outer, inner, NULL);
+  g_free (inner);
+  g_free (outer);
+}
+
+/* Keys are the peer's: only short ones are worth showing. */
+static char *
+name_pair (GVariant *key, guint32 index)
+{
+  g_autofree char *text = NULL;
+
+  if (key == NULL)
+    return g_strdup_printf ("[key %u]", index);
+  if (g_variant_get_size (key) > 64)
+    return g_strdup_printf ("[pair %u]", index);
+  text = g_variant_print (key, FALSE);
+  return g_strdup_printf ("[%s]", text);
+}
+
+static void
+drop (GVariant **values, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    g_variant_unref (values[i]);
+}
+
+/* --- one value, of the type that it has by itself --- */
+
+static double
+get_double (const WireItem *item)
+{
+  double value;
+
+  memcpy (&value, &item->integer, sizeof value);
+  return value;
+}
+
+/* The check has seen a string's UTF-8, so that GLib need not look at it again. */
+static GVariant *
+new_from_copy (const GVariantType *type, const WireItem *item, gsize n_bytes_after)
+{
+  gsize size = item->length + n_bytes_after;
+  guint8 *copy = g_malloc (size + 1);
+
+  memcpy (copy, item->bytes, item->length);
+  copy[item->length] = '\0';
+  return g_variant_new_from_data (type, copy, size, TRUE, g_free, copy);
+}
+
+static GVariant *
+new_bytes (const WireItem *item)
+{
+  return new_from_copy (G_VARIANT_TYPE_BYTESTRING, item, 0);
+}
+
+/* @type: one of a string, and @item is right for it. */
+static GVariant *
+new_text (const GVariantType *type, const WireItem *item)
+{
+  return new_from_copy (type, item, 1);
+}
+
+/* A GVariant string has no room for a NUL; as bytes it gets through whole. */
+static GVariant *
+new_string_or_bytes (const WireItem *item)
+{
+  return has_nul (item) ? new_bytes (item) : new_text (G_VARIANT_TYPE_STRING, item);
+}
+
+static GVariant *
+unpack_extension (Unpacker *unpacker, const WireItem *item)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *value =
+      tractor__ext_unpack (get_extension_code (item), item->bytes + 1, item->length - 1, &error);
+
+  if (value == NULL)
+    unpacker->fault = g_strdup (error->message);
+  return value;
+}
+
+/* --- containers --- */
+
+/* Returns: (transfer container floating): @n values of one type. */
+static GVariant **
+unpack_elements (Unpacker *unpacker, const GVariantType *type, guint32 n)
+{
+  g_autofree GVariant **elements = g_new (GVariant *, MAX (n, 1));
+
+  for (guint32 i = 0; i < n; i++) {
+    elements[i] = unpack (unpacker, type);
+    if (elements[i] == NULL) {
+      note_place (unpacker, g_strdup_printf ("[%u]", i));
+      drop (elements, i);
+      return NULL;
+    }
+  }
+  return g_steal_pointer (&elements);
+}
+
+static GVariant *
+unpack_array (Unpacker *unpacker, const GVariantType *element_type, guint32 n)
+{
+  g_autofree GVariant **elements = unpack_elements (unpacker, element_type, n);
+
+  return elements != NULL ? g_variant_new_array (element_type, elements, n) : NULL;
+}
+
+static GVariant *
+unpack_tuple (Unpacker *unpacker, const GVariantType *type, guint32 n)
+{
+  const GVariantType *member_type = g_variant_type_first (type);
+  g_autofree GVariant **members = g_new (GVariant *, MAX (n, 1));
+
+  for (guint32 i = 0; i < n; i++) {
+    members[i] = unpack (unpacker, member_type);
+    if (members[i] == NULL) {
+      note_place (unpacker, g_strdup_printf ("[%u]", i));
+      drop (members, i);
+      return NULL;
+    }
+    member_type = g_variant_type_next (member_type);
+  }
+  return g_variant_new_tuple (members, n);
+}
+
+/* Returns: (transfer container floating): @n keys, each followed by its value. */
+static GVariant **
+unpack_pairs (Unpacker *unpacker,
+              const GVariantType *key_type,
+              const GVariantType *value_type,
+              guint32 n)
+{
+  g_autofree GVariant **pairs = g_new (GVariant *, MAX ((gsize) n * 2, 1));
+
+  for (guint32 i = 0; i < n; i++) {
+    GVariant **pair = pairs + (gsize) i * 2;
+
+    pair[0] = unpack (unpacker, key_type);
+    pair[1] = pair[0] != NULL ? unpack (unpacker, value_type) : NULL;
+    if (pair[1] == NULL) {
+      note_place (unpacker, name_pair (pair[0], i));
+      drop (pairs, (gsize) i * 2 + (pair[0] != NULL ? 1 : 0));
+      return NULL;
+    }
+  }
+  return g_steal_pointer (&pairs);
+}
+
+/* @type: of an entry; "(vv)" boxes the keys. */
+static GVariant *
+new_dictionary (const GVariantType *type, GVariant **pairs, guint32 n)
+{
+  gboolean has_entries = g_variant_type_is_dict_entry (type);
+
+  for (guint32 i = 0; i < n; i++) { /* in place: an entry is never beyond its pair */
+    GVariant **pair = pairs + (gsize) i * 2;
+
+    if (has_entries)
+      pairs[i] = g_variant_new_dict_entry (pair[0], pair[1]);
+    else
+      pairs[i] =
+          g_variant_new_tuple ((GVariant *[]){ g_variant_new_variant (pair[0]), pair[1] }, 2);
+  }
+  return g_variant_new_array (type, pairs, n);
+}
+
+static GVariant *
+unpack_dictionary (Unpacker *unpacker, const GVariantType *entry_type, guint32 n)
+{
+  g_autofree GVariant **pairs = unpack_pairs (unpacker, g_variant_type_key (entry_type),
+                                              g_variant_type_value (entry_type), n);
+
+  return pairs != NULL ? new_dictionary (entry_type, pairs, n) : NULL;
+}
+
+static gboolean
+have_all_keys (GVariant **pairs, guint32 n, const GVariantType *type)
+{
+  for (guint32 i = 0; i < n; i++)
+    if (!g_variant_is_of_type (pairs[(gsize) i * 2], type))
+      return FALSE;
+  return TRUE;
+}
+
+static GVariant *
+unpack_map (Unpacker *unpacker, guint32 n)
+{
+  g_autofree GVariant **pairs =
+      unpack_pairs (unpacker, G_VARIANT_TYPE_ANY, G_VARIANT_TYPE_VARIANT, n);
+
+  if (pairs == NULL)
+    return NULL;
+  if (have_all_keys (pairs, n, G_VARIANT_TYPE_STRING))
+    return new_dictionary (G_VARIANT_TYPE ("{sv}"), pairs, n);
+  if (have_all_keys (pairs, n, G_VARIANT_TYPE_INT64))
+    return new_dictionary (G_VARIANT_TYPE ("{xv}"), pairs, n);
+  return new_dictionary (G_VARIANT_TYPE ("(vv)"), pairs, n);
+}
+
+static GVariant *
+unpack_free (Unpacker *unpacker, const WireItem *item)
+{
+  switch (item->type) {
+  case WIRE_BOOLEAN:
+    return g_variant_new_boolean (item->integer != 0);
+  case WIRE_INTEGER:
+    return g_variant_new_int64 (item->integer);
+  case WIRE_UNSIGNED:
+    return g_variant_new_uint64 ((guint64) item->integer);
+  case WIRE_DOUBLE:
+    return g_variant_new_double (get_double (item));
+  case WIRE_STRING:
+    return new_string_or_bytes (item);
+  case WIRE_BINARY:
+    return new_bytes (item);
+  case WIRE_ARRAY:
+    return unpack_array (unpacker, G_VARIANT_TYPE_VARIANT, item->length);
+  case WIRE_MAP:
+    return unpack_map (unpacker, item->length);
+  case WIRE_EXTENSION:
+    return unpack_extension (unpacker, item);
+  case WIRE_NIL:
   default:
     return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
   }
 }
 
-static gboolean
-unpack_whole (WireValue value, msgpack_unpacked *unpacked, GError **error)
-{
-  size_t offset = 0;
+/* --- one value, of the type that is expected --- */
 
-  if (msgpack_unpack_next (unpacked, (const char *) value.bytes, value.length, &offset) ==
-      MSGPACK_UNPACK_SUCCESS)
+/* It has one type by itself; that is the one, or it is the wrong value. */
+static GVariant *
+unpack_matching (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  GVariant *value = unpack_free (unpacker, item);
+
+  if (value == NULL || g_variant_is_of_type (value, type))
+    return value;
+  g_variant_unref (value);
+  return refuse (unpacker, item, type);
+}
+
+static gboolean
+is_in_range (gint64 integer, char kind)
+{
+  switch (kind) {
+  case 'y':
+    return integer >= 0 && integer <= G_MAXUINT8;
+  case 'n':
+    return integer >= G_MININT16 && integer <= G_MAXINT16;
+  case 'q':
+    return integer >= 0 && integer <= G_MAXUINT16;
+  case 'i':
+    return integer >= G_MININT32 && integer <= G_MAXINT32;
+  case 'u':
+    return integer >= 0 && integer <= G_MAXUINT32;
+  case 't':
+    return integer >= 0;
+  default:
     return TRUE;
-  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                       "A payload could not be decoded");
-  return FALSE;
+  }
+}
+
+static GVariant *
+unpack_integer (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  char kind = get_kind (type);
+
+  if (item->type == WIRE_UNSIGNED && kind == 't')
+    return g_variant_new_uint64 ((guint64) item->integer);
+  if (item->type != WIRE_INTEGER || !is_in_range (item->integer, kind))
+    return refuse (unpacker, item, type);
+
+  switch (kind) {
+  case 'y':
+    return g_variant_new_byte ((guint8) item->integer);
+  case 'n':
+    return g_variant_new_int16 ((gint16) item->integer);
+  case 'q':
+    return g_variant_new_uint16 ((guint16) item->integer);
+  case 'i':
+    return g_variant_new_int32 ((gint32) item->integer);
+  case 'u':
+    return g_variant_new_uint32 ((guint32) item->integer);
+  case 't':
+    return g_variant_new_uint64 ((guint64) item->integer);
+  default:
+    return g_variant_new_int64 (item->integer);
+  }
+}
+
+/* Python says 1 where it means 1.0. */
+static GVariant *
+unpack_double (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  switch ((int) item->type) {
+  case WIRE_DOUBLE:
+    return g_variant_new_double (get_double (item));
+  case WIRE_INTEGER:
+    return g_variant_new_double ((double) item->integer);
+  case WIRE_UNSIGNED:
+    return g_variant_new_double ((double) (guint64) item->integer);
+  default:
+    return refuse (unpacker, item, type);
+  }
+}
+
+static GVariant *
+unpack_text (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  GVariant *value;
+  const char *text;
+
+  if (item->type != WIRE_STRING || has_nul (item))
+    return refuse (unpacker, item, type);
+  value = new_text (G_VARIANT_TYPE_STRING, item);
+  if (get_kind (type) == 's')
+    return value;
+
+  text = g_variant_get_string (value, NULL);
+  if (get_kind (type) == 'o' ? g_variant_is_object_path (text) : g_variant_is_signature (text)) {
+    g_variant_unref (value);
+    return new_text (type, item);
+  }
+  g_variant_unref (value);
+  return refuse (unpacker, item, type);
+}
+
+static GVariant *
+unpack_array_as (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  const GVariantType *element_type = g_variant_type_element (type);
+
+  if (!g_variant_type_is_definite (type))
+    return unpack_matching (unpacker, item, type);
+  if (item->type == WIRE_BINARY && get_kind (element_type) == 'y')
+    return new_bytes (item);
+  if (item->type == WIRE_MAP && g_variant_type_is_dict_entry (element_type))
+    return unpack_dictionary (unpacker, element_type, item->length);
+  if (item->type == WIRE_ARRAY && !g_variant_type_is_dict_entry (element_type))
+    return unpack_array (unpacker, element_type, item->length);
+  return refuse (unpacker, item, type);
+}
+
+static GVariant *
+unpack_tuple_as (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  if (item->type != WIRE_ARRAY || item->length != g_variant_type_n_items (type))
+    return refuse (unpacker, item, type);
+  return unpack_tuple (unpacker, type, item->length);
+}
+
+/* An indefinite type has no nothing: the plainest that is of it stands in. */
+static GVariant *
+new_nothing (const GVariantType *type)
+{
+  g_autofree char *text = g_variant_type_dup_string (type);
+  g_auto (GStrv) parts = NULL;
+  g_autofree char *definite = NULL;
+
+  if (g_variant_type_is_definite (type))
+    return g_variant_new_maybe (type, NULL);
+  g_strdelimit (g_strdelimit (text, "*", 'v'), "?", 's');
+  parts = g_strsplit (text, "r", -1);
+  definite = g_strjoinv ("()", parts);
+  return g_variant_new_maybe (G_VARIANT_TYPE (definite), NULL);
+}
+
+static GVariant *
+unpack_maybe_as (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  GVariant *inner;
+
+  if (item->type == WIRE_NIL)
+    return new_nothing (g_variant_type_element (type));
+  inner = unpack_item (unpacker, item, g_variant_type_element (type));
+  return inner != NULL ? g_variant_new_maybe (NULL, inner) : NULL;
+}
+
+static GVariant *
+unpack_boxed (Unpacker *unpacker, const WireItem *item)
+{
+  GVariant *inner = unpack_free (unpacker, item);
+
+  return inner != NULL ? g_variant_new_variant (inner) : NULL;
+}
+
+/* Who expects "(nay)" wants the bytes, whatever else is made of them elsewhere. */
+static GVariant *
+unpack_extension_as (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  if (g_variant_type_equal (type, EXTENSION_TYPE))
+    return tractor__ext_new_raw (get_extension_code (item), item->bytes + 1, item->length - 1);
+  return unpack_matching (unpacker, item, type);
+}
+
+static GVariant *
+unpack_item (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
+{
+  char kind = get_kind (type);
+
+  if (kind == '*')
+    return unpack_free (unpacker, item);
+  if (kind == 'v')
+    return unpack_boxed (unpacker, item);
+  if (kind == 'm')
+    return unpack_maybe_as (unpacker, item, type);
+  if (item->type == WIRE_EXTENSION)
+    return unpack_extension_as (unpacker, item, type);
+
+  switch (kind) {
+  case 'y':
+  case 'n':
+  case 'q':
+  case 'i':
+  case 'u':
+  case 'x':
+  case 't':
+    return unpack_integer (unpacker, item, type);
+  case 'd':
+    return unpack_double (unpacker, item, type);
+  case 's':
+  case 'o':
+  case 'g':
+    return unpack_text (unpacker, item, type);
+  case 'a':
+    return unpack_array_as (unpacker, item, type);
+  case '(':
+    return unpack_tuple_as (unpacker, item, type);
+  default: /* b ? r; and h, which nothing is */
+    return unpack_matching (unpacker, item, type);
+  }
+}
+
+static GVariant *
+unpack (Unpacker *unpacker, const GVariantType *type)
+{
+  WireItem item;
+
+  if (!tractor__wire_read (&unpacker->reader, &item)) {
+    unpacker->fault = g_strdup ("cut short"); /* not after a check */
+    return NULL;
+  }
+  unpacker->n_elements++;
+  return unpack_item (unpacker, &item, type);
+}
+
+/* A tree of many small values takes twenty times the memory of one block. Large values stay as they
+ * are: they would be copied once more. */
+static void
+compact (GVariant *value, gsize n_elements, gsize n_bytes)
+{
+  if (n_elements >= 256 && n_bytes / n_elements < 1024)
+    g_variant_get_data (value);
+}
+
+static void
+fail (Unpacker *unpacker, GError **error)
+{
+  if (unpacker->place == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, unpacker->fault);
+  else
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "at %s: %s", unpacker->place,
+                 unpacker->fault);
+  g_free (unpacker->fault);
+  g_free (unpacker->place);
+}
+
+gboolean
+tractor__codec_unpack_as (WireValue value,
+                          const GVariantType *type,
+                          GVariant **ret_value,
+                          GError **error)
+{
+  Unpacker unpacker = { .reader = { value.bytes, value.bytes + value.length } };
+  GVariant *unpacked;
+
+  if (type == NULL)
+    type = G_VARIANT_TYPE_ANY;
+  if (value.length == 1 && value.bytes[0] == 0xc0 && get_kind (type) == '*') { /* nil */
+    *ret_value = NULL;
+    return TRUE;
+  }
+
+  unpacked = unpack (&unpacker, type);
+  if (unpacked == NULL) {
+    fail (&unpacker, error);
+    return FALSE;
+  }
+  *ret_value = g_variant_ref_sink (unpacked);
+  compact (*ret_value, unpacker.n_elements, value.length);
+  return TRUE;
 }
 
 gboolean
 tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
 {
-  msgpack_unpacked unpacked;
-  gboolean ok;
-
-  msgpack_unpacked_init (&unpacked);
-  ok = unpack_whole (value, &unpacked, error);
-  if (ok) {
-    *ret_value = unpacked.data.type == MSGPACK_OBJECT_NIL
-                     ? NULL
-                     : g_variant_ref_sink (unpack (&unpacked.data));
-    /* A large tree of small values is kept as one block: that is a twentieth of its memory. */
-    if (*ret_value != NULL && value.length > COMPACT_BYTES)
-      g_variant_get_data (*ret_value);
-  }
-  msgpack_unpacked_destroy (&unpacked);
-  return ok;
+  return tractor__codec_unpack_as (value, NULL, ret_value, error);
 }
 
 gboolean
 tractor__codec_unpack_kwargs (WireValue value, GVariant **ret_kwargs, GError **error)
 {
-  g_autoptr (GVariant) kwargs = NULL;
-
   if (value.length == 1 && value.bytes[0] == 0x80) { /* none */
     *ret_kwargs = g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0));
     return TRUE;
   }
-  if (!tractor__codec_unpack (value, &kwargs, error))
-    return FALSE;
-  if (kwargs == NULL || !g_variant_is_of_type (kwargs, G_VARIANT_TYPE_VARDICT)) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                         "Keyword arguments must be a map with string keys");
-    return FALSE;
-  }
-  *ret_kwargs = g_steal_pointer (&kwargs);
-  return TRUE;
+  if (tractor__codec_unpack_as (value, G_VARIANT_TYPE_VARDICT, ret_kwargs, error))
+    return TRUE;
+  g_prefix_error (error, "Keyword arguments must be a map with string keys: ");
+  return FALSE;
+}
+
+/* --- the check of a sender --------------------------------------------------------------------- */
+
+/* Every definite type arrives as itself, but for what is inside a v, which the peer makes of it. */
+static gboolean
+arrives_as_it_is (GVariant *value, const GVariantType *type)
+{
+  return value != NULL && g_variant_is_of_type (value, type) && g_variant_type_is_definite (type) &&
+         strpbrk (g_variant_get_type_string (value), "vh") == NULL;
+}
+
+gboolean
+tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
+{
+  WireBuffer *buffer;
+  g_autoptr (GVariant) arrived = NULL;
+  gboolean ok;
+
+  if (type == NULL || arrives_as_it_is (value, type))
+    return TRUE;
+
+  buffer = g_byte_array_new ();
+  ok = tractor__codec_pack (buffer, value, error) &&
+       tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, type, &arrived, error);
+  g_byte_array_unref (buffer);
+  return ok;
 }

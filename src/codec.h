@@ -11,11 +11,32 @@
 /* Appends @value; NULL is nil. Returns: FALSE with MSG_TYPE if it cannot be sent: then nothing has
  * been appended. */
 G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error);
-/* @bytes must have passed tractor__wire_check(). nil gives NULL. */
+
+/* For all that unpack: @value must have passed tractor__wire_check(), and is not needed after. */
+
+/* To the type that it has by itself; nil gives NULL. Returns: FALSE with MSG_TYPE if the function of
+ * a registered extension fails. */
 G_GNUC_INTERNAL gboolean tractor__codec_unpack (WireValue value,
                                                 GVariant **ret_value,
                                                 GError **error);
-/* The same for keyword arguments: a map with string keys, as an a{sv}. */
+/* To exactly @type: integers of each width, d also from an integer, o and g if they are valid, ay
+ * from bytes or an array of small integers, tuples from arrays of their length, dictionaries from
+ * maps, m from nil or what is inside; "(nay)" from an extension, registered or not. v, and where it
+ * stands any indefinite type (also an array of one), is what the value has by itself; that must then
+ * be of the type. nil is only for m, v and '*'. @type NULL: "*".
+ * *@ret_value is NULL for nil with "*". Returns: FALSE with MSG_TYPE that says what was expected and
+ * what came, and where: "at [2]['name']: expected 'i', got a string". */
+G_GNUC_INTERNAL gboolean tractor__codec_unpack_as (WireValue value,
+                                                   const GVariantType *type,
+                                                   GVariant **ret_value,
+                                                   GError **error);
+/* To an a{sv}: a map with string keys. */
 G_GNUC_INTERNAL gboolean tractor__codec_unpack_kwargs (WireValue value,
                                                        GVariant **ret_kwargs,
                                                        GError **error);
+
+/* For a sender: whether @value, where NULL is nil, arrives as @type at a peer that unpacks it so and
+ * has our extensions. What is of that type already may still be too large to pack. */
+G_GNUC_INTERNAL gboolean tractor__codec_check (GVariant *value,
+                                               const GVariantType *type,
+                                               GError **error);

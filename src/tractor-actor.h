@@ -3,7 +3,10 @@
  * Values are GVariants, keyword arguments are an a{sv}; on the wire they are msgpack. What comes
  * back from the wire has these types: b; x for integers, or t above G_MAXINT64; d; s; ay for
  * bytes; av for arrays; a{sv} or a{xv} for maps whose keys are all strings or all integers, a(vv)
- * for others; mv, nothing, for nil.
+ * for others; "(nay)", or what was registered, for extensions (tractor-value.h); mv, nothing, for
+ * nil. Where a type is declared, that type comes back, or MSG_TYPE: any width of integer that the
+ * value fits, d also for integers, typed arrays and dictionaries, tuples for arrays of their length,
+ * m for nil or what is inside, v for all of the above.
  *
  * Everything here is called from inside a task. The calls that can suspend are checkpoints. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
