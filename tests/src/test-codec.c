@@ -1,0 +1,1080 @@
+/* test-codec.c - payloads: what each kind of value becomes on the wire, and what comes of it.
+ *
+ * Expected values are in GVariant's text form. Every fixture passes the gate first, as everything
+ * that the codec is given has. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <math.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "codec.h"
+#include "harness.h"
+#include "msg.h"
+#include "tractor-value.h"
+
+#define BYTES(literal) ((WireValue){ (const guint8 *) (literal), sizeof (literal) - 1 })
+#define TYPE(string)   ((string) != NULL ? G_VARIANT_TYPE (string) : NULL)
+
+static const char *
+check (WireValue bytes)
+{
+  gsize offset;
+
+  return tractor__wire_check (bytes.bytes, bytes.length, &offset);
+}
+
+static GVariant *
+parse (const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *value = g_variant_parse (NULL, text, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  return value;
+}
+
+static WireBuffer *
+pack (GVariant *value)
+{
+  WireBuffer *buffer = g_byte_array_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor__codec_pack (buffer, value, &error));
+  g_assert_no_error (error);
+  return buffer;
+}
+
+static GVariant *
+unpack (WireValue bytes, const char *type)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *value = NULL;
+
+  g_assert_null (check (bytes));
+  g_assert_true (tractor__codec_unpack_as (bytes, TYPE (type), &value, &error));
+  g_assert_no_error (error);
+  g_assert_true (value == NULL || !g_variant_is_floating (value));
+  return value;
+}
+
+static void
+assert_packs (const char *text, WireValue expected)
+{
+  g_autoptr (GVariant) value = parse (text);
+  g_autoptr (GByteArray) buffer = pack (value);
+
+  g_assert_cmpmem (buffer->data, buffer->len, expected.bytes, expected.length);
+}
+
+static void
+assert_arrives (WireValue bytes, const char *type, const char *expected_text)
+{
+  g_autoptr (GVariant) expected = parse (expected_text);
+  g_autoptr (GVariant) value = unpack (bytes, type);
+
+  g_assert_cmpvariant (value, expected);
+}
+
+/* Both ways, as its own type, and by a sender's check. */
+static void
+assert_keeps_its_type (GVariant *value)
+{
+  g_autoptr (GByteArray) buffer = pack (value);
+  g_autoptr (GVariant) arrived =
+      unpack ((WireValue){ buffer->data, buffer->len }, g_variant_get_type_string (value));
+
+  g_assert_cmpvariant (arrived, value);
+  g_assert_true (tractor__codec_check (value, g_variant_get_type (value), NULL));
+}
+
+static void
+assert_refused (WireValue bytes, const char *type, const char *message)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *value = NULL;
+
+  g_assert_null (check (bytes));
+  g_assert_false (tractor__codec_unpack_as (bytes, TYPE (type), &value, &error));
+  g_assert_null (value);
+  g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_cmpstr (error->message, ==, message);
+  g_assert_false (tractor__codec_unpack_as (bytes, TYPE (type), &value, NULL));
+}
+
+static void
+assert_cannot_be_sent (GVariant *value)
+{
+  WireBuffer *buffer = g_byte_array_new ();
+  GError *error = NULL;
+
+  wire_write_nil (buffer);
+  g_assert_false (tractor__codec_pack (buffer, value, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_cmpuint (buffer->len, ==, 1);
+  g_byte_array_unref (buffer);
+}
+
+/* --- to msgpack --------------------------------------------------------------------------------- */
+
+static void
+test_integers_take_least_room (void)
+{
+  assert_packs ("byte 0x05", BYTES ("\x05"));
+  assert_packs ("int16 127", BYTES ("\x7f"));
+  assert_packs ("int64 -32", BYTES ("\xe0"));
+  assert_packs ("int32 -33", BYTES ("\xd0\xdf"));
+  assert_packs ("int64 128", BYTES ("\xcc\x80"));
+  assert_packs ("uint64 255", BYTES ("\xcc\xff"));
+  assert_packs ("int64 -128", BYTES ("\xd0\x80"));
+  assert_packs ("int64 -129", BYTES ("\xd1\xff\x7f"));
+  assert_packs ("int32 256", BYTES ("\xcd\x01\x00"));
+  assert_packs ("uint16 65535", BYTES ("\xcd\xff\xff"));
+  assert_packs ("int64 -32769", BYTES ("\xd2\xff\xff\x7f\xff"));
+  assert_packs ("int64 65536", BYTES ("\xce\x00\x01\x00\x00"));
+  assert_packs ("int64 4294967296", BYTES ("\xcf\x00\x00\x00\x01\x00\x00\x00\x00"));
+  assert_packs ("uint64 18446744073709551615", BYTES ("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"));
+  assert_packs ("@x -9223372036854775808", BYTES ("\xd3\x80\x00\x00\x00\x00\x00\x00\x00"));
+}
+
+/* The protocol's own integers are written elsewhere, as small. */
+static void
+test_own_integers_take_least_room (void)
+{
+  const gint64 integers[] = { 0,
+                              1,
+                              127,
+                              128,
+                              255,
+                              256,
+                              65535,
+                              65536,
+                              -1,
+                              -32,
+                              -33,
+                              -128,
+                              -129,
+                              -32768,
+                              -32769,
+                              1 << 30,
+                              G_MAXUINT32,
+                              G_MININT32,
+                              G_MININT32 - G_GINT64_CONSTANT (1),
+                              G_MAXINT64,
+                              G_MININT64 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (integers); i++) {
+    g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_int64 (integers[i]));
+    g_autoptr (GByteArray) buffer = pack (value);
+    g_autoptr (GByteArray) own = g_byte_array_new ();
+
+    tractor__wire_write_integer (own, integers[i]);
+    g_assert_cmpmem (own->data, own->len, buffer->data, buffer->len);
+  }
+}
+
+static void
+test_containers_are_packed (void)
+{
+  assert_packs ("true", BYTES ("\xc3"));
+  assert_packs ("1.5", BYTES ("\xcb\x3f\xf8\0\0\0\0\0\0"));
+  assert_packs ("'x'", BYTES ("\xa1x"));
+  assert_packs ("objectpath '/x'", BYTES ("\xa2/x"));
+  assert_packs ("@ay []", BYTES ("\xc4\x00"));
+  assert_packs ("[byte 0x00, 0xff]", BYTES ("\xc4\x02\x00\xff"));
+  assert_packs ("(1, 'a', <true>)", BYTES ("\x93\x01\xa1"
+                                           "a\xc3"));
+  assert_packs ("()", BYTES ("\x90"));
+  assert_packs ("{1: 'a'}", BYTES ("\x81\x01\xa1"
+                                   "a"));
+  assert_packs ("@a{sv} {}", BYTES ("\x80"));
+  assert_packs ("[just 1, nothing]", BYTES ("\x92\x01\xc0"));
+}
+
+static void
+test_what_cannot_be_sent (void)
+{
+  g_autoptr (GVariant) handle = parse ("[<handle 1>]");
+  g_autoptr (GVariant) nothing = parse ("@mi nothing");
+  g_autofree GVariant **many = g_new (GVariant *, LIMIT_ELEMENTS);
+  g_autoptr (GVariant) nothings = NULL;
+
+  for (guint i = 0; i < LIMIT_ELEMENTS; i++)
+    many[i] = nothing;
+  nothings = g_variant_ref_sink (g_variant_new_array (NULL, many, LIMIT_ELEMENTS));
+  assert_cannot_be_sent (handle);
+  assert_cannot_be_sent (nothings);
+}
+
+/* A frame cannot hold it: it is refused before it is copied. */
+static void
+test_too_long_to_send (void)
+{
+  gsize length = LIMIT_FRAME_BYTES + 1;
+  guint8 *zeros = g_malloc0 (length);
+  char *text = g_strnfill (length, 'x');
+  g_autoptr (GVariant) bytes = g_variant_ref_sink (
+      g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, zeros, length, TRUE, g_free, zeros));
+  g_autoptr (GVariant) string = g_variant_ref_sink (g_variant_new_take_string (text));
+  g_autoptr (GVariant) extension = g_variant_ref_sink (g_variant_new ("(n@ay)", 1, bytes));
+
+  assert_cannot_be_sent (bytes);
+  assert_cannot_be_sent (string);
+  assert_cannot_be_sent (extension);
+}
+
+static GVariant *
+nest (GVariant *inner, guint depth)
+{
+  while (depth-- > 0)
+    inner = g_variant_new_array (G_VARIANT_TYPE_VARIANT,
+                                 (GVariant *[]){ g_variant_new_variant (inner) }, 1);
+  return g_variant_ref_sink (inner);
+}
+
+static void
+test_nested_as_deep_as_may_be (void)
+{
+  g_autoptr (GVariant) deepest = nest (g_variant_new_int64 (1), LIMIT_DEPTH - 3);
+  g_autoptr (GVariant) too_deep = nest (g_variant_new_int64 (1), LIMIT_DEPTH - 2);
+  g_autoptr (GByteArray) buffer = pack (deepest);
+  g_autoptr (GVariant) arrived = unpack ((WireValue){ buffer->data, buffer->len }, NULL);
+
+  g_assert_cmpvariant (arrived, deepest);
+  assert_cannot_be_sent (too_deep);
+}
+
+/* In a task: on a stack of its own. */
+static gboolean
+test_deep_values_fit_a_stack (gpointer data, GError **error)
+{
+  guint8 bytes[LIMIT_DEPTH * 2 + 1];
+  g_autoptr (GVariant) maps = NULL;
+  g_autofree char *text = NULL;
+
+  (void) data;
+  (void) error;
+  for (guint i = 0; i < LIMIT_DEPTH; i++) {
+    bytes[i * 2] = 0x81;
+    bytes[i * 2 + 1] = (guint8) (i % 2 == 0 ? 0x05 : 0xc3);
+  }
+  bytes[LIMIT_DEPTH * 2] = 0xc0;
+  maps = unpack ((WireValue){ bytes, sizeof bytes }, NULL);
+  g_assert_true (g_variant_is_normal_form (maps));
+  text = g_variant_print (maps, TRUE);
+  g_assert_nonnull (strstr (text, "nothing"));
+  return TRUE;
+}
+
+/* --- round trips -------------------------------------------------------------------------------- */
+
+static void
+test_every_type_keeps_itself (void)
+{
+  static const char *const texts[] = {
+    "true",
+    "false",
+    "byte 0x00",
+    "byte 0xff",
+    "int16 -32768",
+    "int16 32767",
+    "uint16 65535",
+    "int32 -2147483648",
+    "int32 2147483647",
+    "uint32 4294967295",
+    "@x -9223372036854775808",
+    "@x 9223372036854775807",
+    "uint64 9223372036854775808",
+    "uint64 18446744073709551615",
+    "1.5",
+    "-0.0",
+    "inf",
+    "''",
+    "'gr\xc3\xbc\xc3\x9f'",
+    "objectpath '/a/b'",
+    "signature 'a{sv}'",
+    "@ay []",
+    "[byte 0x00, 0x80, 0xff]",
+    "@ai []",
+    "[1, -2, 300]",
+    "[[1], [], [2, 3]]",
+    "['a', '']",
+    "@a{sv} {}",
+    "{'i': <@x 5>, 's': <'abc'>, 'n': <@mv nothing>}",
+    "{'a': {byte 0x01: true}}",
+    "{@x -1: 'a', 300: 'b'}",
+    "{1.5: 'd'}",
+    "{true: 1, false: 0}",
+    "{objectpath '/': 1}",
+    "()",
+    "(1,)",
+    "(byte 0x01, 'a', [1.5], (true, @mi nothing))",
+    "@mi nothing",
+    "@mi 5",
+    "@mv nothing",
+    "@ms ''",
+    "[just 'a', nothing]",
+    "<@x 5>",
+    "<[<@x 1>, <{'a': <@av []>}>]>",
+    "@av []",
+    "[(int16 300, [byte 0x01])]", /* no extension: such a code there is not */
+    "(int16 5, [byte 0x01])",
+    "[(int16 -128, @ay []), (127, [0x01])]",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GVariant) value = parse (texts[i]);
+
+    assert_keeps_its_type (value);
+  }
+}
+
+static void
+test_doubles_keep_their_bits (void)
+{
+  const double doubles[] = { NAN, -NAN, -0.0, -INFINITY, 5e-324, 1.7976931348623157e308 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (doubles); i++) {
+    g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_double (doubles[i]));
+
+    assert_keeps_its_type (value);
+  }
+}
+
+static void
+test_lengths_around_each_head (void)
+{
+  static const gsize lengths[] = { 0, 1, 15, 16, 31, 32, 255, 256, 65535, 65536, 8 << 20 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++) {
+    g_autofree char *text = g_strnfill (lengths[i], 'x');
+    g_autoptr (GVariant) string = g_variant_ref_sink (g_variant_new_string (text));
+    g_autoptr (GVariant) bytes =
+        g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, text, lengths[i], 1));
+
+    assert_keeps_its_type (string);
+    assert_keeps_its_type (bytes);
+  }
+  for (guint n = 14; n < 70000; n = n * 2 + 1) {
+    g_autofree gint32 *integers = g_new0 (gint32, n);
+    g_autoptr (GVariant) array = g_variant_ref_sink (
+        g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, integers, n, sizeof *integers));
+
+    assert_keeps_its_type (array);
+  }
+}
+
+/* --- free decoding ------------------------------------------------------------------------------ */
+
+static void
+test_values_without_a_type (void)
+{
+  assert_arrives (BYTES ("\xc3"), "*", "true");
+  assert_arrives (BYTES ("\x05"), NULL, "@x 5");
+  assert_arrives (BYTES ("\xff"), NULL, "@x -1");
+  assert_arrives (BYTES ("\xcf\x80\0\0\0\0\0\0\0"), NULL, "@t 9223372036854775808");
+  assert_arrives (BYTES ("\xca\x3f\xc0\0\0"), NULL, "1.5");
+  assert_arrives (BYTES ("\xa0"), NULL, "''");
+  assert_arrives (BYTES ("\xa3"
+                         "a\0b"),
+                  NULL, "[byte 0x61, 0x00, 0x62]");
+  assert_arrives (BYTES ("\xc4\x00"), NULL, "@ay []");
+  assert_arrives (BYTES ("\x90"), NULL, "@av []");
+  assert_arrives (BYTES ("\x92\x01\xc0"), NULL, "[<@x 1>, <@mv nothing>]");
+  assert_arrives (BYTES ("\x80"), NULL, "@a{sv} {}");
+  assert_arrives (BYTES ("\x81\xa1"
+                         "a\x80"),
+                  NULL, "{'a': <@a{sv} {}>}");
+  assert_arrives (BYTES ("\x82\x01\xc2\xff\xc3"), NULL, "{@x 1: <false>, -1: <true>}");
+  assert_arrives (BYTES ("\x82\x01\xc2\xa1"
+                         "b\xc3"),
+                  NULL, "[(<@x 1>, <false>), (<'b'>, <true>)]");
+  assert_arrives (BYTES ("\x81\xcf\x80\0\0\0\0\0\0\0\xc3"), NULL,
+                  "[(<@t 9223372036854775808>, <true>)]");
+  assert_arrives (BYTES ("\xd4\x07\x01"), NULL, "(int16 7, [byte 0x01])");
+}
+
+static void
+test_nil_without_a_type_is_null (void)
+{
+  g_assert_null (unpack (BYTES ("\xc0"), NULL));
+  g_assert_null (unpack (BYTES ("\xc0"), "*"));
+}
+
+static void
+test_kwargs (void)
+{
+  g_autoptr (GVariant) none = NULL;
+  g_autoptr (GVariant) some = NULL;
+  GError *error = NULL;
+  GVariant *refused = NULL;
+
+  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x80"), &none, NULL));
+  g_assert_cmpstr (g_variant_get_type_string (none), ==, "a{sv}");
+  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x81\xa1x\x05"), &some, NULL));
+  g_assert_cmpuint (g_variant_n_children (some), ==, 1);
+  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\x81\x01\x05"), &refused, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\xc0"), &refused, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+}
+
+/* What upstream was seen to send: one value of each kind, in a whole frame's body. Where the
+ * description leaves bytes out, in the time, they are ours. */
+static void
+test_python_return (void)
+{
+  static const char body[] = "\x83\xa8msg_type\xa6Return\xa3"
+                             "cid\xd9\x24"
+                             "4512b624-a9fc-4eed-8252-9529e356f2bf\xa3pld\x8d"
+                             "\xa1i\xff\xa3"
+                             "big\xcf\x80\0\0\0\0\0\0\0\xa1"
+                             "f\xcb\x3f\xf8\0\0\0\0\0\0\xa1s\xa1x\xa1"
+                             "b\xc4\x02\x00\xff\xa1t\x92\x01\x02\xa2st\x91\x03\xa1n\xc0\xa2"
+                             "dt\xd7\xff\0\x29\x61\xc0\x65\x93\x52\x80\xa3ndt\xb3"
+                             "2024-01-02T00:00:00\xa1u\xd9\x24"
+                             "00000000-0000-0000-0000-000000000001\xa1"
+                             "d\xa4"
+                             "1.25\xa1k\x82\x01\xa1"
+                             "a\xa1"
+                             "b\x02";
+  g_autoptr (GVariant) time = NULL;
+  g_autoptr (GVariant) value = NULL;
+  gint64 seconds;
+  guint32 nanoseconds;
+  Msg msg;
+
+  g_assert_cmpuint (sizeof body - 1, ==, 207);
+  g_assert_true (tractor__msg_read (BYTES (body), &msg, NULL));
+  g_assert_cmpint (msg.type, ==, MSG_RETURN);
+  assert_arrives (msg.fields[FIELD_PLD], NULL,
+                  "{'i': <@x -1>, 'big': <@t 9223372036854775808>, 'f': <1.5>, 's': <'x'>,"
+                  " 'b': <[byte 0, 255]>, 't': <[<@x 1>, <@x 2>]>, 'st': <[<@x 3>]>,"
+                  " 'n': <@mv nothing>,"
+                  " 'dt': <(@n -1, [byte 0x00, 0x29, 0x61, 0xc0, 0x65, 0x93, 0x52, 0x80])>,"
+                  " 'ndt': <'2024-01-02T00:00:00'>,"
+                  " 'u': <'00000000-0000-0000-0000-000000000001'>, 'd': <'1.25'>,"
+                  " 'k': <[(<@x 1>, <'a'>), (<'b'>, <@x 2>)]>}");
+
+  value = unpack (msg.fields[FIELD_PLD], "a{sv}");
+  time = g_variant_lookup_value (value, "dt", NULL);
+  g_assert_true (tractor_value_get_timestamp (time, &seconds, &nanoseconds, NULL));
+  g_assert_cmpint (seconds, ==, 1704153728);
+  g_assert_cmpuint (nanoseconds, ==, 678000);
+}
+
+/* --- decoding to a type ------------------------------------------------------------------------- */
+
+static void
+test_integers_of_each_width (void)
+{
+  assert_arrives (BYTES ("\xcf\0\0\0\0\0\0\0\x05"), "y", "byte 5"); /* however it was written */
+  assert_arrives (BYTES ("\xcc\xff"), "y", "byte 255");
+  assert_refused (BYTES ("\xcd\x01\x00"), "y", "expected 'y', got the integer 256");
+  assert_refused (BYTES ("\xff"), "y", "expected 'y', got the integer -1");
+  assert_arrives (BYTES ("\xd1\x80\x00"), "n", "int16 -32768");
+  assert_refused (BYTES ("\xcd\x80\x00"), "n", "expected 'n', got the integer 32768");
+  assert_arrives (BYTES ("\xcd\xff\xff"), "q", "uint16 65535");
+  assert_refused (BYTES ("\xce\0\1\0\0"), "q", "expected 'q', got the integer 65536");
+  assert_refused (BYTES ("\xff"), "q", "expected 'q', got the integer -1");
+  assert_arrives (BYTES ("\xd2\x80\0\0\0"), "i", "int32 -2147483648");
+  assert_refused (BYTES ("\xce\x80\0\0\0"), "i", "expected 'i', got the integer 2147483648");
+  assert_arrives (BYTES ("\xce\xff\xff\xff\xff"), "u", "uint32 4294967295");
+  assert_refused (BYTES ("\xcf\0\0\0\1\0\0\0\0"), "u", "expected 'u', got the integer 4294967296");
+  assert_arrives (BYTES ("\xd3\x80\0\0\0\0\0\0\0"), "x", "@x -9223372036854775808");
+  assert_refused (BYTES ("\xcf\x80\0\0\0\0\0\0\0"), "x",
+                  "expected 'x', got the integer 9223372036854775808");
+  assert_arrives (BYTES ("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), "t",
+                  "uint64 18446744073709551615");
+  assert_arrives (BYTES ("\x05"), "t", "uint64 5");
+  assert_refused (BYTES ("\xff"), "t", "expected 't', got the integer -1");
+}
+
+static void
+test_integers_of_other_kinds (void)
+{
+  static const char *const types[] = { "y", "n", "q", "i", "u", "x", "t" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++) {
+    g_autofree char *a_double = g_strdup_printf ("expected '%s', got a double", types[i]);
+    g_autofree char *a_boolean = g_strdup_printf ("expected '%s', got a boolean", types[i]);
+    g_autofree char *nil = g_strdup_printf ("expected '%s', got nil", types[i]);
+
+    assert_refused (BYTES ("\xcb\x3f\xf0\0\0\0\0\0\0"), types[i], a_double);
+    assert_refused (BYTES ("\xc3"), types[i], a_boolean);
+    assert_refused (BYTES ("\xc0"), types[i], nil);
+  }
+}
+
+static void
+test_booleans_and_doubles (void)
+{
+  assert_arrives (BYTES ("\xc2"), "b", "false");
+  assert_refused (BYTES ("\x01"), "b", "expected 'b', got the integer 1");
+  assert_arrives (BYTES ("\x01"), "d", "1.0");
+  assert_arrives (BYTES ("\xff"), "d", "-1.0");
+  assert_arrives (BYTES ("\xcf\x80\0\0\0\0\0\0\0"), "d", "9223372036854775808.0");
+  assert_arrives (BYTES ("\xca\x3f\xc0\0\0"), "d", "1.5");
+  assert_refused (BYTES ("\xa1"
+                         "1"),
+                  "d", "expected 'd', got a string");
+}
+
+static void
+test_strings_paths_and_signatures (void)
+{
+  assert_arrives (BYTES ("\xa1"
+                         "a"),
+                  "s", "'a'");
+  assert_arrives (BYTES ("\xa2/a"), "o", "objectpath '/a'");
+  assert_arrives (BYTES ("\xa2"
+                         "as"),
+                  "g", "signature 'as'");
+  assert_refused (BYTES ("\xa3"
+                         "a\0b"),
+                  "s", "expected 's', got a string with a NUL");
+  assert_refused (BYTES ("\xa2/\0"), "o", "expected 'o', got a string with a NUL");
+  assert_refused (BYTES ("\xa2//"), "o", "expected 'o', got a string");
+  assert_refused (BYTES ("\xa1z"), "g", "expected 'g', got a string");
+  assert_refused (BYTES ("\xc4\x01z"), "s", "expected 's', got bytes");
+}
+
+static void
+test_bytes (void)
+{
+  assert_arrives (BYTES ("\xc4\x02\x00\xff"), "ay", "[byte 0x00, 0xff]");
+  assert_arrives (BYTES ("\x92\x00\xcc\xff"), "ay", "[byte 0x00, 0xff]");
+  assert_arrives (BYTES ("\x91\xc4\x01\x05"), "aay", "[[byte 0x05]]");
+  assert_refused (BYTES ("\x92\x00\xcd\x01\x00"), "ay",
+                  "at [1]: expected 'y', got the integer 256");
+  assert_refused (BYTES ("\xa1"
+                         "a"),
+                  "ay", "expected 'ay', got a string");
+}
+
+static void
+test_arrays_and_tuples (void)
+{
+  assert_arrives (BYTES ("\x92\x01\x02"), "aq", "[uint16 1, 2]");
+  assert_arrives (BYTES ("\x92\x01\xa1"
+                         "a"),
+                  "(ns)", "(int16 1, 'a')");
+  assert_arrives (BYTES ("\x92\x01\xa1"
+                         "a"),
+                  "av", "[<@x 1>, <'a'>]");
+  assert_arrives (BYTES ("\x90"), "()", "()");
+  assert_arrives (BYTES ("\x92\x90\x91\x01"), "aai", "[[], [1]]");
+  assert_refused (BYTES ("\x92\x01\x02"), "(i)", "expected '(i)', got an array of 2");
+  assert_refused (BYTES ("\x91\x01"), "(ii)", "expected '(ii)', got an array of 1");
+  assert_refused (BYTES ("\x80"), "as", "expected 'as', got a map of 0");
+  assert_refused (BYTES ("\xc4\x01\x05"), "ai", "expected 'ai', got bytes");
+  assert_refused (BYTES ("\x90"), "a{sv}", "expected 'a{sv}', got an array of 0");
+  assert_refused (BYTES ("\x91\x90"), "a(s)", "at [0]: expected '(s)', got an array of 0");
+}
+
+static void
+test_dictionaries_of_any_key (void)
+{
+  assert_arrives (BYTES ("\x81\xa1"
+                         "a\x01"),
+                  "a{si}", "{'a': 1}");
+  assert_arrives (BYTES ("\x81\x05\xc3"), "a{yb}", "{byte 0x05: true}");
+  assert_arrives (BYTES ("\x81\x05\xc3"), "a{db}", "{5.0: true}");
+  assert_arrives (BYTES ("\x81\xa1/\xc3"), "a{ob}", "{objectpath '/': true}");
+  assert_arrives (BYTES ("\x80"), "a{tas}", "@a{tas} {}");
+  assert_refused (BYTES ("\x82\x05\xc3\xa1"
+                         "a\xc3"),
+                  "a{xb}", "at [key 1]: expected 'x', got a string");
+  assert_refused (BYTES ("\x81\xa1"
+                         "a\xa1"
+                         "b"),
+                  "a{si}", "at ['a']: expected 'i', got a string");
+}
+
+static void
+test_maybes_and_variants (void)
+{
+  assert_arrives (BYTES ("\xc0"), "mi", "@mi nothing");
+  assert_arrives (BYTES ("\x05"), "mi", "@mi 5");
+  assert_refused (BYTES ("\xa0"), "mi", "expected 'i', got a string");
+  assert_arrives (BYTES ("\x92\xc0\x05"), "ami", "[nothing, just 5]");
+  assert_arrives (BYTES ("\xc0"), "v", "<@mv nothing>");
+  assert_arrives (BYTES ("\x05"), "v", "<@x 5>");
+  assert_arrives (BYTES ("\x05"), "mv", "@mv <@x 5>");
+  assert_refused (BYTES ("\xc0"), "s", "expected 's', got nil");
+  assert_refused (BYTES ("\xc0"), "a{sv}", "expected 'a{sv}', got nil");
+}
+
+static void
+test_indefinite_types (void)
+{
+  assert_arrives (BYTES ("\x05"), "?", "@x 5");
+  assert_refused (BYTES ("\x90"), "?", "expected '?', got an array of 0");
+  assert_refused (BYTES ("\xc0"), "?", "expected '?', got nil");
+  assert_arrives (BYTES ("\xd4\x05\x01"), "r", "(int16 5, [byte 0x01])");
+  assert_refused (BYTES ("\x90"), "r", "expected 'r', got an array of 0");
+  assert_arrives (BYTES ("\x91\x05"), "a*", "[<@x 5>]");
+  assert_arrives (BYTES ("\xc4\x01\x05"), "a*", "[byte 0x05]");
+  assert_arrives (BYTES ("\x81\x01\x02"), "a{?*}", "{@x 1: <@x 2>}");
+  assert_refused (BYTES ("\xa0"), "a*", "expected 'a*', got a string");
+  assert_arrives (BYTES ("\x93\x05\xc0\x01"), "(**n)", "(@x 5, @mv nothing, int16 1)");
+  assert_arrives (BYTES ("\xc0"), "m*", "@mv nothing");
+  assert_arrives (BYTES ("\x05"), "m*", "@mx 5");
+  assert_arrives (BYTES ("\xc0"), "m?", "@ms nothing");
+  assert_arrives (BYTES ("\xc0"), "ma(r*)", "@ma(()v) nothing");
+}
+
+static void
+test_handles_never_arrive (void)
+{
+  assert_refused (BYTES ("\x05"), "h", "expected 'h', got the integer 5");
+  assert_refused (BYTES ("\x91\x05"), "ah", "at [0]: expected 'h', got the integer 5");
+}
+
+static void
+test_a_fault_says_where (void)
+{
+  g_autofree char *long_key = g_strnfill (200, 'k');
+  g_autoptr (GVariant) long_map = g_variant_ref_sink (g_variant_new_parsed ("{%s: 'x'}", long_key));
+  g_autoptr (GByteArray) buffer = pack (long_map);
+
+  assert_refused (BYTES ("\x93\x80\x80\x81\xa4name\xa1x"), "aa{si}",
+                  "at [2]['name']: expected 'i', got a string");
+  assert_refused (BYTES ("\x92\x01\x81\x05\x92\x01\xc0"), "(xa{x(xx)})",
+                  "at [1][5][1]: expected 'x', got nil");
+  assert_refused ((WireValue){ buffer->data, buffer->len }, "a{si}",
+                  "at [pair 0]: expected 'i', got a string");
+}
+
+/* --- a sender's check --------------------------------------------------------------------------- */
+
+static gboolean
+would_arrive (const char *text, const char *type)
+{
+  g_autoptr (GVariant) value = text != NULL ? parse (text) : NULL;
+  GError *error = NULL;
+
+  if (tractor__codec_check (value, TYPE (type), &error)) {
+    g_assert_no_error (error);
+    return TRUE;
+  }
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  return FALSE;
+}
+
+static void
+test_a_sender_knows_what_arrives (void)
+{
+  g_assert_true (would_arrive ("5", "i"));
+  g_assert_true (would_arrive ("@x 5", "y"));
+  g_assert_false (would_arrive ("@x 300", "y"));
+  g_assert_false (would_arrive ("'a'", "i"));
+  g_assert_true (would_arrive ("1", "d"));
+  g_assert_true (would_arrive ("[1, 2]", "(nu)"));
+  g_assert_false (would_arrive ("[1, 2]", "(n)"));
+  g_assert_true (would_arrive ("{'a': <1>}", "a{si}"));
+  g_assert_true (would_arrive ("{'a': <1>}", "a{sv}"));
+  g_assert_true (would_arrive ("[1]", "a*"));
+  g_assert_false (would_arrive ("[1]", "aa*"));
+  g_assert_false (would_arrive ("(1, 2)", "r")); /* it arrives as an array */
+  g_assert_false (would_arrive ("handle 1", "h"));
+  g_assert_false (would_arrive ("<handle 1>", "v"));
+  g_assert_true (would_arrive (NULL, NULL));
+  g_assert_true (would_arrive (NULL, "*"));
+  g_assert_true (would_arrive (NULL, "ms"));
+  g_assert_false (would_arrive (NULL, "s"));
+}
+
+/* --- timestamps --------------------------------------------------------------------------------- */
+
+static void
+assert_timestamp (gint64 seconds, guint32 nanoseconds, WireValue expected)
+{
+  g_autoptr (GVariant) value =
+      g_variant_ref_sink (tractor_value_new_timestamp (seconds, nanoseconds));
+  g_autoptr (GByteArray) buffer = pack (value);
+  g_autoptr (GVariant) arrived = NULL;
+  g_autoptr (GError) error = NULL;
+  gint64 read_seconds;
+  guint32 read_nanoseconds;
+
+  g_assert_cmpmem (buffer->data, buffer->len, expected.bytes, expected.length);
+  arrived = unpack (expected, NULL);
+  g_assert_true (tractor_value_get_timestamp (arrived, &read_seconds, &read_nanoseconds, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (read_seconds, ==, seconds);
+  g_assert_cmpuint (read_nanoseconds, ==, nanoseconds);
+  g_assert_true (tractor_value_get_timestamp (arrived, NULL, NULL, NULL));
+}
+
+static void
+test_timestamps_take_least_room (void)
+{
+  assert_timestamp (0, 0, BYTES ("\xd6\xff\0\0\0\0"));
+  assert_timestamp (G_MAXUINT32, 0, BYTES ("\xd6\xff\xff\xff\xff\xff"));
+  assert_timestamp (0, 1, BYTES ("\xd7\xff\0\0\0\4\0\0\0\0"));
+  assert_timestamp (G_MAXUINT32 + G_GINT64_CONSTANT (1), 0, BYTES ("\xd7\xff\0\0\0\1\0\0\0\0"));
+  assert_timestamp ((G_GINT64_CONSTANT (1) << 34) - 1, 999999999,
+                    BYTES ("\xd7\xff\xee\x6b\x27\xff\xff\xff\xff\xff"));
+  assert_timestamp (G_GINT64_CONSTANT (1) << 34, 0, BYTES ("\xc7\x0c\xff\0\0\0\0\0\0\0\4\0\0\0\0"));
+  assert_timestamp (-1, 999999999,
+                    BYTES ("\xc7\x0c\xff\x3b\x9a\xc9\xff\xff\xff\xff\xff\xff\xff\xff\xff"));
+  assert_timestamp (G_MININT64, 0, BYTES ("\xc7\x0c\xff\0\0\0\0\x80\0\0\0\0\0\0\0"));
+}
+
+static void
+test_what_is_no_timestamp (void)
+{
+  static const char *const texts[] = {
+    "(@n -1, [byte 0, 0, 0])",
+    "(@n -1, @ay [])",
+    "(@n 1, [byte 0, 0, 0, 0])",
+    "(@n -1, [byte 0xee, 0x6b, 0x28, 0, 0, 0, 0, 0])", /* a second of nanoseconds */
+    "(@n -1, [byte 0x3b, 0x9a, 0xca, 0, 0, 0, 0, 0, 0, 0, 0, 0])",
+    "@x 5",
+  };
+  GError *error = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GVariant) value = parse (texts[i]);
+
+    g_assert_false (tractor_value_get_timestamp (value, NULL, NULL, &error));
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  }
+  g_assert_false (tractor_value_get_timestamp (NULL, NULL, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+}
+
+/* --- extensions --------------------------------------------------------------------------------- */
+
+#define COLOUR_CODE 5
+#define WRONG_CODE  6
+#define KEPT_CODE   7
+
+/* A colour is a (yyy), and three bytes. */
+static GBytes *
+pack_colour (GVariant *content, gpointer data, GError **error)
+{
+  guint8 rgb[3];
+
+  g_assert_cmpstr (data, ==, "colours");
+  g_variant_get (content, "(yyy)", &rgb[0], &rgb[1], &rgb[2]);
+  if (rgb[0] == 0xff) {
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "too red");
+    return NULL;
+  }
+  return g_bytes_new (rgb, sizeof rgb);
+}
+
+static GVariant *
+unpack_colour (const guint8 *bytes, gsize length, gpointer data, GError **error)
+{
+  g_assert_cmpstr (data, ==, "colours");
+  if (length == 3)
+    return g_variant_new ("(yyy)", bytes[0], bytes[1], bytes[2]);
+  if (length > 0)
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no colour");
+  return NULL;
+}
+
+static GVariant *
+unpack_wrongly (const guint8 *bytes, gsize length, gpointer data, GError **error)
+{
+  (void) bytes;
+  (void) data;
+  (void) error;
+  return g_variant_new_uint64 (length);
+}
+
+/* One that is not floating, and of which the program has a reference besides. */
+static GVariant *
+unpack_kept (const guint8 *bytes, gsize length, gpointer data, GError **error)
+{
+  (void) bytes;
+  (void) length;
+  (void) error;
+  return g_variant_ref (data);
+}
+
+static void
+register_colours (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_ext_type_register (COLOUR_CODE, "(yyy)", pack_colour, unpack_colour,
+                                            (gpointer) "colours", &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_an_extension_is_bytes (void)
+{
+  assert_packs ("(@n 5, [byte 0x01])", BYTES ("\xd4\x05\x01"));
+  assert_packs ("(@n -128, @ay [])", BYTES ("\xc7\x00\x80"));
+  assert_packs ("(@n 128, @ay [])", BYTES ("\x92\xcc\x80\xc4\x00"));
+  assert_packs ("[<(@n 5, [byte 0x01, 0x02])>]", BYTES ("\x91\xd5\x05\x01\x02"));
+  assert_arrives (BYTES ("\x92\x05\xc4\x01\x01"), "(nay)", "(@n 5, [byte 0x01])");
+  assert_refused (BYTES ("\xd4\x05\x01"), "(yyy)", "expected '(yyy)', got an extension of type 5");
+  assert_refused (BYTES ("\xd4\xff\x01"), "i", "expected 'i', got an extension of type -1");
+}
+
+static void
+test_a_registered_extension (void)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GVariant) tuple = NULL;
+  g_autoptr (GError) error = NULL;
+
+  register_colours ();
+  value = g_variant_ref_sink (
+      tractor_value_new_ext (COLOUR_CODE, g_variant_new ("(yyy)", 1, 2, 3), &error));
+  g_assert_no_error (error);
+  tuple = g_variant_ref_sink (g_variant_new ("(s@(nay))", "a", value));
+  {
+    g_autoptr (GByteArray) buffer = pack (tuple);
+    WireValue bytes = { buffer->data, buffer->len };
+
+    g_assert_cmpmem (bytes.bytes, bytes.length,
+                     "\x92\xa1"
+                     "a\xc7\x03\x05\x01\x02\x03",
+                     9);
+    assert_arrives (bytes, NULL, "[<'a'>, <(byte 0x01, byte 0x02, byte 0x03)>]");
+    assert_arrives (bytes, "(s(yyy))", "('a', (byte 0x01, byte 0x02, byte 0x03))");
+    assert_arrives (bytes, "(s(nay))", "('a', (@n 5, [byte 0x01, 0x02, 0x03]))");
+    assert_arrives (bytes, "(sm(yyy))", "('a', @m(yyy) (0x01, 0x02, 0x03))");
+    assert_arrives (bytes, "(sr)", "('a', (byte 0x01, byte 0x02, byte 0x03))");
+    assert_refused (bytes, "(s(yy))", "at [1]: expected '(yy)', got an extension of type 5");
+  }
+  g_assert_true (would_arrive ("(@n 5, [byte 1, 2, 3])", "(yyy)"));
+  g_assert_false (would_arrive ("<(@n 5, [byte 1])>", "v"));
+}
+
+static void
+test_a_failing_extension (void)
+{
+  GError *error = NULL;
+
+  register_colours ();
+  g_assert_true (
+      tractor_ext_type_register (WRONG_CODE, "s", pack_colour, unpack_wrongly, NULL, NULL));
+  assert_refused (BYTES ("\xd4\x05\x01"), NULL, "an extension of type 5: no colour");
+  assert_refused (BYTES ("\xc7\x00\x05"), NULL, "an extension of type 5: refused");
+  assert_refused (BYTES ("\x81\xa1"
+                         "c\x92\x01\xd4\x05\x01"),
+                  "a{sv}", "at ['c'][1]: an extension of type 5: no colour");
+  assert_refused (BYTES ("\xd4\x06\x01"), NULL,
+                  "an extension of type 6: its function made a 't' of it");
+
+  g_assert_null (tractor_value_new_ext (COLOUR_CODE, g_variant_new ("(yyy)", 255, 0, 0), &error));
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
+  g_assert_null (tractor_value_new_ext (COLOUR_CODE, g_variant_new_string ("red"), &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_null (tractor_value_new_ext (9, g_variant_new_string ("red"), &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+}
+
+static void
+test_an_extension_that_is_kept (void)
+{
+  g_autoptr (GVariant) kept = parse ("{'a': <1>}");
+  g_autoptr (GVariant) copy = parse ("{'a': <1>}");
+
+  g_assert_true (tractor_ext_type_register (KEPT_CODE, "*", pack_colour, unpack_kept, kept, NULL));
+  assert_arrives (BYTES ("\xd4\x07\x01"), NULL, "{'a': <1>}");
+  assert_arrives (BYTES ("\x92\xd4\x07\x01\xd4\x07\x01"), NULL, "[<{'a': <1>}>, <{'a': <1>}>]");
+  assert_arrives (BYTES ("\x91\xd4\x07\x01"), "aa{sv}", "[{'a': <1>}]");
+  assert_refused (BYTES ("\xd4\x07\x01"), "i", "expected 'i', got an extension of type 7");
+  assert_refused (BYTES ("\x92\xd4\x07\x01\x05"), "aa{sv}",
+                  "at [1]: expected 'a{sv}', got the integer 5");
+  g_assert_cmpvariant (kept, copy);
+}
+
+static void
+assert_misuse (gint8 code, const char *type, TractorExtPackFunc pack_func)
+{
+  GError *error = NULL;
+
+  g_assert_false (tractor_ext_type_register (code, type, pack_func, unpack_colour, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+}
+
+static void
+test_registering_wrongly (void)
+{
+  register_colours ();
+  assert_misuse (COLOUR_CODE, "(yyy)", pack_colour); /* twice */
+  assert_misuse (-1, "(yyy)", pack_colour);
+  assert_misuse (-128, "(yyy)", pack_colour);
+  assert_misuse (10, "(yy", pack_colour);
+  assert_misuse (10, NULL, pack_colour);
+  assert_misuse (10, "(yyy)", NULL);
+  g_assert_true (tractor_ext_type_register (127, "*", pack_colour, unpack_colour, NULL, NULL));
+}
+
+/* --- random documents --------------------------------------------------------------------------- */
+
+#define N_ROUNDS 200000
+
+static void
+append_random_type (GString *type, guint depth)
+{
+  static const char basic[] = "bynqiuxtdsog?";
+  static const char plain[] = "bynqiuxtdsogvvvv?*rh";
+
+  switch (g_test_rand_int_range (0, depth > 0 ? 6 : 1)) {
+  case 1:
+    g_string_append_c (type, 'm');
+    append_random_type (type, depth - 1);
+    return;
+  case 2:
+    g_string_append_c (type, 'a');
+    append_random_type (type, depth - 1);
+    return;
+  case 3:
+    g_string_append (type, "a{");
+    g_string_append_c (type, basic[g_test_rand_int_range (0, sizeof basic - 1)]);
+    append_random_type (type, depth - 1);
+    g_string_append_c (type, '}');
+    return;
+  case 4:
+    g_string_append_c (type, '(');
+    for (int n = g_test_rand_int_range (0, 4); n > 0; n--)
+      append_random_type (type, depth - 1);
+    g_string_append_c (type, ')');
+    return;
+  case 5:
+    g_string_append (type, "(nay)");
+    return;
+  default:
+    g_string_append_c (type, plain[g_test_rand_int_range (0, sizeof plain - 1)]);
+    return;
+  }
+}
+
+static void
+mutate (GByteArray *document)
+{
+  for (int n = g_test_rand_int_range (1, 4); n > 0 && document->len > 0; n--) {
+    guint at = (guint) g_test_rand_int_range (0, (gint32) document->len);
+
+    switch (g_test_rand_int_range (0, 4)) {
+    case 0:
+      g_byte_array_remove_index (document, at);
+      break;
+    case 1:
+      document->data[at] ^= (guint8) (1u << g_test_rand_int_range (0, 8));
+      break;
+    default:
+      document->data[at] = (guint8) g_test_rand_int ();
+      break;
+    }
+  }
+}
+
+static void
+decode_both_ways (WireValue bytes, const char *type, guint *n_typed)
+{
+  g_autoptr (GVariant) freely = NULL;
+  g_autoptr (GVariant) typed = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (tractor__codec_unpack (bytes, &freely, NULL) && freely != NULL) {
+    g_assert_true (g_variant_is_normal_form (freely));
+    tractor__codec_check (freely, G_VARIANT_TYPE (type), NULL);
+  }
+  if (!tractor__codec_unpack_as (bytes, G_VARIANT_TYPE (type), &typed, &error)) {
+    g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+    return;
+  }
+  if (typed == NULL)
+    return;
+  g_assert_true (g_variant_is_of_type (typed, G_VARIANT_TYPE (type)));
+  g_assert_true (g_variant_is_normal_form (typed));
+  ++*n_typed;
+}
+
+static void
+test_random_documents (void)
+{
+  static const char *const texts[] = {
+    "{'i': <5>, 's': <'abc'>, 'b': <[byte 1, 2, 3]>, 'n': <@mv nothing>}",
+    "[<1>, <(@n 5, [byte 1, 2, 3])>, <(@n -1, [byte 0, 0, 0, 1])>, <(@n 7, [byte 1])>]",
+    "{1: {2: ['a', 'b', 'c']}, 3: {}}",
+    "(1, 2.5, 'x', [(true, 'y')], 70000, @x 5000000000)",
+    "[[1, 2, 3], [], [4, 300, -5]]",
+    "'a string'",
+    "[<[<[<[<{'deep': <{'er': <@x 1>}>}>]>]>]>]",
+  };
+  g_autoptr (GPtrArray) documents =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
+  g_autoptr (GVariant) kept = parse ("[(1, 'x')]");
+  g_autoptr (GString) type = g_string_new (NULL);
+  guint n_typed = 0;
+  guint n_passed = 0;
+
+  register_colours ();
+  g_assert_true (tractor_ext_type_register (KEPT_CODE, "*", pack_colour, unpack_kept, kept, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GVariant) value = parse (texts[i]);
+
+    g_ptr_array_add (documents, pack (value));
+  }
+
+  while (n_passed < N_ROUNDS) {
+    GByteArray *original = documents->pdata[g_test_rand_int_range (0, (gint32) documents->len)];
+    g_autoptr (GByteArray) document = g_byte_array_new ();
+    WireValue bytes;
+
+    g_byte_array_append (document, original->data, original->len);
+    mutate (document);
+    bytes = (WireValue){ document->data, document->len };
+    if (bytes.length == 0 || check (bytes) != NULL)
+      continue;
+    n_passed++;
+    g_string_truncate (type, 0);
+    append_random_type (type, 3);
+    decode_both_ways (bytes, type->str, &n_typed);
+  }
+  g_assert_cmpuint (n_typed, >, N_ROUNDS / 100);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add ("/src/codec/integers-take-least-room", test_integers_take_least_room);
+  harness_add ("/src/codec/own-integers-take-least-room", test_own_integers_take_least_room);
+  harness_add ("/src/codec/containers-are-packed", test_containers_are_packed);
+  harness_add ("/src/codec/what-cannot-be-sent", test_what_cannot_be_sent);
+  harness_add ("/src/codec/too-long-to-send", test_too_long_to_send);
+  harness_add ("/src/codec/nested-as-deep-as-may-be", test_nested_as_deep_as_may_be);
+  harness_add_task ("/src/codec/deep-values-fit-a-stack", test_deep_values_fit_a_stack);
+  harness_add ("/src/codec/every-type-keeps-itself", test_every_type_keeps_itself);
+  harness_add ("/src/codec/doubles-keep-their-bits", test_doubles_keep_their_bits);
+  harness_add ("/src/codec/lengths-around-each-head", test_lengths_around_each_head);
+  harness_add ("/src/codec/values-without-a-type", test_values_without_a_type);
+  harness_add ("/src/codec/nil-without-a-type-is-null", test_nil_without_a_type_is_null);
+  harness_add ("/src/codec/kwargs", test_kwargs);
+  harness_add ("/src/codec/I-21-python-return", test_python_return);
+  harness_add ("/src/codec/integers-of-each-width", test_integers_of_each_width);
+  harness_add ("/src/codec/integers-of-other-kinds", test_integers_of_other_kinds);
+  harness_add ("/src/codec/booleans-and-doubles", test_booleans_and_doubles);
+  harness_add ("/src/codec/strings-paths-and-signatures", test_strings_paths_and_signatures);
+  harness_add ("/src/codec/bytes", test_bytes);
+  harness_add ("/src/codec/arrays-and-tuples", test_arrays_and_tuples);
+  harness_add ("/src/codec/dictionaries-of-any-key", test_dictionaries_of_any_key);
+  harness_add ("/src/codec/maybes-and-variants", test_maybes_and_variants);
+  harness_add ("/src/codec/indefinite-types", test_indefinite_types);
+  harness_add ("/src/codec/handles-never-arrive", test_handles_never_arrive);
+  harness_add ("/src/codec/a-fault-says-where", test_a_fault_says_where);
+  harness_add ("/src/codec/a-sender-knows-what-arrives", test_a_sender_knows_what_arrives);
+  harness_add ("/src/value/timestamps-take-least-room", test_timestamps_take_least_room);
+  harness_add ("/src/value/what-is-no-timestamp", test_what_is_no_timestamp);
+  harness_add ("/src/value/an-extension-is-bytes", test_an_extension_is_bytes);
+  harness_add ("/src/value/a-registered-extension", test_a_registered_extension);
+  harness_add ("/src/value/a-failing-extension", test_a_failing_extension);
+  harness_add ("/src/value/an-extension-that-is-kept", test_an_extension_that_is_kept);
+  harness_add ("/src/value/registering-wrongly", test_registering_wrongly);
+  harness_add ("/src/codec/random-documents", test_random_documents);
+  return harness_run ();
+}
