@@ -1,0 +1,144 @@
+/* runtime-dir.c - the private directory that Unix sockets are kept in.
+ *
+ * It is the gate: who cannot enter it cannot connect, whatever the mode of a socket is meanwhile.
+ * So each component that is ours to make, $XDG_RUNTIME_DIR and "tractor" in it, or else
+ * /tmp/tractor-UID, is made if it is missing, then opened, never through a symbolic link, and looked
+ * at through what was opened: a directory, ours, with nothing for group and others. What is below
+ * goes on from that descriptor, so nothing can be swapped in between.
+ *
+ * What was there before us is never repaired: a directory that another user could write to may
+ * already hold what that user wants us to find. We say what is wrong, and end there.
+ *
+ * A program with more rights than its user (AT_SECURE) does not let the environment say where. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "runtime-dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stdio-fd.h"
+#include "tractor-error.h"
+
+static const char *
+find_problem (const struct stat *status)
+{
+  if (S_ISLNK (status->st_mode))
+    return "is a symbolic link";
+  if (!S_ISDIR (status->st_mode))
+    return "is no directory";
+  if (status->st_uid != geteuid ())
+    return "belongs to another user";
+  if ((status->st_mode & 077) != 0)
+    return "is open to other users";
+  return NULL;
+}
+
+static gboolean
+check (const char *path, const struct stat *status, GError **error)
+{
+  const char *problem = find_problem (status);
+
+  if (problem == NULL)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
+               "No socket can be kept in '%s', which %s (owner %u, mode %04o): it has to be a "
+               "directory of user %u with mode 0700. Move it away, correct it, or set "
+               "XDG_RUNTIME_DIR to another directory",
+               path, problem, status->st_uid, status->st_mode & 07777, geteuid ());
+  return FALSE;
+}
+
+static gboolean
+set_file_error (GError **error, int errno_value, const char *what, const char *path)
+{
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno_value), "cannot %s '%s': %s",
+               what, path, g_strerror (errno_value));
+  return FALSE;
+}
+
+/* Why it could not be opened: mostly because it is not what it should be. */
+static gboolean
+explain (int parent_fd, const char *name, const char *path, int errno_value, GError **error)
+{
+  struct stat status;
+
+  if (fstatat (parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !check (path, &status, error))
+    return FALSE;
+  return set_file_error (error, errno_value, "open", path);
+}
+
+/* @path: for people; @name is seen from @parent_fd. */
+static gboolean
+open_component (int parent_fd, const char *name, const char *path, int *ret_fd, GError **error)
+{
+  struct stat status;
+  int fd;
+
+  if (mkdirat (parent_fd, name, 0700) != 0 && errno != EEXIST)
+    return set_file_error (error, errno, "make the directory", path);
+  fd = openat (parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return explain (parent_fd, name, path, errno, error);
+  if (keep_off_stdio (&fd) != 0 || fstat (fd, &status) != 0) {
+    set_file_error (error, errno, "open", path);
+    close (fd);
+    return FALSE;
+  }
+  if (!check (path, &status, error)) {
+    close (fd);
+    return FALSE;
+  }
+  *ret_fd = fd;
+  return TRUE;
+}
+
+gboolean
+tractor__runtime_dir_open (RuntimeDir *ret_dir, GError **error)
+{
+  const char *variable = secure_getenv ("XDG_RUNTIME_DIR");
+  g_autofree char *parent = NULL;
+  g_autofree char *path = NULL;
+  int parent_fd;
+  gboolean ok;
+
+  if (variable != NULL && g_path_is_absolute (variable)) {
+    /* A '/' at its end would follow a symbolic link. */
+    parent = g_canonicalize_filename (variable, "/");
+    path = g_build_filename (parent, "tractor", NULL);
+    if (!open_component (AT_FDCWD, parent, parent, &parent_fd, error))
+      return FALSE;
+    ok = open_component (parent_fd, "tractor", path, &ret_dir->fd, error);
+    close (parent_fd);
+  } else {
+    path = g_strdup_printf ("/tmp/tractor-%u", geteuid ());
+    ok = open_component (AT_FDCWD, path, path, &ret_dir->fd, error);
+  }
+  if (ok)
+    ret_dir->path = g_steal_pointer (&path);
+  return ok;
+}
+
+void
+tractor__runtime_dir_clear (RuntimeDir *dir)
+{
+  if (dir->path != NULL)
+    close (dir->fd);
+  g_clear_pointer (&dir->path, g_free);
+  dir->fd = -1;
+}
+
+char *
+tractor__runtime_dir_make_socket_path (const RuntimeDir *dir)
+{
+  guint64 random;
+
+  /* It is no secret, only to be nobody else's: GLib's numbers do where the kernel's are barred. */
+  if (getrandom (&random, sizeof random, 0) != sizeof random)
+    random = (guint64) g_random_int () << 32 | g_random_int ();
+  return g_strdup_printf ("%s/%016" G_GINT64_MODIFIER "x.sock", dir->path, random);
+}
