@@ -1,0 +1,45 @@
+/* socket.h - sockets of actors: listening, accepting, connecting; none of it waits. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "address.h"
+
+/* All descriptors that come from here are non-blocking, closed on exec, and above stderr. */
+
+/* Only its owner can connect. A socket that a dead program has left at @path is replaced.
+ * Returns: FALSE with REGISTRY if another program or something else is there; BUSY if other programs
+ * are just starting in that directory: try again in a moment; MISUSE for a path that no socket can
+ * have; or a G_FILE_ERROR. */
+G_GNUC_INTERNAL gboolean tractor__unix_listen (const char *path, int *ret_fd, GError **error);
+/* Takes the name away and closes the socket, in the order that leaves nothing for others to find. */
+G_GNUC_INTERNAL void tractor__unix_close (const char *path, int fd);
+/* @ret_bound: what it listens on, with the port that was chosen for 0.
+ * Returns: FALSE with AUTH for an address that other machines could reach; REGISTRY if another
+ * program listens there; MISUSE; or a G_FILE_ERROR. */
+G_GNUC_INTERNAL gboolean tractor__tcp_listen (const Address *address,
+                                              int *ret_fd,
+                                              Address *ret_bound,
+                                              GError **error);
+
+/* Returns: 0; or -1 with errno set: EAGAIN if nobody is waiting; EMFILE and the like, with which the
+ * listener stays readable: do not ask at once again. */
+G_GNUC_INTERNAL int tractor__socket_accept (int listen_fd, int *ret_fd);
+/* Whether the other end may be talked to: our own user over Unix, this machine over TCP. For both
+ * ends, before anything is read. Returns: FALSE with AUTH. */
+G_GNUC_INTERNAL gboolean tractor__socket_check_peer (int fd, GError **error);
+
+/* *@ret_in_progress: wait until it is writable, then tractor__socket_finish_connect().
+ * Returns: FALSE with BUSY if too many wait there already: try again in a moment, not by polling;
+ * TRANSPORT_CLOSED; MISUSE; or a G_FILE_ERROR. */
+G_GNUC_INTERNAL gboolean tractor__socket_begin_connect (const Address *address,
+                                                        int *ret_fd,
+                                                        gboolean *ret_in_progress,
+                                                        GError **error);
+/* @address: what it was to be connected to. Returns: FALSE with TRANSPORT_CLOSED; @fd stays open. */
+G_GNUC_INTERNAL gboolean tractor__socket_finish_connect (int fd,
+                                                         const Address *address,
+                                                         GError **error);
