@@ -9,8 +9,6 @@
 #include "request.h"
 #include "tractor-stream.h"
 
-#define tractor__codec_unpack_as(v, t, r, e) (((void) (t)), tractor__codec_unpack (v, r, e))
-#define tractor__codec_check(v, t, e)        (((void) (v), (void) (t), (void) (e)), TRUE)
 
 /* An item that has come and has not been taken. */
 typedef struct _StreamItem StreamItem;
