@@ -2,7 +2,7 @@
  *
  * An actor nursery is a nursery of the tasks that watch over its actors (supervise.c), opened in
  * the task of whoever opens it; so one-cancels-all, the waiting, and the collecting of failures are
- * those of nursery.c. What is its own: it lends a runtime to a run that has none, it can be
+ * those of nursery.c. What is its own: it opens a runtime in a run that has none, it can be
  * cancelled without cancelling its body, and failures that are one and the same event, as when the
  * body's call and the nursery both report a death, come back as one. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -19,23 +19,24 @@ struct _TractorActorNursery {
   GPtrArray *children; /* (element-type Child) */
   gboolean is_cancelled;
   gboolean is_joined;
+  gboolean has_opened_runtime;
 };
 
 TractorActorNursery *
 tractor_actor_nursery_open (GError **error)
 {
   TractorRuntime *runtime = tractor__runtime_get (NULL);
+  gboolean has_opened_runtime = runtime == NULL;
   TractorActorNursery *self;
 
-  if (runtime == NULL) {
+  if (has_opened_runtime)
     runtime = tractor_runtime_open (NULL, error);
-    if (runtime == NULL)
-      return NULL;
-    runtime->is_lent = TRUE;
-  }
+  if (runtime == NULL)
+    return NULL;
 
   self = g_new0 (TractorActorNursery, 1);
   self->runtime = runtime;
+  self->has_opened_runtime = has_opened_runtime;
   self->runtime->n_nurseries++;
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
   self->nursery = tractor_nursery_open ();
@@ -54,7 +55,7 @@ may_start (TractorActorNursery *self, GError **error)
                          "The actor nursery is closed or being cancelled");
     return FALSE;
   }
-  if (self->runtime->n_children >= LIMIT_CHILDREN) {
+  if (self->runtime->children->len >= LIMIT_CHILDREN) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "An actor can have %d children",
                  LIMIT_CHILDREN);
     return FALSE;
@@ -168,6 +169,19 @@ tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
   return FALSE;
 }
 
+/* Nurseries that other tasks have opened meanwhile are in it too. */
+static void
+close_runtime (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  while (runtime->n_nurseries > 0)
+    tractor_parking_lot_park (runtime->nurseries_closed, NULL);
+  g_clear_pointer (&shield, tractor_cancel_scope_close);
+  tractor_runtime_close (runtime);
+}
+
 void
 tractor_actor_nursery_close (TractorActorNursery *self)
 {
@@ -176,8 +190,10 @@ tractor_actor_nursery_close (TractorActorNursery *self)
 
   tractor_nursery_close (self->nursery);
   g_ptr_array_unref (self->children);
-  if (--self->runtime->n_nurseries == 0 && self->runtime->is_lent)
-    tractor_runtime_close (self->runtime);
+  self->runtime->n_nurseries--;
+  tractor_parking_lot_unpark (self->runtime->nurseries_closed, G_MAXUINT);
+  if (self->has_opened_runtime)
+    close_runtime (self->runtime);
   g_free (self);
 }
 

@@ -14,6 +14,15 @@
 /* Values in one frame: each costs us some 170 bytes while it is unpacked, whatever it costs the
  * sender, so 45 MiB in all. */
 #define LIMIT_ELEMENTS (256 * 1024)
+/* What somebody may send before it is known who it is: one small frame, */
+#define LIMIT_FIRST_FRAME_BYTES 4096
+/* within this time, as upstream has it, */
+#define PATIENCE_HANDSHAKE_USEC (10 * G_USEC_PER_SEC)
+/* and while so many are at that at one address, nobody else is let in there. */
+#define LIMIT_HALF_OPEN 64
+/* Actors that a registrar knows, and that one connection may register. */
+#define LIMIT_REGISTRY_ENTRIES 65536
+#define LIMIT_NAMES_OF_LINK    64
 /* One read: many small frames come in one. The buffer grows by as much as has really come. */
 #define READ_BYTES (64 * 1024)
 /* Senders wait while more than this is queued for a peer that does not read. */
@@ -52,6 +61,10 @@
 /* and after this it is given up, and reported: the kernel does not let it die. */
 #define PATIENCE_KILL_USEC  G_USEC_PER_SEC
 #define PATIENCE_TOTAL_USEC (PATIENCE_ACK_USEC + PATIENCE_TERM_USEC + PATIENCE_KILL_USEC)
+/* Upstream's times for asking who listens at a registry's address, and for saying good-bye to it. */
+#define PATIENCE_PROBE_USEC      G_USEC_PER_SEC
+#define PROBE_ATTEMPTS           3
+#define PATIENCE_UNREGISTER_USEC (G_USEC_PER_SEC / 2)
 /* How much sooner each level of a tree is through with those below it than its parent is with it. */
 #define PATIENCE_STEP_USEC  (3 * G_USEC_PER_SEC / 10)
 #define PATIENCE_LEAST_USEC (6 * G_USEC_PER_SEC / 10)

@@ -1,9 +1,12 @@
 /* child.c - the other end of a spawn: a process that is an actor.
  *
  * It finds the socket to its parent at a number that one environment variable names, reads who it
- * is to be and what it may serve, picks the loop to run on, and introduces itself: that tells the
- * parent that it answers. Until then its stderr is a file of the parent's, so that last words
- * before an early death reach whoever waited for it; afterwards it is what the parent's is.
+ * is to be and what it may serve, picks the loop to run on, listens, and introduces itself: that
+ * tells the parent that it answers. Until then its stderr is a file of the parent's, so that last
+ * words before an early death reach whoever waited for it; afterwards it is what the parent's is.
+ *
+ * A Python parent says on the command line who the child is and where to connect to; from then on
+ * all is the same.
  *
  * It ends when its parent asks, when the connection is gone, or on SIGTERM, which the kernel also
  * sends when the parent dies: then what runs for callers is cancelled, and the process leaves. If
@@ -25,21 +28,29 @@
 
 #include "bounds.h"
 #include "link.h"
+#include "listener.h"
+#include "python-argv.h"
+#include "registration.h"
 #include "runtime.h"
+#include "socket.h"
 
 #define STATUS_REFUSED  2  /* the parent did not say what it needs to */
 #define STATUS_ORPHANED 70 /* EX_SOFTWARE: there is nobody left to tell */
 
 typedef struct {
   const TractorModule *modules;
+  gboolean is_of_python; /* its parent is a Python actor */
   int link_fd;
-  FrameReader reader;
+  Introduction parent;
   ActorId id;
-  ActorId parent;
-  Credit parent_credit;
   char **enabled_modules;
   char *host;
   guint depth;
+  GPtrArray *registrars; /* (element-type Address) */
+  GPtrArray *listen;     /* (element-type Address): empty: anywhere */
+  gboolean uses_tcp;
+  gboolean is_registered; /* by its parent */
+  Address root;
   gboolean is_orphaned;
 } Boot;
 
@@ -98,12 +109,12 @@ receive_more (Boot *boot, gint64 deadline)
 
   if (left <= 0 || poll (&pollfd, 1, (int) (left / 1000) + 1) == 0)
     return FALSE;
-  at = tractor__frame_reader_get_room (&boot->reader, &room);
+  at = tractor__frame_reader_get_room (&boot->parent.reader, &room);
   if (at == NULL)
     return FALSE;
   n = recv (boot->link_fd, at, room, MSG_DONTWAIT);
   if (n > 0)
-    tractor__frame_reader_received (&boot->reader, (gsize) n);
+    tractor__frame_reader_received (&boot->parent.reader, (gsize) n);
   return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
@@ -114,7 +125,7 @@ read_message (Boot *boot, MsgType type, Msg *msg, gint64 deadline)
   WireValue body;
 
   for (;;) {
-    switch (tractor__frame_reader_next (&boot->reader, &body, &error)) {
+    switch (tractor__frame_reader_next (&boot->parent.reader, &body, &error)) {
     case FRAME_COMPLETE:
       if (tractor__msg_read (body, msg, &error) && msg->type == type)
         return TRUE;
@@ -133,40 +144,78 @@ read_message (Boot *boot, MsgType type, Msg *msg, gint64 deadline)
   }
 }
 
+/* Returns: FALSE with a message on stderr. */
+static gboolean
+report (GError *error)
+{
+  g_printerr ("tractor: the parent's introduction is wrong: %s\n", error->message);
+  g_error_free (error);
+  return FALSE;
+}
+
+/* Where to listen and to register. */
+static gboolean
+read_addresses (Boot *boot, const Msg *spec)
+{
+  GError *error = NULL;
+  WireValue value;
+  WireReader reader;
+
+  boot->registrars = tractor__address_read_list (spec->fields[FIELD_REG_ADDRS], &error);
+  if (boot->registrars == NULL)
+    return report (error);
+  boot->listen = tractor__address_read_list (spec->fields[FIELD_BIND_ADDRS], &error);
+  if (boot->listen == NULL)
+    return report (error);
+  boot->is_registered = tractor__msg_get_boolean (spec, FIELD_IS_REGISTERED);
+  boot->uses_tcp = tractor__msg_find_in_map (spec, FIELD_RUNTIME_VARS, "_enable_tpts", &value) &&
+                   value.length == 5 && memcmp (value.bytes, "\x91\xa3tcp", 5) == 0;
+  if (!tractor__msg_find_in_map (spec, FIELD_RUNTIME_VARS, "_root_mailbox", &value))
+    return TRUE;
+  reader = (WireReader){ value.bytes, value.bytes + value.length };
+  return tractor__address_read (&reader, &boot->root, &error) || report (error);
+}
+
+static gboolean
+read_spawn_spec (Boot *boot, const Msg *spec)
+{
+  boot->host = tractor__msg_dup_string (spec, FIELD_HOST);
+  boot->depth = (guint) CLAMP (tractor__msg_get_integer (spec, FIELD_DEPTH), 1, LIMIT_TREE_DEPTH);
+  boot->enabled_modules = tractor__msg_dup_keys (spec, FIELD_ENABLE_MODULES);
+  /* A Python parent can only name modules that it could import itself. */
+  if (boot->is_of_python || g_strv_contains ((const char *const *) boot->enabled_modules, "*"))
+    g_clear_pointer (&boot->enabled_modules, g_strfreev);
+  if (boot->id.uuid == NULL && !tractor__msg_get_id (spec, FIELD_UID, &boot->id)) {
+    g_printerr ("tractor: the parent did not say who this actor is\n");
+    return FALSE;
+  }
+  return read_addresses (boot, spec);
+}
+
 static gboolean
 read_introduction (Boot *boot)
 {
   gint64 deadline = g_get_monotonic_time () + PATIENCE_BOOT_USEC;
+  GError *error = NULL;
   Msg msg;
 
   if (!read_message (boot, MSG_AID, &msg, deadline))
     return FALSE;
-  boot->parent.name = tractor__msg_dup_string (&msg, FIELD_NAME);
-  boot->parent.uuid = tractor__msg_dup_string (&msg, FIELD_UUID);
-  boot->parent_credit = tractor__msg_get_credit (&msg);
-
-  if (!read_message (boot, MSG_SPAWN_SPEC, &msg, deadline))
-    return FALSE;
-  if (!tractor__msg_get_id (&msg, FIELD_UID, &boot->id)) {
-    g_printerr ("tractor: the parent did not say who this actor is\n");
-    return FALSE;
-  }
-  boot->host = tractor__msg_dup_string (&msg, FIELD_HOST);
-  boot->depth = (guint) CLAMP (tractor__msg_get_integer (&msg, FIELD_DEPTH), 1, LIMIT_TREE_DEPTH);
-  boot->enabled_modules = tractor__msg_dup_keys (&msg, FIELD_ENABLE_MODULES);
-  if (g_strv_contains ((const char *const *) boot->enabled_modules, "*"))
-    g_clear_pointer (&boot->enabled_modules, g_strfreev);
-  return TRUE;
+  if (!tractor__introduction_take (&boot->parent, &msg, &error))
+    return report (error);
+  return read_message (boot, MSG_SPAWN_SPEC, &msg, deadline) && read_spawn_spec (boot, &msg);
 }
 
 static void
 boot_clear (Boot *boot)
 {
-  tractor__frame_reader_clear (&boot->reader);
+  tractor__introduction_clear (&boot->parent);
   actor_id_clear (&boot->id);
-  actor_id_clear (&boot->parent);
   g_clear_pointer (&boot->enabled_modules, g_strfreev);
   g_clear_pointer (&boot->host, g_free);
+  g_clear_pointer (&boot->registrars, g_ptr_array_unref);
+  g_clear_pointer (&boot->listen, g_ptr_array_unref);
+  tractor__address_clear (&boot->root);
 }
 
 static gboolean
@@ -249,46 +298,73 @@ watch_term_signal (gpointer data, GError **error)
   return TRUE;
 }
 
-/* Everything that runs for callers is cancelled and has ended before the parent hears of it. */
+/* Listens where it is told to, and registers, unless its parent does that for it. */
+static gboolean
+join_tree (const Boot *boot, Link *link, GError **error)
+{
+  TractorRuntime *runtime = link->runtime;
+  const Address tcp = { .kind = ADDRESS_TCP, .host = (char *) "127.0.0.1" };
+  const Address private = { .kind = ADDRESS_UNIX };
+
+  for (guint i = 0; i < boot->listen->len; i++)
+    if (!tractor__listen (runtime, boot->listen->pdata[i], error))
+      return FALSE;
+  if (boot->listen->len == 0 && !tractor__listen (runtime, boot->uses_tcp ? &tcp : &private, error))
+    return FALSE;
+  for (guint i = 0; i < boot->registrars->len; i++)
+    if (boot->is_registered)
+      tractor__registrar_add_linked (runtime, boot->registrars->pdata[i], link);
+    else
+      tractor__registrar_add (runtime, boot->registrars->pdata[i]);
+  return tractor__registrars_join (runtime, error);
+}
+
+/* Everything that runs for callers is cancelled and has ended before those hear of it who wanted that.
+ */
 static void
-end_in_order (Link *link, const Boot *boot)
+end_rpc_tasks (TractorRuntime *runtime, const Boot *boot)
 {
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  TractorRuntime *runtime = link->runtime;
 
   tractor_cancel_scope_set_shield (shield, TRUE);
-  tractor__link_cancel_rpc_tasks (link, runtime->stopped_by.uuid != NULL ? &runtime->stopped_by
-                                                                         : &boot->parent);
-  tractor__link_wait_for_rpc_tasks (link, NULL);
-  if (link->stop_cid != NULL) {
-    tractor__msg_write_cancel_ack (link->out, link->stop_cid);
-    tractor__link_flush (link);
-  }
-  tractor__link_close (link);
+  tractor__runtime_end_rpc_tasks (runtime, runtime->stopped_by.uuid != NULL ? &runtime->stopped_by
+                                                                            : &boot->parent.id);
+}
+
+static Link *
+make_link (Boot *boot, TractorRuntime *runtime)
+{
+  Link *link = tractor__link_new (runtime, boot->link_fd, &boot->parent.id);
+
+  tractor__link_take_introduction (link, &boot->parent);
+  link->is_to_parent = TRUE;
+  link->on_lost = on_parent_lost;
+  link->data = boot;
+  runtime->parent = link;
+  return link;
 }
 
 static gboolean
 serve (Boot *boot, TractorRuntime *runtime, GError **error)
 {
-  g_autoptr (Link) link = tractor__link_new (runtime, boot->link_fd, &boot->parent);
+  g_autoptr (Link) link = make_link (boot, runtime);
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
-  link->reader = boot->reader;
-  boot->reader = (FrameReader){ 0 };
-  link->has_peer_aid = TRUE;
-  link->is_to_parent = TRUE;
-  link->on_lost = on_parent_lost;
-  link->data = boot;
-  link->peer_credit = boot->parent_credit;
-  tractor__link_introduce (link);
-  take_real_stderr ();
-
-  if (tractor_nursery_spawn (nursery, "link to parent", run_link_shielded, link, NULL, error) &&
-      tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error)) {
-    tractor_event_wait (runtime->stop, NULL);
-    end_in_order (link, boot);
-    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "the actor ends");
+  if (tractor__runtime_open_services (runtime, error) && join_tree (boot, link, error)) {
+    if (!boot->is_of_python) {
+      tractor__link_introduce (link);
+      take_real_stderr ();
+    }
+    if (tractor_nursery_spawn (nursery, "link to parent", run_link_shielded, link, NULL, error) &&
+        tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error)) {
+      tractor_event_wait (runtime->stop, NULL);
+      end_rpc_tasks (runtime, boot);
+    }
   }
+  tractor__runtime_close_services (runtime);
+  runtime->parent = NULL;
+  tractor__link_close (link);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "the actor ends");
   return tractor_nursery_join (nursery, error);
 }
 
@@ -303,6 +379,7 @@ run_actor (gpointer data, GError **error)
   runtime.modules = boot->modules;
   runtime.enabled_modules = g_steal_pointer (&boot->enabled_modules);
   runtime.stop = tractor_event_new ();
+  tractor__address_copy (&boot->root, &runtime.root);
   tractor__runtime_set (&runtime);
   ok = serve (boot, &runtime, error);
   tractor__runtime_set (NULL);
@@ -350,21 +427,100 @@ take_link_fd (const char *value)
   return (int) fd;
 }
 
+/* --- the child of a Python parent ------------------------------------------------------------------- */
+
+static gboolean
+connect_to_parent (const PythonArgv *python, int *ret_fd, GError **error)
+{
+  struct pollfd pollfd = { .events = POLLOUT };
+  gboolean in_progress;
+
+  if (!tractor__socket_begin_connect (&python->parent, ret_fd, &in_progress, error))
+    return FALSE;
+  pollfd.fd = *ret_fd;
+  if (!in_progress || (poll (&pollfd, 1, PATIENCE_BOOT_USEC / 1000) == 1 &&
+                       tractor__socket_finish_connect (*ret_fd, &python->parent, error)))
+    return TRUE;
+  close (*ret_fd);
+  if (error != NULL && *error == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                         "The parent does not take the connection");
+  return FALSE;
+}
+
+/* Both sides introduce themselves at once; a few bytes to a fresh socket do not have to wait. */
+static gboolean
+introduce_to_parent (const Boot *boot)
+{
+  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+
+  tractor__msg_write_aid (
+      buffer, &(AidMsg){ .id = &boot->id, .credit = { LIMIT_STREAM_ITEMS, LIMIT_STREAM_BYTES } });
+  return send (boot->link_fd, buffer->data, buffer->len, MSG_NOSIGNAL) == (gssize) buffer->len;
+}
+
+/* Returns: FALSE with a message on stderr if it is one, but cannot reach its parent. */
+static gboolean
+reach_python_parent (Boot *boot, PythonArgv *python)
+{
+  g_autoptr (GError) error = NULL;
+
+  boot->is_of_python = TRUE;
+  actor_id_copy (&python->id, &boot->id);
+  if (!connect_to_parent (python, &boot->link_fd, &error)) {
+    g_printerr ("tractor: cannot reach the parent: %s\n", error->message);
+    return FALSE;
+  }
+  if (!introduce_to_parent (boot)) {
+    g_printerr ("tractor: the parent does not listen to an introduction\n");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Returns: whether this process was started by a Python parent; then *@ret_status is set. */
+static gboolean
+python_child_main (int argc, char **argv, Boot *boot, const TractorRunner *runners, int *ret_status)
+{
+  g_auto (PythonArgv) python = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (!tractor__python_argv_parse (argc, argv, &python, &error)) {
+    if (error == NULL)
+      return FALSE;
+    *ret_status = STATUS_REFUSED;
+    g_printerr ("tractor: %s\n", error->message);
+    return TRUE;
+  }
+  *ret_status = STATUS_REFUSED;
+  if (!reach_python_parent (boot, &python))
+    return TRUE;
+  install_signals ();
+  *ret_status = boot_and_run (boot, runners);
+  close (term_fd);
+  term_fd = -1;
+  return TRUE;
+}
+
 gboolean
-tractor_child_main (G_GNUC_UNUSED int argc,
-                    G_GNUC_UNUSED char **argv,
+tractor_child_main (int argc,
+                    char **argv,
                     const TractorModule *modules,
                     const TractorRunner *runners,
                     int *ret_status)
 {
   const char *value = secure_getenv (CHILD_VARIABLE);
   Boot boot = { .modules = modules };
+  gboolean is_child;
 
   g_return_val_if_fail (modules != NULL && ret_status != NULL, FALSE);
   g_return_val_if_fail (runners != NULL && runners[0].name != NULL, FALSE);
 
-  if (value == NULL)
-    return FALSE;
+  if (value == NULL) {
+    is_child = python_child_main (argc, argv, &boot, runners, ret_status);
+    boot_clear (&boot);
+    return is_child;
+  }
 
   *ret_status = STATUS_REFUSED;
   boot.link_fd = take_link_fd (value);

@@ -9,7 +9,6 @@
 #include "request.h"
 #include "tractor-stream.h"
 
-
 /* An item that has come and has not been taken. */
 typedef struct _StreamItem StreamItem;
 

@@ -53,6 +53,7 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
 {
   gsize held = reader->end - reader->start;
   const guint8 *header = reader->bytes + reader->start;
+  gsize limit = reader->limit != 0 ? reader->limit : LIMIT_FRAME_BYTES;
   guint32 length;
 
   if (held < HEADER_BYTES)
@@ -60,9 +61,9 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
 
   memcpy (&length, header, sizeof length);
   length = GUINT32_FROM_LE (length);
-  if (length == 0 || length > LIMIT_FRAME_BYTES) {
+  if (length == 0 || length > limit) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                 "a frame of %u bytes; 1 to %u are allowed", length, LIMIT_FRAME_BYTES);
+                 "a frame of %u bytes; 1 to %" G_GSIZE_FORMAT " are allowed", length, limit);
     return FRAME_INVALID;
   }
   if (held - HEADER_BYTES < length)

@@ -20,6 +20,7 @@ typedef struct {
   gsize size;
   gsize start;
   gsize end;
+  gsize limit; /* of a body; 0: LIMIT_FRAME_BYTES */
 } FrameReader;
 
 /* Returns: NULL if there is no memory; else where to receive to, and how much there is room for: at least one byte, and enough for the rest

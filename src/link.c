@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "registry.h"
 #include "request.h"
 #include "rpc.h"
 
@@ -73,6 +74,7 @@ tractor__link_unref (Link *link)
   g_hash_table_unref (link->rpc_tasks);
   tractor_event_free (link->ended);
   actor_id_clear (&link->peer);
+  g_clear_pointer (&link->peer_addresses, g_ptr_array_unref);
   g_clear_pointer (&link->stop_cid, g_free);
   g_clear_error (&link->read_failure);
   g_clear_error (&link->failure);
@@ -307,8 +309,11 @@ tractor__link_make_cid (Link *link, char cid[CID_BYTES])
 void
 tractor__link_introduce (Link *link)
 {
-  tractor__msg_write_aid (link->out,
-                          &(AidMsg){ .id = &link->runtime->id, .credit = link->runtime->credit });
+  tractor__msg_write_aid (
+      link->out, &(AidMsg){ .id = &link->runtime->id,
+                            .is_registrar = link->runtime->registry != NULL,
+                            .credit = link->runtime->credit,
+                            .addresses = link->is_to_parent ? link->runtime->addresses : NULL });
   link->introduction_at = link_get_position (link);
 }
 
@@ -352,19 +357,38 @@ deliver (Link *link, const Msg *msg, GError **error)
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
+void
+tractor__link_take_introduction (Link *link, Introduction *introduction)
+{
+  link->has_peer_aid = TRUE;
+  link->is_to_ours = introduction->is_ours;
+  link->is_to_registrar = introduction->is_registrar;
+  link->peer_credit = introduction->credit;
+  if (introduction->reader.bytes != NULL) {
+    tractor__frame_reader_clear (&link->reader);
+    link->reader = introduction->reader;
+    introduction->reader = (FrameReader){ 0 };
+  }
+}
+
 static gboolean
 check_peer_aid (Link *link, const Msg *msg, GError **error)
 {
-  g_auto (ActorId) id = { tractor__msg_dup_string (msg, FIELD_NAME),
-                          tractor__msg_dup_string (msg, FIELD_UUID) };
+  g_auto (Introduction) introduction = { 0 };
 
-  if (msg->type != MSG_AID || !actor_id_equal (&id, &link->peer)) {
+  if (!tractor__introduction_take (&introduction, msg, error))
+    return FALSE;
+  if (!actor_id_equal (&introduction.id, &link->peer)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "it did not introduce itself as the actor that it was spawned to be");
     return FALSE;
   }
-  link->has_peer_aid = TRUE;
-  link->peer_credit = tractor__msg_get_credit (msg);
+  tractor__link_take_introduction (link, &introduction);
+  if (msg->fields[FIELD_ADDRESSES].bytes != NULL) {
+    link->peer_addresses = tractor__address_read_list (msg->fields[FIELD_ADDRESSES], error);
+    if (link->peer_addresses == NULL)
+      return FALSE;
+  }
   if (link->on_peer_aid != NULL)
     link->on_peer_aid (link, link->data);
   return TRUE;
@@ -490,6 +514,7 @@ tractor__link_run (gpointer data, GError **error)
   link->watch = tractor_fd_watch_open (link->fd, error);
   if (link->watch != NULL) {
     link->nursery = nursery;
+    g_hash_table_add (link->runtime->links, link);
     if (tractor_nursery_spawn (nursery, "link writer", run_writer, link, NULL, error)) {
       tractor__link_flush (link);
       read_in_scope (link, error);
@@ -504,6 +529,9 @@ tractor__link_run (gpointer data, GError **error)
 
   tractor_nursery_join (nursery, error);
   link->nursery = NULL;
+  g_hash_table_remove (link->runtime->links, link);
+  if (link->runtime->registry != NULL)
+    tractor__registry_forget_link (link->runtime->registry, link);
   g_clear_pointer (&link->watch, tractor_fd_watch_close);
   close (link->fd);
   link->fd = -1;

@@ -9,6 +9,7 @@
 #include "actor-id.h"
 #include "codec.h"
 #include "frame.h"
+#include "handshake.h"
 #include "msg.h"
 #include "runtime.h"
 #include "tractor-channel.h"
@@ -28,9 +29,12 @@ struct _Link {
   int fd;
   ActorId peer; /* who it is to be, and has to say it is */
   gboolean has_peer_aid;
-  LinkFunc on_peer_aid; /* the peer has introduced itself; closure: @data */
-  LinkFunc on_ack;      /* it has acknowledged our wish that it end */
-  LinkFunc on_lost;     /* the connection has ended, and not by tractor__link_close() */
+  gboolean is_to_ours;       /* the peer understands our extensions */
+  gboolean is_to_registrar;  /* the peer is one */
+  LinkFunc on_peer_aid;      /* the peer has introduced itself; closure: @data */
+  GPtrArray *peer_addresses; /* (nullable) (element-type Address): where it says that it listens */
+  LinkFunc on_ack;           /* it has acknowledged our wish that it end */
+  LinkFunc on_lost;          /* the connection has ended, and not by tractor__link_close() */
   gpointer data;
 
   Credit peer_credit;      /* what it gives each stream of ours, if it counts */
@@ -66,6 +70,9 @@ struct _Link {
 G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer);
 G_GNUC_INTERNAL Link *tractor__link_ref (Link *link);
 G_GNUC_INTERNAL void tractor__link_unref (Link *link);
+
+/* Who is at the other end is known already; what it sent after that is taken over. */
+G_GNUC_INTERNAL void tractor__link_take_introduction (Link *link, Introduction *introduction);
 
 /* A task's body (@data is the Link): reads, writes and serves until the connection ends. What is
  * open on it then stays open until tractor__link_fail(). */
@@ -103,5 +110,7 @@ G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link, gint64 patience_usec
 /* Cancels what runs here for the peer, on the wish of @canceller, and waits for its end. */
 G_GNUC_INTERNAL void tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller);
 G_GNUC_INTERNAL gboolean tractor__link_wait_for_rpc_tasks (Link *link, GError **error);
+/* If the peer has asked us to end: what ran is over. */
+G_GNUC_INTERNAL void tractor__link_acknowledge_stop (Link *link);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Link, tractor__link_unref)

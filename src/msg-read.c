@@ -59,6 +59,11 @@ static const struct {
   [FIELD_PLD_SPEC] = { NAME ("pld_spec"), KIND_STRING },
   [FIELD_CREDIT_ITEMS] = { NAME ("credit_items"), KIND_INTEGER },
   [FIELD_CREDIT_BYTES] = { NAME ("credit_bytes"), KIND_INTEGER },
+  [FIELD_ADDRESSES] = { NAME ("addresses"), KIND_ANY },
+  [FIELD_REG_ADDRS] = { NAME ("reg_addrs"), KIND_ANY },
+  [FIELD_BIND_ADDRS] = { NAME ("bind_addrs"), KIND_ANY },
+  [FIELD_RUNTIME_VARS] = { NAME ("_runtime_vars"), KIND_MAP },
+  [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 
 #define BIT(field) (G_GUINT64_CONSTANT (1) << (field))
@@ -313,6 +318,32 @@ tractor__msg_get_credit (const Msg *msg)
     .items = CLAMP (tractor__msg_get_integer (msg, FIELD_CREDIT_ITEMS), 0, G_MAXINT32),
     .bytes = CLAMP (tractor__msg_get_integer (msg, FIELD_CREDIT_BYTES), 0, G_MAXINT32),
   };
+}
+
+gboolean
+tractor__msg_find_in_map (const Msg *msg, Field field, const char *key, WireValue *ret_value)
+{
+  WireReader reader;
+  WireItem map;
+
+  if (!read_item (msg, field, &reader, &map))
+    return FALSE;
+  for (guint32 i = 0; i < map.length; i++) {
+    WireItem item;
+    WireValue skipped;
+
+    if (!tractor__wire_read (&reader, &item))
+      return FALSE;
+    if (item.type == WIRE_ARRAY || item.type == WIRE_MAP)
+      return FALSE; /* no key that we would look for, or have to look behind */
+    if (!tractor__wire_read_value (&reader, &skipped))
+      return FALSE;
+    if (item_equals (&item, key)) {
+      *ret_value = skipped;
+      return TRUE;
+    }
+  }
+  return FALSE;
 }
 
 gboolean

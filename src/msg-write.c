@@ -63,12 +63,26 @@ write_credit (WireBuffer *buffer, Credit credit)
   tractor__wire_write_integer (buffer, credit.bytes);
 }
 
+/* @addresses: (nullable): NULL is nil */
+static void
+write_addresses (WireBuffer *buffer, const GPtrArray *addresses)
+{
+  if (addresses == NULL) {
+    wire_write_nil (buffer);
+    return;
+  }
+  tractor__wire_write_array (buffer, addresses->len);
+  for (guint i = 0; i < addresses->len; i++)
+    tractor__address_write (buffer, addresses->pdata[i]);
+}
+
 void
 tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x88\xa8msg_type\xa3"
+  wire_append (buffer, aid->addresses != NULL ? "\x89" : "\x88", 1);
+  wire_append_literal (buffer, "\xa8msg_type\xa3"
                                "Aid"
                                "\xa4name");
   tractor__wire_write_string (buffer, aid->id->name);
@@ -81,22 +95,67 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
   wire_append_literal (buffer, "\xa8is_probe");
   wire_write_boolean (buffer, aid->is_probe);
   write_credit (buffer, aid->credit);
+  if (aid->addresses != NULL) {
+    wire_append_literal (buffer, "\xa9"
+                                 "addresses");
+    write_addresses (buffer, aid->addresses);
+  }
   tractor__frame_end (buffer, start);
+}
+
+static void
+write_modules (WireBuffer *buffer, const char *const *modules)
+{
+  guint n_modules = modules != NULL ? g_strv_length ((char **) modules) : 0;
+
+  if (modules == NULL) {
+    wire_append_literal (buffer, "\x81\xa1*\xa0"); /* all that there are */
+    return;
+  }
+  tractor__wire_write_map (buffer, n_modules);
+  for (guint i = 0; i < n_modules; i++) {
+    tractor__wire_write_string (buffer, modules[i]);
+    tractor__wire_write_string (buffer, "");
+  }
+}
+
+/* What a Python child wants to know. */
+static void
+write_runtime_vars (WireBuffer *buffer, const SpawnSpec *spec)
+{
+  const Address none = { 0 };
+  const Address *root = spec->root != NULL ? spec->root : &none;
+
+  wire_append_literal (buffer, "\x8a\xa8_is_root\xc2\xad_root_mailbox");
+  tractor__address_write (buffer, root);
+  wire_append_literal (buffer, "\xab_root_addrs\x91");
+  tractor__address_write (buffer, root);
+  wire_append_literal (buffer, "\xac_enable_tpts\x91\xa3");
+  wire_append (buffer, spec->uses_tcp ? "tcp" : "uds", 3);
+  wire_append_literal (buffer, "\xaf_registry_addrs");
+  write_addresses (buffer, spec->registrars);
+  wire_append_literal (buffer, "\xab_debug_mode\xc2\xacrepl_fixture\xc2\xaduse_greenback\xc2"
+                               "\xaeuse_stackscope\xc2\xb0_is_infected_aio\xc2");
 }
 
 void
 tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 {
   guint start = tractor__frame_begin (buffer);
-  guint n_modules = spec->modules != NULL ? g_strv_length ((char **) spec->modules) : 0;
 
-  wire_append_literal (buffer, "\x89\xa8msg_type\xa9SpawnSpec"
+  wire_append_literal (buffer, "\x8a\xa8msg_type\xa9SpawnSpec"
                                "\xb1_parent_main_data\x80"
-                               "\xad_runtime_vars\x80"
-                               "\xa9reg_addrs\x90"
-                               "\xaa"
-                               "bind_addrs\xc0"
-                               "\xa3uid");
+                               "\xad_runtime_vars");
+  write_runtime_vars (buffer, spec);
+  wire_append_literal (buffer, "\xae"
+                               "enable_modules");
+  write_modules (buffer, spec->modules);
+  wire_append_literal (buffer, "\xa9reg_addrs");
+  write_addresses (buffer, spec->registrars);
+  wire_append_literal (buffer, "\xaa"
+                               "bind_addrs");
+  write_addresses (buffer, spec->listen);
+  wire_append_literal (buffer, "\xa3uid");
   write_id (buffer, &spec->id);
   wire_append_literal (buffer, "\xa4host");
   if (spec->host != NULL)
@@ -106,17 +165,8 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   wire_append_literal (buffer, "\xa5"
                                "depth");
   tractor__wire_write_integer (buffer, spec->depth);
-  wire_append_literal (buffer, "\xae"
-                               "enable_modules");
-  if (spec->modules == NULL) {
-    wire_append_literal (buffer, "\x81\xa1*\xa0"); /* all that there are */
-  } else {
-    tractor__wire_write_map (buffer, n_modules);
-    for (guint i = 0; i < n_modules; i++) {
-      tractor__wire_write_string (buffer, spec->modules[i]);
-      tractor__wire_write_string (buffer, "");
-    }
-  }
+  wire_append_literal (buffer, "\xadis_registered");
+  wire_write_boolean (buffer, spec->is_registered);
   tractor__frame_end (buffer, start);
 }
 

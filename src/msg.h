@@ -10,6 +10,7 @@
 #endif
 
 #include "actor-id.h"
+#include "address.h"
 #include "wire.h"
 
 typedef enum {
@@ -55,6 +56,11 @@ typedef enum {
   FIELD_PLD_SPEC,
   FIELD_CREDIT_ITEMS, /* ours: room for items of a stream */
   FIELD_CREDIT_BYTES, /* ours */
+  FIELD_ADDRESSES,    /* ours: where a child listens */
+  FIELD_REG_ADDRS,
+  FIELD_BIND_ADDRS,
+  FIELD_RUNTIME_VARS,
+  FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
   N_FIELDS,
 } Field;
 
@@ -79,6 +85,11 @@ G_GNUC_INTERNAL gboolean tractor__msg_string_equals (const Msg *msg,
                                                      const char *string);
 G_GNUC_INTERNAL gint64 tractor__msg_get_integer (const Msg *msg, Field field);
 G_GNUC_INTERNAL gboolean tractor__msg_get_boolean (const Msg *msg, Field field);
+/* A value in a map. Returns: FALSE if it is not there. */
+G_GNUC_INTERNAL gboolean tractor__msg_find_in_map (const Msg *msg,
+                                                   Field field,
+                                                   const char *key,
+                                                   WireValue *ret_value);
 /* Of a [name, uuid] pair. */
 G_GNUC_INTERNAL gboolean tractor__msg_id_equals (const Msg *msg, Field field, const ActorId *id);
 /* Returns: FALSE if it is not there. */
@@ -99,7 +110,8 @@ typedef struct {
   const ActorId *id;
   gboolean is_registrar;
   gboolean is_probe;
-  Credit credit; /* of each stream that the sender of the Aid receives */
+  Credit credit;              /* of each stream that the sender of the Aid receives */
+  const GPtrArray *addresses; /* (nullable) (element-type Address): where it listens */
 } AidMsg;
 
 G_GNUC_INTERNAL void tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid);
@@ -111,6 +123,11 @@ typedef struct {
   const char *const *modules; /* (nullable): all */
   const char *host;           /* (nullable): the first */
   guint depth;
+  const GPtrArray *registrars; /* (element-type Address): where to register */
+  gboolean is_registered;      /* with its parent, by its parent */
+  const GPtrArray *listen;     /* (nullable) (element-type Address): NULL: anywhere that suits */
+  gboolean uses_tcp;           /* what suits */
+  const Address *root;         /* (nullable): where the root listens */
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);

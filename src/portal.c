@@ -11,15 +11,27 @@
 #include "request.h"
 
 struct _TractorPortal {
-  Child *child;
+  Child *child; /* (nullable): of ours */
+  Link *link;   /* (nullable): to anybody else */
+  gboolean is_own_connection;
 };
 
 TractorPortal *
 tractor__portal_new (Child *child)
 {
-  TractorPortal *portal = g_new (TractorPortal, 1);
+  TractorPortal *portal = g_new0 (TractorPortal, 1);
 
   portal->child = tractor__child_ref (child);
+  return portal;
+}
+
+TractorPortal *
+tractor__portal_new_for_link (Link *link, gboolean is_own_connection)
+{
+  TractorPortal *portal = g_new0 (TractorPortal, 1);
+
+  portal->link = link;
+  portal->is_own_connection = is_own_connection;
   return portal;
 }
 
@@ -29,8 +41,17 @@ tractor_portal_unref (TractorPortal *portal)
   if (portal == NULL)
     return;
 
+  if (portal->is_own_connection)
+    tractor__link_close (portal->link);
+  tractor__link_unref (portal->link);
   tractor__child_unref (portal->child);
   g_free (portal);
+}
+
+static const ActorId *
+get_id (TractorPortal *portal)
+{
+  return portal->child != NULL ? &portal->child->id : &portal->link->peer;
 }
 
 const char *
@@ -38,7 +59,7 @@ tractor_portal_get_name (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, NULL);
 
-  return portal->child->id.name;
+  return get_id (portal)->name;
 }
 
 const char *
@@ -46,7 +67,7 @@ tractor_portal_get_uuid (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, NULL);
 
-  return portal->child->id.uuid;
+  return get_id (portal)->uuid;
 }
 
 gint
@@ -54,7 +75,7 @@ tractor_portal_get_pid (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, -1);
 
-  return (gint) portal->child->process.pid;
+  return portal->child != NULL ? (gint) portal->child->process.pid : -1;
 }
 
 /* --- a call ------------------------------------------------------------------------------------ */
@@ -109,6 +130,8 @@ tractor__portal_get_link (TractorPortal *portal, GError **error)
 {
   Child *child = portal->child;
 
+  if (child == NULL)
+    return tractor__link_ref (portal->link);
   if (child->cancel_requested && child->link->failure == NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
                  "Actor '%s' has been cancelled", child->id.name);
@@ -117,8 +140,8 @@ tractor__portal_get_link (TractorPortal *portal, GError **error)
   return tractor__link_ref (child->link);
 }
 
-static gboolean
-call_on_link (
+gboolean
+tractor__call (
     Link *link, const char *function, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
   Call call = { 0 };
@@ -160,9 +183,31 @@ tractor_portal_call (TractorPortal *portal,
   link = tractor__portal_get_link (portal, error);
   if (link == NULL)
     return FALSE;
-  if (call_on_link (link, function, owned, ret_result, &failure))
+  if (tractor__call (link, function, owned, ret_result, &failure))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+static GError *
+new_too_slow_error (TractorPortal *portal)
+{
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                      "Actor '%s' has been cancelled, but is not gone yet", get_id (portal)->name);
+}
+
+/* Of another actor than a child we see only its connection. */
+static gboolean
+cancel_peer (Link *link, GError **error)
+{
+  GError *failure = NULL;
+
+  if (link->failure != NULL || tractor__call (link, "self:cancel", NULL, NULL, &failure) ||
+      g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
+    g_clear_error (&failure);
+    return tractor_event_wait (link->ended, error);
+  }
+  g_propagate_error (error, failure);
   return FALSE;
 }
 
@@ -171,18 +216,21 @@ tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **er
 {
   g_autoptr (TractorCancelScope) scope = NULL;
   GError *failure = NULL;
+  gboolean ok;
 
   g_return_val_if_fail (portal != NULL, FALSE);
 
-  tractor__child_cancel (portal->child);
   scope = tractor_cancel_scope_open (deadline);
-  if (tractor_event_wait (portal->child->gone, &failure))
-    return TRUE;
-  if (!tractor_cancel_scope_absorb (scope, &failure)) {
-    g_propagate_error (error, failure);
-    return FALSE;
+  if (portal->child != NULL) {
+    tractor__child_cancel (portal->child);
+    ok = tractor_event_wait (portal->child->gone, &failure);
+  } else {
+    ok = cancel_peer (portal->link, &failure);
   }
-  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
-               "Actor '%s' has been cancelled, but is not gone yet", portal->child->id.name);
+  if (ok)
+    return TRUE;
+  if (tractor_cancel_scope_absorb (scope, &failure))
+    failure = new_too_slow_error (portal);
+  g_propagate_error (error, failure);
   return FALSE;
 }

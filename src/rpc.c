@@ -18,12 +18,14 @@
 
 #include "bounds.h"
 #include "context.h"
+#include "registry.h"
 #include "remote-error.h"
 
 struct _RpcTask {
   Link *link;
   char *cid;
   const TractorExport *entry;
+  RegistryFunc registry_func; /* (nullable): instead of what @entry calls */
   GVariant *kwargs;
   TractorContext *context;   /* (nullable): of a stream or a context */
   TractorCancelScope *scope; /* while it runs */
@@ -143,6 +145,8 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
 {
   const TractorExport *entry = task->entry;
 
+  if (task->registry_func != NULL)
+    return task->registry_func (task->link, task->kwargs, ret_result, error);
   switch (entry->kind) {
   case TRACTOR_EXPORT_STREAM:
     return entry->stream (&task->context->stream, task->kwargs, error);
@@ -227,6 +231,15 @@ tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error)
 }
 
 void
+tractor__link_acknowledge_stop (Link *link)
+{
+  if (link->stop_cid == NULL)
+    return;
+  tractor__msg_write_cancel_ack (link->urgent, link->stop_cid);
+  tractor__link_flush (link);
+}
+
+void
 tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller)
 {
   GHashTableIter iter;
@@ -252,19 +265,34 @@ tractor__link_wait_for_rpc_tasks (Link *link, GError **error)
 
 /* --- the runtime's own functions ----------------------------------------------------------------- */
 
-/* The actor is to end. Its parent may say so, and how long it will wait: what is below us gets less
- * time than that. What a child of ours says is refused. */
+/* Whether the peer may end this actor: its parent may, and any other that can connect to it, but not
+ * those below it; and a root is ended only if it is a daemon. */
+static gboolean
+check_may_cancel (Link *link, GError **error)
+{
+  TractorRuntime *runtime = link->runtime;
+
+  if (link->is_to_parent)
+    return TRUE;
+  if (runtime->stop != NULL && !tractor__runtime_has_child (runtime, &link->peer))
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH, "Actor '%s' is not cancelled %s",
+               runtime->id.name, runtime->stop != NULL ? "by its children" : "from outside");
+  return FALSE;
+}
+
+/* The actor is to end. Its parent says how long it will wait: what is below us gets less time than
+ * that. */
 static void
 handle_cancel (Link *link, const char *cid, const Msg *msg)
 {
   TractorRuntime *runtime = link->runtime;
   g_autoptr (GVariant) kwargs = NULL;
+  GError *refusal = NULL;
   gint64 patience_usec;
 
-  if (!link->is_to_parent) {
-    answer_error (link, cid,
-                  g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
-                               "Actor '%s' is not cancelled by its children", runtime->id.name));
+  if (!check_may_cancel (link, &refusal)) {
+    answer_error (link, cid, refusal);
     return;
   }
   tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
@@ -275,8 +303,8 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
       g_variant_lookup (kwargs, "patience_usec", "x", &patience_usec))
     runtime->end_by = tractor_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
   link->stop_cid = g_strdup (cid);
-  actor_id_clear (&runtime->stopped_by);
-  actor_id_copy (&link->peer, &runtime->stopped_by);
+  if (runtime->stopped_by.uuid == NULL)
+    actor_id_copy (&link->peer, &runtime->stopped_by);
   tractor_event_set (runtime->stop);
 }
 
@@ -351,10 +379,18 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 
 /* Returns: what it names, or NULL with an error for the caller. */
 static const TractorExport *
-find_entry (Link *link, const Msg *msg, GError **error)
+find_entry (Link *link, const Msg *msg, RegistryFunc *ret_registry_func, GError **error)
 {
-  const TractorExport *entry = tractor__runtime_find_export (link->runtime, msg);
+  static const TractorExport registry_entry = { "registry", TRACTOR_EXPORT_CALL };
+  const TractorExport *entry = NULL;
 
+  *ret_registry_func = NULL;
+  if (!tractor__msg_string_equals (msg, FIELD_NS, "self"))
+    entry = tractor__runtime_find_export (link->runtime, msg);
+  else if (link->runtime->registry != NULL)
+    *ret_registry_func = tractor__registry_find_func (msg);
+  if (*ret_registry_func != NULL)
+    entry = &registry_entry;
   if (entry == NULL) {
     g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
     g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
@@ -397,6 +433,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
   char task_cid[LIMIT_CID_BYTES + 1];
   GError *refusal = NULL;
+  RegistryFunc registry_func;
   const TractorExport *entry;
   GVariant *kwargs;
   RpcTask *task;
@@ -412,7 +449,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
     tractor__link_flush (link);
     return TRUE;
   }
-  entry = find_entry (link, msg, &refusal);
+  entry = find_entry (link, msg, &registry_func, &refusal);
   if (entry == NULL ||
       !tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, &refusal)) {
     answer_error (link, cid, refusal);
@@ -424,6 +461,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   task->link = tractor__link_ref (link);
   task->cid = g_steal_pointer (&cid);
   task->entry = entry;
+  task->registry_func = registry_func;
   task->kwargs = kwargs;
   if (entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);

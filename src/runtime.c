@@ -1,8 +1,12 @@
-/* runtime.c - what this process is in the tree: who it is, and what it serves.
+/* runtime.c - what this process is in the tree: who it is, where it listens, and what it serves.
  *
  * There is one runtime in a run. It is lexical: whoever opens it closes it, after every actor
  * nursery in it. A first actor nursery without one opens one for itself; in a spawned actor,
- * child.c has opened it. */
+ * child.c has opened it.
+ *
+ * What runs in the background, listeners and connections to peers, runs in a nursery of a task that
+ * is shielded: it goes on while the program unwinds from a cancel, for whom it serves unwinds too,
+ * and ends when the runtime is closed. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "runtime.h"
@@ -11,6 +15,16 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "link.h"
+#include "listener.h"
+#include "registration.h"
+#include "registry.h"
+#include "supervise.h"
+
+typedef struct {
+  TractorExitFunc func;
+  gpointer data;
+} ExitCallback;
 
 static const char key; /* its address is the key in the run's locals */
 
@@ -31,6 +45,8 @@ tractor__runtime_set (TractorRuntime *runtime)
   tractor_run_local_set (&key, runtime);
 }
 
+/* --- life -------------------------------------------------------------------------------------- */
+
 void
 tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
 {
@@ -39,15 +55,245 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->depth = depth;
   runtime->spawn_method = &tractor__spawn_by_exec;
   runtime->credit = (Credit){ LIMIT_STREAM_ITEMS, LIMIT_STREAM_BYTES };
+  runtime->nurseries_closed = tractor_parking_lot_new ();
+  runtime->children = g_ptr_array_new ();
+  runtime->links = g_hash_table_new (NULL, NULL);
+  runtime->listeners = g_ptr_array_new_with_free_func (tractor__listener_free);
+  runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
+  runtime->registrars = g_ptr_array_new_with_free_func (tractor__registrar_free);
+  runtime->exit_callbacks = g_array_new (FALSE, FALSE, sizeof (ExitCallback));
 }
 
 void
 tractor__runtime_clear (TractorRuntime *runtime)
 {
+  g_clear_pointer (&runtime->listeners, g_ptr_array_unref);
+  g_clear_pointer (&runtime->addresses, g_ptr_array_unref);
+  g_clear_pointer (&runtime->registrars, g_ptr_array_unref);
+  g_clear_pointer (&runtime->registry, tractor__registry_free);
+  g_clear_pointer (&runtime->children, g_ptr_array_unref);
+  g_clear_pointer (&runtime->links, g_hash_table_unref);
+  g_clear_pointer (&runtime->exit_callbacks, g_array_unref);
+  g_clear_pointer (&runtime->nurseries_closed, tractor_parking_lot_free);
+  tractor__address_clear (&runtime->root);
   actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
   g_clear_pointer (&runtime->enabled_modules, g_strfreev);
   g_clear_pointer (&runtime->stop, tractor_event_free);
+}
+
+/* --- what runs in the background ------------------------------------------------------------------- */
+
+static gboolean
+run_services (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  TractorRuntime *runtime = data;
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorNursery) services = tractor_nursery_open ();
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  runtime->services = services;
+  tractor_task_started (status, NULL, NULL);
+  tractor_event_wait (runtime->end_services, NULL);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (services), "the runtime is closed");
+  tractor_nursery_join (services, error);
+  runtime->services = NULL;
+  return *error == NULL;
+}
+
+gboolean
+tractor__runtime_open_services (TractorRuntime *runtime, GError **error)
+{
+  runtime->nursery = tractor_nursery_open ();
+  runtime->end_services = tractor_event_new ();
+  return tractor_nursery_start (runtime->nursery, "services", run_services, runtime, NULL, NULL,
+                                error);
+}
+
+/* The last that was added first: it may rest on those before. */
+static void
+run_exit_callbacks (TractorRuntime *runtime)
+{
+  while (runtime->exit_callbacks->len > 0) {
+    ExitCallback callback =
+        g_array_index (runtime->exit_callbacks, ExitCallback, runtime->exit_callbacks->len - 1);
+
+    g_array_set_size (runtime->exit_callbacks, runtime->exit_callbacks->len - 1);
+    callback.func (callback.data);
+  }
+}
+
+/* A registrar that is reached over the link to the parent lets go of it. */
+static void
+forget_linked_registrars (TractorRuntime *runtime)
+{
+  for (guint i = 0; i < runtime->registrars->len; i++) {
+    Registrar *registrar = runtime->registrars->pdata[i];
+
+    if (registrar->link != NULL && registrar->link == runtime->parent)
+      g_clear_pointer (&registrar->link, tractor__link_unref);
+  }
+}
+
+void
+tractor__runtime_close_services (TractorRuntime *runtime)
+{
+  tractor__stop_listening (runtime);
+  run_exit_callbacks (runtime);
+  if (runtime->services != NULL)
+    tractor__registrars_leave (runtime);
+  tractor_event_set (runtime->end_services);
+  g_clear_pointer (&runtime->nursery, tractor_nursery_close);
+  g_clear_pointer (&runtime->end_services, tractor_event_free);
+  forget_linked_registrars (runtime);
+}
+
+static GPtrArray *
+list_links (TractorRuntime *runtime)
+{
+  GPtrArray *links = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__link_unref);
+  GHashTableIter iter;
+  gpointer link;
+
+  g_hash_table_iter_init (&iter, runtime->links);
+  while (g_hash_table_iter_next (&iter, &link, NULL))
+    g_ptr_array_add (links, tractor__link_ref (link));
+  return links;
+}
+
+void
+tractor__runtime_end_rpc_tasks (TractorRuntime *runtime, const ActorId *canceller)
+{
+  g_autoptr (GPtrArray) links = list_links (runtime);
+
+  for (guint i = 0; i < links->len; i++)
+    tractor__link_cancel_rpc_tasks (links->pdata[i], canceller);
+  for (guint i = 0; i < links->len; i++)
+    tractor__link_wait_for_rpc_tasks (links->pdata[i], NULL);
+  for (guint i = 0; i < links->len; i++)
+    tractor__link_acknowledge_stop (links->pdata[i]);
+}
+
+/* --- the root ---------------------------------------------------------------------------------- */
+
+/* @texts: (nullable). Returns: (transfer full) (element-type Address): NULL with MISUSE. */
+static GPtrArray *
+parse_addresses (const char *const *texts, GError **error)
+{
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (tractor__address_free);
+
+  for (; texts != NULL && *texts != NULL; texts++) {
+    Address *address = g_new0 (Address, 1);
+
+    g_ptr_array_add (addresses, address);
+    if (!tractor__address_parse (*texts, address, error))
+      return NULL;
+  }
+  return g_steal_pointer (&addresses);
+}
+
+static gboolean
+has_tcp (const GPtrArray *addresses)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    if (((Address *) addresses->pdata[i])->kind == ADDRESS_TCP)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+tractor__runtime_uses_tcp (const TractorRuntime *runtime)
+{
+  return has_tcp (runtime->addresses);
+}
+
+/* Anywhere, of the kind that @like has. */
+static gboolean
+listen_anywhere (TractorRuntime *runtime, gboolean over_tcp, GError **error)
+{
+  const Address tcp = { .kind = ADDRESS_TCP, .host = (char *) "127.0.0.1" };
+  const Address private = { .kind = ADDRESS_UNIX };
+
+  return tractor__listen (runtime, over_tcp ? &tcp : &private, error);
+}
+
+static gboolean
+listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **error)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    if (!tractor__listen (runtime, addresses->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* A tree of its own: nobody outside it is told where it is. */
+static gboolean
+be_private_registrar (TractorRuntime *runtime, GError **error)
+{
+  if (runtime->addresses->len == 0 && !listen_anywhere (runtime, FALSE, error))
+    return FALSE;
+  runtime->registry = tractor__registry_new ();
+  return TRUE;
+}
+
+static gboolean
+find_place (TractorRuntime *runtime,
+            const GPtrArray *registries,
+            const GPtrArray *listen,
+            const TractorRuntimeOptions *options,
+            GError **error)
+{
+  if (registries->len == 0) {
+    if (!listen_at_all (runtime, listen, error) || !be_private_registrar (runtime, error))
+      return FALSE;
+  } else {
+    if (!tractor__registrars_elect (runtime, registries, options->must_be_registrar, error) ||
+        !listen_at_all (runtime, listen, error))
+      return FALSE;
+    if (runtime->addresses->len == 0 && !listen_anywhere (runtime, has_tcp (registries), error))
+      return FALSE;
+  }
+  if (runtime->registry == NULL)
+    return tractor__registrars_join (runtime, error);
+  for (guint i = 0; i < runtime->addresses->len; i++)
+    tractor__registry_add (runtime->registry, &runtime->id, runtime->addresses->pdata[i], NULL,
+                           NULL);
+  return TRUE;
+}
+
+static gboolean
+start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **error)
+{
+  g_autoptr (GPtrArray) registries =
+      parse_addresses (options != NULL ? options->registry_addresses : NULL, error);
+  g_autoptr (GPtrArray) listen = NULL;
+
+  if (registries == NULL)
+    return FALSE;
+  listen = parse_addresses (options != NULL ? options->listen_addresses : NULL, error);
+  if (listen == NULL || !find_place (runtime, registries, listen, options, error))
+    return FALSE;
+  if (runtime->addresses->len > 0)
+    tractor__address_copy (runtime->addresses->pdata[0], &runtime->root);
+  return TRUE;
+}
+
+static gboolean
+check_may_open (GError **error)
+{
+  const char *problem = NULL;
+
+  if (!tractor_in_task ())
+    problem = "A runtime can only be opened inside a task";
+  else if (tractor__runtime_get (NULL) != NULL)
+    problem = "A runtime is already open in this run";
+  else if (secure_getenv (CHILD_VARIABLE) != NULL)
+    problem = "This process was spawned as an actor, but its main() does not begin with "
+              "tractor_child_main()";
+  if (problem == NULL)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, problem);
+  return FALSE;
 }
 
 TractorRuntime *
@@ -56,30 +302,24 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   g_autofree char *uuid = g_uuid_string_random ();
   const char *name = options != NULL && options->name != NULL ? options->name : "root";
   TractorRuntime *runtime;
+  GError *failure = NULL;
 
-  if (!tractor_in_task ()) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                         "A runtime can only be opened inside a task");
+  if (!check_may_open (error))
     return NULL;
-  }
-  if (tractor__runtime_get (NULL) != NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                         "A runtime is already open in this run");
-    return NULL;
-  }
-  if (secure_getenv (CHILD_VARIABLE) != NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                         "This process was spawned as an actor, but its main() does not begin "
-                         "with tractor_child_main()");
-    return NULL;
-  }
 
   runtime = g_new (TractorRuntime, 1);
   tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, 0);
-  if (options != NULL && options->without_credit)
-    runtime->credit = (Credit){ 0 };
+  if (options != NULL) {
+    runtime->modules = options->modules;
+    if (options->without_credit)
+      runtime->credit = (Credit){ 0 };
+  }
   tractor__runtime_set (runtime);
-  return runtime;
+  if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure))
+    return runtime;
+  tractor_runtime_close (runtime);
+  g_propagate_error (error, failure);
+  return NULL;
 }
 
 void
@@ -89,9 +329,65 @@ tractor_runtime_close (TractorRuntime *runtime)
     return;
 
   g_return_if_fail (runtime->n_nurseries == 0);
+  tractor__runtime_close_services (runtime);
   tractor__runtime_set (NULL);
   tractor__runtime_clear (runtime);
   g_free (runtime);
+}
+
+/* --- what is known of it ---------------------------------------------------------------------------- */
+
+gboolean
+tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  ExitCallback callback = { func, data };
+
+  g_return_val_if_fail (func != NULL, FALSE);
+
+  if (runtime == NULL)
+    return FALSE;
+  g_array_append_val (runtime->exit_callbacks, callback);
+  return TRUE;
+}
+
+gboolean
+tractor_actor_is_registrar (void)
+{
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
+
+  return runtime != NULL && runtime->registry != NULL;
+}
+
+gboolean
+tractor_actor_is_root (void)
+{
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
+
+  return runtime != NULL && runtime->depth == 0;
+}
+
+char **
+tractor_actor_dup_addresses (void)
+{
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; runtime != NULL && i < runtime->addresses->len; i++) {
+    g_autofree char *text = tractor__address_to_string (runtime->addresses->pdata[i]);
+
+    g_strv_builder_add (builder, text);
+  }
+  return g_strv_builder_end (builder);
+}
+
+gboolean
+tractor__runtime_has_child (TractorRuntime *runtime, const ActorId *id)
+{
+  for (guint i = 0; i < runtime->children->len; i++)
+    if (actor_id_equal (&((Child *) runtime->children->pdata[i])->id, id))
+      return TRUE;
+  return FALSE;
 }
 
 const char *

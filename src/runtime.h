@@ -7,27 +7,44 @@
 #endif
 
 #include "actor-id.h"
+#include "address.h"
 #include "msg.h"
 #include "process.h"
 #include "tractor-actor.h"
 #include "tractor-sync.h"
 
+typedef struct _Link Link;
+typedef struct _Registry Registry;
+
 struct _TractorRuntime {
   ActorId id;
   guint depth; /* 0: the root */
   guint n_nurseries;
-  gboolean is_lent; /* by the first nursery; closed with the last */
-  guint n_children;
+  TractorParkingLot *nurseries_closed;
+  GPtrArray *children; /* (element-type Child): not owned */
   const SpawnMethod *spawn_method;
   guint64 last_cid;
   Credit credit; /* what we give each stream that we receive; 0: we count nothing */
 
-  /* Of a child. */
+  TractorNursery *nursery; /* of the task that has @services */
+  TractorEvent *end_services;
+  TractorNursery *services; /* listeners, connections to peers, registrations */
+  GHashTable *links;        /* (element-type Link): those that run; not owned */
+  GPtrArray *listeners;
+  GPtrArray *addresses;  /* (element-type Address): where it listens */
+  Registry *registry;    /* (nullable): if it is a registrar */
+  GPtrArray *registrars; /* (element-type Registrar): others that know it */
+  Address root;          /* where the root listens, if that is known */
+  GArray *exit_callbacks;
+
   const TractorModule *modules;
   char **enabled_modules; /* (nullable): all */
-  TractorEvent *stop;     /* (nullable): somebody wants it to end */
+  TractorEvent *stop;     /* (nullable): set when it is to end; NULL: nobody outside says so */
   ActorId stopped_by;     /* who, if it was an actor */
-  gint64 end_by;          /* when it will be killed, in usec, or 0 */
+
+  /* Of a child. */
+  Link *parent;  /* (nullable): not owned */
+  gint64 end_by; /* when it will be killed, in usec, or 0 */
 };
 
 /* The one of this run, or NULL with NO_RUNTIME. */
@@ -37,6 +54,18 @@ G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
 G_GNUC_INTERNAL void
 tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth);
 G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
+
+/* Opens and closes the nursery of what runs in the background; in one task. Closing runs the exit
+ * callbacks and takes the actor out of the registry. */
+G_GNUC_INTERNAL gboolean tractor__runtime_open_services (TractorRuntime *runtime, GError **error);
+G_GNUC_INTERNAL void tractor__runtime_close_services (TractorRuntime *runtime);
+/* Cancels what runs here for others, on the wish of whoever wants this actor to end, waits until it
+ * is over, and tells those who wanted it. */
+G_GNUC_INTERNAL void tractor__runtime_end_rpc_tasks (TractorRuntime *runtime,
+                                                     const ActorId *canceller);
+G_GNUC_INTERNAL gboolean tractor__runtime_has_child (TractorRuntime *runtime, const ActorId *id);
+/* Whether what it starts is to be reachable over TCP too. */
+G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);
 
 /* (transfer none) (nullable): what a Start names here, if it is enabled. */
 G_GNUC_INTERNAL const TractorExport *tractor__runtime_find_export (TractorRuntime *runtime,

@@ -20,10 +20,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounds.h"
+#include "registration.h"
+#include "registry.h"
 #include "remote-error.h"
+#include "runtime-dir.h"
 #include "stdio-fd.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -103,14 +107,34 @@ make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
   return FALSE;
 }
 
+/* (transfer container) (element-type Address): where a child of ours is to register. */
+static GPtrArray *
+list_registrars (TractorRuntime *runtime)
+{
+  GPtrArray *addresses = g_ptr_array_new ();
+
+  if (runtime->registry != NULL)
+    for (guint i = 0; i < runtime->addresses->len; i++)
+      g_ptr_array_add (addresses, runtime->addresses->pdata[i]);
+  for (guint i = 0; i < runtime->registrars->len; i++)
+    g_ptr_array_add (addresses, &((Registrar *) runtime->registrars->pdata[i])->address);
+  return addresses;
+}
+
 static void
 introduce (Child *child, const TractorSpawnOptions *options)
 {
+  TractorRuntime *runtime = child->runtime;
+  g_autoptr (GPtrArray) registrars = list_registrars (runtime);
   SpawnSpec spec = {
     .id = child->id,
     .modules = options != NULL ? options->modules : NULL,
     .host = options != NULL ? options->host : NULL,
-    .depth = child->runtime->depth + 1,
+    .depth = runtime->depth + 1,
+    .registrars = registrars,
+    .is_registered = runtime->registry != NULL,
+    .uses_tcp = tractor__runtime_uses_tcp (runtime),
+    .root = &runtime->root,
   };
 
   tractor__link_introduce (child->link);
@@ -118,11 +142,23 @@ introduce (Child *child, const TractorSpawnOptions *options)
   child->link->introduction_at = link_get_position (child->link);
 }
 
+/* It is found by its name as soon as it answers, and as long as it lives. */
+static void
+enter_into_registry (Child *child)
+{
+  Registry *registry = child->runtime->registry;
+  const GPtrArray *addresses = child->link->peer_addresses;
+
+  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++)
+    tractor__registry_add (registry, &child->id, addresses->pdata[i], child->link, NULL);
+}
+
 static void
 on_peer_aid (G_GNUC_UNUSED Link *link, gpointer data)
 {
   Child *child = data;
 
+  enter_into_registry (child);
   child->has_booted = TRUE;
   if (child->boot_scope != NULL)
     tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
@@ -337,6 +373,28 @@ end_child (Child *child)
   return new_unresponsive_error (child, started, "cannot be killed, and is left to the system");
 }
 
+/* What it could not take away itself, or did not. */
+static void
+remove_sockets (Child *child)
+{
+  const GPtrArray *addresses = child->link->peer_addresses;
+  g_auto (RuntimeDir) dir = { NULL, -1 };
+
+  for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
+    const Address *address = addresses->pdata[i];
+    g_autofree char *parent =
+        address->kind == ADDRESS_UNIX ? g_path_get_dirname (address->path) : NULL;
+    struct stat stat;
+
+    if (parent == NULL || (dir.fd < 0 && !tractor__runtime_dir_open (&dir, NULL)))
+      continue;
+    /* Only there, and only a socket: it is the child that says so. */
+    if (strcmp (parent, dir.path) == 0 && lstat (address->path, &stat) == 0 &&
+        S_ISSOCK (stat.st_mode))
+      unlink (address->path);
+  }
+}
+
 /* --- watching it ------------------------------------------------------------------------------- */
 
 /* Returns: TRUE if the process ended by itself; FALSE if it is to be ended, because of *@ret_failure
@@ -435,9 +493,10 @@ run_monitor (gpointer data, GError **error)
   GError *failure = watch_to_the_end (child);
 
   wait_for_link (child);
+  remove_sockets (child);
   tractor__link_fail (child->link,
                       failure != NULL ? g_error_copy (failure) : new_ended_error (child));
-  child->runtime->n_children--;
+  g_ptr_array_remove (child->runtime->children, child);
   tractor_event_set (child->gone);
 
   if (!child->has_booted) {
@@ -468,10 +527,10 @@ tractor__child_supervise (Child *child, TractorNursery *nursery, GError **error)
   g_autofree char *link_name = g_strdup_printf ("link to %s", child->id.name);
 
   /* The watching task first: without it nobody would end the process. */
-  child->runtime->n_children++;
+  g_ptr_array_add (child->runtime->children, child);
   if (!tractor_nursery_spawn (nursery, child->id.name, run_monitor, tractor__child_ref (child),
                               (GDestroyNotify) tractor__child_unref, error)) {
-    child->runtime->n_children--;
+    g_ptr_array_remove (child->runtime->children, child);
     tractor__process_signal (&child->process, SIGKILL);
     wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC);
     return FALSE;
@@ -483,4 +542,11 @@ tractor__child_supervise (Child *child, TractorNursery *nursery, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+gboolean
+tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introduction)
+{
+  (void) runtime, (void) fd, (void) introduction;
+  return FALSE;
 }

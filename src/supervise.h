@@ -44,6 +44,12 @@ G_GNUC_INTERNAL gboolean tractor__child_supervise (Child *child,
 /* Asks it to end; the task that watches it sees to that. */
 G_GNUC_INTERNAL void tractor__child_cancel (Child *child);
 
+/* Somebody has connected: if it is a child that was to, it is given the connection, @fd: (transfer
+ * full). Returns: whether it is. */
+G_GNUC_INTERNAL gboolean tractor__child_adopt (TractorRuntime *runtime,
+                                               int fd,
+                                               Introduction *introduction);
+
 G_GNUC_INTERNAL Child *tractor__child_ref (Child *child);
 G_GNUC_INTERNAL void tractor__child_unref (Child *child);
 

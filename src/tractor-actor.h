@@ -123,7 +123,9 @@ typedef struct {
  * @ret_status: (out): what main() is to return
  *
  * The first thing in main(). In a process that was spawned as an actor: serves until it is told to
- * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once.
+ * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once. A Python
+ * actor spawns one with start_actor (..., proc_kwargs={'executable': PROGRAM}); all modules are served
+ * to it.
  *
  * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
  * and ends in good order on SIGTERM.
@@ -141,6 +143,16 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 /**
  * TractorRuntimeOptions:
  * @name: (nullable): the root actor's name; NULL is "root"
+ * @registry_addresses: (nullable) (array zero-terminated=1): where the registrar is that this tree is
+ *   to belong to, such as "tcp://127.0.0.1:1616", the default of Python's; as for @listen_addresses.
+ *   If nobody is there, this actor becomes the registrar, and listens there. NULL: the tree is its own,
+ *   and this actor is its registrar
+ * @must_be_registrar: fail if there is a registrar already
+ * @listen_addresses: (nullable) (array zero-terminated=1): where else to listen: "tcp://HOST:PORT",
+ *   with a numeric host of this machine and port 0 for any, "unix:/PATH", or a multiaddr: "/ip4/HOST/tcp/PORT",
+ *   "/ip6/HOST/tcp/PORT", "/unix/PATH". NULL: at one address that is chosen; a socket in a private
+ *   directory, unless the registry is reached by TCP
+ * @modules: (nullable) (array zero-terminated=1): what this actor serves to others; NULL: nothing
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
  *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
  *
@@ -148,8 +160,12 @@ TRACTOR_API gboolean tractor_child_main (int argc,
  */
 typedef struct {
   const char *name;
+  const char *const *registry_addresses;
+  gboolean must_be_registrar;
+  const char *const *listen_addresses;
+  const TractorModule *modules;
   gboolean without_credit;
-  gpointer padding[6];
+  gpointer padding[10];
 } TractorRuntimeOptions;
 
 /**
@@ -159,9 +175,12 @@ typedef struct {
  * Makes this run the root actor of a tree. Needed only for its options: an actor nursery opened
  * without a runtime opens one for itself.
  *
- * Returns: (transfer full): to be closed by the same task; or NULL with @error set to MISUSE if
- *   one is open or this process was spawned as an actor, but did not call tractor_child_main().
- * Suspends: no. Thread: guest, in a task.
+ * Returns: (transfer full): to be closed by the same task; or NULL with @error set to CANCELLED; MISUSE
+ *   if one is open, for a bad address, or if this process was spawned as an actor, but did not call
+ *   tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
+ *   registrar and @must_be_registrar; AUTH for an address that other machines could reach, or a
+ *   directory for sockets that others could get at; or a G_FILE_ERROR.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorRuntime *tractor_runtime_open (const TractorRuntimeOptions *options,
                                                   GError **error);
@@ -170,7 +189,10 @@ TRACTOR_API TractorRuntime *tractor_runtime_open (const TractorRuntimeOptions *o
  * tractor_runtime_close:
  * @runtime: (transfer full) (nullable): every actor nursery in it must be closed
  *
- * Suspends: no. Thread: guest.
+ * Calls what tractor_actor_at_exit() was given, takes this actor out of the registry, and closes every
+ * connection.
+ *
+ * Suspends: yes, but is no cancel point. Thread: guest, the task that opened it.
  */
 TRACTOR_API void tractor_runtime_close (TractorRuntime *runtime);
 
@@ -189,6 +211,50 @@ TRACTOR_API const char *tractor_actor_get_name (void);
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API const char *tractor_actor_get_uuid (void);
+
+/**
+ * TractorExitFunc:
+ *
+ * Must not suspend.
+ */
+typedef void (*TractorExitFunc) (gpointer data);
+
+/**
+ * tractor_actor_at_exit:
+ *
+ * Calls @func when this actor ends, however it ends, but for a SIGKILL: after everything that it ran
+ * for others is over, and while it is still in the registry. The last that was given is the first to
+ * be called.
+ *
+ * Returns: TRUE; or FALSE with @error set to NO_RUNTIME.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error);
+
+/**
+ * tractor_actor_is_root:
+ *
+ * Returns: whether this actor is the root of its tree: FALSE also without a runtime.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_actor_is_root (void);
+
+/**
+ * tractor_actor_is_registrar:
+ *
+ * Returns: whether this actor keeps the registry: FALSE also without a runtime.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_actor_is_registrar (void);
+
+/**
+ * tractor_actor_dup_addresses:
+ *
+ * Returns: (transfer full) (array zero-terminated=1): where this actor listens, as for
+ *   TractorRuntimeOptions.listen_addresses; empty without a runtime.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API char **tractor_actor_dup_addresses (void);
 
 /* --- spawning ---------------------------------------------------------------------------------- */
 
@@ -217,7 +283,7 @@ typedef struct {
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
  *   tractor_runtime_open().
- * Suspends: no. Thread: guest, in a task.
+ * Suspends: if it opens a runtime, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorActorNursery *tractor_actor_nursery_open (GError **error);
 
@@ -351,7 +417,8 @@ TRACTOR_API const char *tractor_portal_get_uuid (TractorPortal *portal);
 /**
  * tractor_portal_get_pid:
  *
- * Returns: the actor's process id, for messages; signals are better left to its nursery.
+ * Returns: the actor's process id, for messages; signals are better left to its nursery. -1 for an
+ *   actor that is not a child of this one.
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API gint tractor_portal_get_pid (TractorPortal *portal);

@@ -211,9 +211,13 @@ typedef struct {
 static void
 snapshot_take (Snapshot *snapshot)
 {
+  g_autofree char *sockets_dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
+
   snapshot->kept[KEPT_FDS] = list_directory ("/proc/self/fd", TRUE);
   snapshot->kept[KEPT_THREADS] = list_directory ("/proc/self/task", FALSE);
   snapshot->kept[KEPT_SOCKETS] = list_sockets ();
+  /* Where actors keep their sockets: it may stay, but only empty. */
+  rmdir (sockets_dir);
   snapshot->kept[KEPT_FILES] = list_directory (g_getenv ("XDG_RUNTIME_DIR"), FALSE);
   snapshot->kept[KEPT_SHM] = list_directory ("/dev/shm", FALSE);
 }

@@ -1,0 +1,214 @@
+/* handshake.c - two actors on a fresh connection tell each other who they are.
+ *
+ * Both send an Aid at once and then read the other's; neither waits for the other first. Whoever has
+ * not said who it is costs little: one small frame is read from it, for a bounded time, and nothing
+ * of ours is kept for it but the descriptor. What comes after the frame stays in the reader, for the
+ * link that takes over. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "handshake.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "socket.h"
+#include "tractor-task.h"
+
+void
+tractor__introduction_clear (Introduction *introduction)
+{
+  actor_id_clear (&introduction->id);
+  tractor__frame_reader_clear (&introduction->reader);
+}
+
+gboolean
+tractor__introduction_take (Introduction *introduction, const Msg *msg, GError **error)
+{
+  if (msg->type != MSG_AID) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "it did not begin by introducing itself");
+    return FALSE;
+  }
+  actor_id_clear (&introduction->id);
+  introduction->id.name = tractor__msg_dup_string (msg, FIELD_NAME);
+  introduction->id.uuid = tractor__msg_dup_string (msg, FIELD_UUID);
+  if (strlen (introduction->id.name) > LIMIT_NAME_BYTES ||
+      strlen (introduction->id.uuid) > LIMIT_NAME_BYTES) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "its name or uuid is too long");
+    return FALSE;
+  }
+  introduction->is_ours = msg->fields[FIELD_CREDIT_ITEMS].bytes != NULL;
+  introduction->is_registrar = tractor__msg_get_boolean (msg, FIELD_IS_REGISTRAR);
+  introduction->is_probe = tractor__msg_get_boolean (msg, FIELD_IS_PROBE);
+  introduction->credit = tractor__msg_get_credit (msg);
+  return TRUE;
+}
+
+/* --- within a deadline ----------------------------------------------------------------------------- */
+
+/* What of *@error was the deadline's becomes ACTOR_TOO_SLOW. */
+static gboolean
+leave_deadline (TractorCancelScope *scope, gboolean ok, const char *what, GError **error)
+{
+  if (ok) {
+    tractor_cancel_scope_absorb (scope, error);
+    return TRUE;
+  }
+  if (tractor_cancel_scope_absorb (scope, error))
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW, "%s took too long", what);
+  return FALSE;
+}
+
+static gboolean
+set_closed_error (GError **error, const char *why)
+{
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+               "The connection ended before the other end had introduced itself: %s", why);
+  return FALSE;
+}
+
+/* --- the exchange ------------------------------------------------------------------------------------ */
+
+static gboolean
+send_aid (int fd, const AidMsg *ours, GError **error)
+{
+  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  gsize sent = 0;
+
+  tractor__msg_write_aid (buffer, ours);
+  while (sent < buffer->len) {
+    gssize n = send (fd, buffer->data + sent, buffer->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n >= 0)
+      sent += (gsize) n;
+    else if (errno == EAGAIN) {
+      if (!tractor_wait_fd (fd, G_IO_OUT, NULL, error))
+        return FALSE;
+    } else if (errno != EINTR) {
+      return set_closed_error (error, g_strerror (errno));
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+receive_more (int fd, FrameReader *reader, GError **error)
+{
+  gsize room;
+  guint8 *at = tractor__frame_reader_get_room (reader, &room);
+  gssize n;
+
+  if (at == NULL)
+    return set_closed_error (error, "no memory");
+  for (;;) {
+    n = recv (fd, at, room, MSG_DONTWAIT);
+    if (n > 0) {
+      tractor__frame_reader_received (reader, (gsize) n);
+      return TRUE;
+    }
+    if (n == 0)
+      return set_closed_error (error, "the other end closed it");
+    if (errno == EAGAIN) {
+      if (!tractor_wait_fd (fd, G_IO_IN, NULL, error))
+        return FALSE;
+    } else if (errno != EINTR) {
+      return set_closed_error (error, g_strerror (errno));
+    }
+  }
+}
+
+static gboolean
+receive_aid (int fd, Introduction *introduction, GError **error)
+{
+  FrameReader *reader = &introduction->reader;
+  WireValue body;
+  Msg msg;
+
+  reader->limit = LIMIT_FIRST_FRAME_BYTES;
+  for (;;) {
+    switch (tractor__frame_reader_next (reader, &body, error)) {
+    case FRAME_COMPLETE:
+      reader->limit = 0;
+      return tractor__msg_read (body, &msg, error) &&
+             tractor__introduction_take (introduction, &msg, error);
+    case FRAME_INVALID:
+      return FALSE;
+    case FRAME_INCOMPLETE:
+      if (!receive_more (fd, reader, error))
+        return FALSE;
+    }
+  }
+}
+
+gboolean
+tractor__handshake (
+    int fd, const AidMsg *ours, gint64 deadline, Introduction *ret_introduction, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+  g_auto (Introduction) introduction = { 0 };
+  GError *failure = NULL;
+  gboolean ok = send_aid (fd, ours, &failure) && receive_aid (fd, &introduction, &failure);
+
+  if (!leave_deadline (scope, ok, "The other end's introduction", &failure)) {
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  *ret_introduction = introduction;
+  introduction = (Introduction){ 0 };
+  return TRUE;
+}
+
+/* --- connecting ---------------------------------------------------------------------------------- */
+
+/* A full queue of the listener's is waited for. */
+static gboolean
+begin_connect (const Address *address, int *ret_fd, gboolean *ret_in_progress, GError **error)
+{
+  gint64 pause_usec = 1000;
+
+  for (;;) {
+    GError *failure = NULL;
+
+    if (tractor__socket_begin_connect (address, ret_fd, ret_in_progress, &failure))
+      return TRUE;
+    if (!g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_BUSY)) {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+    g_error_free (failure);
+    if (!tractor_sleep_until (tractor_now () + pause_usec, error))
+      return FALSE;
+    pause_usec = MIN (pause_usec * 2, G_USEC_PER_SEC / 10);
+  }
+}
+
+static gboolean
+connect_to (const Address *address, int *ret_fd, GError **error)
+{
+  gboolean in_progress;
+
+  if (!begin_connect (address, ret_fd, &in_progress, error))
+    return FALSE;
+  if ((!in_progress || (tractor_wait_fd (*ret_fd, G_IO_OUT, NULL, error) &&
+                        tractor__socket_finish_connect (*ret_fd, address, error))) &&
+      tractor__socket_check_peer (*ret_fd, error))
+    return TRUE;
+  close (*ret_fd);
+  return FALSE;
+}
+
+gboolean
+tractor__connect (const Address *address, gint64 deadline, int *ret_fd, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+  GError *failure = NULL;
+  gboolean ok = connect_to (address, ret_fd, &failure);
+
+  if (leave_deadline (scope, ok, "Connecting to an actor", &failure))
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}

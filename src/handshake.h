@@ -1,0 +1,39 @@
+/* handshake.h - two actors on a fresh connection tell each other who they are. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "address.h"
+#include "frame.h"
+#include "msg.h"
+
+/* What the other end has said of itself; zeroed memory is nothing yet. */
+typedef struct {
+  ActorId id;
+  gboolean is_ours; /* not upstream's: it understands our extensions */
+  gboolean is_registrar;
+  gboolean is_probe;
+  Credit credit;
+  FrameReader reader; /* what has come after that */
+} Introduction;
+
+G_GNUC_INTERNAL void tractor__introduction_clear (Introduction *introduction);
+/* Takes what an Aid says. Returns: FALSE with PROTOCOL. */
+G_GNUC_INTERNAL gboolean tractor__introduction_take (Introduction *introduction,
+                                                     const Msg *msg,
+                                                     GError **error);
+/* Sends @ours and waits for theirs. Returns: FALSE with CANCELLED, TRANSPORT_CLOSED, PROTOCOL, or
+ * ACTOR_TOO_SLOW at @deadline. */
+G_GNUC_INTERNAL gboolean tractor__handshake (
+    int fd, const AidMsg *ours, gint64 deadline, Introduction *ret_introduction, GError **error);
+/* Connects to @address, and waits until it is. Returns: FALSE with CANCELLED, TRANSPORT_CLOSED, AUTH,
+ * or ACTOR_TOO_SLOW at @deadline. */
+G_GNUC_INTERNAL gboolean tractor__connect (const Address *address,
+                                           gint64 deadline,
+                                           int *ret_fd,
+                                           GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Introduction, tractor__introduction_clear)

@@ -1,0 +1,82 @@
+/* peer.c - an actor that is neither our parent nor our child, and the connection to it.
+ *
+ * Such a connection is symmetric: both ends may call, whoever dialled it. It is served by a task in
+ * the runtime's own nursery, so it ends with the runtime at the latest; before that when whoever
+ * dialled it closes it, or when the other end does. Then everything that is open on it fails. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "peer.h"
+
+#include <unistd.h>
+
+#include "bounds.h"
+
+static Link *
+link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
+{
+  Link *link = tractor__link_new (runtime, fd, &introduction->id);
+
+  tractor__link_take_introduction (link, introduction);
+  return link;
+}
+
+/* Runs the link to its end, and says so to all that is open on it. */
+static gboolean
+run_link (gpointer data, GError **error)
+{
+  Link *link = data;
+  gboolean ok = tractor__link_run (link, error);
+
+  if (link->read_failure != NULL)
+    tractor__link_fail (link, g_error_copy (link->read_failure));
+  else
+    tractor__link_fail (link, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                                           "The connection to actor '%s' has been closed",
+                                           link->peer.name));
+  return ok;
+}
+
+/* Whatever befalls a connection is told to those who use it: it is no failure of the runtime's. */
+static gboolean
+run_link_quietly (gpointer data, GError **error)
+{
+  run_link (data, error);
+  if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    g_clear_error (error);
+  return *error == NULL;
+}
+
+Link *
+tractor__peer_dial (TractorRuntime *runtime, const Address *address, GError **error)
+{
+  gint64 deadline = tractor_now () + PATIENCE_HANDSHAKE_USEC;
+  g_auto (Introduction) introduction = { 0 };
+  g_autoptr (Link) link = NULL;
+  int fd;
+
+  if (!tractor__connect (address, deadline, &fd, error))
+    return NULL;
+  if (!tractor__handshake (fd,
+                           &(AidMsg){ .id = &runtime->id,
+                                      .is_registrar = runtime->registry != NULL,
+                                      .credit = runtime->credit },
+                           deadline, &introduction, error)) {
+    close (fd);
+    return NULL;
+  }
+  link = link_new (runtime, fd, &introduction);
+  if (!tractor_nursery_spawn (runtime->services, "link to peer", run_link_quietly,
+                              tractor__link_ref (link), (GDestroyNotify) tractor__link_unref,
+                              error))
+    return NULL;
+  return g_steal_pointer (&link);
+}
+
+void
+tractor__peer_serve (TractorRuntime *runtime, int fd, Introduction *introduction)
+{
+  g_autoptr (Link) link = link_new (runtime, fd, introduction);
+  g_autoptr (GError) error = NULL;
+
+  run_link (link, &error);
+}

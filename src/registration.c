@@ -1,0 +1,354 @@
+/* registration.c - other registrars, and this actor's place in them.
+ *
+ * The first program that is started with a registry's address becomes the registrar there, and later
+ * ones join it. Who is there is found out by a probe: a handshake that says that it is one. Two
+ * programs that find nobody at the same time both try to listen; one can, and the other probes again.
+ *
+ * An actor registers with every registrar. With one of this library it does so over a connection
+ * that it keeps: if that ends, the registrar forgets the actor, and the actor tries again until the
+ * registrar is back. A Python registrar is told in the way it knows, over a connection for just
+ * that. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "registration.h"
+
+#include <unistd.h>
+
+#include "bounds.h"
+#include "listener.h"
+#include "peer.h"
+#include "portal.h"
+#include "registry.h"
+
+#define LONGEST_PAUSE_USEC (2 * G_USEC_PER_SEC)
+
+void
+tractor__registrar_free (gpointer data)
+{
+  Registrar *registrar = data;
+
+  g_assert (registrar->link == NULL);
+  tractor__address_clear (&registrar->address);
+  g_clear_pointer (&registrar->tried, tractor_event_free);
+  g_free (registrar);
+}
+
+static Registrar *
+registrar_new (TractorRuntime *runtime, const Address *address)
+{
+  Registrar *registrar = g_new0 (Registrar, 1);
+
+  registrar->runtime = runtime;
+  registrar->tried = tractor_event_new ();
+  tractor__address_copy (address, &registrar->address);
+  g_ptr_array_add (runtime->registrars, registrar);
+  return registrar;
+}
+
+void
+tractor__registrar_add_linked (TractorRuntime *runtime, const Address *address, Link *link)
+{
+  Registrar *registrar = registrar_new (runtime, address);
+
+  registrar->link = tractor__link_ref (link);
+  tractor_event_set (registrar->tried);
+}
+
+/* --- registering ------------------------------------------------------------------------------------ */
+
+static GVariant *
+new_uid (const TractorRuntime *runtime)
+{
+  return g_variant_new ("(ss)", runtime->id.name, runtime->id.uuid);
+}
+
+static gboolean
+register_over (Link *link, GError **error)
+{
+  TractorRuntime *runtime = link->runtime;
+
+  for (guint i = 0; i < runtime->addresses->len; i++) {
+    GVariantBuilder kwargs;
+    g_autoptr (GVariant) packed = NULL;
+
+    g_variant_builder_init (&kwargs, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add (&kwargs, "{sv}", "uid", new_uid (runtime));
+    g_variant_builder_add (&kwargs, "{sv}", "addr",
+                           tractor__address_to_variant (runtime->addresses->pdata[i]));
+    if (link->is_to_ours)
+      g_variant_builder_add (&kwargs, "{sv}", "is_bound", g_variant_new_boolean (TRUE));
+    packed = g_variant_ref_sink (g_variant_builder_end (&kwargs));
+    if (!tractor__call (link, "self:register_actor", packed, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Registers, and stays connected where that keeps the entry alive. Returns: FALSE with @error set to
+ * why it is not registered any more, or not at all. */
+static gboolean
+stay_registered (Registrar *registrar, GError **error)
+{
+  g_autoptr (Link) link = tractor__peer_dial (registrar->runtime, &registrar->address, error);
+
+  if (link == NULL)
+    return FALSE;
+  if (!register_over (link, error)) {
+    tractor__link_close (link);
+    return FALSE;
+  }
+  if (!link->is_to_ours) {
+    registrar->is_registered = TRUE;
+    tractor__link_close (link);
+    tractor_event_set (registrar->tried);
+    return TRUE;
+  }
+  registrar->link = tractor__link_ref (link);
+  tractor_event_set (registrar->tried);
+  tractor_event_wait (link->ended, error);
+  g_clear_pointer (&registrar->link, tractor__link_unref);
+  if (*error == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                         "The connection to the registrar has ended");
+  return FALSE;
+}
+
+static gboolean
+run_registration (gpointer data, GError **error)
+{
+  Registrar *registrar = data;
+  gint64 pause_usec = G_USEC_PER_SEC / 20;
+
+  while (!stay_registered (registrar, error)) {
+    gboolean was_registered = tractor_event_is_set (registrar->tried);
+
+    if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+      return FALSE;
+    g_debug ("not registered: %s", (*error)->message);
+    g_clear_error (error);
+    tractor_event_set (registrar->tried);
+    pause_usec = was_registered ? MIN (pause_usec * 2, LONGEST_PAUSE_USEC) : pause_usec;
+    if (!tractor_sleep_until (tractor_now () + pause_usec, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+void
+tractor__registrar_add (TractorRuntime *runtime, const Address *address)
+{
+  registrar_new (runtime, address);
+}
+
+gboolean
+tractor__registrars_join (TractorRuntime *runtime, GError **error)
+{
+  for (guint i = 0; i < runtime->registrars->len; i++) {
+    Registrar *registrar = runtime->registrars->pdata[i];
+
+    if (registrar->link == NULL &&
+        !tractor_nursery_spawn (runtime->services, "registration", run_registration, registrar,
+                                NULL, error))
+      return FALSE;
+  }
+  for (guint i = 0; i < runtime->registrars->len; i++)
+    if (!tractor_event_wait (((Registrar *) runtime->registrars->pdata[i])->tried, error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+unregister (Registrar *registrar)
+{
+  g_autoptr (Link) link = NULL;
+  g_autoptr (GVariant) kwargs = NULL;
+  TractorRuntime *runtime = registrar->runtime;
+
+  link = tractor__peer_dial (runtime, &registrar->address, NULL);
+  if (link == NULL)
+    return;
+  kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'uid': <%@(ss)>}", new_uid (runtime)));
+  tractor__call (link, "self:unregister_actor", kwargs, NULL, NULL);
+  tractor__link_close (link);
+}
+
+void
+tractor__registrars_leave (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_UNREGISTER_USEC);
+
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  for (guint i = 0; i < runtime->registrars->len; i++) {
+    Registrar *registrar = runtime->registrars->pdata[i];
+
+    if (registrar->is_registered)
+      unregister (registrar);
+  }
+}
+
+/* --- who is there? ------------------------------------------------------------------------------------- */
+
+/* Returns: TRUE if the question is settled. */
+static gboolean
+probe_once (const Address *address, ProbeResult *ret_result, GError **error)
+{
+  gint64 deadline = tractor_now () + PATIENCE_PROBE_USEC;
+  g_auto (Introduction) introduction = { 0 };
+  g_auto (ActorId) id = { g_strdup ("registry-probe"), g_uuid_string_random () };
+  gboolean ok;
+  int fd;
+
+  *ret_result = PROBE_OCCUPIED;
+  if (!tractor__connect (address, deadline, &fd, error)) {
+    if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED))
+      return FALSE;
+    *ret_result = PROBE_ABSENT;
+    return TRUE;
+  }
+  ok = tractor__handshake (fd, &(AidMsg){ .id = &id, .is_probe = TRUE }, deadline, &introduction,
+                           error);
+  close (fd);
+  if (ok)
+    *ret_result = introduction.is_registrar ? PROBE_REGISTRAR : PROBE_OCCUPIED;
+  return ok;
+}
+
+gboolean
+tractor__registrar_probe (const Address *address, ProbeResult *ret_result, GError **error)
+{
+  for (int attempt = 1;; attempt++) {
+    GError *problem = NULL;
+    gboolean is_settled = probe_once (address, ret_result, &problem);
+
+    if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
+    g_clear_error (&problem);
+    if (is_settled || attempt == PROBE_ATTEMPTS)
+      return TRUE;
+    if (!tractor_sleep_until (tractor_now () + attempt * G_USEC_PER_SEC / 20, error))
+      return FALSE;
+  }
+}
+
+/* --- election ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  const Address *address;
+  ProbeResult result;
+} Probe;
+
+static gboolean
+run_probe (gpointer data, GError **error)
+{
+  Probe *probe = data;
+
+  return tractor__registrar_probe (probe->address, &probe->result, error);
+}
+
+/* All at once: each may take three seconds. */
+static gboolean
+probe_all (Probe *probes, guint n_probes, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  GError *failure = NULL;
+
+  for (guint i = 0; i < n_probes; i++)
+    if (!tractor_nursery_spawn (nursery, "probe", run_probe, &probes[i], NULL, &failure))
+      break;
+  if (tractor_nursery_join (nursery, &failure))
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+static gboolean
+set_registry_error (GError **error, const Address *address, const char *what)
+{
+  g_autofree char *text = tractor__address_to_string (address);
+
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY, "The registry's address %s %s", text,
+               what);
+  return FALSE;
+}
+
+static gboolean
+listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **error)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    if (!tractor__listen (runtime, addresses->pdata[i], error)) {
+      tractor__stop_listening (runtime);
+      return FALSE;
+    }
+  runtime->registry = tractor__registry_new ();
+  return TRUE;
+}
+
+static gboolean
+add_registrars (TractorRuntime *runtime, const Probe *probes, guint n_probes)
+{
+  for (guint i = 0; i < n_probes; i++)
+    if (probes[i].result == PROBE_REGISTRAR)
+      tractor__registrar_add (runtime, probes[i].address);
+  return TRUE;
+}
+
+/* Returns: TRUE if it is settled what we are; FALSE with @error unset to try again. */
+static gboolean
+elect_once (TractorRuntime *runtime,
+            const GPtrArray *addresses,
+            gboolean must_be_first,
+            gboolean is_last_attempt,
+            GError **error)
+{
+  g_autofree Probe *probes = g_new0 (Probe, addresses->len);
+  const Address *occupied = NULL;
+  const Address *taken = NULL;
+  GError *failure = NULL;
+
+  for (guint i = 0; i < addresses->len; i++)
+    probes[i] = (Probe){ addresses->pdata[i], PROBE_ABSENT };
+  if (!probe_all (probes, addresses->len, error))
+    return FALSE;
+  for (guint i = 0; i < addresses->len; i++) {
+    if (probes[i].result == PROBE_REGISTRAR)
+      taken = probes[i].address;
+    else if (probes[i].result == PROBE_OCCUPIED)
+      occupied = probes[i].address;
+  }
+  if (taken != NULL)
+    return must_be_first ? set_registry_error (error, taken, "has a registrar already")
+                         : add_registrars (runtime, probes, addresses->len);
+  if (occupied != NULL)
+    return set_registry_error (error, occupied, "is occupied by something that is no registrar");
+  if (listen_at_all (runtime, addresses, &failure))
+    return TRUE;
+  /* Somebody was quicker. */
+  if (g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY) && !is_last_attempt) {
+    g_error_free (failure);
+    return FALSE;
+  }
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+gboolean
+tractor__registrars_elect (TractorRuntime *runtime,
+                           const GPtrArray *addresses,
+                           gboolean must_be_first,
+                           GError **error)
+{
+  for (int attempt = 1; attempt <= PROBE_ATTEMPTS; attempt++) {
+    GError *failure = NULL;
+
+    if (elect_once (runtime, addresses, must_be_first, attempt == PROBE_ATTEMPTS, &failure))
+      return TRUE;
+    if (failure != NULL) {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+  }
+  g_return_val_if_reached (FALSE);
+}

@@ -1,0 +1,27 @@
+/* registry.h - who is where: the table that a registrar keeps. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include "address.h"
+#include "link.h"
+
+typedef struct _Registry Registry;
+
+G_GNUC_INTERNAL Registry *tractor__registry_new (void);
+G_GNUC_INTERNAL void tractor__registry_free (Registry *registry);
+/* @link: (nullable): the entry vanishes with it. Returns: FALSE with LIMIT. */
+G_GNUC_INTERNAL gboolean tractor__registry_add (
+    Registry *registry, const ActorId *id, const Address *address, Link *link, GError **error);
+/* What a peer registered over @link and bound to it vanishes. */
+G_GNUC_INTERNAL void tractor__registry_forget_link (Registry *registry, Link *link);
+
+/* What peers may ask of a registrar. (nullable): NULL if @name is none of it. */
+typedef gboolean (*RegistryFunc) (Link *link,
+                                  GVariant *kwargs,
+                                  GVariant **ret_result,
+                                  GError **error);
+G_GNUC_INTERNAL RegistryFunc tractor__registry_find_func (const Msg *start);
