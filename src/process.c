@@ -7,10 +7,15 @@
  * meanwhile is not survived; and the error of exec, at once.
  *
  * Between clone and exec the child calls nothing but raw system calls: libc's wrappers belong to
- * the parent's threads, and to the sanitizers. It runs on a stack of its own.
+ * the parent's threads, and to the sanitizers. It runs on a stack of its own. So everything that it
+ * needs is worked out before, and lies in an Exec: above all one list of all its descriptors.
+ *
+ * Actors and other programs differ in little. An actor ends in order on SIGTERM, and sees to it
+ * that it does, so that is its death signal. Nobody would be left to follow that up for another
+ * program, so it gets SIGKILL. And an actor leaves SIGINT to its parent.
  *
  * The death signal is sent when the *thread* that made the clone ends. So a guest that spawns
- * must live in a thread that lives as long as its actors are wanted. */
+ * must live in a thread that lives as long as its children are wanted. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "process.h"
@@ -32,6 +37,7 @@
 #include <unistd.h>
 
 #include "stdio-fd.h"
+#include "tractor-error.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -39,20 +45,30 @@
 
 #define CLONE_STACK_BYTES (64 * 1024)
 
-extern char **environ;
-
 /* --- between clone and exec --------------------------------------------------------------------- */
+
+/* What a clone was at when it failed. */
+typedef enum {
+  STEP_FDS,
+  STEP_CWD,
+  STEP_LIMITS,
+  STEP_EXEC
+} Step;
 
 typedef struct {
   const char *path;
   char **argv;
   char **envp;
-  int link_fd;
-  int boot_stderr_fd;
-  int null_fd;
+  const char *cwd; /* (nullable) */
+  const TractorResourceLimit *limits;
+  gsize n_limits;
+  TractorFdMapping *fds; /* all that it is to have, by their numbers there: 0, 1 and 2 first */
+  gsize n_fds;
+  gboolean is_actor;
   rlim_t max_fds; /* to close by hand on a kernel without close_range */
   pid_t parent_pid;
-  int failed_errno; /* written by the child, read by us */
+  Step step; /* written by the child, read by us, as is what follows */
+  int failed_errno;
 } Exec;
 
 #if defined(__clang__)
@@ -61,7 +77,7 @@ typedef struct {
 #define NO_SANITIZE __attribute__ ((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
 
-/* The kernel's own layout, for a system call that libc would wrap. */
+/* The kernel's own layouts, for system calls that libc would wrap. */
 typedef struct {
   void (*handler) (int);
   unsigned long flags;
@@ -69,10 +85,16 @@ typedef struct {
   guint64 mask;
 } KernelSigaction;
 
+typedef struct {
+  guint64 soft;
+  guint64 hard;
+} KernelLimit;
+
 /* No handler of ours may run in the clone once signals are let in. What is ignored stays so, as
- * over any exec; and SIGINT is from the start, as it will be in the actor. */
+ * over any exec; but a program counts on being told of a broken pipe, whatever we prefer. An actor
+ * ignores SIGINT from the start. */
 static NO_SANITIZE void
-reset_signals (void)
+reset_signals (const Exec *exec)
 {
   KernelSigaction action = { .handler = SIG_DFL };
   KernelSigaction ignore = { .handler = SIG_IGN };
@@ -82,45 +104,101 @@ reset_signals (void)
     KernelSigaction before = { .handler = SIG_DFL };
 
     syscall (SYS_rt_sigaction, signal_number, NULL, &before, sizeof empty);
-    if (before.handler != SIG_IGN)
+    if (before.handler != SIG_IGN || (signal_number == SIGPIPE && !exec->is_actor))
       syscall (SYS_rt_sigaction, signal_number, &action, NULL, sizeof empty);
   }
-  syscall (SYS_rt_sigaction, SIGINT, &ignore, NULL, sizeof empty);
+  if (exec->is_actor)
+    syscall (SYS_rt_sigaction, SIGINT, &ignore, NULL, sizeof empty);
   syscall (SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty);
 }
 
-/* Returns: a duplicate that none of the numbers we are about to fill can hit. */
-static NO_SANITIZE int
-move_up (int fd)
+static NO_SANITIZE gboolean
+is_wanted_there (const Exec *exec, int fd)
 {
-  return (int) syscall (SYS_fcntl, fd, F_DUPFD_CLOEXEC, 10);
+  for (gsize i = 0; i < exec->n_fds; i++)
+    if (exec->fds[i].there == fd)
+      return TRUE;
+  return FALSE;
+}
+
+/* Returns: a duplicate that none of the numbers we are about to fill can hit; or -1. */
+static NO_SANITIZE int
+move_away (const Exec *exec, int fd)
+{
+  long from = STDERR_FILENO + 1;
+  long copy;
+
+  while ((copy = syscall (SYS_fcntl, fd, F_DUPFD_CLOEXEC, from)) >= 0 &&
+         is_wanted_there (exec, (int) copy)) {
+    syscall (SYS_close, copy);
+    from = copy + 1;
+  }
+  return (int) copy;
+}
+
+static NO_SANITIZE void
+close_range_of_fds (const Exec *exec, unsigned int first, unsigned int last)
+{
+  if (syscall (SYS_close_range, first, last, 0) == 0)
+    return;
+  for (rlim_t fd = first; fd <= last && fd < exec->max_fds; fd++)
+    syscall (SYS_close, (int) fd);
 }
 
 /* Returns: FALSE with errno set. */
 static NO_SANITIZE gboolean
-arrange_fds (const Exec *exec)
+arrange_fds (Exec *exec)
 {
-  int link = move_up (exec->link_fd);
-  int boot_stderr = move_up (exec->boot_stderr_fd);
-  int null = move_up (exec->null_fd);
-  int real_stderr = move_up (2);
+  unsigned int next = 0;
 
-  if (link < 0 || boot_stderr < 0 || null < 0)
-    return FALSE;
-  /* What exec would close there is not the program's stdin or stdout, but landed there. */
-  for (int fd = 0; fd <= 1; fd++) {
-    long flags = syscall (SYS_fcntl, fd, F_GETFD);
-
-    if (flags < 0 || (flags & FD_CLOEXEC) != 0)
-      syscall (SYS_dup3, null, fd, 0);
+  for (gsize i = 0; i < exec->n_fds; i++) {
+    exec->fds[i].here = move_away (exec, exec->fds[i].here);
+    if (exec->fds[i].here < 0)
+      return FALSE;
   }
-  syscall (SYS_dup3, real_stderr >= 0 ? real_stderr : null, CHILD_STDERR_FD, 0);
-  syscall (SYS_dup3, boot_stderr, 2, 0);
-  syscall (SYS_dup3, link, CHILD_LINK_FD, 0);
-  if (syscall (SYS_close_range, CHILD_STDERR_FD + 1, ~0U, 0) != 0)
-    for (rlim_t fd = CHILD_STDERR_FD + 1; fd < exec->max_fds; fd++)
-      syscall (SYS_close, (int) fd);
+  for (gsize i = 0; i < exec->n_fds; i++)
+    if (syscall (SYS_dup3, exec->fds[i].here, exec->fds[i].there, 0) < 0)
+      return FALSE;
+  for (gsize i = 0; i < exec->n_fds; i++) {
+    unsigned int there = (unsigned int) exec->fds[i].there;
+
+    if (there > next)
+      close_range_of_fds (exec, next, there - 1);
+    next = there + 1;
+  }
+  close_range_of_fds (exec, next, ~0U);
   return TRUE;
+}
+
+/* Returns: FALSE with errno set. */
+static NO_SANITIZE gboolean
+set_limits (const Exec *exec)
+{
+  for (gsize i = 0; i < exec->n_limits; i++) {
+    KernelLimit limit = { exec->limits[i].soft, exec->limits[i].hard };
+
+    if (syscall (SYS_prlimit64, 0, exec->limits[i].resource, &limit, NULL) != 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Returns: only if it failed, with errno and the step set. The limits come last, because they are
+ * the program's: we might not get as far under them. */
+static NO_SANITIZE void
+prepare_and_exec (Exec *exec)
+{
+  exec->step = STEP_FDS;
+  if (!arrange_fds (exec))
+    return;
+  exec->step = STEP_CWD;
+  if (exec->cwd != NULL && syscall (SYS_chdir, exec->cwd) != 0)
+    return;
+  exec->step = STEP_LIMITS;
+  if (!set_limits (exec))
+    return;
+  exec->step = STEP_EXEC;
+  syscall (SYS_execve, exec->path, exec->argv, exec->envp);
 }
 
 static NO_SANITIZE int
@@ -128,15 +206,89 @@ run_clone (void *data)
 {
   Exec *exec = data;
 
-  reset_signals ();
-  syscall (SYS_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+  reset_signals (exec);
+  syscall (SYS_prctl, PR_SET_PDEATHSIG, exec->is_actor ? SIGTERM : SIGKILL, 0, 0, 0);
   if (syscall (SYS_getppid) != exec->parent_pid)
     syscall (SYS_exit_group, 70); /* it died before the signal was armed */
-  if (arrange_fds (exec))
-    syscall (SYS_execve, exec->path, exec->argv, exec->envp);
+  prepare_and_exec (exec);
   exec->failed_errno = errno;
   syscall (SYS_exit_group, 127);
   return 127;
+}
+
+/* --- what is asked for ---------------------------------------------------------------------------- */
+
+static G_GNUC_PRINTF (2, 3) gboolean set_misuse (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_propagate_error (error, g_error_new_valist (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, format, args));
+  va_end (args);
+  return FALSE;
+}
+
+static gboolean
+check_env (const ProcessRequest *request, GError **error)
+{
+  for (const char *const *at = request->env; at != NULL && *at != NULL; at++)
+    if (**at == '\0' || **at == '=')
+      return set_misuse (error, "\"%s\" names no environment variable", *at);
+  return TRUE;
+}
+
+/* Returns: whether it is ours to fill: an actor's stderr is until it has booted. */
+static gboolean
+is_taken (const ProcessRequest *request, int there)
+{
+  return request->link_fd >= 0 &&
+         (there == STDERR_FILENO || there == CHILD_LINK_FD || there == CHILD_STDERR_FD);
+}
+
+static gboolean
+is_mapped (const TractorFdMapping *fds, gsize n_fds, int there)
+{
+  for (gsize i = 0; i < n_fds; i++)
+    if (fds[i].there == there)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+check_fds (const ProcessRequest *request, GError **error)
+{
+  struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+
+  getrlimit (RLIMIT_NOFILE, &limit);
+  for (gsize i = 0; i < request->n_fds; i++) {
+    const TractorFdMapping *fd = &request->fds[i];
+
+    if (fcntl (fd->here, F_GETFD) < 0)
+      return set_misuse (error, "Descriptor %d, to be %d in a child, is not open", fd->here,
+                         fd->there);
+    if (fd->there < 0 || (rlim_t) fd->there >= limit.rlim_cur)
+      return set_misuse (error, "No child can have a descriptor %d", fd->there);
+    if (is_taken (request, fd->there))
+      return set_misuse (error, "Descriptor %d of an actor is taken", fd->there);
+    if (is_mapped (request->fds, i, fd->there))
+      return set_misuse (error, "Descriptor %d of a child is given twice", fd->there);
+  }
+  return TRUE;
+}
+
+static gboolean
+check_limits (const ProcessRequest *request, GError **error)
+{
+  for (gsize i = 0; i < request->n_limits; i++) {
+    const TractorResourceLimit *limit = &request->limits[i];
+
+    if (limit->resource < 0 || limit->resource >= (int) RLIM_NLIMITS)
+      return set_misuse (error, "There is no resource %d to limit", limit->resource);
+    if (limit->soft > limit->hard)
+      return set_misuse (error, "The soft limit of resource %d is above its hard one",
+                         limit->resource);
+  }
+  return TRUE;
 }
 
 /* --- making one --------------------------------------------------------------------------------- */
@@ -155,22 +307,86 @@ find_self (void)
   return g_strdup ((const char *) getauxval (AT_EXECFN)); /* no /proc */
 }
 
-/* (transfer container): our environment and the variable that tells a child what it is. */
+/* (transfer container) */
 static char **
-make_environment (void)
+make_arguments (const ProcessRequest *request, const char *path)
 {
-  static char variable[] = CHILD_VARIABLE "=" G_STRINGIFY (3);
-  guint n = g_strv_length (environ);
-  char **envp = g_new (char *, n + 2);
-  guint kept = 0;
+  GPtrArray *argv = g_ptr_array_new ();
 
+  g_ptr_array_add (argv, (char *) (request->called != NULL ? request->called : path));
+  if (request->title != NULL)
+    g_ptr_array_add (argv, (char *) request->title);
+  for (const char *const *at = request->argv; at != NULL && *at != NULL; at++)
+    g_ptr_array_add (argv, (char *) *at);
+  g_ptr_array_add (argv, NULL);
+  return (char **) g_ptr_array_free (argv, FALSE);
+}
+
+/* (transfer full): ours with what differs; and the variable that tells an actor what it is, which
+ * nobody else is to see. */
+static char **
+make_environment (const ProcessRequest *request)
+{
+  char **envp = g_environ_unsetenv (g_get_environ (), CHILD_VARIABLE);
+
+  for (const char *const *at = request->env; at != NULL && *at != NULL; at++) {
+    const char *value = strchr (*at, '=');
+    g_autofree char *name = value != NULL ? g_strndup (*at, (gsize) (value - *at)) : NULL;
+
+    if (value != NULL)
+      envp = g_environ_setenv (envp, name, value + 1, TRUE);
+    else
+      envp = g_environ_unsetenv (envp, *at);
+  }
   G_STATIC_ASSERT (CHILD_LINK_FD == 3);
-  for (guint i = 0; i < n; i++)
-    if (!g_str_has_prefix (environ[i], CHILD_VARIABLE "="))
-      envp[kept++] = environ[i];
-  envp[kept++] = variable;
-  envp[kept] = NULL;
+  if (request->link_fd >= 0)
+    envp = g_environ_setenv (envp, CHILD_VARIABLE, G_STRINGIFY (3), TRUE);
   return envp;
+}
+
+/* What exec would close among the first three is not stdin, stdout or stderr, but landed there. */
+static int
+or_null (int fd, int null_fd)
+{
+  int flags = fd >= 0 ? fcntl (fd, F_GETFD) : -1;
+
+  return flags < 0 || (fd <= STDERR_FILENO && (flags & FD_CLOEXEC) != 0) ? null_fd : fd;
+}
+
+static void
+add_fd (GArray *fds, int here, int there)
+{
+  TractorFdMapping fd = { here, there };
+
+  g_array_append_val (fds, fd);
+}
+
+static gint
+compare_there (gconstpointer a, gconstpointer b)
+{
+  const TractorFdMapping *one = a;
+  const TractorFdMapping *other = b;
+
+  return one->there < other->there ? -1 : one->there > other->there;
+}
+
+/* (transfer full): all that the child is to have. */
+static GArray *
+list_fds (const ProcessRequest *request, int null_fd)
+{
+  GArray *fds = g_array_new (FALSE, FALSE, sizeof (TractorFdMapping));
+
+  for (int there = STDIN_FILENO; there <= STDERR_FILENO; there++)
+    if (!is_mapped (request->fds, request->n_fds, there))
+      add_fd (fds, or_null (request->stdio[there], null_fd), there);
+  if (request->link_fd >= 0) {
+    add_fd (fds, request->link_fd, CHILD_LINK_FD);
+    add_fd (fds, or_null (STDERR_FILENO, null_fd), CHILD_STDERR_FD);
+  }
+  for (gsize i = 0; i < request->n_fds; i++)
+    add_fd (fds, request->fds[i].here, request->fds[i].there);
+  g_array_sort (fds, compare_there);
+  return fds;
 }
 
 static gboolean
@@ -179,6 +395,20 @@ set_spawn_error (GError **error, int errno_value, const char *what, const char *
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno_value), "cannot %s '%s': %s",
                what, path, g_strerror (errno_value));
   return FALSE;
+}
+
+static gboolean
+set_step_error (GError **error, const Exec *exec)
+{
+  static const char *const attempts[] = {
+    [STEP_FDS] = "hand descriptors to",
+    [STEP_CWD] = "enter directory",
+    [STEP_LIMITS] = "limit the resources of",
+    [STEP_EXEC] = "run",
+  };
+
+  return set_spawn_error (error, exec->failed_errno, attempts[exec->step],
+                          exec->step == STEP_CWD ? exec->cwd : exec->path);
 }
 
 /* ThreadSanitizer takes every clone() for a fork, which this one is not. */
@@ -242,7 +472,7 @@ clone_and_exec (Exec *exec, Process *process, GError **error)
   }
   if (exec->failed_errno != 0) {
     discard (process);
-    return set_spawn_error (error, exec->failed_errno, "run", exec->path);
+    return set_step_error (error, exec);
   }
   return TRUE;
 }
@@ -252,21 +482,29 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
 {
   g_autofree char *self = request->program == NULL ? find_self () : NULL;
   const char *path = self != NULL ? self : request->program;
-  char *argv[] = { (char *) path, (char *) request->title, NULL };
-  g_autofree char **envp = make_environment ();
+  g_autofree char **argv = make_arguments (request, path);
+  g_auto (GStrv) envp = NULL;
+  g_autoptr (GArray) fds = NULL;
   Process process = { .pidfd = -1 };
-  Exec exec = {
-    .path = path,
-    .argv = argv,
-    .envp = envp,
-    .link_fd = request->link_fd,
-    .boot_stderr_fd = request->boot_stderr_fd,
-    .null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC),
-  };
-  gboolean ok = clone_and_exec (&exec, &process, error);
+  Exec exec = { .path = path, .argv = argv, .cwd = request->cwd };
+  int null_fd;
+  gboolean ok;
 
-  if (exec.null_fd >= 0)
-    close (exec.null_fd);
+  if (!check_env (request, error) || !check_fds (request, error) || !check_limits (request, error))
+    return FALSE;
+  null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_fd < 0)
+    return set_spawn_error (error, errno, "make a process for", path);
+
+  exec.envp = envp = make_environment (request);
+  fds = list_fds (request, null_fd);
+  exec.fds = (TractorFdMapping *) (gpointer) fds->data;
+  exec.n_fds = fds->len;
+  exec.limits = request->limits;
+  exec.n_limits = request->n_limits;
+  exec.is_actor = request->link_fd >= 0;
+  ok = clone_and_exec (&exec, &process, error);
+  close (null_fd);
   if (ok)
     *ret_process = process;
   return ok;

@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "tractor-process.h"
+
 /* What a child finds where, agreed between process.c and child.c. */
 #define CHILD_LINK_FD   3 /* the socket to its parent */
 #define CHILD_STDERR_FD 4 /* where its stderr goes once it has booted; until then fd 2 is a file */
@@ -29,13 +31,22 @@ typedef struct {
 } Process;
 
 typedef struct {
-  const char *program; /* (nullable): this one */
-  const char *title;   /* for ps: the second word of its command line */
-  int link_fd;         /* becomes its CHILD_LINK_FD */
-  int boot_stderr_fd;  /* becomes its stderr */
+  const char *program;         /* (nullable): its path; NULL is this one */
+  const char *called;          /* (nullable): its argv[0]; NULL is its path */
+  const char *title;           /* (nullable): for ps: the second word of its command line */
+  const char *const *argv;     /* (nullable): further arguments */
+  const char *const *env;      /* (nullable): what differs from our environment */
+  const char *cwd;             /* (nullable): ours */
+  const TractorFdMapping *fds; /* go before @stdio */
+  gsize n_fds;
+  const TractorResourceLimit *limits;
+  gsize n_limits;
+  int stdio[3]; /* become its stdin, stdout and stderr; -1 is /dev/null */
+  int link_fd;  /* becomes its CHILD_LINK_FD; -1: it is no actor */
 } ProcessRequest;
 
-/* A way to make a process. The table is a seam: a fork server or a simulation is another one. */
+/* A way to make a process. It fails with MISUSE, before anything is made, for a request that cannot
+ * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: a fork server or a simulation is another one. */
 typedef struct {
   const char *name;
   gboolean (*start) (const ProcessRequest *request, Process *ret_process, GError **error);

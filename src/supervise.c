@@ -213,6 +213,8 @@ tractor__child_new (TractorRuntime *runtime,
                     const TractorSpawnOptions *options,
                     GError **error)
 {
+  static const TractorSpawnOptions defaults;
+  const TractorSpawnOptions *given = options != NULL ? options : &defaults;
   Process process;
   Child *child;
   int ends[2];
@@ -224,10 +226,17 @@ tractor__child_new (TractorRuntime *runtime,
 
   started = runtime->spawn_method->start (
       &(ProcessRequest){
-          .program = options != NULL ? options->program : NULL,
+          .program = given->program,
           .title = name,
+          .argv = given->argv,
+          .env = given->env,
+          .cwd = given->cwd,
+          .fds = given->fds,
+          .n_fds = given->n_fds,
+          .limits = given->limits,
+          .n_limits = given->n_limits,
+          .stdio = { STDIN_FILENO, STDOUT_FILENO, stderr_fd },
           .link_fd = ends[1],
-          .boot_stderr_fd = stderr_fd,
       },
       &process, error);
   close (ends[1]);

@@ -12,6 +12,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tractor-process.h"
 #include "tractor-task.h"
 
 G_BEGIN_DECLS
@@ -264,15 +265,31 @@ TRACTOR_API char **tractor_actor_dup_addresses (void);
  *   NULL is all that its program has
  * @host: (nullable): the name of a TractorRunner of its program; NULL is its first
  * @program: (nullable): the path of the program; NULL is this one. It must call
- *   tractor_child_main().
+ *   tractor_child_main(). A relative one is a path from its working directory.
+ * @argv: (nullable) (array zero-terminated=1): further arguments for its main(), which come after
+ *   the program and the actor's name: the first is argv[2] there
+ * @env: (nullable) (array zero-terminated=1): what differs from our environment: "NAME=value" sets,
+ *   "NAME" alone unsets; of several for one name the last counts. Everybody who is allowed to look
+ *   at the process can read it, and the arguments: no secrets.
+ * @cwd: (nullable): its working directory; NULL is ours
+ * @fds: (nullable) (array length=n_fds): descriptors for it; each @there once, and 0, 1 or from 5
+ *   on: 2 to 4 are taken
+ * @limits: (nullable) (array length=n_limits): limits for it
  *
- * Zero what you do not set.
+ * Zero what you do not set. All of it is needed only until the actor has been started.
  */
 typedef struct {
   const char *const *modules;
   const char *host;
   const char *program;
-  gpointer padding[13];
+  const char *const *argv;
+  const char *const *env;
+  const char *cwd;
+  const TractorFdMapping *fds;
+  gsize n_fds;
+  const TractorResourceLimit *limits;
+  gsize n_limits;
+  gpointer padding[6];
 } TractorSpawnOptions;
 
 /**
@@ -295,9 +312,10 @@ TRACTOR_API TractorActorNursery *tractor_actor_nursery_open (GError **error);
  * Starts an actor, and returns when it answers calls.
  *
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED; CLOSED if the
- *   nursery is cancelled or closed; LIMIT; MISUSE for a bad name; ACTOR_FAILURE with the exit
- *   status and what the process last wrote to stderr if it died before; ACTOR_TOO_SLOW if it
- *   took more than ten seconds; or a G_FILE_ERROR if the program cannot be run.
+ *   nursery is cancelled or closed; LIMIT; MISUSE for a bad name or bad options, before anything
+ *   has run; ACTOR_FAILURE with the exit status and what the process last wrote to stderr if it
+ *   died before; ACTOR_TOO_SLOW if it took more than ten seconds; or a G_FILE_ERROR that names the
+ *   program or the directory if it cannot be run.
  * Suspends: yes, a checkpoint. Thread: guest, in any task.
  */
 TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nursery,

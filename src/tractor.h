@@ -6,6 +6,7 @@
 #include "tractor-channel.h"
 #include "tractor-context.h"
 #include "tractor-error.h"
+#include "tractor-process.h"
 #include "tractor-stream.h"
 #include "tractor-sync.h"
 #include "tractor-task.h"
