@@ -51,6 +51,10 @@
 /* What a booting process may write to stderr, and how much of its end is told if it dies. */
 #define LIMIT_BOOT_STDERR_BYTES (64 * 1024)
 #define LIMIT_STDERR_TAIL_BYTES 4096
+/* A program that is no actor: a longer line comes in pieces; and how much of the end of its stderr
+ * is told if it fails. */
+#define LIMIT_LINE_BYTES         (64 * 1024)
+#define LIMIT_PROGRAM_TAIL_BYTES (16 * 1024)
 
 /* From clone to answering. Slow machines take a second under Valgrind. */
 #define PATIENCE_BOOT_USEC (10 * G_USEC_PER_SEC)
@@ -72,3 +76,5 @@
  * is not killed first; and with ACK, within the two seconds that orphans may last: below an orphan
  * there may be an actor that is only asked at first. */
 #define PATIENCE_ORPHAN_USEC (12 * G_USEC_PER_SEC / 10)
+/* How long a program's output is still listened to after its end, if others hold it open. */
+#define PATIENCE_DRAIN_USEC (G_USEC_PER_SEC / 2)
