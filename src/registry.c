@@ -232,7 +232,11 @@ check_is_own (Link *link, const ActorId *id, GError **error)
 }
 
 static gboolean
-register_actor (Link *link, GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+register_actor (Registry *registry,
+                Link *link,
+                GVariant *kwargs,
+                G_GNUC_UNUSED GVariant **ret_result,
+                GError **error)
 {
   g_auto (ActorId) id = { 0 };
   g_auto (Address) address = { 0 };
@@ -241,14 +245,16 @@ register_actor (Link *link, GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resul
   g_variant_lookup (kwargs, "is_bound", "b", &is_bound);
   return lookup_id (kwargs, &id, error) && check_is_own (link, &id, error) &&
          lookup_address (kwargs, &address, error) &&
-         tractor__registry_add (link->runtime->registry, &id, &address, is_bound ? link : NULL,
-                                error);
+         tractor__registry_add (registry, &id, &address, is_bound ? link : NULL, error);
 }
 
 static gboolean
-unregister_actor (Link *link, GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+unregister_actor (Registry *registry,
+                  Link *link,
+                  GVariant *kwargs,
+                  G_GNUC_UNUSED GVariant **ret_result,
+                  GError **error)
 {
-  Registry *registry = link->runtime->registry;
   g_auto (ActorId) id = { 0 };
 
   if (!lookup_id (kwargs, &id, error) || !check_is_own (link, &id, error))
@@ -272,20 +278,27 @@ addresses_to_variant (const Entry *entry)
 }
 
 static gboolean
-find_actor (Link *link, GVariant *kwargs, GVariant **ret_result, GError **error)
+find_actor (Registry *registry,
+            G_GNUC_UNUSED Link *link,
+            GVariant *kwargs,
+            GVariant **ret_result,
+            GError **error)
 {
   const char *name;
 
   if (!lookup_name (kwargs, &name, error))
     return FALSE;
-  *ret_result = addresses_to_variant (find_by_name (link->runtime->registry, name));
+  *ret_result = addresses_to_variant (find_by_name (registry, name));
   return TRUE;
 }
 
 static gboolean
-wait_for_actor (Link *link, GVariant *kwargs, GVariant **ret_result, GError **error)
+wait_for_actor (Registry *registry,
+                G_GNUC_UNUSED Link *link,
+                GVariant *kwargs,
+                GVariant **ret_result,
+                GError **error)
 {
-  Registry *registry = link->runtime->registry;
   const char *name;
   Entry *entry;
 
@@ -299,12 +312,12 @@ wait_for_actor (Link *link, GVariant *kwargs, GVariant **ret_result, GError **er
 }
 
 static gboolean
-get_registry (Link *link,
+get_registry (Registry *registry,
+              G_GNUC_UNUSED Link *link,
               G_GNUC_UNUSED GVariant *kwargs,
               GVariant **ret_result,
               G_GNUC_UNUSED GError **error)
 {
-  Registry *registry = link->runtime->registry;
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
@@ -320,15 +333,15 @@ get_registry (Link *link,
 
 /* Somebody could not connect there. */
 static gboolean
-delete_addr (Link *link, GVariant *kwargs, GVariant **ret_result, GError **error)
+delete_addr (
+    Registry *registry, Link *link, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
-  Registry *registry = link->runtime->registry;
   g_auto (Address) address = { 0 };
   Entry *entry;
 
   if (!lookup_address (kwargs, &address, error))
     return FALSE;
-  entry = find_by_id (registry, &link->runtime->id);
+  entry = link != NULL ? find_by_id (registry, &link->runtime->id) : NULL;
   if (entry != NULL && has_address (entry, &address, NULL))
     return TRUE; /* our own: whoever asks has reached us */
   entry = evict_address (registry, &address, NULL);
@@ -354,4 +367,26 @@ tractor__registry_find_func (const Msg *start)
     if (tractor__msg_string_equals (start, FIELD_FUNC, funcs[i].name))
       return funcs[i].func;
   return NULL;
+}
+
+gboolean
+tractor__registry_ask (Registry *registry,
+                       const char *function,
+                       GVariant *kwargs,
+                       GVariant **ret_result,
+                       GError **error)
+{
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GByteArray) packed = g_byte_array_new ();
+  guint i = 0;
+
+  while (strcmp (funcs[i].name, function) != 0)
+    i++;
+  if (!funcs[i].func (registry, NULL, kwargs, &result, error))
+    return FALSE;
+  if (result != NULL)
+    result = g_variant_take_ref (result);
+  /* In the form that it would have coming from another actor. */
+  return tractor__codec_pack (packed, result, error) &&
+         tractor__codec_unpack ((WireValue){ packed->data, packed->len }, ret_result, error);
 }

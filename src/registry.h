@@ -19,9 +19,14 @@ G_GNUC_INTERNAL gboolean tractor__registry_add (
 /* What a peer registered over @link and bound to it vanishes. */
 G_GNUC_INTERNAL void tractor__registry_forget_link (Registry *registry, Link *link);
 
-/* What peers may ask of a registrar. (nullable): NULL if @name is none of it. */
-typedef gboolean (*RegistryFunc) (Link *link,
-                                  GVariant *kwargs,
-                                  GVariant **ret_result,
-                                  GError **error);
+/* What may be asked of a registrar. @link: (nullable): by whom; NULL: by this actor itself. */
+typedef gboolean (*RegistryFunc) (
+    Registry *registry, Link *link, GVariant *kwargs, GVariant **ret_result, GError **error);
+/* (nullable): NULL if a Start names none of it. */
 G_GNUC_INTERNAL RegistryFunc tractor__registry_find_func (const Msg *start);
+/* What this actor asks of itself: find_actor, wait_for_actor, get_registry, delete_addr. */
+G_GNUC_INTERNAL gboolean tractor__registry_ask (Registry *registry,
+                                                const char *function,
+                                                GVariant *kwargs,
+                                                GVariant **ret_result,
+                                                GError **error);

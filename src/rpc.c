@@ -146,7 +146,8 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
   const TractorExport *entry = task->entry;
 
   if (task->registry_func != NULL)
-    return task->registry_func (task->link, task->kwargs, ret_result, error);
+    return task->registry_func (task->link->runtime->registry, task->link, task->kwargs, ret_result,
+                                error);
   switch (entry->kind) {
   case TRACTOR_EXPORT_STREAM:
     return entry->stream (&task->context->stream, task->kwargs, error);

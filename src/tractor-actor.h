@@ -257,6 +257,22 @@ TRACTOR_API gboolean tractor_actor_is_registrar (void);
  */
 TRACTOR_API char **tractor_actor_dup_addresses (void);
 
+/**
+ * tractor_run_daemon:
+ * @options: (nullable): as for tractor_runtime_open(); its modules are what is served
+ * @ret_signal: (out) (optional): SIGINT or SIGTERM if that ended it; 0 if another actor did
+ *
+ * Opens a runtime, serves until this actor is told to end, by SIGINT, SIGTERM or
+ * tractor_portal_cancel_actor() from anywhere, and closes it. A shell expects a program that was ended
+ * by a signal to exit with status 128 + its number.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, or as by tractor_runtime_open().
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_run_daemon (const TractorRuntimeOptions *options,
+                                         int *ret_signal,
+                                         GError **error);
+
 /* --- spawning ---------------------------------------------------------------------------------- */
 
 /**

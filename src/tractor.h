@@ -5,6 +5,7 @@
 #include "tractor-actor.h"
 #include "tractor-channel.h"
 #include "tractor-context.h"
+#include "tractor-discovery.h"
 #include "tractor-error.h"
 #include "tractor-process.h"
 #include "tractor-stream.h"

@@ -1,0 +1,79 @@
+/* daemon.c - a process that only serves.
+ *
+ * A daemon is a root actor whose body waits to be told to end: by another actor, by SIGINT or by
+ * SIGTERM. It ends as a spawned actor does: what runs for others is cancelled first, then whoever
+ * asked is told, and then it leaves the registry. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+
+#include "runtime.h"
+#include "tractor-signal.h"
+
+typedef struct {
+  TractorRuntime *runtime;
+  TractorSignalReceiver *receiver;
+  int signal_number; /* that ended it, or 0 */
+} Daemon;
+
+static gboolean
+wait_for_signal (gpointer data, GError **error)
+{
+  Daemon *daemon = data;
+
+  if (!tractor_signal_receiver_receive (daemon->receiver, &daemon->signal_number, error))
+    return FALSE;
+  tractor_event_set (daemon->runtime->stop);
+  return TRUE;
+}
+
+static gboolean
+serve (Daemon *daemon, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  TractorRuntime *runtime = daemon->runtime;
+
+  if (tractor_nursery_spawn (nursery, "signals", wait_for_signal, daemon, NULL, error) &&
+      tractor_event_wait (runtime->stop, error))
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "the daemon ends");
+  return tractor_nursery_join (nursery, error);
+}
+
+/* Shielded: whoever cancels us waits for that too. */
+static void
+end_rpc_tasks (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  tractor__runtime_end_rpc_tasks (runtime, runtime->stopped_by.uuid != NULL ? &runtime->stopped_by
+                                                                            : &runtime->id);
+}
+
+gboolean
+tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GError **error)
+{
+  static const int signals[] = { SIGINT, SIGTERM };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (options, error);
+  g_autoptr (TractorSignalReceiver) receiver = NULL;
+  Daemon daemon = { .runtime = runtime };
+  GError *failure = NULL;
+
+  if (runtime == NULL)
+    return FALSE;
+  receiver = tractor_signal_receiver_open (signals, G_N_ELEMENTS (signals), error);
+  if (receiver == NULL)
+    return FALSE;
+  daemon.receiver = receiver;
+  runtime->stop = tractor_event_new ();
+  serve (&daemon, &failure);
+  tractor_event_set (runtime->stop);
+  end_rpc_tasks (runtime);
+  if (failure != NULL) {
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  if (ret_signal != NULL)
+    *ret_signal = daemon.signal_number;
+  return TRUE;
+}

@@ -1,0 +1,463 @@
+/* discovery.c - other actors, found by their names.
+ *
+ * A question goes to every registrar in turn: over the connection that this actor is registered by,
+ * if there is one; into our own table, if we are one; else over a connection for just that. A registrar
+ * that cannot be reached knows nobody. What is found is connected to, best address first; an address
+ * where nobody is any more is reported back. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tractor-discovery.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "peer.h"
+#include "portal.h"
+#include "registration.h"
+#include "registry.h"
+
+/* --- asking ------------------------------------------------------------------------------------ */
+
+/* (transfer full): a link to ask over. *@ret_is_own: to be closed afterwards. */
+static Link *
+get_link (Registrar *registrar, gboolean *ret_is_own, GError **error)
+{
+  *ret_is_own = registrar->link == NULL;
+  if (registrar->link != NULL)
+    return tractor__link_ref (registrar->link);
+  return tractor__peer_dial (registrar->runtime, &registrar->address, error);
+}
+
+/* @registrar: NULL is this actor itself. */
+static gboolean
+ask (TractorRuntime *runtime,
+     Registrar *registrar,
+     const char *function,
+     GVariant *kwargs,
+     GVariant **ret_result,
+     GError **error)
+{
+  g_autofree char *full_name = g_strconcat ("self:", function, NULL);
+  g_autoptr (Link) link = NULL;
+  gboolean is_own;
+  gboolean ok;
+
+  if (registrar == NULL)
+    return tractor__registry_ask (runtime->registry, function, kwargs, ret_result, error);
+  link = get_link (registrar, &is_own, error);
+  if (link == NULL)
+    return FALSE;
+  ok = tractor__call (link, full_name, kwargs, ret_result, error);
+  if (is_own)
+    tractor__link_close (link);
+  return ok;
+}
+
+/* Returns: how many there are to ask; (nullable) *@ret_registrar is number @i, NULL for ourselves. */
+static guint
+get_registrar (TractorRuntime *runtime, guint i, Registrar **ret_registrar)
+{
+  guint n_own = runtime->registry != NULL ? 1 : 0;
+
+  *ret_registrar = i >= n_own && i - n_own < runtime->registrars->len
+                       ? runtime->registrars->pdata[i - n_own]
+                       : NULL;
+  return n_own + runtime->registrars->len;
+}
+
+static gboolean
+is_cancelled (const GError *error)
+{
+  return g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+}
+
+static gboolean
+set_unreachable_error (GError **error, const GError *problem)
+{
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY, "No registrar can be reached%s%s",
+               problem != NULL ? ": " : "", problem != NULL ? problem->message : "");
+  return FALSE;
+}
+
+/* --- connecting -------------------------------------------------------------------------------- */
+
+static void
+strike_off (TractorRuntime *runtime, Registrar *registrar, const Address *address)
+{
+  g_autoptr (GVariant) kwargs = NULL;
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "addr", tractor__address_to_variant (address));
+  kwargs = g_variant_ref_sink (g_variant_builder_end (&builder));
+  ask (runtime, registrar, "delete_addr", kwargs, NULL, NULL);
+}
+
+/* Tries @addresses, which it uses up, until one answers. Returns: (transfer full) (nullable): NULL
+ * with @error unset if none does. */
+static TractorPortal *
+connect_to_any (TractorRuntime *runtime, Registrar *registrar, GPtrArray *addresses, GError **error)
+{
+  const Address *address;
+
+  while ((address = tractor__address_choose (addresses)) != NULL) {
+    g_autoptr (GError) problem = NULL;
+    Link *link = tractor__peer_dial (runtime, address, &problem);
+
+    if (link != NULL)
+      return tractor__portal_new_for_link (link, TRUE);
+    if (is_cancelled (problem)) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+    if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED))
+      strike_off (runtime, registrar, address);
+    g_ptr_array_remove (addresses, (gpointer) address);
+  }
+  return NULL;
+}
+
+static GVariant *
+new_name_kwargs (const char *name)
+{
+  return g_variant_ref_sink (g_variant_new_parsed ("{'name': <%s>}", name));
+}
+
+/* Asks one registrar, which may wait. Returns: (transfer full) (nullable): NULL with @error unset if it
+ * knows nobody that answers. */
+static TractorPortal *
+find_at (TractorRuntime *runtime,
+         Registrar *registrar,
+         const char *function,
+         const char *name,
+         GError **error)
+{
+  g_autoptr (GVariant) kwargs = new_name_kwargs (name);
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GPtrArray) addresses = NULL;
+
+  if (!ask (runtime, registrar, function, kwargs, &result, error))
+    return NULL;
+  addresses = tractor__address_list_from_variant (result, error);
+  return addresses != NULL ? connect_to_any (runtime, registrar, addresses, error) : NULL;
+}
+
+TractorPortal *
+tractor_find_actor (const char *name, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  Registrar *registrar;
+
+  g_return_val_if_fail (name != NULL, NULL);
+
+  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
+    return NULL;
+  for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
+    g_autoptr (GError) problem = NULL;
+    TractorPortal *portal = find_at (runtime, registrar, "find_actor", name, &problem);
+
+    if (portal != NULL)
+      return portal;
+    if (is_cancelled (problem)) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+    if (problem != NULL)
+      g_debug ("a registrar could not be asked for '%s': %s", name, problem->message);
+  }
+  return NULL;
+}
+
+/* --- waiting ----------------------------------------------------------------------------------- */
+
+typedef struct {
+  TractorRuntime *runtime;
+  Registrar *registrar;
+  const char *name;
+  TractorNursery *nursery;
+  TractorPortal **found;
+  GError **problem; /* of the last that could not be asked */
+} Waiting;
+
+/* Until it answers: what the registrar names may be dead. */
+static gboolean
+wait_at (gpointer data, GError **error)
+{
+  Waiting *waiting = data;
+  TractorPortal *portal = NULL;
+  GError *problem = NULL;
+
+  while (portal == NULL && problem == NULL)
+    portal =
+        find_at (waiting->runtime, waiting->registrar, "wait_for_actor", waiting->name, &problem);
+  if (portal != NULL && *waiting->found == NULL) {
+    *waiting->found = g_steal_pointer (&portal);
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (waiting->nursery), "found");
+  }
+  tractor_portal_unref (portal);
+  if (is_cancelled (problem)) {
+    g_propagate_error (error, problem);
+    return FALSE;
+  }
+  if (problem != NULL) {
+    g_clear_error (waiting->problem);
+    *waiting->problem = problem;
+  }
+  return TRUE;
+}
+
+/* All registrars at once: who is first has it. */
+static TractorPortal *
+wait_at_all (TractorRuntime *runtime, const char *name, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GError) problem = NULL;
+  TractorPortal *found = NULL;
+  GError *failure = NULL;
+  Registrar *registrar;
+
+  for (guint i = 0; i < get_registrar (runtime, i, &registrar) && failure == NULL; i++) {
+    Waiting *waiting = g_new (Waiting, 1);
+
+    *waiting = (Waiting){ runtime, registrar, name, nursery, &found, &problem };
+    tractor_nursery_spawn (nursery, "waiting for an actor", wait_at, waiting, g_free, &failure);
+  }
+  tractor_nursery_join (nursery, &failure);
+  if (found != NULL) {
+    g_clear_error (&failure);
+    return found;
+  }
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  else
+    set_unreachable_error (error, problem);
+  return NULL;
+}
+
+TractorPortal *
+tractor_wait_for_actor (const char *name, gint64 deadline, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  g_autoptr (TractorCancelScope) scope = NULL;
+  TractorPortal *portal;
+  GError *failure = NULL;
+
+  g_return_val_if_fail (name != NULL, NULL);
+
+  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
+    return NULL;
+  scope = tractor_cancel_scope_open (deadline);
+  portal = wait_at_all (runtime, name, &failure);
+  if (portal != NULL)
+    return portal;
+  if (tractor_cancel_scope_absorb (scope, &failure))
+    g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                 "No actor '%s' has registered in time", name);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
+/* --- listing ----------------------------------------------------------------------------------- */
+
+static void
+actor_info_free (gpointer data)
+{
+  TractorActorInfo *info = data;
+
+  g_free (info->name);
+  g_free (info->uuid);
+  g_strfreev (info->addresses);
+  g_free (info);
+}
+
+static gboolean
+has_uuid (gconstpointer info, gconstpointer uuid)
+{
+  return strcmp (((const TractorActorInfo *) info)->uuid, uuid) == 0;
+}
+
+static char **
+addresses_to_texts (GVariant *value)
+{
+  g_autoptr (GPtrArray) addresses = tractor__address_list_from_variant (value, NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
+    g_autofree char *text = tractor__address_to_string (addresses->pdata[i]);
+
+    g_strv_builder_add (builder, text);
+  }
+  return g_strv_builder_end (builder);
+}
+
+/* @key: "name.uuid"; a uuid has no dot in it. */
+static void
+add_info (GPtrArray *infos, const char *key, GVariant *value, const char *wanted_name)
+{
+  const char *dot = strrchr (key, '.');
+  TractorActorInfo *info;
+
+  if (dot == NULL || g_ptr_array_find_with_equal_func (infos, dot + 1, has_uuid, NULL))
+    return;
+  if (wanted_name != NULL && (strlen (wanted_name) != (gsize) (dot - key) ||
+                              strncmp (wanted_name, key, (gsize) (dot - key)) != 0))
+    return;
+  info = g_new (TractorActorInfo, 1);
+  info->name = g_strndup (key, (gsize) (dot - key));
+  info->uuid = g_strdup (dot + 1);
+  info->addresses = addresses_to_texts (value);
+  g_ptr_array_add (infos, info);
+}
+
+static gboolean
+list_at (TractorRuntime *runtime,
+         Registrar *registrar,
+         const char *name,
+         GPtrArray *infos,
+         GError **error)
+{
+  g_autoptr (GVariant) result = NULL;
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  if (!ask (runtime, registrar, "get_registry", NULL, &result, error))
+    return FALSE;
+  if (result == NULL || !g_variant_is_of_type (result, G_VARIANT_TYPE_VARDICT)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+                         "The registrar's answer is no map");
+    return FALSE;
+  }
+  g_variant_iter_init (&iter, result);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value)) {
+    add_info (infos, key, value, name);
+    g_variant_unref (value);
+  }
+  return TRUE;
+}
+
+GPtrArray *
+tractor_list_actors (const char *name, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  g_autoptr (GPtrArray) infos = g_ptr_array_new_with_free_func (actor_info_free);
+  g_autoptr (GError) problem = NULL;
+  gboolean is_answered = FALSE;
+  Registrar *registrar;
+
+  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
+    return NULL;
+  for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
+    g_clear_error (&problem);
+    if (list_at (runtime, registrar, name, infos, &problem)) {
+      is_answered = TRUE;
+    } else if (is_cancelled (problem)) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+  }
+  if (!is_answered) {
+    set_unreachable_error (error, problem);
+    return NULL;
+  }
+  return g_steal_pointer (&infos);
+}
+
+/* (transfer full) (nullable): NULL with @error unset if it does not answer. */
+static TractorPortal *
+connect_to_info (TractorRuntime *runtime, const TractorActorInfo *info, GError **error)
+{
+  g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (tractor__address_free);
+  Registrar *registrar;
+
+  for (char **text = info->addresses; *text != NULL; text++) {
+    Address *address = g_new0 (Address, 1);
+
+    if (tractor__address_parse (*text, address, NULL))
+      g_ptr_array_add (addresses, address);
+    else
+      g_free (address);
+  }
+  get_registrar (runtime, 0, &registrar);
+  return connect_to_any (runtime, registrar, addresses, error);
+}
+
+GPtrArray *
+tractor_find_actors (const char *name, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  g_autoptr (GPtrArray) portals =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_portal_unref);
+  g_autoptr (GPtrArray) infos = NULL;
+  GError *problem = NULL;
+
+  g_return_val_if_fail (name != NULL, NULL);
+
+  if (runtime == NULL)
+    return NULL;
+  infos = tractor_list_actors (name, &problem);
+  if (infos == NULL && is_cancelled (problem)) {
+    g_propagate_error (error, problem);
+    return NULL;
+  }
+  g_clear_error (&problem);
+  for (guint i = infos != NULL ? infos->len : 0; i-- > 0;) {
+    TractorPortal *portal = connect_to_info (runtime, infos->pdata[i], &problem);
+
+    if (problem != NULL) {
+      g_propagate_error (error, problem);
+      return NULL;
+    }
+    if (portal != NULL)
+      g_ptr_array_add (portals, portal);
+  }
+  return g_steal_pointer (&portals);
+}
+
+/* --- without a name ---------------------------------------------------------------------------- */
+
+static TractorPortal *
+dial (TractorRuntime *runtime, const Address *address, GError **error)
+{
+  Link *link = tractor__peer_dial (runtime, address, error);
+
+  return link != NULL ? tractor__portal_new_for_link (link, TRUE) : NULL;
+}
+
+TractorPortal *
+tractor_connect (const char *address, GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+  g_auto (Address) parsed = { 0 };
+
+  g_return_val_if_fail (address != NULL, NULL);
+
+  if (runtime == NULL || !tractor__address_parse (address, &parsed, error))
+    return NULL;
+  return dial (runtime, &parsed, error);
+}
+
+TractorPortal *
+tractor_get_parent (void)
+{
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
+
+  if (runtime == NULL || runtime->parent == NULL)
+    return NULL;
+  return tractor__portal_new_for_link (tractor__link_ref (runtime->parent), FALSE);
+}
+
+TractorPortal *
+tractor_find_root (GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+
+  if (runtime == NULL)
+    return NULL;
+  if (runtime->root.kind == ADDRESS_NONE) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY,
+                         "It is not known where the root of this tree is");
+    return NULL;
+  }
+  return dial (runtime, &runtime->root, error);
+}
