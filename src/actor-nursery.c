@@ -10,13 +10,15 @@
 #include "bounds.h"
 #include "portal.h"
 #include "remote-error.h"
+#include "restart.h"
 #include "runtime.h"
 #include "supervise.h"
 
 struct _TractorActorNursery {
   TractorRuntime *runtime;
   TractorNursery *nursery;
-  GPtrArray *children; /* (element-type Child) */
+  GPtrArray *children; /* (element-type Child): in the order of their start */
+  Restarts *restarts;
   gboolean is_cancelled;
   gboolean is_joined;
   gboolean has_opened_runtime;
@@ -24,6 +26,13 @@ struct _TractorActorNursery {
 
 TractorActorNursery *
 tractor_actor_nursery_open (GError **error)
+{
+  return tractor_actor_nursery_open_with_restarts (NULL, error);
+}
+
+TractorActorNursery *
+tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_options,
+                                          GError **error)
 {
   TractorRuntime *runtime = tractor__runtime_get (NULL);
   gboolean has_opened_runtime = runtime == NULL;
@@ -39,6 +48,7 @@ tractor_actor_nursery_open (GError **error)
   self->has_opened_runtime = has_opened_runtime;
   self->runtime->n_nurseries++;
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
+  self->restarts = tractor__restarts_new (restart_options, self->children);
   self->nursery = tractor_nursery_open ();
   return self;
 }
@@ -75,7 +85,7 @@ forget_gone (TractorActorNursery *self)
     Child *child = self->children->pdata[i];
 
     if (tractor_event_is_set (child->gone))
-      g_ptr_array_remove_index_fast (self->children, i);
+      g_ptr_array_remove_index (self->children, i);
   }
 }
 
@@ -93,7 +103,7 @@ tractor_actor_nursery_start (TractorActorNursery *self,
   if (!tractor_checkpoint (error) || !may_start (self, error))
     return NULL;
   child = tractor__child_new (self->runtime, name, options, error);
-  if (child == NULL || !tractor__child_supervise (child, self->nursery, error))
+  if (child == NULL || !tractor__child_supervise (child, self->nursery, self->restarts, error))
     return NULL;
   forget_gone (self);
   g_ptr_array_add (self->children, tractor__child_ref (child));
@@ -189,6 +199,7 @@ tractor_actor_nursery_close (TractorActorNursery *self)
     return;
 
   tractor_nursery_close (self->nursery);
+  tractor__restarts_free (self->restarts);
   g_ptr_array_unref (self->children);
   self->runtime->n_nurseries--;
   tractor_parking_lot_unpark (self->runtime->nurseries_closed, G_MAXUINT);

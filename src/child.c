@@ -29,6 +29,7 @@
 #include "bounds.h"
 #include "link.h"
 #include "listener.h"
+#include "log-level.h"
 #include "python-argv.h"
 #include "registration.h"
 #include "runtime.h"
@@ -45,6 +46,7 @@ typedef struct {
   ActorId id;
   char **enabled_modules;
   char *host;
+  char *log_level;
   guint depth;
   GPtrArray *registrars; /* (element-type Address) */
   GPtrArray *listen;     /* (element-type Address): empty: anywhere */
@@ -180,6 +182,8 @@ static gboolean
 read_spawn_spec (Boot *boot, const Msg *spec)
 {
   boot->host = tractor__msg_dup_string (spec, FIELD_HOST);
+  if (boot->log_level == NULL)
+    boot->log_level = tractor__msg_dup_string (spec, FIELD_LOG_LEVEL);
   boot->depth = (guint) CLAMP (tractor__msg_get_integer (spec, FIELD_DEPTH), 1, LIMIT_TREE_DEPTH);
   boot->enabled_modules = tractor__msg_dup_keys (spec, FIELD_ENABLE_MODULES);
   /* A Python parent can only name modules that it could import itself. */
@@ -213,6 +217,7 @@ boot_clear (Boot *boot)
   actor_id_clear (&boot->id);
   g_clear_pointer (&boot->enabled_modules, g_strfreev);
   g_clear_pointer (&boot->host, g_free);
+  g_clear_pointer (&boot->log_level, g_free);
   g_clear_pointer (&boot->registrars, g_ptr_array_unref);
   g_clear_pointer (&boot->listen, g_ptr_array_unref);
   tractor__address_clear (&boot->root);
@@ -395,6 +400,7 @@ boot_and_run (Boot *boot, const TractorRunner *runners)
 
   if (!read_introduction (boot) || !check_modules (boot))
     return STATUS_REFUSED;
+  tractor__log_level_apply (boot->log_level);
   runner = find_runner (runners, boot->host);
   if (runner == NULL)
     return STATUS_REFUSED;
@@ -467,6 +473,7 @@ reach_python_parent (Boot *boot, PythonArgv *python)
 
   boot->is_of_python = TRUE;
   actor_id_copy (&python->id, &boot->id);
+  boot->log_level = g_strdup (python->log_level);
   if (!connect_to_parent (python, &boot->link_fd, &error)) {
     g_printerr ("tractor: cannot reach the parent: %s\n", error->message);
     return FALSE;

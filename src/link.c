@@ -320,8 +320,12 @@ tractor__link_introduce (Link *link)
 void
 tractor__link_send_cancel (Link *link, gint64 patience_usec)
 {
+  /* Upstream's takes no arguments. */
+  gboolean is_to_python = link->has_peer_aid && !link->is_to_ours;
   g_autoptr (GVariant) kwargs =
-      g_variant_ref_sink (g_variant_new_parsed ("{'patience_usec': <%x>}", patience_usec));
+      is_to_python
+          ? NULL
+          : g_variant_ref_sink (g_variant_new_parsed ("{'patience_usec': <%x>}", patience_usec));
 
   if (link->cancel_cid[0] != '\0')
     return;

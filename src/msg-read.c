@@ -63,6 +63,7 @@ static const struct {
   [FIELD_REG_ADDRS] = { NAME ("reg_addrs"), KIND_ANY },
   [FIELD_BIND_ADDRS] = { NAME ("bind_addrs"), KIND_ANY },
   [FIELD_RUNTIME_VARS] = { NAME ("_runtime_vars"), KIND_MAP },
+  [FIELD_LOG_LEVEL] = { NAME ("log_level"), KIND_STRING },
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 

@@ -104,6 +104,15 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 }
 
 static void
+write_optional_string (WireBuffer *buffer, const char *string)
+{
+  if (string != NULL)
+    tractor__wire_write_string (buffer, string);
+  else
+    wire_write_nil (buffer);
+}
+
+static void
 write_modules (WireBuffer *buffer, const char *const *modules)
 {
   guint n_modules = modules != NULL ? g_strv_length ((char **) modules) : 0;
@@ -114,8 +123,12 @@ write_modules (WireBuffer *buffer, const char *const *modules)
   }
   tractor__wire_write_map (buffer, n_modules);
   for (guint i = 0; i < n_modules; i++) {
-    tractor__wire_write_string (buffer, modules[i]);
-    tractor__wire_write_string (buffer, "");
+    const char *path = strchr (modules[i], '='); /* a Python actor wants to know it */
+    g_autofree char *name =
+        g_strndup (modules[i], path != NULL ? (gsize) (path - modules[i]) : strlen (modules[i]));
+
+    tractor__wire_write_string (buffer, name);
+    tractor__wire_write_string (buffer, path != NULL ? path + 1 : "");
   }
 }
 
@@ -143,7 +156,7 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x8a\xa8msg_type\xa9SpawnSpec"
+  wire_append_literal (buffer, "\x8b\xa8msg_type\xa9SpawnSpec"
                                "\xb1_parent_main_data\x80"
                                "\xad_runtime_vars");
   write_runtime_vars (buffer, spec);
@@ -158,10 +171,9 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   wire_append_literal (buffer, "\xa3uid");
   write_id (buffer, &spec->id);
   wire_append_literal (buffer, "\xa4host");
-  if (spec->host != NULL)
-    tractor__wire_write_string (buffer, spec->host);
-  else
-    wire_write_nil (buffer);
+  write_optional_string (buffer, spec->host);
+  wire_append_literal (buffer, "\xa9log_level");
+  write_optional_string (buffer, spec->log_level);
   wire_append_literal (buffer, "\xa5"
                                "depth");
   tractor__wire_write_integer (buffer, spec->depth);
@@ -363,10 +375,7 @@ tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
   tractor__wire_write_string (buffer, error_msg->cid);
   wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
                                "domain");
-  if (error_msg->domain != NULL)
-    tractor__wire_write_string (buffer, error_msg->domain);
-  else
-    wire_write_nil (buffer);
+  write_optional_string (buffer, error_msg->domain);
   wire_append_literal (buffer, "\xa4"
                                "code");
   tractor__wire_write_integer (buffer, error_msg->code);

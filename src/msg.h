@@ -60,6 +60,7 @@ typedef enum {
   FIELD_REG_ADDRS,
   FIELD_BIND_ADDRS,
   FIELD_RUNTIME_VARS,
+  FIELD_LOG_LEVEL,     /* ours */
   FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
   N_FIELDS,
 } Field;
@@ -128,6 +129,7 @@ typedef struct {
   const GPtrArray *listen;     /* (nullable) (element-type Address): NULL: anywhere that suits */
   gboolean uses_tcp;           /* what suits */
   const Address *root;         /* (nullable): where the root listens */
+  const char *log_level;       /* (nullable) */
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);

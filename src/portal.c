@@ -132,6 +132,9 @@ tractor__portal_get_link (TractorPortal *portal, GError **error)
 
   if (child == NULL)
     return tractor__link_ref (portal->link);
+  while (child->is_down) /* it is being started again */
+    if (!tractor_parking_lot_park (child->up, error))
+      return NULL;
   if (child->cancel_requested && child->link->failure == NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
                  "Actor '%s' has been cancelled", child->id.name);

@@ -9,247 +9,24 @@
  * When the process is gone, what it sent before is still read to the end; then every call that is
  * open to it gets its outcome, and the nursery hears of the failure if nobody had asked for the
  * end. A child that dies before it has booted is different only in who is told: whoever waits in
- * tractor_actor_nursery_start(), and not the nursery. */
+ * tractor_actor_nursery_start(), and not the nursery.
+ *
+ * A child that is to be restarted (restart.c) lives several lives in one Child: its portals stay, and
+ * what is asked of it while it is down waits until it is up again. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounds.h"
-#include "registration.h"
-#include "registry.h"
 #include "remote-error.h"
+#include "restart.h"
 #include "runtime-dir.h"
-#include "stdio-fd.h"
-
-/* --- life -------------------------------------------------------------------------------------- */
-
-Child *
-tractor__child_ref (Child *child)
-{
-  child->refs++;
-  return child;
-}
-
-void
-tractor__child_unref (Child *child)
-{
-  if (child == NULL || --child->refs > 0)
-    return;
-
-  tractor__link_unref (child->link);
-  tractor__process_clear (&child->process);
-  if (child->boot_stderr_fd >= 0)
-    close (child->boot_stderr_fd);
-  tractor_event_free (child->booted);
-  tractor_event_free (child->gone);
-  g_clear_error (&child->boot_failure);
-  actor_id_clear (&child->id);
-  g_free (child);
-}
-
-static gboolean
-check_name (const char *name, GError **error)
-{
-  gsize length = name != NULL ? strlen (name) : 0;
-  gboolean ok = length >= 1 && length <= LIMIT_NAME_BYTES && g_utf8_validate (name, -1, NULL);
-
-  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
-    ok = *at != '/' && g_unichar_isprint (g_utf8_get_char (at));
-  if (!ok)
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "An actor's name must be 1 to %d bytes of printable UTF-8 without '/'",
-                 LIMIT_NAME_BYTES);
-  return ok;
-}
-
-static gboolean
-set_errno_error (GError **error, const char *what)
-{
-  int saved_errno = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
-               g_strerror (saved_errno));
-  return FALSE;
-}
-
-/* @ends: the first is ours, the second the child's. */
-static gboolean
-make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
-{
-  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (*ret_boot_stderr_fd < 0)
-    return set_errno_error (error, "cannot make a file for an actor's first words");
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    set_errno_error (error, "cannot make a socket to an actor");
-    close (*ret_boot_stderr_fd);
-    return FALSE;
-  }
-  /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
-  if (ftruncate (*ret_boot_stderr_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
-    fcntl (*ret_boot_stderr_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
-  if (keep_off_stdio (ret_boot_stderr_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
-      keep_off_stdio (&ends[1]) == 0)
-    return TRUE;
-
-  set_errno_error (error, "cannot keep an actor's descriptors off stdin, stdout and stderr");
-  close (*ret_boot_stderr_fd);
-  close (ends[0]);
-  close (ends[1]);
-  return FALSE;
-}
-
-/* (transfer container) (element-type Address): where a child of ours is to register. */
-static GPtrArray *
-list_registrars (TractorRuntime *runtime)
-{
-  GPtrArray *addresses = g_ptr_array_new ();
-
-  if (runtime->registry != NULL)
-    for (guint i = 0; i < runtime->addresses->len; i++)
-      g_ptr_array_add (addresses, runtime->addresses->pdata[i]);
-  for (guint i = 0; i < runtime->registrars->len; i++)
-    g_ptr_array_add (addresses, &((Registrar *) runtime->registrars->pdata[i])->address);
-  return addresses;
-}
-
-static void
-introduce (Child *child, const TractorSpawnOptions *options)
-{
-  TractorRuntime *runtime = child->runtime;
-  g_autoptr (GPtrArray) registrars = list_registrars (runtime);
-  SpawnSpec spec = {
-    .id = child->id,
-    .modules = options != NULL ? options->modules : NULL,
-    .host = options != NULL ? options->host : NULL,
-    .depth = runtime->depth + 1,
-    .registrars = registrars,
-    .is_registered = runtime->registry != NULL,
-    .uses_tcp = tractor__runtime_uses_tcp (runtime),
-    .root = &runtime->root,
-  };
-
-  tractor__link_introduce (child->link);
-  tractor__msg_write_spawn_spec (child->link->out, &spec);
-  child->link->introduction_at = link_get_position (child->link);
-}
-
-/* It is found by its name as soon as it answers, and as long as it lives. */
-static void
-enter_into_registry (Child *child)
-{
-  Registry *registry = child->runtime->registry;
-  const GPtrArray *addresses = child->link->peer_addresses;
-
-  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++)
-    tractor__registry_add (registry, &child->id, addresses->pdata[i], child->link, NULL);
-}
-
-static void
-on_peer_aid (G_GNUC_UNUSED Link *link, gpointer data)
-{
-  Child *child = data;
-
-  enter_into_registry (child);
-  child->has_booted = TRUE;
-  if (child->boot_scope != NULL)
-    tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
-  close (child->boot_stderr_fd);
-  child->boot_stderr_fd = -1;
-  tractor_event_set (child->booted);
-}
-
-static void
-on_ack (G_GNUC_UNUSED Link *link, gpointer data)
-{
-  Child *child = data;
-
-  child->has_acked = TRUE;
-}
-
-static void
-on_lost (G_GNUC_UNUSED Link *link, gpointer data)
-{
-  Child *child = data;
-
-  child->link_lost = TRUE;
-  if (child->wait_scope != NULL)
-    tractor_cancel_scope_cancel (child->wait_scope, "the connection to the actor is lost");
-}
-
-static Child *
-child_new (TractorRuntime *runtime, const char *name, Process process, int link_fd, int stderr_fd)
-{
-  Child *child = g_new0 (Child, 1);
-
-  child->refs = 1;
-  child->runtime = runtime;
-  child->id.name = g_strdup (name);
-  child->id.uuid = g_uuid_string_random ();
-  child->process = process;
-  child->boot_stderr_fd = stderr_fd;
-  child->started_at = tractor_now ();
-  child->booted = tractor_event_new ();
-  child->gone = tractor_event_new ();
-  child->link = tractor__link_new (runtime, link_fd, &child->id);
-  child->link->on_peer_aid = on_peer_aid;
-  child->link->on_ack = on_ack;
-  child->link->on_lost = on_lost;
-  child->link->data = child;
-  return child;
-}
-
-Child *
-tractor__child_new (TractorRuntime *runtime,
-                    const char *name,
-                    const TractorSpawnOptions *options,
-                    GError **error)
-{
-  static const TractorSpawnOptions defaults;
-  const TractorSpawnOptions *given = options != NULL ? options : &defaults;
-  Process process;
-  Child *child;
-  int ends[2];
-  int stderr_fd;
-  gboolean started;
-
-  if (!check_name (name, error) || !make_fds (ends, &stderr_fd, error))
-    return NULL;
-
-  started = runtime->spawn_method->start (
-      &(ProcessRequest){
-          .program = given->program,
-          .title = name,
-          .argv = given->argv,
-          .env = given->env,
-          .cwd = given->cwd,
-          .fds = given->fds,
-          .n_fds = given->n_fds,
-          .limits = given->limits,
-          .n_limits = given->n_limits,
-          .stdio = { STDIN_FILENO, STDOUT_FILENO, stderr_fd },
-          .link_fd = ends[1],
-      },
-      &process, error);
-  close (ends[1]);
-  if (!started) {
-    close (ends[0]);
-    close (stderr_fd);
-    return NULL;
-  }
-
-  child = child_new (runtime, name, process, ends[0], stderr_fd);
-  introduce (child, options);
-  return child;
-}
 
 /* --- how it ended ------------------------------------------------------------------------------ */
 
@@ -304,6 +81,17 @@ new_unresponsive_error (Child *child, gint64 since, const char *what)
 }
 
 /* --- ending it --------------------------------------------------------------------------------- */
+
+gboolean
+tractor__child_end_for_restart (Child *child)
+{
+  if (child->plan->options.on_death != TRACTOR_ON_DEATH_RESTART || child->cancel_requested ||
+      child->is_ended_for_restart || child->wait_scope == NULL)
+    return FALSE;
+  child->is_ended_for_restart = TRUE;
+  tractor_cancel_scope_cancel (child->wait_scope, "another actor has died");
+  return TRUE;
+}
 
 void
 tractor__child_cancel (Child *child)
@@ -480,14 +268,14 @@ watch_to_the_end (Child *child)
     return child->cancel_requested ? check_orderly_end (child) : describe_death (child);
   }
 
-  if (!boot_timed_out && !child->link_lost && failure == NULL)
+  if (!boot_timed_out && !child->link_lost && failure == NULL && !child->is_ended_for_restart)
     child->cancel_requested = TRUE;
   report = end_child (child);
   if (failure != NULL) /* it could not be watched any more */
     return failure;
   if (boot_timed_out)
     return new_boot_too_slow_error (child);
-  if (child->cancel_requested)
+  if (child->cancel_requested || child->is_ended_for_restart)
     return g_steal_pointer (&report);
   if (g_error_matches (child->link->read_failure, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL))
     return g_error_copy (child->link->read_failure);
@@ -495,24 +283,84 @@ watch_to_the_end (Child *child)
   return report != NULL ? g_steal_pointer (&report) : describe_death (child);
 }
 
+/* One life of the child, to its end. Returns: (transfer full) (nullable): what is to be reported. */
+static GError *
+live (Child *child)
+{
+  GError *failure = watch_to_the_end (child);
+
+  if (child->connected != NULL)
+    tractor_event_set (child->connected); /* it will not come any more */
+  wait_for_link (child);
+  remove_sockets (child);
+  child->is_down = TRUE;
+  tractor__link_fail (child->link,
+                      failure != NULL ? g_error_copy (failure) : new_ended_error (child));
+  return failure;
+}
+
+/* A failed start counts as a death. Returns: (transfer full) (nullable): what is to be reported. */
+static GError *
+start_again (Child *child)
+{
+  GError *failure = NULL;
+
+  if (tractor__child_start_again (child, &failure) && tractor__child_spawn_link (child, &failure))
+    return live (child);
+  return failure;
+}
+
+static gboolean
+is_to_restart (Child *child, GError **failure)
+{
+  return child->plan->options.on_death == TRACTOR_ON_DEATH_RESTART && !child->cancel_requested &&
+         (child->n_restarts > 0 || child->has_booted) &&
+         tractor__restarts_begin (child->restarts, child, failure);
+}
+
+/* Returns: (transfer full) (nullable): the failure of its last life. */
+static GError *
+live_again_and_again (Child *child)
+{
+  GError *failure = live (child);
+
+  while (is_to_restart (child, &failure)) {
+    GError *cancel = NULL;
+
+    if (failure != NULL)
+      g_message ("%s; it is started again", failure->message);
+    g_clear_error (&failure);
+    if (!tractor__restarts_wait (child->restarts, child, &cancel)) {
+      g_error_free (cancel);
+      child->cancel_requested = TRUE;
+      break;
+    }
+    failure = start_again (child);
+  }
+  return failure;
+}
+
 static gboolean
 run_monitor (gpointer data, GError **error)
 {
   Child *child = data;
-  GError *failure = watch_to_the_end (child);
+  GError *failure = live_again_and_again (child);
 
-  wait_for_link (child);
-  remove_sockets (child);
-  tractor__link_fail (child->link,
-                      failure != NULL ? g_error_copy (failure) : new_ended_error (child));
   g_ptr_array_remove (child->runtime->children, child);
+  child->is_down = FALSE;
   tractor_event_set (child->gone);
+  tractor_parking_lot_unpark (child->up, G_MAXUINT);
 
-  if (!child->has_booted) {
+  if (!child->has_booted && child->n_restarts == 0) {
     /* Whoever waits for the boot is told, and not the nursery. */
     child->boot_failure = failure != NULL ? failure : new_ended_error (child);
     tractor_event_set (child->booted);
     return TRUE;
+  }
+  if (failure != NULL && child->plan->options.on_death == TRACTOR_ON_DEATH_IGNORE &&
+      !child->cancel_requested) {
+    g_message ("%s", failure->message);
+    g_clear_error (&failure);
   }
   if (failure == NULL)
     return TRUE;
@@ -523,18 +371,38 @@ run_monitor (gpointer data, GError **error)
 static gboolean
 run_link_shielded (gpointer data, GError **error)
 {
-  Child *child = data;
+  Link *link = data;
+  Child *child = link->data;
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   tractor_cancel_scope_set_shield (shield, TRUE);
-  return tractor__link_run (child->link, error);
+  if (child->connected != NULL)
+    tractor_event_wait (child->connected, NULL);
+  if (link->fd < 0) { /* it never connected */
+    tractor_event_set (link->ended);
+    return TRUE;
+  }
+  return tractor__link_run (link, error);
 }
 
 gboolean
-tractor__child_supervise (Child *child, TractorNursery *nursery, GError **error)
+tractor__child_spawn_link (Child *child, GError **error)
 {
   g_autofree char *link_name = g_strdup_printf ("link to %s", child->id.name);
 
+  if (tractor_nursery_spawn (child->nursery, link_name, run_link_shielded,
+                             tractor__link_ref (child->link), (GDestroyNotify) tractor__link_unref,
+                             error))
+    return TRUE;
+  tractor_event_set (child->link->ended);
+  return FALSE;
+}
+
+gboolean
+tractor__child_supervise (Child *child, TractorNursery *nursery, Restarts *restarts, GError **error)
+{
+  child->nursery = nursery;
+  child->restarts = restarts;
   /* The watching task first: without it nobody would end the process. */
   g_ptr_array_add (child->runtime->children, child);
   if (!tractor_nursery_spawn (nursery, child->id.name, run_monitor, tractor__child_ref (child),
@@ -544,18 +412,9 @@ tractor__child_supervise (Child *child, TractorNursery *nursery, GError **error)
     wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC);
     return FALSE;
   }
-  if (!tractor_nursery_spawn (nursery, link_name, run_link_shielded, tractor__child_ref (child),
-                              (GDestroyNotify) tractor__child_unref, error)) {
-    tractor_event_set (child->link->ended);
+  if (!tractor__child_spawn_link (child, error)) {
     tractor__child_cancel (child);
     return FALSE;
   }
   return TRUE;
-}
-
-gboolean
-tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introduction)
-{
-  (void) runtime, (void) fd, (void) introduction;
-  return FALSE;
 }

@@ -8,6 +8,7 @@
 
 #include "link.h"
 #include "process.h"
+#include "spawn-plan.h"
 
 typedef struct _Child Child;
 
@@ -15,10 +16,20 @@ struct _Child {
   guint refs;
   TractorRuntime *runtime;
   ActorId id;
+  SpawnPlan *plan;
+  TractorNursery *nursery;
+  struct _Restarts *restarts;
+
+  /* Of this life. */
   Process process;
   Link *link;
-  int boot_stderr_fd; /* a file with what it wrote while booting; -1 once booted */
+  gboolean connects_back;  /* it is to connect to us */
+  TractorEvent *connected; /* (nullable): it has; or it will not any more */
+  int boot_stderr_fd;      /* a file with what it wrote while booting; -1 once booted */
   gint64 started_at;
+  guint n_restarts;
+  gboolean is_down; /* between two lives */
+  TractorParkingLot *up;
 
   TractorEvent *booted; /* or failed to: then @boot_failure is set */
   GError *boot_failure;
@@ -27,20 +38,33 @@ struct _Child {
   TractorCancelScope *boot_scope; /* while it is waited for; its deadline is the boot's */
   TractorCancelScope *wait_scope; /* while it is watched; cancelling it ends the actor */
   gboolean has_booted;
-  gboolean cancel_requested; /* its end is wanted, so it is no failure */
-  gboolean has_acked;        /* it is at it */
-  gboolean link_lost;        /* it closed its connection, or broke the protocol */
+  gboolean cancel_requested;     /* its end is wanted, so it is no failure */
+  gboolean has_acked;            /* it is at it */
+  gboolean is_ended_for_restart; /* its end is wanted, but so is its next life */
+  gboolean link_lost;            /* it closed its connection, or broke the protocol */
 };
+
+/* --- spawn.c --- */
 
 /* Starts the process. Returns: (transfer full): NULL with @error set. */
 G_GNUC_INTERNAL Child *tractor__child_new (TractorRuntime *runtime,
                                            const char *name,
                                            const TractorSpawnOptions *options,
                                            GError **error);
+/* Starts it, for the first time or after it has ended. */
+G_GNUC_INTERNAL gboolean tractor__child_start (Child *child, GError **error);
+G_GNUC_INTERNAL gboolean tractor__child_start_again (Child *child, GError **error);
+
+/* --- supervise.c --- */
+
 /* Spawns the tasks that serve and watch it. */
 G_GNUC_INTERNAL gboolean tractor__child_supervise (Child *child,
                                                    TractorNursery *nursery,
+                                                   struct _Restarts *restarts,
                                                    GError **error);
+G_GNUC_INTERNAL gboolean tractor__child_spawn_link (Child *child, GError **error);
+/* Ends it so that it can be started again. Returns: FALSE if it is not one of those. */
+G_GNUC_INTERNAL gboolean tractor__child_end_for_restart (Child *child);
 /* Asks it to end; the task that watches it sees to that. */
 G_GNUC_INTERNAL void tractor__child_cancel (Child *child);
 

@@ -276,6 +276,19 @@ TRACTOR_API gboolean tractor_run_daemon (const TractorRuntimeOptions *options,
 /* --- spawning ---------------------------------------------------------------------------------- */
 
 /**
+ * TractorOnDeath:
+ * @TRACTOR_ON_DEATH_FAIL: it is a failure of the nursery, which ends all of it
+ * @TRACTOR_ON_DEATH_IGNORE: it is told to the log, and to whoever waits for the actor
+ * @TRACTOR_ON_DEATH_RESTART: it is started again, as TractorRestartOptions says; portals to it stay, what
+ *   was open fails, and what is asked of it meanwhile waits. It has another uuid then
+ */
+typedef enum {
+  TRACTOR_ON_DEATH_FAIL,
+  TRACTOR_ON_DEATH_IGNORE,
+  TRACTOR_ON_DEATH_RESTART
+} TractorOnDeath;
+
+/**
  * TractorSpawnOptions:
  * @modules: (nullable) (array zero-terminated=1): names of the modules that the actor may serve;
  *   NULL is all that its program has
@@ -292,6 +305,14 @@ TRACTOR_API gboolean tractor_run_daemon (const TractorRuntimeOptions *options,
  *   on: 2 to 4 are taken
  * @limits: (nullable) (array length=n_limits): limits for it
  *
+ * @listen_addresses: (nullable) (array zero-terminated=1): where it listens, as for
+ *   TractorRuntimeOptions; NULL: anywhere that suits the tree
+ * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
+ *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one
+ * @on_death: what happens if it ends without having been asked to
+ * @is_python: @program is a Python interpreter that has upstream's tractor: the actor is started as that
+ *   starts its own, and connects to us. Its modules are given as "module=/path/of/module.py"; NULL is none
+ *
  * Zero what you do not set. All of it is needed only until the actor has been started.
  */
 typedef struct {
@@ -305,7 +326,11 @@ typedef struct {
   gsize n_fds;
   const TractorResourceLimit *limits;
   gsize n_limits;
-  gpointer padding[6];
+  const char *const *listen_addresses;
+  const char *log_level;
+  TractorOnDeath on_death;
+  gboolean is_python;
+  gpointer padding[8];
 } TractorSpawnOptions;
 
 /**
@@ -319,6 +344,48 @@ typedef struct {
  * Suspends: if it opens a runtime, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorActorNursery *tractor_actor_nursery_open (GError **error);
+
+/**
+ * TractorRestartStrategy:
+ * @TRACTOR_RESTART_ONE: the one that died
+ * @TRACTOR_RESTART_ALL: all of the nursery; those that live are ended first
+ * @TRACTOR_RESTART_REST: the one that died, and those that were started after it
+ *
+ * Erlang's strategies. Only actors that were started with TRACTOR_ON_DEATH_RESTART take part.
+ */
+typedef enum {
+  TRACTOR_RESTART_ONE,
+  TRACTOR_RESTART_ALL,
+  TRACTOR_RESTART_REST
+} TractorRestartStrategy;
+
+/**
+ * TractorRestartOptions:
+ * @strategy: who is started again when one dies
+ * @max_restarts: how many deaths in @period_usec are put up with; 0 is 3. One more is a failure of the
+ *   nursery
+ * @period_usec: 0 is five seconds
+ *
+ * Zero what you do not set.
+ */
+typedef struct {
+  TractorRestartStrategy strategy;
+  guint max_restarts;
+  gint64 period_usec;
+  gpointer padding[4];
+} TractorRestartOptions;
+
+/**
+ * tractor_actor_nursery_open_with_restarts:
+ * @options: (nullable): NULL is all defaults
+ *
+ * As tractor_actor_nursery_open(), for actors that are started again when they die.
+ *
+ * Returns: as tractor_actor_nursery_open().
+ * Suspends: if it opens a runtime, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API TractorActorNursery *
+tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *options, GError **error);
 
 /**
  * tractor_actor_nursery_start:

@@ -1,0 +1,17 @@
+/* log-level.h - how much an actor writes to its log. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include <glib.h>
+
+/* @name: (nullable): "debug" to "error". Returns: FALSE with MISUSE for another. */
+G_GNUC_INTERNAL gboolean tractor__log_level_check (const char *name, GError **error);
+/* From now on this process writes nothing to its log that is less important. @name: (nullable): one
+ * that has been checked, or Python's; NULL changes nothing. */
+G_GNUC_INTERNAL void tractor__log_level_apply (const char *name);
+/* (transfer none) (nullable): what was applied last. */
+G_GNUC_INTERNAL const char *tractor__log_level_get (void);

@@ -1,0 +1,397 @@
+/* spawn.c - how a child actor comes to be.
+ *
+ * A program of this library is started with one end of a socket pair, over which it hears at once who
+ * it is; what it writes to stderr until it answers is kept, for the message about an early death. An
+ * actor of another make, such as a Python one, is started with a command line that says who it is and
+ * where to connect to; when somebody of that name and uuid connects to one of our listeners, the
+ * listener gives the connection to it (tractor__child_adopt).
+ *
+ * What is needed to start it is kept, so that it can be started again. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "log-level.h"
+#include "python-argv.h"
+#include "registration.h"
+#include "registry.h"
+#include "stdio-fd.h"
+
+/* --- what is asked for ------------------------------------------------------------------------------ */
+
+static gboolean
+check_name (const char *name, GError **error)
+{
+  gsize length = name != NULL ? strlen (name) : 0;
+  gboolean ok = length >= 1 && length <= LIMIT_NAME_BYTES && g_utf8_validate (name, -1, NULL);
+
+  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
+    ok = *at != '/' && g_unichar_isprint (g_utf8_get_char (at));
+  if (!ok)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "An actor's name must be 1 to %d bytes of printable UTF-8 without '/'",
+                 LIMIT_NAME_BYTES);
+  return ok;
+}
+
+static gboolean
+set_errno_error (GError **error, const char *what)
+{
+  int saved_errno = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
+               g_strerror (saved_errno));
+  return FALSE;
+}
+
+/* @ends: the first is ours, the second the child's. */
+static gboolean
+make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
+{
+  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (*ret_boot_stderr_fd < 0)
+    return set_errno_error (error, "cannot make a file for an actor's first words");
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    set_errno_error (error, "cannot make a socket to an actor");
+    close (*ret_boot_stderr_fd);
+    return FALSE;
+  }
+  /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
+  if (ftruncate (*ret_boot_stderr_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
+    fcntl (*ret_boot_stderr_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
+  if (keep_off_stdio (ret_boot_stderr_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
+      keep_off_stdio (&ends[1]) == 0)
+    return TRUE;
+
+  set_errno_error (error, "cannot keep an actor's descriptors off stdin, stdout and stderr");
+  close (*ret_boot_stderr_fd);
+  close (ends[0]);
+  close (ends[1]);
+  return FALSE;
+}
+
+/* --- what it is told ---------------------------------------------------------------------------------- */
+
+/* (transfer container) (element-type Address): where a child of ours is to register. */
+static GPtrArray *
+list_registrars (TractorRuntime *runtime)
+{
+  GPtrArray *addresses = g_ptr_array_new ();
+
+  if (runtime->registry != NULL)
+    for (guint i = 0; i < runtime->addresses->len; i++)
+      g_ptr_array_add (addresses, runtime->addresses->pdata[i]);
+  for (guint i = 0; i < runtime->registrars->len; i++)
+    g_ptr_array_add (addresses, &((Registrar *) runtime->registrars->pdata[i])->address);
+  return addresses;
+}
+
+/* @texts: (nullable): checked already. Returns: (transfer full) (nullable) (element-type Address) */
+static GPtrArray *
+parse_addresses (const char *const *texts)
+{
+  GPtrArray *addresses = NULL;
+
+  for (; texts != NULL && *texts != NULL; texts++) {
+    Address *address = g_new0 (Address, 1);
+
+    if (addresses == NULL)
+      addresses = g_ptr_array_new_with_free_func (tractor__address_free);
+    tractor__address_parse (*texts, address, NULL);
+    g_ptr_array_add (addresses, address);
+  }
+  return addresses;
+}
+
+static void
+write_spawn_spec (Child *child)
+{
+  static const char *const none[] = { NULL };
+  const TractorSpawnOptions *options = &child->plan->options;
+  TractorRuntime *runtime = child->runtime;
+  g_autoptr (GPtrArray) registrars = list_registrars (runtime);
+  g_autoptr (GPtrArray) listen = parse_addresses (options->listen_addresses);
+  SpawnSpec spec = {
+    .id = child->id,
+    .modules = options->modules != NULL || !options->is_python ? options->modules : none,
+    .host = options->host,
+    .depth = runtime->depth + 1,
+    .registrars = registrars,
+    .is_registered = runtime->registry != NULL && !options->is_python,
+    .listen = listen,
+    .uses_tcp = tractor__runtime_uses_tcp (runtime),
+    .root = &runtime->root,
+    .log_level = options->log_level != NULL ? options->log_level : tractor__log_level_get (),
+  };
+
+  tractor__msg_write_spawn_spec (child->link->out, &spec);
+  child->link->introduction_at = link_get_position (child->link);
+}
+
+/* --- what it says ------------------------------------------------------------------------------------- */
+
+/* It is found by its name as soon as it answers, and as long as it lives. */
+static void
+enter_into_registry (Child *child)
+{
+  Registry *registry = child->runtime->registry;
+  const GPtrArray *addresses = child->link->peer_addresses;
+
+  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++)
+    tractor__registry_add (registry, &child->id, addresses->pdata[i], child->link, NULL);
+}
+
+/* It answers. */
+static void
+boot_is_over (Child *child)
+{
+  child->has_booted = TRUE;
+  if (child->boot_scope != NULL)
+    tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
+  if (child->boot_stderr_fd >= 0)
+    close (child->boot_stderr_fd);
+  child->boot_stderr_fd = -1;
+  child->is_down = FALSE;
+  tractor_parking_lot_unpark (child->up, G_MAXUINT);
+  tractor_event_set (child->booted);
+}
+
+static void
+on_peer_aid (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  enter_into_registry (data);
+  boot_is_over (data);
+}
+
+static void
+on_ack (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->has_acked = TRUE;
+}
+
+static void
+on_lost (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->link_lost = TRUE;
+  if (child->wait_scope != NULL)
+    tractor_cancel_scope_cancel (child->wait_scope, "the connection to the actor is lost");
+}
+
+/* @fd: (transfer full): -1 if it is to come */
+static void
+make_link (Child *child, int fd)
+{
+  child->link = tractor__link_new (child->runtime, fd, &child->id);
+  child->link->on_peer_aid = on_peer_aid;
+  child->link->on_ack = on_ack;
+  child->link->on_lost = on_lost;
+  child->link->data = child;
+}
+
+gboolean
+tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introduction)
+{
+  for (guint i = 0; i < runtime->children->len; i++) {
+    Child *child = runtime->children->pdata[i];
+
+    if (!child->connects_back || child->has_booted ||
+        !actor_id_equal (&child->id, &introduction->id))
+      continue;
+    child->link->fd = fd;
+    tractor__link_take_introduction (child->link, introduction);
+    write_spawn_spec (child);
+    tractor_event_set (child->connected);
+    boot_is_over (child);
+    return TRUE;
+  }
+  return FALSE;
+}
+
+/* --- starting it -------------------------------------------------------------------------------------- */
+
+static ProcessRequest
+make_request (const TractorSpawnOptions *options)
+{
+  return (ProcessRequest){
+    .program = options->program,
+    .argv = options->argv,
+    .env = options->env,
+    .cwd = options->cwd,
+    .fds = options->fds,
+    .n_fds = options->n_fds,
+    .limits = options->limits,
+    .n_limits = options->n_limits,
+    .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+    .link_fd = -1,
+  };
+}
+
+static gboolean
+start_native (Child *child, GError **error)
+{
+  ProcessRequest request = make_request (&child->plan->options);
+  int ends[2];
+  int stderr_fd;
+  gboolean ok;
+
+  if (!make_fds (ends, &stderr_fd, error))
+    return FALSE;
+  request.title = child->id.name;
+  request.stdio[STDERR_FILENO] = stderr_fd;
+  request.link_fd = ends[1];
+  ok = child->runtime->spawn_method->start (&request, &child->process, error);
+  close (ends[1]);
+  if (!ok) {
+    close (ends[0]);
+    close (stderr_fd);
+    return FALSE;
+  }
+  child->boot_stderr_fd = stderr_fd;
+  make_link (child, ends[0]);
+  tractor__link_introduce (child->link);
+  write_spawn_spec (child);
+  return TRUE;
+}
+
+/* Where a Python child of ours is to connect to: it has one transport, which is TCP if we have that.
+ * Returns: (transfer none) (nullable). */
+static const Address *
+find_address_for_child (TractorRuntime *runtime)
+{
+  for (guint i = 0; i < runtime->addresses->len; i++) {
+    const Address *address = runtime->addresses->pdata[i];
+
+    if (address->kind == ADDRESS_TCP)
+      return address;
+  }
+  return tractor__address_choose (runtime->addresses);
+}
+
+static gboolean
+start_python (Child *child, GError **error)
+{
+  const TractorSpawnOptions *options = &child->plan->options;
+  ProcessRequest request = make_request (options);
+  const Address *address = find_address_for_child (child->runtime);
+  PythonArgv python = { .id = child->id, .log_level = (char *) options->log_level };
+  g_autofree char *program = g_find_program_in_path (options->program);
+  g_auto (GStrv) argv = NULL;
+
+  if (address == NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                         "This actor does not listen, so no child can connect to it");
+    return FALSE;
+  }
+  python.parent = *address;
+  argv = tractor__python_argv_build (options->program, &python);
+  request.program = program != NULL ? program : options->program;
+  request.called = argv[0];
+  request.argv = (const char *const *) argv + 1;
+  make_link (child, -1);
+  child->connected = tractor_event_new ();
+  return child->runtime->spawn_method->start (&request, &child->process, error);
+}
+
+gboolean
+tractor__child_start (Child *child, GError **error)
+{
+  child->id.uuid = g_uuid_string_random ();
+  child->process = (Process){ .pidfd = -1 };
+  child->boot_stderr_fd = -1;
+  child->started_at = tractor_now ();
+  child->connects_back = child->plan->options.is_python;
+  return child->connects_back ? start_python (child, error) : start_native (child, error);
+}
+
+/* What is left of the one that has ended. */
+static void
+forget_last (Child *child)
+{
+  g_clear_pointer (&child->link, tractor__link_unref);
+  g_clear_pointer (&child->connected, tractor_event_free);
+  g_clear_pointer (&child->id.uuid, g_free);
+  tractor__process_clear (&child->process);
+  if (child->boot_stderr_fd >= 0)
+    close (child->boot_stderr_fd);
+  child->boot_stderr_fd = -1;
+  child->has_booted = FALSE;
+  child->has_acked = FALSE;
+  child->link_lost = FALSE;
+}
+
+gboolean
+tractor__child_start_again (Child *child, GError **error)
+{
+  forget_last (child);
+  child->n_restarts++;
+  if (tractor__child_start (child, error))
+    return TRUE;
+  /* Its portals find out by a link that has failed. */
+  if (child->link == NULL)
+    make_link (child, -1);
+  tractor__link_fail (child->link,
+                      g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE,
+                                   "Actor '%s' could not be started again", child->id.name));
+  return FALSE;
+}
+
+Child *
+tractor__child_new (TractorRuntime *runtime,
+                    const char *name,
+                    const TractorSpawnOptions *options,
+                    GError **error)
+{
+  g_autoptr (SpawnPlan) plan = NULL;
+  g_autoptr (Child) child = NULL;
+
+  if (!check_name (name, error))
+    return NULL;
+  plan = tractor__spawn_plan_new (options, error);
+  if (plan == NULL)
+    return NULL;
+  child = g_new0 (Child, 1);
+  child->refs = 1;
+  child->runtime = runtime;
+  child->plan = g_steal_pointer (&plan);
+  child->id.name = g_strdup (name);
+  child->booted = tractor_event_new ();
+  child->gone = tractor_event_new ();
+  child->up = tractor_parking_lot_new ();
+  child->boot_stderr_fd = -1;
+  return tractor__child_start (child, error) ? g_steal_pointer (&child) : NULL;
+}
+
+Child *
+tractor__child_ref (Child *child)
+{
+  child->refs++;
+  return child;
+}
+
+void
+tractor__child_unref (Child *child)
+{
+  if (child == NULL || --child->refs > 0)
+    return;
+
+  forget_last (child);
+  tractor_event_free (child->booted);
+  tractor_event_free (child->gone);
+  tractor_parking_lot_free (child->up);
+  g_clear_error (&child->boot_failure);
+  actor_id_clear (&child->id);
+  tractor__spawn_plan_free (child->plan);
+  g_free (child);
+}
