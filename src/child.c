@@ -32,6 +32,7 @@
 #include "log-level.h"
 #include "python-argv.h"
 #include "registration.h"
+#include "remote-error.h"
 #include "runtime.h"
 #include "socket.h"
 
@@ -324,6 +325,18 @@ join_tree (const Boot *boot, Link *link, GError **error)
   return tractor__registrars_join (runtime, error);
 }
 
+/* The parent takes our end for a death unless it knows better. */
+static void
+tell_parent (Link *link)
+{
+  TractorRuntime *runtime = link->runtime;
+
+  if (runtime->stopped_by.uuid == NULL || link->stop_cid != NULL)
+    return;
+  tractor__remote_error_write_cancelled (link->out, NULL, &runtime->id, &runtime->stopped_by);
+  tractor__link_flush (link);
+}
+
 /* Everything that runs for callers is cancelled and has ended before those hear of it who wanted that.
  */
 static void
@@ -363,6 +376,7 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
     if (tractor_nursery_spawn (nursery, "link to parent", run_link_shielded, link, NULL, error) &&
         tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error)) {
       tractor_event_wait (runtime->stop, NULL);
+      tell_parent (link);
       end_rpc_tasks (runtime, boot);
     }
   }

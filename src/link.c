@@ -344,7 +344,11 @@ deliver (Link *link, const Msg *msg, GError **error)
   RpcTask *task;
 
   if (!tractor__msg_copy_string (msg, FIELD_CID, cid, sizeof cid)) {
-    g_debug ("actor '%s' sent a message without a call id", link->peer.name);
+    if (link->on_cancelled != NULL &&
+        tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled"))
+      link->on_cancelled (link, link->data);
+    else
+      g_debug ("actor '%s' sent a message without a call id", link->peer.name);
     return TRUE;
   }
   request = g_hash_table_lookup (link->requests, cid);

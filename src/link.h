@@ -34,6 +34,7 @@ struct _Link {
   LinkFunc on_peer_aid;      /* the peer has introduced itself; closure: @data */
   GPtrArray *peer_addresses; /* (nullable) (element-type Address): where it says that it listens */
   LinkFunc on_ack;           /* it has acknowledged our wish that it end */
+  LinkFunc on_cancelled;     /* it ends because another actor wanted that */
   LinkFunc on_lost;          /* the connection has ended, and not by tractor__link_close() */
   gpointer data;
 

@@ -372,7 +372,7 @@ tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
   write_id_text (buffer, error_msg->sender);
   wire_append_literal (buffer, "\xa3"
                                "cid");
-  tractor__wire_write_string (buffer, error_msg->cid);
+  write_optional_string (buffer, error_msg->cid);
   wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
                                "domain");
   write_optional_string (buffer, error_msg->domain);

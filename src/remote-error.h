@@ -13,7 +13,7 @@ G_GNUC_INTERNAL void tractor__remote_error_write (WireBuffer *buffer,
                                                   const char *cid,
                                                   const GError *error,
                                                   const ActorId *self);
-/* Writes that the task of call @cid was cancelled on the wish of @canceller. */
+/* Writes that the task of call @cid, or, NULL, all of @self, was cancelled on the wish of @canceller. */
 G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
                                                             const char *cid,
                                                             const ActorId *self,

@@ -179,6 +179,15 @@ on_ack (G_GNUC_UNUSED Link *link, gpointer data)
   child->has_acked = TRUE;
 }
 
+/* Not by us, but in good order. */
+static void
+on_cancelled (G_GNUC_UNUSED Link *link, gpointer data)
+{
+  Child *child = data;
+
+  child->cancel_requested = TRUE;
+}
+
 static void
 on_lost (G_GNUC_UNUSED Link *link, gpointer data)
 {
@@ -196,6 +205,7 @@ make_link (Child *child, int fd)
   child->link = tractor__link_new (child->runtime, fd, &child->id);
   child->link->on_peer_aid = on_peer_aid;
   child->link->on_ack = on_ack;
+  child->link->on_cancelled = on_cancelled;
   child->link->on_lost = on_lost;
   child->link->data = child;
 }

@@ -265,6 +265,7 @@ watch_to_the_end (Child *child)
 
   if (wait_for_process (child, &boot_timed_out, &failure)) {
     g_clear_error (&failure);
+    wait_for_link (child); /* its last word may be that it was cancelled */
     return child->cancel_requested ? check_orderly_end (child) : describe_death (child);
   }
 

@@ -3,7 +3,12 @@
 #pragma once
 
 #include <errno.h>
+#include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "tractor-builtin.h"
@@ -36,4 +41,103 @@ portal_id (TractorPortal *portal)
 {
   return g_strdup_printf ("%s@%s", tractor_portal_get_name (portal),
                           tractor_portal_get_uuid (portal));
+}
+
+/* --- transports ------------------------------------------------------------------------------------ */
+
+/* What stands in the path of the running test: "pair" is the socket pair to a child. */
+static inline const char *
+transport (void)
+{
+  const char *path = g_test_get_path ();
+
+  return strstr (path, "/tcp/") != NULL ? "tcp" : strstr (path, "/unix/") != NULL ? "unix" : "pair";
+}
+
+/* (transfer full): an address of the running test's transport where nobody is. */
+static inline char *
+make_free_address (void)
+{
+  struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t length = sizeof name;
+  int fd;
+
+  if (strcmp (transport (), "tcp") != 0) {
+    g_autofree char *dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
+    static int n;
+
+    g_mkdir (dir, 0700);
+    return g_strdup_printf ("unix:%s/registry-%d.sock", dir, n++);
+  }
+  fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint (bind (fd, (struct sockaddr *) &name, length), ==, 0);
+  g_assert_cmpint (getsockname (fd, (struct sockaddr *) &name, &length), ==, 0);
+  close (fd);
+  return g_strdup_printf ("tcp://127.0.0.1:%d", ntohs (name.sin_port));
+}
+
+/* One actor, for the length of a test, talked to over the test's transport. */
+typedef struct {
+  TractorRuntime *runtime;
+  TractorActorNursery *nursery;
+  TractorPortal *child; /* as its parent sees it */
+  TractorPortal *portal;
+} Peer;
+
+static inline Peer
+start_peer_with (TractorRuntimeOptions options, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  const char *registries[] = { registry, NULL };
+  Peer peer = { 0 };
+
+  if (strcmp (transport (), "pair") != 0)
+    options.registry_addresses = registries;
+  peer.runtime = tractor_runtime_open (&options, error);
+  g_assert_no_error (*error);
+  peer.nursery = tractor_actor_nursery_open (error);
+  peer.child = tractor_actor_nursery_start (
+      peer.nursery, "peer", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+  g_assert_no_error (*error);
+  peer.portal = peer.child;
+  if (strcmp (transport (), "pair") != 0)
+    peer.portal = tractor_find_actor ("peer", error);
+  g_assert_no_error (*error);
+  g_assert_nonnull (peer.portal);
+  return peer;
+}
+
+static inline Peer
+start_peer (GError **error)
+{
+  return start_peer_with ((TractorRuntimeOptions){ 0 }, error);
+}
+
+static inline gboolean
+end_peer (Peer *peer, GError **error)
+{
+  gboolean ok;
+
+  if (peer->portal != peer->child)
+    tractor_portal_unref (peer->portal);
+  tractor_portal_unref (peer->child);
+  tractor_actor_nursery_cancel (peer->nursery);
+  ok = tractor_actor_nursery_join (peer->nursery, error);
+  tractor_actor_nursery_close (peer->nursery);
+  tractor_runtime_close (peer->runtime);
+  return ok;
+}
+
+/* On every host, over every transport: @path has a "%s" where that stands. */
+static inline void
+add_on_transports (const char *path, TractorTaskFunc func)
+{
+  static const char *const transports[] = { "pair", "unix", "tcp" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (transports); i++) {
+    g_auto (GStrv) parts = g_strsplit (path, "%s", 2);
+    g_autofree char *whole = g_strconcat (parts[0], transports[i], parts[1], NULL);
+
+    harness_add_real_task (whole, func);
+  }
 }

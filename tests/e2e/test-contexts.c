@@ -169,36 +169,6 @@ static const TractorModule modules[] = { { "test", exports }, { NULL } };
 
 /* --- helpers -------------------------------------------------------------------------------------- */
 
-/* One actor, for the length of a test. */
-typedef struct {
-  TractorActorNursery *nursery;
-  TractorPortal *portal;
-} Peer;
-
-static Peer
-start_peer (GError **error)
-{
-  Peer peer = { tractor_actor_nursery_open (error), NULL };
-
-  g_assert_no_error (*error);
-  peer.portal = tractor_actor_nursery_start (
-      peer.nursery, "peer", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
-  g_assert_no_error (*error);
-  return peer;
-}
-
-static gboolean
-end_peer (Peer *peer, GError **error)
-{
-  gboolean ok;
-
-  tractor_portal_unref (peer->portal);
-  tractor_actor_nursery_cancel (peer->nursery);
-  ok = tractor_actor_nursery_join (peer->nursery, error);
-  tractor_actor_nursery_close (peer->nursery);
-  return ok;
-}
-
 static TractorContext *
 open_in_mode (Peer *peer, const char *mode, GError **error)
 {
@@ -657,38 +627,38 @@ main (int argc, char **argv)
     return status;
   harness_init (&argc, &argv);
 
-  harness_add_real_task ("/e2e/context/row-51-T1-first-and-result", test_first_and_result);
-  harness_add_real_task ("/e2e/context/T2-fails-before-started", test_fails_before_started);
-  harness_add_real_task ("/e2e/context/T21-cancels-itself-before-started",
-                         test_cancels_itself_before_started);
-  harness_add_real_task ("/e2e/context/T21-never-starts", test_never_starts);
-  harness_add_real_task ("/e2e/context/row-52-T22-started-misuse", test_started_misuse);
-  harness_add_real_task ("/e2e/context/row-65-refused-starts-leave-nothing",
-                         test_refused_starts_leave_nothing);
-  harness_add_real_task ("/e2e/context/row-66-cancelled-while-it-starts",
-                         test_cancelled_while_it_starts);
-  harness_add_real_task ("/e2e/context/T3-fails-while-waited-for", test_fails_while_waited_for);
-  harness_add_real_task ("/e2e/context/row-58-T4-failure-interrupts-the-body",
-                         test_failure_interrupts_the_body);
-  harness_add_real_task ("/e2e/context/T7-body-fails", test_body_fails);
-  harness_add_real_task ("/e2e/context/C-07-both-fail", test_both_fail);
-  harness_add_real_task ("/e2e/context/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
-                         test_cleanup_failure_wins_over_cancel);
-  harness_add_real_task ("/e2e/context/unjoined-failure-is-not-lost",
-                         test_unjoined_failure_is_not_lost);
-  harness_add_real_task ("/e2e/context/row-54-T9-C-01-opener-cancels", test_opener_cancels);
-  harness_add_real_task ("/e2e/context/row-56-T11-function-cancels-itself",
-                         test_function_cancels_itself);
-  harness_add_real_task ("/e2e/context/row-55-T10-actor-cancelled-by-opener",
-                         test_actor_cancelled_by_opener);
-  harness_add_real_task ("/e2e/context/T8-scope-around-is-cancelled",
-                         test_scope_around_is_cancelled);
-  harness_add_real_task ("/e2e/context/row-60-T5-T6-body-ends-first", test_body_ends_first);
-  harness_add_real_task ("/e2e/context/row-53-unread-items-do-not-hold-the-result-back",
-                         test_unread_items_do_not_hold_the_result_back);
+  add_on_transports ("/e2e/context/%s/row-51-T1-first-and-result", test_first_and_result);
+  add_on_transports ("/e2e/context/%s/T2-fails-before-started", test_fails_before_started);
+  add_on_transports ("/e2e/context/%s/T21-cancels-itself-before-started",
+                     test_cancels_itself_before_started);
+  add_on_transports ("/e2e/context/%s/T21-never-starts", test_never_starts);
+  add_on_transports ("/e2e/context/%s/row-52-T22-started-misuse", test_started_misuse);
+  add_on_transports ("/e2e/context/%s/row-65-refused-starts-leave-nothing",
+                     test_refused_starts_leave_nothing);
+  add_on_transports ("/e2e/context/%s/row-66-cancelled-while-it-starts",
+                     test_cancelled_while_it_starts);
+  add_on_transports ("/e2e/context/%s/T3-fails-while-waited-for", test_fails_while_waited_for);
+  add_on_transports ("/e2e/context/%s/row-58-T4-failure-interrupts-the-body",
+                     test_failure_interrupts_the_body);
+  add_on_transports ("/e2e/context/%s/T7-body-fails", test_body_fails);
+  add_on_transports ("/e2e/context/%s/C-07-both-fail", test_both_fail);
+  add_on_transports ("/e2e/context/%s/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
+                     test_cleanup_failure_wins_over_cancel);
+  add_on_transports ("/e2e/context/%s/unjoined-failure-is-not-lost",
+                     test_unjoined_failure_is_not_lost);
+  add_on_transports ("/e2e/context/%s/row-54-T9-C-01-opener-cancels", test_opener_cancels);
+  add_on_transports ("/e2e/context/%s/row-56-T11-function-cancels-itself",
+                     test_function_cancels_itself);
+  add_on_transports ("/e2e/context/%s/row-55-T10-actor-cancelled-by-opener",
+                     test_actor_cancelled_by_opener);
+  add_on_transports ("/e2e/context/%s/T8-scope-around-is-cancelled",
+                     test_scope_around_is_cancelled);
+  add_on_transports ("/e2e/context/%s/row-60-T5-T6-body-ends-first", test_body_ends_first);
+  add_on_transports ("/e2e/context/%s/row-53-unread-items-do-not-hold-the-result-back",
+                     test_unread_items_do_not_hold_the_result_back);
   harness_add_real_task ("/e2e/context/T15-killed", test_killed);
   harness_add_real_task ("/e2e/context/P-03-leaves-with-contexts-open",
                          test_leaves_with_contexts_open);
-  harness_add_real_task ("/e2e/context/many-at-once", test_many_at_once);
+  add_on_transports ("/e2e/context/%s/many-at-once", test_many_at_once);
   return harness_run ();
 }

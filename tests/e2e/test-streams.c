@@ -199,44 +199,6 @@ static const TractorModule modules[] = { { "test", exports }, { NULL } };
 
 /* --- helpers -------------------------------------------------------------------------------------- */
 
-typedef struct {
-  TractorRuntime *runtime;
-  TractorActorNursery *nursery;
-  TractorPortal *portal;
-} Peer;
-
-static Peer
-start_peer_with (const TractorRuntimeOptions *options, GError **error)
-{
-  Peer peer = { tractor_runtime_open (options, error), NULL, NULL };
-
-  g_assert_no_error (*error);
-  peer.nursery = tractor_actor_nursery_open (error);
-  peer.portal = tractor_actor_nursery_start (
-      peer.nursery, "peer", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
-  g_assert_no_error (*error);
-  return peer;
-}
-
-static Peer
-start_peer (GError **error)
-{
-  return start_peer_with (NULL, error);
-}
-
-static gboolean
-end_peer (Peer *peer, GError **error)
-{
-  gboolean ok;
-
-  tractor_portal_unref (peer->portal);
-  tractor_actor_nursery_cancel (peer->nursery);
-  ok = tractor_actor_nursery_join (peer->nursery, error);
-  tractor_actor_nursery_close (peer->nursery);
-  tractor_runtime_close (peer->runtime);
-  return ok;
-}
-
 static TractorContext *
 open_context (Peer *peer, const char *function, GVariant *kwargs, GError **error)
 {
@@ -579,7 +541,7 @@ static const TractorRuntimeOptions without_credit = { .without_credit = TRUE };
 static gboolean
 test_overrun_at_the_receiver (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer_with (&without_credit, error);
+  Peer peer = start_peer_with (without_credit, error);
   {
     g_autoptr (TractorContext) context = open_context (&peer, "test:receive_late", NULL, error);
     TractorStream *stream = tractor_context_open_stream (context, error);
@@ -602,7 +564,7 @@ test_overrun_at_the_receiver (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_overrun_comes_back_relayed (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer_with (&without_credit, error);
+  Peer peer = start_peer_with (without_credit, error);
   g_autofree char *self = own_id ();
   g_autofree char *peer_id = portal_id (peer.portal);
   {
@@ -626,7 +588,7 @@ test_overrun_comes_back_relayed (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_overruns_allowed (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer_with (&without_credit, error);
+  Peer peer = start_peer_with (without_credit, error);
   {
     g_autoptr (TractorContext) context = tractor_portal_open_context (
         peer.portal, "test:flood", g_variant_new_parsed ("{'n': <%x>}", (gint64) 700),
@@ -829,31 +791,30 @@ main (int argc, char **argv)
     return status;
   harness_init (&argc, &argv);
 
-  harness_add_real_task ("/e2e/stream/row-67-requests-and-replies", test_requests_and_replies);
-  harness_add_real_task ("/e2e/stream/row-68-order-of-each-sender", test_order_of_each_sender);
-  harness_add_real_task ("/e2e/stream/nil-is-an-item", test_nil_is_an_item);
-  harness_add_real_task ("/e2e/stream/nowait", test_nowait);
-  harness_add_real_task ("/e2e/stream/packed", test_packed);
-  harness_add_real_task ("/e2e/stream/row-69-end-of-stream", test_end_of_stream);
-  harness_add_real_task ("/e2e/stream/row-70-opened-once", test_opened_once);
-  harness_add_real_task ("/e2e/stream/row-63-slow-receiver-holds-sender-back",
-                         test_slow_receiver_holds_sender_back);
-  harness_add_real_task ("/e2e/stream/row-63-ten-thousand-to-a-slow-receiver",
-                         test_ten_thousand_to_a_slow_receiver);
-  harness_add_real_task ("/e2e/stream/row-63-ten-thousand-before-it-is-opened",
-                         test_ten_thousand_before_it_is_opened);
-  harness_add_real_task ("/e2e/stream/I-09-cancel-overtakes-data", test_cancel_overtakes_data);
-  harness_add_real_task ("/e2e/stream/large-items", test_large_items);
-  harness_add_real_task ("/e2e/stream/row-61-T20-overrun-at-the-receiver",
-                         test_overrun_at_the_receiver);
-  harness_add_real_task ("/e2e/stream/T20-overrun-comes-back-relayed",
-                         test_overrun_comes_back_relayed);
-  harness_add_real_task ("/e2e/stream/row-62-overruns-allowed", test_overruns_allowed);
-  harness_add_real_task ("/e2e/stream/F1-generator", test_generator);
-  harness_add_real_task ("/e2e/stream/row-75-generator-stopped-early",
-                         test_generator_stopped_early);
+  add_on_transports ("/e2e/stream/%s/row-67-requests-and-replies", test_requests_and_replies);
+  add_on_transports ("/e2e/stream/%s/row-68-order-of-each-sender", test_order_of_each_sender);
+  add_on_transports ("/e2e/stream/%s/nil-is-an-item", test_nil_is_an_item);
+  add_on_transports ("/e2e/stream/%s/nowait", test_nowait);
+  add_on_transports ("/e2e/stream/%s/packed", test_packed);
+  add_on_transports ("/e2e/stream/%s/row-69-end-of-stream", test_end_of_stream);
+  add_on_transports ("/e2e/stream/%s/row-70-opened-once", test_opened_once);
+  add_on_transports ("/e2e/stream/%s/row-63-slow-receiver-holds-sender-back",
+                     test_slow_receiver_holds_sender_back);
+  add_on_transports ("/e2e/stream/%s/row-63-ten-thousand-to-a-slow-receiver",
+                     test_ten_thousand_to_a_slow_receiver);
+  add_on_transports ("/e2e/stream/%s/row-63-ten-thousand-before-it-is-opened",
+                     test_ten_thousand_before_it_is_opened);
+  add_on_transports ("/e2e/stream/%s/I-09-cancel-overtakes-data", test_cancel_overtakes_data);
+  add_on_transports ("/e2e/stream/%s/large-items", test_large_items);
+  add_on_transports ("/e2e/stream/%s/row-61-T20-overrun-at-the-receiver",
+                     test_overrun_at_the_receiver);
+  add_on_transports ("/e2e/stream/%s/T20-overrun-comes-back-relayed",
+                     test_overrun_comes_back_relayed);
+  add_on_transports ("/e2e/stream/%s/row-62-overruns-allowed", test_overruns_allowed);
+  add_on_transports ("/e2e/stream/%s/F1-generator", test_generator);
+  add_on_transports ("/e2e/stream/%s/row-75-generator-stopped-early", test_generator_stopped_early);
   harness_add_real_task ("/e2e/stream/row-71-broken-off", test_broken_off);
-  harness_add_real_task ("/e2e/stream/row-72-row-74-subscribers", test_subscribers);
-  harness_add_real_task ("/e2e/stream/row-73-subscriber-lags", test_subscriber_lags);
+  add_on_transports ("/e2e/stream/%s/row-72-row-74-subscribers", test_subscribers);
+  add_on_transports ("/e2e/stream/%s/row-73-subscriber-lags", test_subscriber_lags);
   return harness_run ();
 }

@@ -1,0 +1,849 @@
+/* test-discovery.c - actors found by their names: registrars elected, joined, dead and back; and peers
+ * that talk to each other past their parents.
+ *
+ * A second program is this one, started with --daemon. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "actors.h"
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static gboolean
+whoami (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *id = own_id ();
+
+  *ret_result = g_variant_new_parsed ("{'id': <%s>, 'root': <%b>, 'registrar': <%b>}", id,
+                                      tractor_actor_is_root (), tractor_actor_is_registrar ());
+  return TRUE;
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static gboolean
+serve (TractorContext *context,
+       G_GNUC_UNUSED GVariant *kwargs,
+       G_GNUC_UNUSED GVariant **ret_result,
+       GError **error)
+{
+  return tractor_context_started (context, NULL, error) && sleep_forever (NULL, NULL, error);
+}
+
+/* Calls whoami of the actor called "name", from there. */
+static gboolean
+ask_other (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  const char *name = "";
+  g_autoptr (TractorPortal) portal = NULL;
+
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  portal = tractor_wait_for_actor (name, tractor_now () + 10 * SECOND, error);
+  return portal != NULL && tractor_portal_call (portal, "test:whoami", NULL, ret_result, error);
+}
+
+static gboolean
+ask_parent (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) portal = tractor_get_parent ();
+
+  return tractor_portal_call (portal, "test:whoami", NULL, ret_result, error);
+}
+
+static gboolean
+ask_root (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) portal = tractor_find_root (error);
+
+  return portal != NULL && tractor_portal_call (portal, "test:whoami", NULL, ret_result, error);
+}
+
+static gboolean
+cancel_other (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  const char *name = "";
+  g_autoptr (TractorPortal) portal = NULL;
+
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  portal = tractor_find_actor (name, error);
+  return portal != NULL &&
+         tractor_portal_cancel_actor (portal, tractor_now () + 10 * SECOND, error);
+}
+
+static const char *
+own_host (void)
+{
+  return g_getenv ("TEST_HOST");
+}
+
+/* Starts an actor of its own called "name", calls ask_other of it, and returns the answer. */
+static gboolean
+ask_by_child (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  return tractor_run_in_actor ("grandchild", &(TractorSpawnOptions){ .host = own_host () },
+                               "test:ask_other", kwargs, ret_result, error);
+}
+
+static void
+remove_file (gpointer path)
+{
+  unlink (path);
+}
+
+static gboolean
+remove_at_exit (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  static char path[256];
+  const char *given = "";
+  gboolean fail = FALSE;
+
+  g_variant_lookup (kwargs, "path", "&s", &given);
+  g_variant_lookup (kwargs, "fail", "b", &fail);
+  g_strlcpy (path, given, sizeof path);
+  if (!tractor_actor_at_exit (remove_file, path, error))
+    return FALSE;
+  if (fail)
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return !fail;
+}
+
+/* Writes "done" into a file when it has been cancelled. */
+static gboolean
+finish_slowly (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  const char *path = "";
+  g_autoptr (TractorCancelScope) shield = NULL;
+
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  g_file_set_contents (path, "running", -1, NULL);
+  sleep_forever (NULL, NULL, error);
+  shield = tractor_cancel_scope_open (tractor_now () + SECOND / 10);
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  sleep_forever (NULL, NULL, NULL);
+  g_file_set_contents (path, "done", -1, NULL);
+  return FALSE;
+}
+
+static const TractorExport exports[] = {
+  { "whoami", TRACTOR_EXPORT_CALL, whoami },
+  { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "serve", TRACTOR_EXPORT_CONTEXT, .context = serve },
+  { "ask_other", TRACTOR_EXPORT_CALL, ask_other },
+  { "ask_parent", TRACTOR_EXPORT_CALL, ask_parent },
+  { "ask_root", TRACTOR_EXPORT_CALL, ask_root },
+  { "cancel_other", TRACTOR_EXPORT_CALL, cancel_other },
+  { "ask_by_child", TRACTOR_EXPORT_CALL, ask_by_child },
+  { "remove_at_exit", TRACTOR_EXPORT_CALL, remove_at_exit },
+  { "finish_slowly", TRACTOR_EXPORT_CALL, finish_slowly },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- the second program ------------------------------------------------------------------------------ */
+
+/* --daemon NAME REGISTRY: says "ready" once it can be found. */
+typedef struct {
+  const char *name;
+  const char *registry;
+} DaemonArgs;
+
+static gboolean
+say_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorPortal) self = NULL;
+
+  while (self == NULL) {
+    self = tractor_find_actor (data, error);
+    g_clear_error (error); /* there is no runtime yet */
+    if (!tractor_sleep_until (tractor_now () + SECOND / 500, error))
+      return FALSE;
+  }
+  g_print ("ready\n");
+  fflush (stdout);
+  return TRUE;
+}
+
+static gboolean
+run_daemon_program (gpointer data, GError **error)
+{
+  DaemonArgs *args = data;
+  const char *registries[] = { args->registry, NULL };
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int signal_number = -1;
+
+  tractor_nursery_spawn (nursery, "ready", say_ready, (gpointer) args->name, NULL, error);
+  tractor_run_daemon (&(TractorRuntimeOptions){ .name = args->name,
+                                                .registry_addresses = registries,
+                                                .modules = modules },
+                      &signal_number, error);
+  g_print ("ended by %d\n", signal_number);
+  return tractor_nursery_join (nursery, error);
+}
+
+static int
+daemon_main (char **argv)
+{
+  DaemonArgs args = { argv[2], argv[3] };
+  g_autoptr (GError) error = NULL;
+
+  if (tractor_run (run_daemon_program, &args, &error))
+    return EXIT_SUCCESS;
+  g_printerr ("%s\n", error->message);
+  return EXIT_FAILURE;
+}
+
+typedef struct {
+  TractorEvent *ready;
+  int signal_number;
+  gint pid;
+} Daemon;
+
+static void
+on_line (const char *line, G_GNUC_UNUSED gsize length, gpointer data)
+{
+  Daemon *daemon = data;
+
+  if (strcmp (line, "ready") == 0)
+    tractor_event_set (daemon->ready);
+  sscanf (line, "ended by %d", &daemon->signal_number);
+}
+
+/* Starts it in @nursery, and returns when it can be found. */
+static void
+start_daemon (Daemon *daemon, TractorNursery *nursery, const char *name, const char *registry)
+{
+  const char *argv[] = { "/proc/self/exe", "--daemon", name, registry, NULL };
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  GError *error = NULL;
+
+  argv[0] = self;
+  *daemon = (Daemon){ .ready = tractor_event_new (), .signal_number = -1 };
+  tractor_nursery_start_process (nursery, argv,
+                                 &(TractorProcessOptions){ .on_stdout = on_line, .data = daemon },
+                                 &daemon->pid, &error);
+  g_assert_no_error (error);
+  g_assert_true (tractor_event_wait (daemon->ready, NULL));
+}
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+static TractorRuntime *
+open_at (const char *registry, GError **error)
+{
+  const char *registries[] = { registry, NULL };
+
+  return tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .modules = modules }, error);
+}
+
+static TractorPortal *
+start (TractorActorNursery *nursery, const char *name, GError **error)
+{
+  g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
+  return tractor_actor_nursery_start (
+      nursery, name, &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+}
+
+static gboolean
+end (TractorActorNursery *nursery, GError **error)
+{
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static guint
+count_actors (const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) infos = tractor_list_actors (name, error);
+
+  g_assert_no_error (*error);
+  return infos->len;
+}
+
+static char *
+call_for_id (TractorPortal *portal, const char *function, const char *name, GError **error)
+{
+  g_autoptr (GVariant) answer = NULL;
+  char *id = NULL;
+
+  g_assert_true (tractor_portal_call (
+      portal, function, name != NULL ? g_variant_new_parsed ("{'name': <%s>}", name) : NULL,
+      &answer, error));
+  g_assert_true (g_variant_lookup (answer, "id", "s", &id));
+  return id;
+}
+
+/* A socket of the test's transport, bound to @address and listening, or connected to it. */
+static int
+raw_socket (const char *address, gboolean listens)
+{
+  struct sockaddr_in tcp = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_un un = { .sun_family = AF_UNIX };
+  gboolean is_tcp = g_str_has_prefix (address, "tcp:");
+  struct sockaddr *name = is_tcp ? (struct sockaddr *) &tcp : (struct sockaddr *) &un;
+  socklen_t length = is_tcp ? sizeof tcp : sizeof un;
+  int fd = socket (is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int on = 1;
+
+  if (is_tcp)
+    tcp.sin_port = htons ((guint16) atoi (strrchr (address, ':') + 1));
+  else
+    g_strlcpy (un.sun_path, address + strlen ("unix:"), sizeof un.sun_path);
+  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (listens) {
+    g_assert_cmpint (bind (fd, name, length), ==, 0);
+    g_assert_cmpint (listen (fd, 8), ==, 0);
+  } else {
+    g_assert_cmpint (connect (fd, name, length), ==, 0);
+  }
+  return fd;
+}
+
+/* --- the runtime ------------------------------------------------------------------------------------- */
+
+static gboolean
+test_twice_in_a_row (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+
+  for (int i = 0; i < 2; i++) {
+    TractorRuntime *runtime = open_at (registry, error);
+
+    g_assert_no_error (*error);
+    g_assert_true (tractor_actor_is_registrar ());
+    tractor_runtime_close (runtime);
+    g_assert_null (tractor_actor_get_name ());
+  }
+  return TRUE;
+}
+
+static gboolean
+test_becomes_registrar (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_auto (GStrv) addresses = tractor_actor_dup_addresses ();
+  g_autofree char *self = own_id ();
+  g_autofree char *found = NULL;
+  g_autoptr (TractorPortal) portal = NULL;
+
+  g_assert_true (tractor_actor_is_registrar ());
+  g_assert_true (tractor_actor_is_root ());
+  g_assert_cmpstr (addresses[0], ==, registry);
+  g_assert_null (addresses[1]);
+  /* To oneself too: it is a connection like any other. */
+  portal = tractor_connect (registry, error);
+  found = call_for_id (portal, "test:whoami", NULL, error);
+  g_assert_cmpstr (found, ==, self);
+  return TRUE;
+}
+
+static gboolean
+test_joins (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "first", registry);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    g_auto (GStrv) addresses = tractor_actor_dup_addresses ();
+    g_autoptr (TractorPortal) portal = NULL;
+
+    g_assert_no_error (*error);
+    g_assert_false (tractor_actor_is_registrar ());
+    g_assert_cmpstr (addresses[0], !=, registry);
+    g_assert_cmpuint (count_actors (NULL, error), ==, 2);
+    portal = tractor_find_actor ("first", error);
+    g_assert_cmpstr (tractor_portal_get_name (portal), ==, "first");
+    g_assert_true (tractor_portal_cancel_actor (portal, tractor_now () + 5 * SECOND, error));
+  }
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (daemon.signal_number, ==, 0);
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
+static gboolean
+test_must_be_registrar (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  const char *registries[] = { registry, NULL };
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "first", registry);
+  g_assert_null (tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .must_be_registrar = TRUE },
+      error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+  kill (daemon.pid, SIGINT);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (daemon.signal_number, ==, SIGINT);
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
+static gboolean
+test_occupied (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  int fd = raw_socket (registry, TRUE);
+  gint64 started = tractor_now ();
+
+  g_assert_null (open_at (registry, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+  g_assert_cmpint (tractor_now () - started, <, 7 * SECOND / 2 * harness_get_slowness ());
+  close (fd);
+  if (g_str_has_prefix (registry, "unix:"))
+    unlink (registry + strlen ("unix:"));
+  return TRUE;
+}
+
+static gboolean
+test_bad_addresses (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const char *bad[] = { "udp://127.0.0.1:1", "unix:@hidden", "unix:relative", "1616", NULL };
+
+  for (char **text = (char **) bad; *text != NULL; text++) {
+    g_assert_null (open_at (*text, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  {
+    const char *listen[] = { "tcp://0.0.0.0:0", NULL };
+
+    g_assert_null (
+        tractor_runtime_open (&(TractorRuntimeOptions){ .listen_addresses = listen }, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
+  }
+  return TRUE;
+}
+
+static gboolean
+test_listens_at_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *more = make_free_address ();
+  const char *registries[] = { registry, NULL };
+  const char *listen[] = { more, "/ip4/127.0.0.1/tcp/0", NULL };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){
+          .registry_addresses = registries, .listen_addresses = listen, .modules = modules },
+      error);
+  g_auto (GStrv) addresses = tractor_actor_dup_addresses ();
+
+  g_assert_cmpuint (g_strv_length (addresses), ==, 3);
+  for (char **address = addresses; *address != NULL; address++) {
+    g_autoptr (TractorPortal) portal = tractor_connect (*address, error);
+    g_autofree char *id = call_for_id (portal, "test:whoami", NULL, error);
+
+    g_assert_nonnull (id);
+  }
+  return TRUE;
+}
+
+/* --- finding ----------------------------------------------------------------------------------------- */
+
+static gboolean
+test_registered_while_it_lives (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = start (nursery, "worker", error);
+  g_autoptr (TractorPortal) found = tractor_find_actor ("worker", error);
+  g_autoptr (TractorPortal) by_uuid = tractor_find_actor (tractor_portal_get_uuid (child), error);
+
+  g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (child));
+  g_assert_cmpstr (tractor_portal_get_uuid (by_uuid), ==, tractor_portal_get_uuid (child));
+  g_assert_cmpint (tractor_portal_get_pid (found), ==, -1);
+  g_assert_true (tractor_portal_cancel_actor (child, tractor_now () + 5 * SECOND, error));
+  g_assert_cmpuint (count_actors ("worker", error), ==, 0);
+  g_assert_null (tractor_find_actor ("worker", error));
+  g_assert_no_error (*error);
+  g_assert_false (tractor_portal_call (found, "test:whoami", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return end (nursery, error);
+}
+
+static gboolean
+test_killed_one_is_not_found (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal =
+      tractor_actor_nursery_start (nursery, "victim",
+                                   &(TractorSpawnOptions){ .host = harness_get_host ()->name,
+                                                           .on_death = TRACTOR_ON_DEATH_IGNORE },
+                                   error);
+  g_autoptr (TractorPortal) other = tractor_find_actor ("victim", error);
+
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  g_assert_false (tractor_portal_call (other, "test:sleep_forever", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  while (count_actors ("victim", error) > 0)
+    g_assert_true (tractor_checkpoint (error));
+  g_assert_null (tractor_find_actor ("victim", error));
+  g_assert_no_error (*error);
+  return tractor_actor_nursery_join (nursery, error); /* its death is ignored */
+}
+
+static gboolean
+test_newest_first (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) first = start (nursery, "twin", error);
+  g_autoptr (TractorPortal) second = start (nursery, "twin", error);
+  g_autoptr (TractorPortal) found = tractor_find_actor ("twin", error);
+  g_autoptr (GPtrArray) all = tractor_find_actors ("twin", error);
+
+  g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (second));
+  g_assert_cmpuint (all->len, ==, 2);
+  g_assert_cmpstr (tractor_portal_get_uuid (all->pdata[0]), ==, tractor_portal_get_uuid (second));
+  g_assert_cmpstr (tractor_portal_get_uuid (all->pdata[1]), ==, tractor_portal_get_uuid (first));
+  return end (nursery, error);
+}
+
+typedef struct {
+  TractorPortal *found;
+} Waiting;
+
+static gboolean
+wait_for_late (gpointer data, GError **error)
+{
+  Waiting *waiting = data;
+
+  waiting->found = tractor_wait_for_actor ("late", TRACTOR_NO_DEADLINE, error);
+  return waiting->found != NULL;
+}
+
+static gboolean
+test_waits (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorPortal) late = NULL;
+  Waiting waiting = { NULL };
+
+  g_assert_null (tractor_wait_for_actor ("late", tractor_now () + SECOND / 20, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  tractor_nursery_spawn (tasks, "waiting", wait_for_late, &waiting, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  late = start (actors, "late", error);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  g_assert_cmpstr (tractor_portal_get_uuid (waiting.found), ==, tractor_portal_get_uuid (late));
+  tractor_portal_unref (waiting.found);
+  return end (actors, error);
+}
+
+static gboolean
+test_without_runtime (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_null (tractor_find_actor ("x", error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME);
+  g_assert_null (tractor_list_actors (NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME);
+  g_assert_null (tractor_get_parent ());
+  return TRUE;
+}
+
+static gboolean
+test_registrar_dies_and_returns (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon first;
+  Daemon second;
+
+  start_daemon (&first, nursery, "first", registry);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    g_autoptr (TractorPortal) portal = tractor_find_actor ("first", error);
+    g_autoptr (TractorPortal) self = NULL;
+    gint64 asked;
+
+    g_assert_true (tractor_portal_cancel_actor (portal, tractor_now () + 5 * SECOND, error));
+    asked = tractor_now ();
+    g_assert_null (tractor_find_actor ("root", error)); /* nobody to ask: nobody known */
+    g_assert_no_error (*error);
+    g_assert_cmpint (tractor_now () - asked, <, SECOND * harness_get_slowness ());
+    g_assert_null (tractor_list_actors (NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+    start_daemon (&second, nursery, "second", registry);
+    /* We register again without being told to. */
+    while (self == NULL) {
+      self = tractor_find_actor ("root", error);
+      g_assert_no_error (*error);
+      g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 50, error));
+    }
+  }
+  kill (second.pid, SIGTERM);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_event_free (first.ready);
+  tractor_event_free (second.ready);
+  return TRUE;
+}
+
+/* --- past the parents -------------------------------------------------------------------------------- */
+
+static gboolean
+test_siblings_and_relatives (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) one = start (nursery, "one", error);
+  g_autoptr (TractorPortal) two = start (nursery, "two", error);
+  g_autofree char *self = own_id ();
+  g_autofree char *one_id = portal_id (one);
+  g_autofree char *sibling = call_for_id (two, "test:ask_other", "one", error);
+  g_autofree char *parent = call_for_id (two, "test:ask_parent", NULL, error);
+  g_autofree char *root = call_for_id (two, "test:ask_root", NULL, error);
+  g_autofree char *uncle = call_for_id (two, "test:ask_by_child", "one", error);
+
+  g_assert_cmpstr (sibling, ==, one_id);
+  g_assert_cmpstr (parent, ==, self);
+  g_assert_cmpstr (root, ==, self);
+  g_assert_cmpstr (uncle, ==, one_id);
+  return end (nursery, error);
+}
+
+static gboolean
+test_third_party_cancels (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) victim = start (nursery, "victim", error);
+  g_autoptr (TractorPortal) killer = start (nursery, "killer", error);
+  g_autofree char *killer_id = portal_id (killer);
+  {
+    g_autoptr (TractorContext) other =
+        tractor_portal_open_context (killer, "test:serve", NULL, NULL, NULL, error);
+    {
+      g_autoptr (TractorContext) context =
+          tractor_portal_open_context (victim, "test:serve", NULL, NULL, NULL, error);
+
+      /* Which interrupts this, for it is the context's body. */
+      tractor_portal_call (killer, "test:cancel_other",
+                           g_variant_new_parsed ("{'name': <'victim'>}"), NULL, NULL);
+      g_assert_false (tractor_context_join (context, NULL, error));
+      g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+      g_assert_cmpstr (tractor_error_get_canceller (*error), ==, killer_id);
+      g_clear_error (error);
+    }
+    g_assert_null (tractor_context_get_outcome (other)); /* not affected */
+    tractor_context_cancel (other);
+    g_assert_true (tractor_context_join (other, NULL, error));
+  }
+  return end (nursery, error);
+}
+
+static gboolean
+test_children_do_not_cancel_parents (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = start (nursery, "child", error);
+
+  g_assert_false (tractor_portal_call (child, "test:cancel_other",
+                                       g_variant_new_parsed ("{'name': <'root'>}"), NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH));
+  g_clear_error (error);
+  return end (nursery, error);
+}
+
+static gboolean
+test_acknowledged_after_all_has_ended (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = start (nursery, "slow", error);
+  g_autoptr (TractorPortal) portal = tractor_find_actor ("slow", error);
+  g_autofree char *state = NULL;
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+
+    tractor_portal_call (child, "test:finish_slowly", g_variant_new_parsed ("{'path': <%s>}", path),
+                         NULL, error);
+    g_clear_error (error);
+  }
+  g_assert_true (tractor_portal_cancel_actor (portal, tractor_now () + 5 * SECOND, error));
+  g_assert_true (g_file_get_contents (path, &state, NULL, NULL));
+  g_assert_cmpstr (state, ==, "done");
+  unlink (path);
+  /* Once more: it is gone, and says so quickly. */
+  g_assert_true (tractor_portal_cancel_actor (portal, tractor_now () + 5 * SECOND, error));
+  return end (nursery, error);
+}
+
+static gboolean
+test_exit_callbacks (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "scratch", NULL);
+
+  for (int fail = 0; fail < 2; fail++) {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "tidy", error);
+
+    g_file_set_contents (path, "x", -1, NULL);
+    g_assert_cmpint (
+        tractor_portal_call (portal, "test:remove_at_exit",
+                             g_variant_new_parsed ("{'path': <%s>, 'fail': <%b>}", path, fail == 1),
+                             NULL, error),
+        ==, fail == 0);
+    g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+    tractor_actor_nursery_cancel (nursery);
+    tractor_actor_nursery_join (nursery, error);
+    g_clear_error (error);
+    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  }
+  return TRUE;
+}
+
+/* --- strangers --------------------------------------------------------------------------------------- */
+
+static gboolean
+test_strangers_do_no_harm (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char http[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autofree char *id = NULL;
+  char byte;
+  int talker = raw_socket (registry, FALSE);
+  int silent = raw_socket (registry, FALSE);
+  int half = raw_socket (registry, FALSE);
+
+  g_assert_cmpint (write (talker, http, sizeof http - 1), ==, sizeof http - 1);
+  g_assert_cmpint (write (half, "\x20\0\0", 3), ==, 3);
+  fcntl (talker, F_SETFL, O_NONBLOCK);
+  portal = tractor_connect (registry, error);
+  id = call_for_id (portal, "test:whoami", NULL, error);
+  g_assert_nonnull (id);
+  /* It gets our introduction, and then the end. */
+  for (;;) {
+    gssize n = read (talker, &byte, 1);
+
+    if (n == 0 || (n < 0 && errno == ECONNRESET))
+      break;
+    if (n < 0)
+      g_assert_true (tractor_checkpoint (error));
+  }
+  close (talker);
+  close (silent);
+  close (half);
+  return TRUE;
+}
+
+static gboolean
+test_only_listed_methods (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = start (nursery, "child", error);
+  static const char *const refused[] = { "self:register_actor", "self:get_registry",
+                                         "self:__init__",       "self:stop",
+                                         "os:system",           NULL };
+
+  for (const char *const *function = refused; *function != NULL; function++) {
+    g_assert_false (tractor_portal_call (child, *function, NULL, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+    g_clear_error (error);
+  }
+  return end (nursery, error);
+}
+
+static gboolean
+test_several_registrars (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *one = make_free_address ();
+  g_autofree char *two = make_free_address ();
+  const char *registries[] = { one, two, NULL };
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon first;
+  Daemon second;
+
+  start_daemon (&first, nursery, "service", one);
+  start_daemon (&second, nursery, "service", two);
+  {
+    g_autoptr (TractorRuntime) runtime =
+        tractor_runtime_open (&(TractorRuntimeOptions){ .registry_addresses = registries }, error);
+    g_autoptr (GPtrArray) all = tractor_find_actors ("service", error);
+
+    g_assert_cmpuint (all->len, ==, 2);
+    for (guint i = 0; i < 2; i++)
+      g_assert_true (
+          tractor_portal_cancel_actor (all->pdata[i], tractor_now () + 5 * SECOND, error));
+  }
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_event_free (first.ready);
+  tractor_event_free (second.ready);
+  return TRUE;
+}
+
+static void
+add (const char *path, TractorTaskFunc func)
+{
+  static const char *const transports[] = { "unix", "tcp" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (transports); i++) {
+    g_autofree char *whole = g_strconcat ("/e2e/discovery/", transports[i], "/", path, NULL);
+
+    harness_add_real_task (whole, func);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  if (argc == 4 && strcmp (argv[1], "--daemon") == 0)
+    return daemon_main (argv);
+  harness_init (&argc, &argv);
+
+  add ("row-1-twice-in-a-row", test_twice_in_a_row);
+  add ("row-5-row-48-becomes-registrar", test_becomes_registrar);
+  add ("row-6-row-9-joins", test_joins);
+  add ("row-8-row-13-must-be-registrar", test_must_be_registrar);
+  add ("row-7-occupied", test_occupied);
+  harness_add_real_task ("/e2e/discovery/row-3-S10-bad-addresses", test_bad_addresses);
+  add ("row-91-listens-at-all", test_listens_at_all);
+  add ("row-83-registered-while-it-lives", test_registered_while_it_lives);
+  add ("row-84-killed-one-is-not-found", test_killed_one_is_not_found);
+  add ("row-87-newest-first", test_newest_first);
+  add ("row-87-several-registrars", test_several_registrars);
+  add ("row-85-waits", test_waits);
+  harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
+  add ("row-86-row-88-row-89-registrar-dies-and-returns", test_registrar_dies_and_returns);
+  add ("row-11-siblings-and-relatives", test_siblings_and_relatives);
+  add ("row-57-T12-third-party-cancels", test_third_party_cancels);
+  add ("children-do-not-cancel-parents", test_children_do_not_cancel_parents);
+  add ("row-14-row-49-acknowledged-after-all-has-ended", test_acknowledged_after_all_has_ended);
+  harness_add_real_task ("/e2e/discovery/row-12-exit-callbacks", test_exit_callbacks);
+  add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
+  add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
+  return harness_run ();
+}

@@ -1,0 +1,197 @@
+/* test-restart.c - actors that are started again when they die. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+
+#include "actors.h"
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static gboolean
+get_pid (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (getpid ());
+  return TRUE;
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static const TractorExport exports[] = { { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+                                         { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+                                         { NULL } };
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+static TractorPortal *
+start (TractorActorNursery *nursery, const char *name, TractorOnDeath on_death, GError **error)
+{
+  TractorPortal *portal = tractor_actor_nursery_start (
+      nursery, name,
+      &(TractorSpawnOptions){ .host = harness_get_host ()->name, .on_death = on_death }, error);
+
+  g_assert_no_error (*error);
+  return portal;
+}
+
+/* Waits until it is up. */
+static gint64
+ask_pid (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) pid = NULL;
+
+  g_assert_true (tractor_portal_call (portal, "test:get_pid", NULL, &pid, error));
+  return g_variant_get_int64 (pid);
+}
+
+/* Kills it, and returns when its nursery knows. */
+static void
+kill_and_wait (TractorPortal *portal, GError **error)
+{
+  kill ((pid_t) ask_pid (portal, error), SIGKILL);
+  g_assert_false (tractor_portal_call (portal, "test:sleep_forever", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+}
+
+static gboolean
+end (TractorActorNursery *nursery, GError **error)
+{
+  tractor_actor_nursery_cancel (nursery);
+  tractor_actor_nursery_join (nursery, error);
+  assert_no_child_process ();
+  return *error == NULL;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_one (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) dies = start (nursery, "dies", TRACTOR_ON_DEATH_RESTART, error);
+  g_autoptr (TractorPortal) lives = start (nursery, "lives", TRACTOR_ON_DEATH_RESTART, error);
+  g_autofree char *uuid = g_strdup (tractor_portal_get_uuid (dies));
+  gint64 pid = ask_pid (dies, error);
+  gint64 other_pid = ask_pid (lives, error);
+  g_autoptr (TractorPortal) found = NULL;
+
+  kill_and_wait (dies, error);
+  g_assert_cmpint (ask_pid (dies, error), !=, pid);
+  g_assert_cmpint (ask_pid (lives, error), ==, other_pid);
+  g_assert_cmpstr (tractor_portal_get_uuid (dies), !=, uuid);
+  g_assert_cmpstr (tractor_portal_get_name (dies), ==, "dies");
+  found = tractor_find_actor ("dies", error); /* the registry knows too */
+  g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (dies));
+  return end (nursery, error);
+}
+
+static gboolean
+restart_with (TractorRestartStrategy strategy, const gboolean is_restarted[3], GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open_with_restarts (
+      &(TractorRestartOptions){ .strategy = strategy }, error);
+  TractorPortal *portals[3];
+  gint64 pids[3];
+
+  for (int i = 0; i < 3; i++) {
+    portals[i] = start (nursery, "worker", TRACTOR_ON_DEATH_RESTART, error);
+    pids[i] = ask_pid (portals[i], error);
+  }
+  kill_and_wait (portals[1], error);
+  ask_pid (portals[1], error);
+  for (int i = 0; i < 3; i++)
+    g_assert_cmpint (ask_pid (portals[i], error) != pids[i], ==, is_restarted[i]);
+  for (int i = 0; i < 3; i++)
+    tractor_portal_unref (portals[i]);
+  return end (nursery, error);
+}
+
+static gboolean
+test_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return restart_with (TRACTOR_RESTART_ALL, (gboolean[]){ TRUE, TRUE, TRUE }, error);
+}
+
+static gboolean
+test_rest (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return restart_with (TRACTOR_RESTART_REST, (gboolean[]){ FALSE, TRUE, TRUE }, error);
+}
+
+static gboolean
+test_too_often (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open_with_restarts (
+      &(TractorRestartOptions){ .max_restarts = 2, .period_usec = 60 * SECOND }, error);
+  g_autoptr (TractorPortal) portal = start (nursery, "unlucky", TRACTOR_ON_DEATH_RESTART, error);
+  g_autoptr (TractorPortal) other = start (nursery, "other", TRACTOR_ON_DEATH_FAIL, error);
+
+  for (int i = 0; i < 3; i++)
+    kill_and_wait (portal, error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error)); /* one ends all */
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  g_assert_nonnull (strstr ((*error)->message, "After 2 restarts in 60.0 s"));
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_ignored (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) dies = start (nursery, "dies", TRACTOR_ON_DEATH_IGNORE, error);
+  g_autoptr (TractorPortal) lives = start (nursery, "lives", TRACTOR_ON_DEATH_FAIL, error);
+
+  kill_and_wait (dies, error);
+  g_assert_false (tractor_portal_call (dies, "test:get_pid", NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  ask_pid (lives, error);
+  return end (nursery, error);
+}
+
+static gboolean
+test_cancelled_while_down (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "dies", TRACTOR_ON_DEATH_RESTART, error);
+
+  kill_and_wait (portal, error);
+  return end (nursery, error);
+}
+
+static gboolean
+test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+  g_assert_null (tractor_actor_nursery_start (
+      nursery, "never",
+      &(TractorSpawnOptions){ .program = "/bin/false", .on_death = TRACTOR_ON_DEATH_RESTART },
+      error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+
+  harness_add_real_task ("/e2e/restart/one", test_one);
+  harness_add_real_task ("/e2e/restart/all", test_all);
+  harness_add_real_task ("/e2e/restart/rest", test_rest);
+  harness_add_real_task ("/e2e/restart/too-often", test_too_often);
+  harness_add_real_task ("/e2e/restart/ignored", test_ignored);
+  harness_add_real_task ("/e2e/restart/cancelled-while-down", test_cancelled_while_down);
+  harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
+  return harness_run ();
+}
