@@ -330,8 +330,8 @@ tractor__link_send_cancel (Link *link, gint64 patience_usec)
   if (link->cancel_cid[0] != '\0')
     return;
   tractor__link_make_cid (link, link->cancel_cid);
-  tractor__msg_write_start (link_get_urgent (link, link->introduction_at), link->cancel_cid, "self",
-                            "cancel", kwargs, &link->runtime->id, NULL);
+  tractor__msg_write_start (link_get_urgent (link, 0), link->cancel_cid, "self", "cancel", kwargs,
+                            &link->runtime->id, NULL);
   tractor__link_flush (link);
 }
 

@@ -91,12 +91,12 @@ link_get_position (const Link *link)
 {
   return link->taken_bytes + link->out->len;
 }
-/* (transfer none): where to write what is not to wait behind data, but not to come before what was
- * written up to @after either. */
+/* (transfer none): where to write what is not to wait behind data, but not to come before our
+ * introduction, nor before what was written up to @after. */
 static inline WireBuffer *
 link_get_urgent (Link *link, guint64 after)
 {
-  return link->sent_bytes >= after ? link->urgent : link->out;
+  return link->sent_bytes >= MAX (after, link->introduction_at) ? link->urgent : link->out;
 }
 /* Whether streams on it are counted: then a slow receiver holds its sender back. */
 G_GNUC_INTERNAL gboolean tractor__link_has_credit (const Link *link);

@@ -67,8 +67,8 @@ answer_error (Link *link, const char *cid, GError *error)
 static void
 answer_cancel_ack (Link *link, const char *cid)
 {
-  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
-  tractor__msg_write_cancel_ack (link->urgent, cid);
+  tractor__msg_write_start_ack (link_get_urgent (link, 0), cid, "asyncfunc", NULL);
+  tractor__msg_write_cancel_ack (link_get_urgent (link, 0), cid);
   tractor__link_flush (link);
 }
 
@@ -117,7 +117,7 @@ write_failure (RpcTask *task, const GError *error)
     /* It was cancelled because the other end failed, which is passed back. */
     tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id);
   } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
-    tractor__msg_write_stop (link->urgent, task->cid); /* as upstream: it knows why */
+    tractor__msg_write_stop (link_get_urgent (link, 0), task->cid); /* as upstream: it knows why */
   } else {
     /* Before what it has streamed, but not before it has started. */
     WireBuffer *buffer =
@@ -212,7 +212,7 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
     write_failure (task, collapse (failure));
   }
   if (task->ack_cid != NULL)
-    tractor__msg_write_cancel_ack (task->link->urgent, task->ack_cid);
+    tractor__msg_write_cancel_ack (link_get_urgent (task->link, 0), task->ack_cid);
   tractor__link_flush (task->link);
   return TRUE;
 }
@@ -236,7 +236,7 @@ tractor__link_acknowledge_stop (Link *link)
 {
   if (link->stop_cid == NULL)
     return;
-  tractor__msg_write_cancel_ack (link->urgent, link->stop_cid);
+  tractor__msg_write_cancel_ack (link_get_urgent (link, 0), link->stop_cid);
   tractor__link_flush (link);
 }
 
@@ -296,7 +296,7 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
     answer_error (link, cid, refusal);
     return;
   }
-  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
+  tractor__msg_write_start_ack (link_get_urgent (link, 0), cid, "asyncfunc", NULL);
   tractor__link_flush (link);
   if (link->stop_cid != NULL)
     return; /* it is ending */
@@ -324,7 +324,7 @@ handle_cancel_task (Link *link, const char *cid, const Msg *msg)
     answer_cancel_ack (link, cid);
     return;
   }
-  tractor__msg_write_start_ack (link->urgent, cid, "asyncfunc", NULL);
+  tractor__msg_write_start_ack (link_get_urgent (link, 0), cid, "asyncfunc", NULL);
   tractor__link_flush (link);
   task->ack_cid = g_strdup (cid);
   task->is_cancelled_by_caller = TRUE;

@@ -95,7 +95,7 @@ give_back (TractorStream *stream, gsize length)
   stream->held.items -= stream->owed.items;
   stream->held.bytes -= stream->owed.bytes;
   if (!stream->got_stop && !stream->context->is_final) {
-    tractor__msg_write_credit (link->urgent, stream->context->cid, stream->owed);
+    tractor__msg_write_credit (link_get_urgent (link, 0), stream->context->cid, stream->owed);
     tractor__link_flush (link);
   }
   stream->owed = (Credit){ 0 };
