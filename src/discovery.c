@@ -85,12 +85,13 @@ static void
 strike_off (TractorRuntime *runtime, Registrar *registrar, const Address *address)
 {
   g_autoptr (GVariant) kwargs = NULL;
+  g_autoptr (GVariant) struck = NULL;
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "addr", tractor__address_to_variant (address));
   kwargs = g_variant_ref_sink (g_variant_builder_end (&builder));
-  ask (runtime, registrar, "delete_addr", kwargs, NULL, NULL);
+  ask (runtime, registrar, "delete_addr", kwargs, &struck, NULL);
 }
 
 /* Tries @addresses, which it uses up, until one answers. Returns: (transfer full) (nullable): NULL

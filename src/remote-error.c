@@ -13,34 +13,8 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "error-types.h"
 #include "tractor-error.h"
-
-/* --- the exceptions of Python ------------------------------------------------------------------ */
-
-/* What a Python peer will know an error as; anything else is a RuntimeError to it. */
-static const struct {
-  int code;
-  const char *type_name;
-} our_types[] = {
-  { TRACTOR_ERROR_CONTEXT_CANCELLED, "ContextCancelled" },
-  { TRACTOR_ERROR_NOT_EXPOSED, "ModuleNotExposed" },
-  { TRACTOR_ERROR_GROUP, "ExceptionGroup" },
-  { TRACTOR_ERROR_MSG_TYPE, "MsgTypeError" },
-  { TRACTOR_ERROR_OVERRUN, "StreamOverrun" },
-  { TRACTOR_ERROR_TOO_SLOW, "TimeoutError" },
-};
-
-static const char *
-get_type_name (const GError *error)
-{
-  if (error->domain == TRACTOR_ERROR)
-    for (guint i = 0; i < G_N_ELEMENTS (our_types); i++)
-      if (our_types[i].code == error->code)
-        return our_types[i].type_name;
-  if (error->domain == G_FILE_ERROR)
-    return error->code == G_FILE_ERROR_NOENT ? "FileNotFoundError" : "OSError";
-  return "RuntimeError";
-}
 
 /* --- into the box ------------------------------------------------------------------------------ */
 
@@ -54,11 +28,13 @@ clean (const char *text)
   return g_steal_pointer (&valid);
 }
 
+/* @type_name: (nullable): NULL is that of @error */
 static void
 write_error (WireBuffer *buffer,
              const char *cid,
              const GError *error,
              const ActorId *self,
+             const char *type_name,
              const char *sender)
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
@@ -82,7 +58,8 @@ write_error (WireBuffer *buffer,
     backtrace = clean (remote->backtrace != NULL ? remote->backtrace : "");
   } else { /* born here */
     error_msg.src_uid = self_text;
-    error_msg.src_type = error_msg.boxed_type = get_type_name (error);
+    error_msg.src_type = error_msg.boxed_type =
+        type_name != NULL ? type_name : tractor__error_type_get_name (error);
     error_msg.domain = g_quark_to_string (error->domain);
     error_msg.code = error->code;
     if (tractor_error_get_children (error) != NULL) {
@@ -108,7 +85,17 @@ tractor__remote_error_write (WireBuffer *buffer,
                              const GError *error,
                              const ActorId *self)
 {
-  write_error (buffer, cid, error, self, NULL);
+  write_error (buffer, cid, error, self, NULL, NULL);
+}
+
+void
+tractor__remote_error_write_as (WireBuffer *buffer,
+                                const char *cid,
+                                const char *type_name,
+                                const GError *error,
+                                const ActorId *self)
+{
+  write_error (buffer, cid, error, self, type_name, NULL);
 }
 
 void
@@ -120,7 +107,7 @@ tractor__remote_error_write_overrun (WireBuffer *buffer,
 {
   g_autofree char *sender_text = actor_id_to_string (sender);
 
-  write_error (buffer, cid, overrun, self, sender_text);
+  write_error (buffer, cid, overrun, self, NULL, sender_text);
 }
 
 void
@@ -209,6 +196,8 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
     .backtrace = backtrace != NULL && backtrace[0] != '\0' ? backtrace : NULL,
   };
 
+  if (remote.domain == NULL) /* from Python */
+    tractor__error_type_find (type_name, &remote.domain, &remote.code);
   for (char **relay = relays; *relay != NULL; relay++) {
     char *escaped = tractor__remote_error_escape (*relay);
 

@@ -18,6 +18,12 @@ G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
                                                             const char *cid,
                                                             const ActorId *self,
                                                             const ActorId *canceller);
+/* The same under a name of Python's that @error alone does not have. */
+G_GNUC_INTERNAL void tractor__remote_error_write_as (WireBuffer *buffer,
+                                                     const char *cid,
+                                                     const char *type_name,
+                                                     const GError *error,
+                                                     const ActorId *self);
 /* Writes that @sender's items of stream @cid were too many for @self. */
 G_GNUC_INTERNAL void tractor__remote_error_write_overrun (WireBuffer *buffer,
                                                           const char *cid,

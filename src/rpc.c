@@ -380,14 +380,19 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 
 /* Returns: what it names, or NULL with an error for the caller. */
 static const TractorExport *
-find_entry (Link *link, const Msg *msg, RegistryFunc *ret_registry_func, GError **error)
+find_entry (Link *link,
+            const Msg *msg,
+            RegistryFunc *ret_registry_func,
+            gboolean *ret_has_module,
+            GError **error)
 {
   static const TractorExport registry_entry = { "registry", TRACTOR_EXPORT_CALL };
   const TractorExport *entry = NULL;
 
   *ret_registry_func = NULL;
+  *ret_has_module = FALSE;
   if (!tractor__msg_string_equals (msg, FIELD_NS, "self"))
-    entry = tractor__runtime_find_export (link->runtime, msg);
+    entry = tractor__runtime_find_export (link->runtime, msg, ret_has_module);
   else if (link->runtime->registry != NULL)
     *ret_registry_func = tractor__registry_find_func (msg);
   if (*ret_registry_func != NULL)
@@ -406,6 +411,20 @@ find_entry (Link *link, const Msg *msg, RegistryFunc *ret_registry_func, GError 
     return NULL;
   }
   return entry;
+}
+
+/* Python tells apart whether it is the module that is not there or the function.
+ * @refusal: (transfer full) */
+static void
+refuse (Link *link, const char *cid, gboolean is_only_function, GError *refusal)
+{
+  if (!is_only_function || !g_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED)) {
+    answer_error (link, cid, refusal);
+    return;
+  }
+  tractor__remote_error_write_as (link->out, cid, "AttributeError", refusal, &link->runtime->id);
+  tractor__link_flush (link);
+  g_error_free (refusal);
 }
 
 static const char *const functypes[] = {
@@ -435,6 +454,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   char task_cid[LIMIT_CID_BYTES + 1];
   GError *refusal = NULL;
   RegistryFunc registry_func;
+  gboolean has_module;
   const TractorExport *entry;
   GVariant *kwargs;
   RpcTask *task;
@@ -450,10 +470,10 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
     tractor__link_flush (link);
     return TRUE;
   }
-  entry = find_entry (link, msg, &registry_func, &refusal);
+  entry = find_entry (link, msg, &registry_func, &has_module, &refusal);
   if (entry == NULL ||
       !tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, &refusal)) {
-    answer_error (link, cid, refusal);
+    refuse (link, cid, entry == NULL && has_module, refusal);
     return TRUE;
   }
 

@@ -407,11 +407,12 @@ tractor_actor_get_uuid (void)
 }
 
 const TractorExport *
-tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start)
+tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start, gboolean *ret_has_module)
 {
   const TractorModule *module = runtime->modules;
   const TractorExport *entry;
 
+  *ret_has_module = FALSE;
   while (module != NULL && module->name != NULL &&
          !tractor__msg_string_equals (start, FIELD_NS, module->name))
     module++;
@@ -421,6 +422,7 @@ tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start)
       !g_strv_contains ((const char *const *) runtime->enabled_modules, module->name))
     return NULL;
 
+  *ret_has_module = TRUE;
   for (entry = module->exports; entry->name != NULL; entry++)
     if (tractor__msg_string_equals (start, FIELD_FUNC, entry->name))
       return entry;

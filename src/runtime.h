@@ -67,6 +67,7 @@ G_GNUC_INTERNAL gboolean tractor__runtime_has_child (TractorRuntime *runtime, co
 /* Whether what it starts is to be reachable over TCP too. */
 G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);
 
-/* (transfer none) (nullable): what a Start names here, if it is enabled. */
-G_GNUC_INTERNAL const TractorExport *tractor__runtime_find_export (TractorRuntime *runtime,
-                                                                   const Msg *start);
+/* (transfer none) (nullable): what a Start names here, if it is enabled. *@ret_has_module: whether it
+ * is only the function that is not there. */
+G_GNUC_INTERNAL const TractorExport *
+tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start, gboolean *ret_has_module);

@@ -486,6 +486,21 @@ TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,
                                           GError **error);
 
 /**
+ * tractor_error_type_register:
+ * @name: the name of a Python exception class, such as "myapp.OutOfPaper"; copied
+ * @domain: of the GError that it stands for
+ * @code: of it
+ *
+ * Says what an error is called on the wire, and what an error of that name from a Python actor is here:
+ * tractor_error_matches() finds it. Many of Python's own are known already: ValueError is
+ * G_OPTION_ERROR_BAD_VALUE, FileNotFoundError is G_FILE_ERROR_NOENT, TimeoutError is TOO_SLOW, and so
+ * on; what has no name is a RuntimeError there. Between actors of this library no names are needed.
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API void tractor_error_type_register (const char *name, GQuark domain, int code);
+
+/**
  * tractor_portal_cancel_actor:
  * @deadline: in usec: how long to wait for its end
  *

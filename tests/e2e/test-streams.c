@@ -433,8 +433,8 @@ test_slow_receiver_holds_sender_back (G_GNUC_UNUSED gpointer data, GError **erro
     }
     assert_end (stream, error);
     g_assert_true (tractor_context_join (context, NULL, error));
-    g_assert_cmpint (ask (&peer, "kib", error) - kib_before, <,
-                     40 * 1024 * harness_get_slowness ());
+    if (harness_get_slowness () == 1) /* a sanitizer keeps what is freed */
+      g_assert_cmpint (ask (&peer, "kib", error) - kib_before, <, 40 * 1024);
   }
   return end_peer (&peer, error);
 }

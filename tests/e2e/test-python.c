@@ -1,0 +1,546 @@
+/* test-python.c - the same wire as Python: an independent actor, written in Python on sockets and
+ * msgpack alone (tests/interop/peer.py), in each of its roles, on Unix sockets and TCP.
+ *
+ * It is known to talk to upstream's tractor; what it expects of us is what upstream does. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+
+#include "actors.h"
+
+/* --- what our actors serve ---------------------------------------------------------------------- */
+
+static gboolean
+add_numbers (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  gint64 a;
+  gint64 b;
+
+  if (!g_variant_lookup (kwargs, "a", "x", &a) || !g_variant_lookup (kwargs, "b", "x", &b)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "add() needs a and b");
+    return FALSE;
+  }
+  *ret_result = g_variant_new_int64 (a + b);
+  return TRUE;
+}
+
+static gboolean
+boom (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "kaboom");
+  return FALSE;
+}
+
+/* Finds the Python actor "name", and lets it add 10 and 20. */
+static gboolean
+callback_into (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) portal = NULL;
+  const char *name = "";
+
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  portal = tractor_find_actor (name, error);
+  return portal != NULL && tractor_portal_call (portal, "cmod:add",
+                                                g_variant_new_parsed ("{'a': <%x>, 'b': <%x>}",
+                                                                      (gint64) 10, (gint64) 20),
+                                                ret_result, error);
+}
+
+static gboolean
+agen (TractorStream *stream, GVariant *kwargs, GError **error)
+{
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  for (gint64 i = 0; i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+echo (TractorContext *context, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, g_variant_new_parsed ("['started', 'echo']"), error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (tractor_stream_receive (stream, &item, error)) {
+    gboolean ok = tractor_stream_send (stream, item, error);
+
+    g_variant_unref (item);
+    if (!ok)
+      return FALSE;
+    n++;
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
+static gboolean
+ep (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  const char *mode = "";
+
+  g_variant_lookup (kwargs, "mode", "&s", &mode);
+  if (strcmp (mode, "echo") == 0)
+    return echo (context, ret_result, error);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  if (strcmp (mode, "fail") == 0)
+    return boom (NULL, NULL, error);
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static const TractorExport exports[] = {
+  { "add", TRACTOR_EXPORT_CALL, add_numbers },
+  { "boom", TRACTOR_EXPORT_CALL, boom },
+  { "callback_into", TRACTOR_EXPORT_CALL, callback_into },
+  { "agen", TRACTOR_EXPORT_STREAM, .stream = agen },
+  { "ep", TRACTOR_EXPORT_CONTEXT, .context = ep },
+  { NULL },
+};
+/* What Python's functions are called that stand in a script. */
+static const TractorModule modules[] = { { "__main__", exports }, { "scen", exports }, { NULL } };
+
+/* --- the Python side ---------------------------------------------------------------------------------- */
+
+typedef struct {
+  TractorEvent *ready;
+  GString *output;
+} Python;
+
+static void
+on_line (const char *line, gsize length, gpointer data)
+{
+  Python *python = data;
+
+  if (strcmp (line, "ready") == 0)
+    tractor_event_set (python->ready);
+  g_string_append_len (python->output, line, (gssize) length);
+  g_string_append_c (python->output, '\n');
+}
+
+static char *
+find_peer_script (void)
+{
+  return g_test_build_filename (G_TEST_DIST, "interop", "peer.py", NULL);
+}
+
+/* @address: as we write it. Returns: (transfer full): as peer.py does. */
+static char *
+to_python (const char *address)
+{
+  return g_strdup (strchr (address, ':') + (g_str_has_prefix (address, "tcp:") ? 3 : 1));
+}
+
+/* Starts @role in @nursery. */
+static void
+start_python (Python *python,
+              TractorNursery *nursery,
+              const char *role,
+              const char *address,
+              const char *more)
+{
+  g_autofree char *script = find_peer_script ();
+  g_autofree char *where = to_python (address);
+  const char *argv[] = { script, role, where, more, NULL };
+  GError *error = NULL;
+
+  *python = (Python){ tractor_event_new (), g_string_new (NULL) };
+  tractor_nursery_start_process (nursery, argv,
+                                 &(TractorProcessOptions){ .on_stdout = on_line, .data = python },
+                                 NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+python_clear (Python *python)
+{
+  tractor_event_free (python->ready);
+  g_string_free (python->output, TRUE);
+}
+
+static TractorRuntime *
+open_at (const char *registry, GError **error)
+{
+  const char *registries[] = { registry, NULL };
+  TractorRuntime *runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .modules = modules }, error);
+
+  g_assert_no_error (*error);
+  return runtime;
+}
+
+/* --- what any Python actor can be asked --------------------------------------------------------------- */
+
+static GVariant *
+numbers (gint64 a, gint64 b)
+{
+  return g_variant_new_parsed ("{'a': <%x>, 'b': <%x>}", a, b);
+}
+
+static void
+talk_calls (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) sum = NULL;
+  g_autofree char *id = portal_id (portal);
+  const TractorRemoteError *remote;
+
+  g_assert_true (tractor_portal_call (portal, "cmod:add", numbers (20, 22), &sum, error));
+  g_assert_cmpint (g_variant_get_int64 (sum), ==, 42);
+
+  g_assert_false (tractor_portal_call (portal, "cmod:boom", NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE));
+  remote = tractor_error_get_remote (*error);
+  g_assert_cmpstr (remote->type_name, ==, "ValueError");
+  g_assert_cmpstr (remote->origin, ==, id);
+  g_assert_cmpstr (remote->relays[0], ==, id);
+  g_assert_nonnull (strstr (remote->backtrace, "Traceback"));
+  g_clear_error (error);
+
+  g_assert_false (tractor_portal_call (portal, "os:getpid", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+  g_clear_error (error);
+}
+
+static void
+talk_streams (TractorPortal *portal, GError **error)
+{
+  g_autoptr (TractorStream) stream = tractor_portal_open_stream (
+      portal, "cmod:gen", g_variant_new_parsed ("{'n': <%x>}", (gint64) 5), NULL, error);
+  GVariant *item;
+
+  for (gint64 i = 0; i < 5; i++) {
+    g_assert_true (tractor_stream_receive (stream, &item, error));
+    g_assert_cmpint (g_variant_get_int64 (item), ==, i);
+    g_variant_unref (item);
+  }
+  g_assert_false (tractor_stream_receive (stream, &item, error));
+  g_assert_no_error (*error);
+}
+
+static void
+talk_echo (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (TractorContext) context = tractor_portal_open_context (
+      portal, "cmod:echo", g_variant_new_parsed ("{'tag': <'y'>}"), NULL, &first, error);
+  g_autoptr (TractorStream) stream = tractor_context_open_stream (context, error);
+  g_autofree char *text = g_variant_print (first, FALSE);
+
+  g_assert_cmpstr (text, ==, "[<'started'>, <'y'>]");
+  for (int i = 0; i < 3; i++) {
+    g_autoptr (GVariant) sent =
+        g_variant_ref_sink (g_variant_new_parsed ("{'i': <%x>, 'half': <0.5>}", (gint64) i));
+    g_autoptr (GVariant) item = NULL;
+
+    g_assert_true (tractor_stream_send (stream, sent, error));
+    g_assert_true (tractor_stream_receive (stream, &item, error));
+    g_assert_true (g_variant_equal (item, sent));
+  }
+  g_clear_pointer (&stream, tractor_stream_close);
+  g_assert_true (tractor_context_join (context, &result, error));
+  g_assert_cmpint (g_variant_get_int64 (result), ==, 3);
+}
+
+static void
+talk_contexts (TractorPortal *portal, GError **error)
+{
+  g_autofree char *self = own_id ();
+  {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (portal, "cmod:context_boom", NULL, NULL, NULL, error);
+
+    g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error)); /* interrupted */
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_cmpstr (tractor_error_get_remote (*error)->type_name, ==, "KeyError");
+    g_assert_true (
+        tractor_error_matches (*error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND));
+    g_clear_error (error);
+  }
+  {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (portal, "cmod:context_sleep", NULL, NULL, NULL, error);
+
+    tractor_context_cancel (context);
+    g_assert_true (tractor_context_join (context, NULL, error)); /* our own cancel */
+    g_assert_cmpstr (tractor_error_get_canceller (tractor_context_get_outcome (context)), ==, self);
+  }
+  {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (portal, "cmod:context_sleep", NULL, NULL, NULL, error);
+
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAULT, "the body's own");
+    g_assert_false (tractor_context_join (context, NULL, error));
+    harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_FAULT);
+  }
+  /* Upstream hangs here: a context that returns without having said that it had started. */
+  g_assert_null (
+      tractor_portal_open_context (portal, "cmod:return_at_once", NULL, NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  /* A peer that does not count: we are told of nothing, and tell it, once. */
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        portal, "cmod:flood", g_variant_new_parsed ("{'n': <%x>}", (gint64) 200), NULL, NULL,
+        error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+    int n = 0;
+
+    tractor_sleep_until (TRACTOR_NO_DEADLINE,
+                         NULL); /* until its relay of our error interrupts us */
+    while (tractor_stream_receive (stream, &item, error)) {
+      g_variant_unref (item);
+      n++;
+    }
+    g_assert_cmpint (n, ==, 64);
+    g_clear_error (error);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN));
+    g_assert_cmpstr (tractor_error_get_remote (*error)->origin, ==, self);
+    g_clear_error (error);
+  }
+}
+
+static void
+talk (TractorPortal *portal, GError **error)
+{
+  talk_calls (portal, error);
+  talk_streams (portal, error);
+  talk_echo (portal, error);
+  talk_contexts (portal, error);
+}
+
+/* --- the roles ---------------------------------------------------------------------------------------- */
+
+static gboolean
+test_python_calls_us (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) worker = NULL;
+  Python python;
+
+  start_python (&python, tasks, "client", registry, NULL);
+  worker = tractor_actor_nursery_start (
+      actors, "worker", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+  g_assert_no_error (*error);
+  /* It cancels the worker in the end. */
+  tractor_actor_nursery_join (actors, error);
+  g_assert_no_error (*error);
+  tractor_nursery_join (tasks, error);
+  g_assert_no_error (*error);
+  g_assert_cmpstr (python.output->str, ==, "client ok\n");
+  python_clear (&python);
+  return TRUE;
+}
+
+static gboolean
+test_python_serves (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python python;
+
+  start_python (&python, tasks, "serve", registry, NULL);
+  {
+    g_autoptr (TractorPortal) service =
+        tractor_wait_for_actor ("service", TRACTOR_NO_DEADLINE, error);
+
+    g_assert_no_error (*error);
+    talk (service, error);
+    /* What upstream never answers: a peer that hangs up. */
+    {
+      g_autoptr (TractorPortal) other = tractor_find_actor ("service", error);
+      g_autoptr (TractorContext) context =
+          tractor_portal_open_context (other, "cmod:hang_up", NULL, NULL, NULL, error);
+      TractorStream *stream = tractor_context_open_stream (context, error);
+
+      g_assert_true (tractor_stream_send (stream, NULL, error));
+      g_assert_false (tractor_context_join (context, NULL, error));
+      harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+    }
+    g_assert_true (tractor_portal_cancel_actor (service, tractor_now () + 10 * SECOND, error));
+  }
+  tractor_nursery_join (tasks, error);
+  g_assert_no_error (*error);
+  g_assert_cmpstr (python.output->str, ==, "ready\nserved ok\n");
+  g_assert_null (tractor_find_actor ("service", error)); /* it has unregistered */
+  python_clear (&python);
+  return TRUE;
+}
+
+static gboolean
+test_python_dies_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorPortal) service = NULL;
+  Python python;
+
+  start_python (&python, tasks, "serve", registry, NULL);
+  service = tractor_wait_for_actor ("service", TRACTOR_NO_DEADLINE, error);
+  g_assert_false (tractor_portal_call (service, "cmod:die", NULL, NULL, error));
+  g_assert_nonnull (*error);
+  g_clear_error (error);
+  tractor_nursery_join (tasks, error);
+  g_clear_error (error);
+  /* Its entry in the registry is stale: whoever finds that out strikes it off. */
+  g_assert_null (tractor_find_actor ("service", error));
+  g_assert_no_error (*error);
+  {
+    g_autoptr (GPtrArray) left = tractor_list_actors ("service", error);
+
+    g_assert_cmpuint (left->len, ==, 0);
+  }
+  if (g_str_has_prefix (registry, "unix:")) {
+    g_autofree char *dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
+    g_autoptr (GDir) listing = g_dir_open (dir, 0, NULL);
+    const char *name;
+
+    /* It could not clean up after itself. */
+    while ((name = g_dir_read_name (listing)) != NULL)
+      if (g_str_has_prefix (name, "service@")) {
+        g_autofree char *path = g_build_filename (dir, name, NULL);
+
+        unlink (path);
+      }
+  }
+  python_clear (&python);
+  return TRUE;
+}
+
+static gboolean
+test_python_registrar (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python python;
+
+  start_python (&python, tasks, "registrar", registry, NULL);
+  g_assert_true (tractor_event_wait (python.ready, error));
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) worker = tractor_actor_nursery_start (
+        actors, "worker", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+    g_autoptr (TractorPortal) found = NULL;
+    g_autoptr (TractorPortal) python_portal = NULL;
+    g_autoptr (GVariant) sum = NULL;
+
+    g_assert_no_error (*error);
+    g_assert_false (tractor_actor_is_registrar ());
+    found = tractor_find_actor ("worker", error);
+    g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (worker));
+    /* Our child calls into Python by itself. */
+    g_assert_true (tractor_portal_call (worker, "scen:callback_into",
+                                        g_variant_new_parsed ("{'name': <'registrar'>}"), &sum,
+                                        error));
+    g_assert_cmpint (g_variant_get_int64 (sum), ==, 30);
+    python_portal = tractor_find_actor ("registrar", error);
+    talk (python_portal, error);
+    tractor_actor_nursery_cancel (actors);
+    g_assert_true (tractor_actor_nursery_join (actors, error));
+    g_assert_null (tractor_find_actor ("worker", error)); /* it has unregistered */
+    g_assert_true (
+        tractor_portal_cancel_actor (python_portal, tractor_now () + 10 * SECOND, error));
+  }
+  tractor_nursery_join (tasks, error);
+  g_assert_no_error (*error);
+  python_clear (&python);
+  return TRUE;
+}
+
+static gboolean
+test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *script = find_peer_script ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = tractor_actor_nursery_start (
+      actors, "it's a child",
+      &(TractorSpawnOptions){ .program = script, .is_python = TRUE, .log_level = "warning" },
+      error);
+  g_autoptr (TractorPortal) found = NULL;
+
+  g_assert_no_error (*error);
+  talk (child, error);
+  found = tractor_wait_for_actor ("it's a child", TRACTOR_NO_DEADLINE, error);
+  g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (child));
+  tractor_actor_nursery_cancel (actors);
+  tractor_actor_nursery_join (actors, error);
+  g_assert_no_error (*error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_python_child_that_never_connects (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+
+  g_assert_null (tractor_actor_nursery_start (
+      actors, "stillborn", &(TractorSpawnOptions){ .program = "false", .is_python = TRUE }, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  assert_no_child_process ();
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_child_of_python (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *address = make_free_address ();
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python python;
+
+  start_python (&python, tasks, "parent", address, self);
+  tractor_nursery_join (tasks, error);
+  g_assert_no_error (*error);
+  g_assert_cmpstr (python.output->str, ==, "parent ok\n");
+  python_clear (&python);
+  return TRUE;
+}
+
+static void
+add (const char *path, TractorTaskFunc func)
+{
+  static const char *const transports[] = { "unix", "tcp" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (transports); i++) {
+    g_autofree char *whole = g_strconcat ("/e2e/python/", transports[i], "/", path, NULL);
+
+    harness_add_real_task (whole, func);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+
+  add ("calls-us", test_python_calls_us);
+  add ("serves", test_python_serves);
+  add ("T14-dies-in-a-call", test_python_dies_in_a_call);
+  add ("is-registrar", test_python_registrar);
+  add ("is-our-child", test_python_child);
+  harness_add_real_task ("/e2e/python/S-04-child-that-never-connects",
+                         test_python_child_that_never_connects);
+  add ("is-our-parent", test_child_of_python);
+  return harness_run ();
+}
