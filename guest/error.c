@@ -42,6 +42,8 @@ details_unref (Details *details)
   g_free ((char *) details->remote.origin);
   g_strfreev ((char **) details->remote.relays);
   g_free ((char *) details->remote.backtrace);
+  if (details->remote.members != NULL)
+    g_ptr_array_unref ((GPtrArray *) details->remote.members);
   g_free (details->canceller);
   g_free (details);
 }
@@ -162,6 +164,24 @@ tractor__error_strip_cancelled (GError **error)
 
 /* --- from other actors ------------------------------------------------------------------------- */
 
+static gpointer
+copy_member (gconstpointer member, G_GNUC_UNUSED gpointer data)
+{
+  return g_error_copy (member);
+}
+
+static GPtrArray *
+copy_members (const GPtrArray *members)
+{
+  GPtrArray *copies;
+
+  if (members == NULL)
+    return NULL;
+  copies = g_ptr_array_copy ((GPtrArray *) members, copy_member, NULL);
+  g_ptr_array_set_free_func (copies, (GDestroyNotify) g_error_free);
+  return copies;
+}
+
 GError *
 tractor_error_new_remote (TractorError code,
                           const TractorRemoteError *remote,
@@ -178,6 +198,7 @@ tractor_error_new_remote (TractorError code,
   details->remote.origin = g_strdup (remote->origin);
   details->remote.relays = (const char *const *) g_strdupv ((char **) remote->relays);
   details->remote.backtrace = g_strdup (remote->backtrace);
+  details->remote.members = copy_members (remote->members);
   details->canceller = g_strdup (canceller);
   tractor_error_get_private (error)->details = details;
   return error;
@@ -212,6 +233,9 @@ tractor_error_matches (const GError *error, GQuark domain, int code)
   if (remote != NULL && remote->domain != NULL && remote->code == code &&
       strcmp (remote->domain, g_quark_to_string (domain)) == 0)
     return TRUE;
+  for (guint i = 0; remote != NULL && remote->members != NULL && i < remote->members->len; i++)
+    if (tractor_error_matches (remote->members->pdata[i], domain, code))
+      return TRUE;
   for (guint i = 0; children != NULL && i < children->len; i++)
     if (tractor_error_matches (children->pdata[i], domain, code))
       return TRUE;
@@ -230,6 +254,17 @@ append_indented (GString *text, const char *lines, guint indent)
       g_string_append_printf (text, "\n%*s%s", (int) indent, "", *line);
 }
 
+static void describe (GString *text, const GError *error, guint indent);
+
+static void
+describe_members (GString *text, const GPtrArray *members, guint indent)
+{
+  for (guint i = 0; i < members->len; i++) {
+    g_string_append_printf (text, "\n%*s- ", (int) indent, "");
+    describe (text, members->pdata[i], indent + 2);
+  }
+}
+
 static void
 describe (GString *text, const GError *error, guint indent)
 {
@@ -245,10 +280,8 @@ describe (GString *text, const GError *error, guint indent)
   else
     g_string_append (text, error->message);
 
-  for (guint i = 0; children != NULL && i < children->len; i++) {
-    g_string_append_printf (text, "\n%*s- ", (int) indent, "");
-    describe (text, children->pdata[i], indent + 2);
-  }
+  if (children != NULL)
+    describe_members (text, children, indent);
   if (remote == NULL)
     return;
 
@@ -262,7 +295,9 @@ describe (GString *text, const GError *error, guint indent)
   if (tractor_error_get_canceller (error) != NULL)
     g_string_append_printf (text, "\n%*scancelled by %s", (int) indent + 2, "",
                             tractor_error_get_canceller (error));
-  if (remote->backtrace != NULL)
+  if (remote->members != NULL)
+    describe_members (text, remote->members, indent + 2); /* the text says the same */
+  else if (remote->backtrace != NULL)
     append_indented (text, remote->backtrace, indent + 4);
 }
 

@@ -74,6 +74,8 @@ TRACTOR_API const GPtrArray *tractor_error_get_children (const GError *error);
  * @origin: "name@uuid" of the actor that failed first
  * @relays: (array zero-terminated=1): every actor that passed the error on, oldest first
  * @backtrace: (nullable): text written by the actor that failed
+ * @members: (nullable) (element-type GError): if it was a GROUP there, what stands behind it, each with
+ *   its own origin and way; from a Python actor only the text comes
  *
  * What is known of an error that came from another actor; borrowed from that error.
  */
@@ -84,6 +86,7 @@ typedef struct {
   const char *origin;
   const char *const *relays;
   const char *backtrace;
+  const GPtrArray *members;
 } TractorRemoteError;
 
 /**
@@ -132,7 +135,7 @@ TRACTOR_API GError *tractor_error_new_remote (TractorError code,
  * @error: (nullable): may be NULL, which matches nothing
  *
  * Like g_error_matches(), but looks through the box of a REMOTE error and into every member of a
- * GROUP: tractor_error_matches (e, G_FILE_ERROR, G_FILE_ERROR_NOENT) finds a missing file three
+ * GROUP, here or there: tractor_error_matches (e, G_FILE_ERROR, G_FILE_ERROR_NOENT) finds a missing file three
  * processes away.
  *
  * Suspends: no. Thread: any.

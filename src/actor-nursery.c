@@ -129,6 +129,16 @@ tractor_actor_nursery_cancel (TractorActorNursery *self)
     tractor__child_cancel (self->children->pdata[i]);
 }
 
+void
+tractor_actor_nursery_kill (TractorActorNursery *self)
+{
+  g_return_if_fail (self != NULL);
+
+  self->is_cancelled = TRUE;
+  for (guint i = 0; i < self->children->len; i++)
+    tractor__child_kill (self->children->pdata[i]);
+}
+
 /* --- the outcome ------------------------------------------------------------------------------- */
 
 static gboolean

@@ -43,6 +43,9 @@
 #define LIMIT_CID_BYTES  128
 /* Text of an error that is sent on. */
 #define LIMIT_ERROR_TEXT_BYTES (64 * 1024)
+/* Members of a group that is sent on, however deep; and how deep. */
+#define LIMIT_GROUP_LEAVES 256
+#define LIMIT_GROUP_DEPTH  8
 /* Actors that passed an error on. */
 #define LIMIT_RELAYS 32
 /* Processes: of one actor, and from the root down. */

@@ -76,6 +76,8 @@ static void
 wake_all (TractorContext *context)
 {
   tractor_parking_lot_unpark (context->progress, G_MAXUINT);
+  if (context->gathering != NULL)
+    tractor_parking_lot_unpark (context->gathering, G_MAXUINT);
   tractor__stream_wake (&context->stream);
 }
 
@@ -264,35 +266,14 @@ check_payload_spec (const char *payload_spec, GError **error)
   return FALSE;
 }
 
-/* Returns: FALSE with CANCELLED, or how the other end failed. */
-static gboolean
-wait_until_started (TractorContext *context, GError **error)
-{
-  while (!context->is_started && context->failure == NULL)
-    if (!tractor__context_park (context, context->progress, error))
-      break;
-  if (context->is_started) /* what came after that is for the body */
-    return TRUE;
-  if (!context->is_final) {
-    context->is_withdrawn = TRUE;
-    tractor__request_withdraw (&context->request);
-  }
-  /* As for a call: an error is worth more than the cancel that it came in. */
-  if (context->failure != NULL &&
-      (*error == NULL || g_error_matches (context->failure, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
-    g_clear_error (error);
-    g_propagate_error (error, g_error_copy (context->failure));
-  }
-  return FALSE;
-}
-
-TractorContext *
-tractor__context_open (Link *link,
-                       const char *function,
-                       GVariant *kwargs,
-                       const TractorDialogOptions *options,
-                       gboolean is_one_way,
-                       GError **error)
+/* Asks for it. Returns: (transfer full): NULL with @error set: then nothing was sent. */
+static TractorContext *
+begin (Link *link,
+       const char *function,
+       GVariant *kwargs,
+       const TractorDialogOptions *options,
+       gboolean is_one_way,
+       GError **error)
 {
   const char *payload_spec = options != NULL ? options->payload_spec : NULL;
   TractorContext *context;
@@ -312,12 +293,65 @@ tractor__context_open (Link *link,
   context->link = link;
   context->cid = context->request.cid;
   context->stream.room = link->peer_credit;
-  if (!wait_until_started (context, &failure)) {
-    g_propagate_error (error, failure);
-    tractor__context_free (context);
-    return NULL;
-  }
   return context;
+}
+
+/* It did not come to start, or is not wanted any more. @error: (inout): why not, of which the other
+ * end's failure is worth more than a cancel that it came in. */
+static void
+abandon (TractorContext *context, GError **error)
+{
+  if (!context->is_final) {
+    context->is_withdrawn = TRUE;
+    tractor__request_withdraw (&context->request);
+  }
+  if (context->failure != NULL &&
+      (*error == NULL || g_error_matches (context->failure, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
+    g_clear_error (error);
+    g_propagate_error (error, g_error_copy (context->failure));
+  }
+  tractor__context_free (context);
+}
+
+/* Whether it is known if it starts. What comes after that is for the body. */
+static gboolean
+is_settled (const TractorContext *context)
+{
+  return context->is_started || context->failure != NULL;
+}
+
+TractorContext *
+tractor__context_open (Link *link,
+                       const char *function,
+                       GVariant *kwargs,
+                       const TractorDialogOptions *options,
+                       gboolean is_one_way,
+                       GError **error)
+{
+  TractorContext *context = begin (link, function, kwargs, options, is_one_way, error);
+  GError *failure = NULL;
+
+  if (context == NULL)
+    return NULL;
+  while (!is_settled (context))
+    if (!tractor__context_park (context, context->progress, &failure))
+      break;
+  if (context->is_started && failure == NULL)
+    return context;
+  abandon (context, &failure);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
+/* From now on the calling task is in its body. */
+static void
+enter_body (TractorContext *context, GVariant **ret_first)
+{
+  context->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  if (context->failure != NULL)
+    interrupt_body (context);
+  if (ret_first != NULL)
+    *ret_first = g_steal_pointer (&context->first);
 }
 
 TractorContext *
@@ -338,14 +372,107 @@ tractor_portal_open_context (TractorPortal *portal,
   if (link == NULL)
     return NULL;
   context = tractor__context_open (link, function, owned, options, FALSE, error);
-  if (context == NULL)
-    return NULL;
-  context->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  if (context->failure != NULL)
-    interrupt_body (context);
-  if (ret_first != NULL)
-    *ret_first = g_steal_pointer (&context->first);
+  if (context != NULL)
+    enter_body (context, ret_first);
   return context;
+}
+
+/* --- opening several ----------------------------------------------------------------------------- */
+
+static TractorContext *
+begin_request (const TractorContextRequest *request, TractorParkingLot *gathering, GError **error)
+{
+  g_autoptr (Link) link = tractor__portal_get_link (request->portal, error);
+  TractorContext *context;
+
+  if (link == NULL)
+    return NULL;
+  context = begin (link, request->function, request->kwargs, request->options, FALSE, error);
+  if (context != NULL)
+    context->gathering = gathering;
+  return context;
+}
+
+/* Returns: TRUE once all have started; FALSE once one has failed, or with CANCELLED. */
+static gboolean
+wait_for_all (TractorContext **contexts, gsize n, TractorParkingLot *gathering, GError **error)
+{
+  for (gsize i = 0; i < n;) {
+    const GError *failure = NULL;
+
+    for (gsize j = i; j < n && failure == NULL; j++)
+      failure = contexts[j]->is_started ? NULL : contexts[j]->failure;
+    if (failure != NULL) {
+      g_propagate_error (error, g_error_copy (failure));
+      return FALSE;
+    }
+    if (contexts[i]->is_started)
+      i++;
+    else if (!tractor_parking_lot_park (gathering, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* All are told before any is waited for. @error: (inout) */
+static void
+abandon_all (TractorContext **contexts, gsize n, GError **error)
+{
+  for (gsize i = 0; i < n; i++)
+    if (!contexts[i]->is_final) {
+      contexts[i]->is_withdrawn = TRUE;
+      tractor__request_send_cancel (&contexts[i]->request);
+    }
+  for (gsize i = 0; i < n; i++) {
+    g_autoptr (GError) more = g_error_copy (*error); /* the first failure is the one to tell of */
+
+    contexts[i]->gathering = NULL;
+    abandon (contexts[i], &more);
+    if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED) &&
+        g_error_matches (more, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE)) {
+      g_clear_error (error);
+      *error = g_steal_pointer (&more);
+    }
+  }
+}
+
+gboolean
+tractor_open_contexts (const TractorContextRequest *requests,
+                       gsize n_requests,
+                       TractorContext **ret_contexts,
+                       GVariant **ret_firsts,
+                       GError **error)
+{
+  g_autoptr (TractorParkingLot) gathering = tractor_parking_lot_new ();
+  GError *failure = NULL;
+  gsize n = 0;
+
+  g_return_val_if_fail (requests != NULL && ret_contexts != NULL, FALSE);
+
+  if (n_requests == 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "No contexts to open");
+    return FALSE;
+  }
+  for (gsize i = 0; i < n_requests; i++)
+    if (requests[i].kwargs != NULL)
+      g_variant_ref_sink (requests[i].kwargs);
+  while (n < n_requests &&
+         (ret_contexts[n] = begin_request (&requests[n], gathering, &failure)) != NULL)
+    n++;
+  if (failure == NULL && wait_for_all (ret_contexts, n, gathering, &failure))
+    for (gsize i = 0; i < n; i++) {
+      ret_contexts[i]->gathering = NULL;
+      enter_body (ret_contexts[i], ret_firsts != NULL ? &ret_firsts[i] : NULL);
+    }
+  else
+    abandon_all (ret_contexts, n, &failure);
+  for (gsize i = 0; i < n_requests; i++)
+    if (requests[i].kwargs != NULL)
+      g_variant_unref (requests[i].kwargs);
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
 }
 
 /* --- the endpoint's side -------------------------------------------------------------------------- */

@@ -55,6 +55,7 @@ struct _TractorContext {
   GError *failure;        /* (nullable): of the other end, or of the link */
   guint n_waiting;        /* tasks of this side that wait for the other one */
   TractorParkingLot *progress;
+  TractorParkingLot *gathering; /* (nullable): where whoever opens several waits for them */
 
   TractorStream stream;
 };

@@ -64,6 +64,7 @@ static const struct {
   [FIELD_BIND_ADDRS] = { NAME ("bind_addrs"), KIND_ANY },
   [FIELD_RUNTIME_VARS] = { NAME ("_runtime_vars"), KIND_MAP },
   [FIELD_LOG_LEVEL] = { NAME ("log_level"), KIND_STRING },
+  [FIELD_MEMBERS] = { NAME ("members"), KIND_ANY },
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 

@@ -345,11 +345,12 @@ tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid)
 }
 
 void
-tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
+tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg)
 {
-  guint start = tractor__frame_begin (buffer);
+  gboolean is_group = error_msg->members.bytes != NULL;
 
-  wire_append_literal (buffer, "\x8e\xa8msg_type\xa5"
+  wire_append (buffer, is_group ? "\x8f" : "\x8e", 1);
+  wire_append_literal (buffer, "\xa8msg_type\xa5"
                                "Error\xa7src_uid");
   write_id_text (buffer, error_msg->src_uid);
   wire_append_literal (buffer, "\xacsrc_type_str");
@@ -379,5 +380,17 @@ tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
   wire_append_literal (buffer, "\xa4"
                                "code");
   tractor__wire_write_integer (buffer, error_msg->code);
+  if (is_group) {
+    wire_append_literal (buffer, "\xa7members");
+    wire_append (buffer, error_msg->members.bytes, error_msg->members.length);
+  }
+}
+
+void
+tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
+{
+  guint start = tractor__frame_begin (buffer);
+
+  tractor__msg_write_error_value (buffer, error_msg);
   tractor__frame_end (buffer, start);
 }

@@ -61,6 +61,7 @@ typedef enum {
   FIELD_BIND_ADDRS,
   FIELD_RUNTIME_VARS,
   FIELD_LOG_LEVEL,     /* ours */
+  FIELD_MEMBERS,       /* ours: of an error that is a group */
   FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
   N_FIELDS,
 } Field;
@@ -171,6 +172,9 @@ typedef struct {
   const char *cid;
   const char *domain; /* (nullable) */
   gint64 code;
+  WireValue members; /* of a group: an array of errors; bytes NULL: it is none */
 } ErrorMsg;
 
 G_GNUC_INTERNAL void tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg);
+/* The same without a frame: a member of a group. */
+G_GNUC_INTERNAL void tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg);

@@ -11,6 +11,7 @@
 #include "remote-error.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "bounds.h"
 #include "error-types.h"
@@ -28,64 +29,129 @@ clean (const char *text)
   return g_steal_pointer (&valid);
 }
 
-/* @type_name: (nullable): NULL is that of @error */
+/* What is the same for an error and all its members. */
+typedef struct {
+  const ActorId *self;
+  char *self_text;
+  const char *where; /* (nullable): the function that failed */
+  guint n_leaves;    /* that may still be written */
+  guint depth;
+} Boxing;
+
+static void write_members (WireBuffer *buffer, const GPtrArray *members, Boxing *boxing);
+
+/* @error comes from another actor: its origin stays, and we add ourselves to its way. */
 static void
-write_error (WireBuffer *buffer,
-             const char *cid,
-             const GError *error,
-             const ActorId *self,
-             const char *type_name,
-             const char *sender)
+pass_on (ErrorMsg *error_msg, const GError *error, GPtrArray *relays)
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
-  g_autofree char *self_text = actor_id_to_string (self);
-  g_autofree char *message = NULL;
-  g_autofree char *backtrace = NULL;
+
+  error_msg->src_uid = remote->origin;
+  error_msg->src_type = remote->type_name;
+  error_msg->boxed_type =
+      error->code == TRACTOR_ERROR_CONTEXT_CANCELLED ? "ContextCancelled" : "RemoteActorError";
+  error_msg->domain = remote->domain;
+  error_msg->code = remote->code;
+  for (guint i = 0; remote->relays[i] != NULL && relays->len < LIMIT_RELAYS - 1; i++)
+    g_ptr_array_add (relays, (char *) remote->relays[i]);
+}
+
+static void
+give_birth (ErrorMsg *error_msg, const GError *error, const Boxing *boxing)
+{
+  error_msg->src_uid = boxing->self_text;
+  if (error_msg->src_type == NULL)
+    error_msg->src_type = tractor__error_type_get_name (error);
+  error_msg->boxed_type = error_msg->src_type;
+  error_msg->domain = g_quark_to_string (error->domain);
+  error_msg->code = error->code;
+}
+
+/* (transfer full): for a person at the far end. */
+static char *
+make_backtrace (const GError *error, const Boxing *boxing)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  g_autofree char *text = NULL;
+
+  if (remote != NULL)
+    return clean (remote->backtrace != NULL ? remote->backtrace : "");
+  if (tractor_error_get_children (error) != NULL && boxing->depth == 0)
+    text = tractor_error_describe (error);
+  else if (boxing->where != NULL)
+    text = g_strdup_printf ("in %s(), process %d", boxing->where, (int) getpid ());
+  return clean (text != NULL ? text : "");
+}
+
+/* @error_msg: what is particular to this one. */
+static void
+box (WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, Boxing *boxing)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  const GPtrArray *members = remote != NULL ? remote->members : tractor_error_get_children (error);
+  g_autofree char *message = clean (error->message);
+  g_autofree char *backtrace = make_backtrace (error, boxing);
   g_autoptr (GPtrArray) relays = g_ptr_array_new ();
-  ErrorMsg error_msg = { .cid = cid,
-                         .canceller = tractor_error_get_canceller (error),
-                         .sender = sender };
+  g_autoptr (GByteArray) packed = NULL;
 
-  if (remote != NULL) { /* passed on */
-    error_msg.src_uid = remote->origin;
-    error_msg.src_type = remote->type_name;
-    error_msg.boxed_type =
-        error->code == TRACTOR_ERROR_CONTEXT_CANCELLED ? "ContextCancelled" : "RemoteActorError";
-    error_msg.domain = remote->domain;
-    error_msg.code = remote->code;
-    for (guint i = 0; remote->relays[i] != NULL && relays->len < LIMIT_RELAYS - 1; i++)
-      g_ptr_array_add (relays, (char *) remote->relays[i]);
-    backtrace = clean (remote->backtrace != NULL ? remote->backtrace : "");
-  } else { /* born here */
-    error_msg.src_uid = self_text;
-    error_msg.src_type = error_msg.boxed_type =
-        type_name != NULL ? type_name : tractor__error_type_get_name (error);
-    error_msg.domain = g_quark_to_string (error->domain);
-    error_msg.code = error->code;
-    if (tractor_error_get_children (error) != NULL) {
-      g_autofree char *whole = tractor_error_describe (error);
-
-      backtrace = clean (whole);
-    } else {
-      backtrace = g_strdup ("");
-    }
-  }
-  g_ptr_array_add (relays, self_text);
+  if (remote != NULL)
+    pass_on (error_msg, error, relays);
+  else
+    give_birth (error_msg, error, boxing);
+  g_ptr_array_add (relays, boxing->self_text);
   g_ptr_array_add (relays, NULL);
-  error_msg.relay_path = (const char *const *) relays->pdata;
-  message = clean (error->message);
-  error_msg.message = message;
-  error_msg.backtrace = backtrace;
-  tractor__msg_write_error (buffer, &error_msg);
+  error_msg->relay_path = (const char *const *) relays->pdata;
+  error_msg->canceller = tractor_error_get_canceller (error);
+  error_msg->message = message;
+  error_msg->backtrace = backtrace;
+  if (members != NULL && boxing->depth < LIMIT_GROUP_DEPTH) {
+    packed = g_byte_array_new ();
+    boxing->depth++;
+    write_members (packed, members, boxing);
+    boxing->depth--;
+    error_msg->members = (WireValue){ packed->data, packed->len };
+  }
+  if (boxing->depth == 0)
+    tractor__msg_write_error (buffer, error_msg);
+  else
+    tractor__msg_write_error_value (buffer, error_msg);
+}
+
+/* Those that are too many are not; the group's own text tells how many there were. */
+static void
+write_members (WireBuffer *buffer, const GPtrArray *members, Boxing *boxing)
+{
+  guint n = MIN (members->len, boxing->n_leaves);
+
+  boxing->n_leaves -= n;
+  tractor__wire_write_array (buffer, n);
+  for (guint i = 0; i < n; i++)
+    box (buffer, &(ErrorMsg){ .cid = NULL }, members->pdata[i], boxing);
+}
+
+static void
+write_error (WireBuffer *buffer,
+             ErrorMsg *error_msg,
+             const GError *error,
+             const ActorId *self,
+             const char *where)
+{
+  g_autofree char *self_text = actor_id_to_string (self);
+  Boxing boxing = {
+    .self = self, .self_text = self_text, .where = where, .n_leaves = LIMIT_GROUP_LEAVES
+  };
+
+  box (buffer, error_msg, error, &boxing);
 }
 
 void
 tractor__remote_error_write (WireBuffer *buffer,
                              const char *cid,
                              const GError *error,
-                             const ActorId *self)
+                             const ActorId *self,
+                             const char *where)
 {
-  write_error (buffer, cid, error, self, NULL, NULL);
+  write_error (buffer, &(ErrorMsg){ .cid = cid }, error, self, where);
 }
 
 void
@@ -95,7 +161,7 @@ tractor__remote_error_write_as (WireBuffer *buffer,
                                 const GError *error,
                                 const ActorId *self)
 {
-  write_error (buffer, cid, error, self, type_name, NULL);
+  write_error (buffer, &(ErrorMsg){ .cid = cid, .src_type = type_name }, error, self, NULL);
 }
 
 void
@@ -107,7 +173,7 @@ tractor__remote_error_write_overrun (WireBuffer *buffer,
 {
   g_autofree char *sender_text = actor_id_to_string (sender);
 
-  write_error (buffer, cid, overrun, self, NULL, sender_text);
+  write_error (buffer, &(ErrorMsg){ .cid = cid, .sender = sender_text }, overrun, self, NULL);
 }
 
 void
@@ -136,6 +202,8 @@ tractor__remote_error_write_cancelled (WireBuffer *buffer,
 }
 
 /* --- out of the box ---------------------------------------------------------------------------- */
+
+static GError *read_error (const Msg *msg, const ActorId *peer, guint depth);
 
 char *
 tractor__remote_error_escape (const char *text)
@@ -174,8 +242,32 @@ dup_id_text (const Msg *msg, Field field)
   return tractor__remote_error_escape (text);
 }
 
-GError *
-tractor__remote_error_read (const Msg *msg, const ActorId *peer)
+/* (transfer full) (nullable): what stands behind a group. Members that are not well-formed are left
+ * out: they are no more than news of an error. */
+static GPtrArray *
+read_members (WireValue value, const ActorId *peer, guint depth)
+{
+  WireReader reader = { value.bytes, value.bytes + value.length };
+  GPtrArray *members;
+  WireItem array;
+
+  if (value.bytes == NULL || depth > LIMIT_GROUP_DEPTH || !tractor__wire_read (&reader, &array) ||
+      array.type != WIRE_ARRAY || array.length == 0)
+    return NULL;
+  members = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  for (guint32 i = 0; i < MIN (array.length, LIMIT_GROUP_LEAVES); i++) {
+    WireValue member;
+    Msg msg;
+
+    if (tractor__wire_read_value (&reader, &member) && tractor__msg_read (member, &msg, NULL) &&
+        msg.type == MSG_ERROR)
+      g_ptr_array_add (members, read_error (&msg, peer, depth));
+  }
+  return members;
+}
+
+static GError *
+read_error (const Msg *msg, const ActorId *peer, guint depth)
 {
   gboolean is_cancelled = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled");
   g_autofree char *domain = dup_escaped (msg, FIELD_DOMAIN);
@@ -186,6 +278,7 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
   g_autofree char *backtrace = dup_escaped (msg, FIELD_BACKTRACE);
   g_autofree char *message = NULL;
   g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);
+  g_autoptr (GPtrArray) members = read_members (msg->fields[FIELD_MEMBERS], peer, depth + 1);
   gboolean was_passed_on = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "RemoteActorError");
   TractorRemoteError remote = {
     .domain = domain,
@@ -194,6 +287,7 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
     .origin = origin,
     .relays = (const char *const *) relays,
     .backtrace = backtrace != NULL && backtrace[0] != '\0' ? backtrace : NULL,
+    .members = members,
   };
 
   if (remote.domain == NULL) /* from Python */
@@ -213,6 +307,12 @@ tractor__remote_error_read (const Msg *msg, const ActorId *peer)
   return tractor_error_new_remote (is_cancelled ? TRACTOR_ERROR_CONTEXT_CANCELLED
                                                 : TRACTOR_ERROR_REMOTE,
                                    &remote, canceller, message);
+}
+
+GError *
+tractor__remote_error_read (const Msg *msg, const ActorId *peer)
+{
+  return read_error (msg, peer, 0);
 }
 
 gboolean

@@ -8,11 +8,13 @@
 
 #include "msg.h"
 
-/* Writes @error as the outcome of call @cid, sent by @self. */
+/* Writes @error as the outcome of call @cid, sent by @self. @where: (nullable): the function that
+ * failed. */
 G_GNUC_INTERNAL void tractor__remote_error_write (WireBuffer *buffer,
                                                   const char *cid,
                                                   const GError *error,
-                                                  const ActorId *self);
+                                                  const ActorId *self,
+                                                  const char *where);
 /* Writes that the task of call @cid, or, NULL, all of @self, was cancelled on the wish of @canceller. */
 G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
                                                             const char *cid,

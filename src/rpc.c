@@ -59,7 +59,7 @@ rpc_task_free (gpointer data)
 static void
 answer_error (Link *link, const char *cid, GError *error)
 {
-  tractor__remote_error_write (link->out, cid, error, &link->runtime->id);
+  tractor__remote_error_write (link->out, cid, error, &link->runtime->id, NULL);
   tractor__link_flush (link);
   g_error_free (error);
 }
@@ -103,7 +103,8 @@ write_success (RpcTask *task, GVariant *result)
   else
     tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem);
   if (problem != NULL)
-    tractor__remote_error_write (link->out, task->cid, problem, &link->runtime->id);
+    tractor__remote_error_write (link->out, task->cid, problem, &link->runtime->id,
+                                 task->entry->name);
 }
 
 static void
@@ -112,10 +113,12 @@ write_failure (RpcTask *task, const GError *error)
   Link *link = task->link;
 
   if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
-    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id);
+    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id,
+                                 task->entry->name);
   } else if (task->context != NULL && task->context->failure != NULL) {
     /* It was cancelled because the other end failed, which is passed back. */
-    tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id);
+    tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id,
+                                 NULL);
   } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
     tractor__msg_write_stop (link_get_urgent (link, 0), task->cid); /* as upstream: it knows why */
   } else {

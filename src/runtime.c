@@ -352,6 +352,24 @@ tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error)
 }
 
 gboolean
+tractor_actor_stop (GError **error)
+{
+  TractorRuntime *runtime = tractor__runtime_get (error);
+
+  if (runtime == NULL)
+    return FALSE;
+  if (runtime->stop == NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A root actor ends when its body does");
+    return FALSE;
+  }
+  if (runtime->stopped_by.uuid == NULL)
+    actor_id_copy (&runtime->id, &runtime->stopped_by);
+  tractor_event_set (runtime->stop);
+  return TRUE;
+}
+
+gboolean
 tractor_actor_is_registrar (void)
 {
   TractorRuntime *runtime = tractor__runtime_get (NULL);

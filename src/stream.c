@@ -375,7 +375,7 @@ tell_bad_item (TractorStream *stream, const GError *problem)
 
   if (stream->context->is_final)
     return;
-  tractor__remote_error_write (link->out, stream->context->cid, problem, &link->runtime->id);
+  tractor__remote_error_write (link->out, stream->context->cid, problem, &link->runtime->id, NULL);
   tractor__link_flush (link);
 }
 

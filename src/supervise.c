@@ -82,6 +82,14 @@ new_unresponsive_error (Child *child, gint64 since, const char *what)
 
 /* --- ending it --------------------------------------------------------------------------------- */
 
+void
+tractor__child_kill (Child *child)
+{
+  child->is_killed = TRUE;
+  tractor__process_signal (&child->process, SIGKILL);
+  tractor__child_cancel (child);
+}
+
 gboolean
 tractor__child_end_for_restart (Child *child)
 {
@@ -263,8 +271,11 @@ watch_to_the_end (Child *child)
   g_autoptr (GError) report = NULL;
   GError *failure = NULL;
 
-  if (wait_for_process (child, &boot_timed_out, &failure)) {
+  if (wait_for_process (child, &boot_timed_out, &failure) || child->is_killed) {
     g_clear_error (&failure);
+    wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC);
+    if (child->is_killed)
+      return NULL;         /* as asked for */
     wait_for_link (child); /* its last word may be that it was cancelled */
     return child->cancel_requested ? check_orderly_end (child) : describe_death (child);
   }

@@ -39,6 +39,7 @@ struct _Child {
   TractorCancelScope *wait_scope; /* while it is watched; cancelling it ends the actor */
   gboolean has_booted;
   gboolean cancel_requested;     /* its end is wanted, so it is no failure */
+  gboolean is_killed;            /* it is not asked */
   gboolean has_acked;            /* it is at it */
   gboolean is_ended_for_restart; /* its end is wanted, but so is its next life */
   gboolean link_lost;            /* it closed its connection, or broke the protocol */
@@ -63,6 +64,8 @@ G_GNUC_INTERNAL gboolean tractor__child_supervise (Child *child,
                                                    struct _Restarts *restarts,
                                                    GError **error);
 G_GNUC_INTERNAL gboolean tractor__child_spawn_link (Child *child, GError **error);
+/* Does not ask. */
+G_GNUC_INTERNAL void tractor__child_kill (Child *child);
 /* Ends it so that it can be started again. Returns: FALSE if it is not one of those. */
 G_GNUC_INTERNAL gboolean tractor__child_end_for_restart (Child *child);
 /* Asks it to end; the task that watches it sees to that. */

@@ -233,6 +233,17 @@ typedef void (*TractorExitFunc) (gpointer data);
 TRACTOR_API gboolean tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error);
 
 /**
+ * tractor_actor_stop:
+ *
+ * Ends this actor in good order, as if it had been told to from outside: for functions of a spawned actor
+ * or of tractor_run_daemon(). What runs for others is cancelled; its parent hears that it wanted that.
+ *
+ * Returns: TRUE; or FALSE with @error set to NO_RUNTIME, or MISUSE in an actor that has a body of its own.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API gboolean tractor_actor_stop (GError **error);
+
+/**
  * tractor_actor_is_root:
  *
  * Returns: whether this actor is the root of its tree: FALSE also without a runtime.
@@ -416,6 +427,16 @@ TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nur
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API void tractor_actor_nursery_cancel (TractorActorNursery *nursery);
+
+/**
+ * tractor_actor_nursery_kill:
+ *
+ * Ends every actor of the nursery at once, by SIGKILL, and refuses further starts. Nothing of theirs is
+ * cleaned up; what they have started themselves ends within two seconds.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_actor_nursery_kill (TractorActorNursery *nursery);
 
 /**
  * tractor_actor_nursery_join:

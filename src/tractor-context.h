@@ -51,6 +51,43 @@ TRACTOR_API TractorContext *tractor_portal_open_context (TractorPortal *portal,
                                                          GError **error);
 
 /**
+ * TractorContextRequest:
+ * @portal: where to open it
+ * @function: as for tractor_portal_open_context()
+ * @kwargs: (nullable): as there
+ * @options: (nullable): as there
+ *
+ * One of several contexts to open.
+ */
+typedef struct {
+  TractorPortal *portal;
+  const char *function;
+  GVariant *kwargs;
+  const TractorDialogOptions *options;
+} TractorContextRequest;
+
+/**
+ * tractor_open_contexts:
+ * @requests: (array length=n_requests): at least one
+ * @ret_contexts: (array length=n_requests) (out caller-allocates) (transfer full): the contexts, in the
+ *   order of @requests; to be joined or closed by the same task, the last first
+ * @ret_firsts: (nullable) (array length=n_requests) (out caller-allocates) (transfer full): what each
+ *   function said with tractor_context_started()
+ *
+ * Opens several contexts at the same time, and waits until all have started: that takes as long as the
+ * slowest. If one fails, the others are cancelled, and none is left.
+ *
+ * Returns: TRUE; or FALSE with @error set to the first failure, as by tractor_portal_open_context(), or
+ *   to MISUSE if @n_requests is 0.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_open_contexts (const TractorContextRequest *requests,
+                                            gsize n_requests,
+                                            TractorContext **ret_contexts,
+                                            GVariant **ret_firsts,
+                                            GError **error);
+
+/**
  * tractor_context_started:
  * @first: (nullable): for whoever opened the context; a floating one is consumed
  *

@@ -1,0 +1,436 @@
+/* test-payloads.c - what travels between real processes: values, specs and where they are checked,
+ * extension types, and groups of errors. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "actors.h"
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+/* A context whose payloads are integers. Sends as "started", "item" and "result" what it is told to. */
+static gboolean
+integers (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (GVariant) started = g_variant_lookup_value (kwargs, "started", NULL);
+  g_autoptr (GVariant) item = g_variant_lookup_value (kwargs, "item", NULL);
+  TractorStream *stream;
+
+  if (!tractor_context_started (context, started, error))
+    return FALSE;
+  if (item != NULL) {
+    stream = tractor_context_open_stream (context, error);
+    if (stream == NULL || !tractor_stream_send (stream, item, error) ||
+        !tractor_sleep_until (TRACTOR_NO_DEADLINE, error)) /* until the receiver has complained */
+      return FALSE;
+  }
+  *ret_result = g_variant_lookup_value (kwargs, "result", NULL);
+  return TRUE;
+}
+
+static gboolean
+echo (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_lookup_value (kwargs, "value", NULL);
+  return TRUE;
+}
+
+static gboolean
+fail_as_task (gpointer data, GError **error)
+{
+  g_set_error (error, G_FILE_ERROR, GPOINTER_TO_INT (data), "task %d", GPOINTER_TO_INT (data));
+  return FALSE;
+}
+
+static gboolean
+fail_twice (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "a", fail_as_task, GINT_TO_POINTER (G_FILE_ERROR_NOSPC), NULL,
+                         error);
+  tractor_nursery_spawn (nursery, "b", fail_as_task, GINT_TO_POINTER (G_FILE_ERROR_ROFS), NULL,
+                         error);
+  return tractor_nursery_join (nursery, error);
+}
+
+static const char *
+own_host (void)
+{
+  return g_getenv ("TEST_HOST");
+}
+
+typedef struct {
+  TractorPortal *portal;
+  gint64 depth;
+} Branch;
+
+static gboolean
+grow_branch (gpointer data, GError **error)
+{
+  Branch *branch = data;
+
+  return tractor_portal_call (branch->portal, "test:grow",
+                              g_variant_new_parsed ("{'depth': <%x>}", branch->depth), NULL, error);
+}
+
+/* Two children with two children each, "depth" deep; the leaves fail. All wait for all, so that the
+ * failures are all there. */
+static gboolean
+grow (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = NULL;
+  gint64 depth = 0;
+  Branch branches[2];
+  GPtrArray *failures = g_ptr_array_new ();
+
+  g_variant_lookup (kwargs, "depth", "x", &depth);
+  if (depth == 0)
+    return fail_as_task (GINT_TO_POINTER (G_FILE_ERROR_NOSPC), error);
+  nursery = tractor_actor_nursery_open (error);
+  for (int i = 0; i < 2; i++) {
+    branches[i] = (Branch){ tractor_actor_nursery_start (
+                                nursery, i == 0 ? "left" : "right",
+                                &(TractorSpawnOptions){ .host = own_host () }, error),
+                            depth - 1 };
+    g_assert_no_error (*error);
+  }
+  for (int i = 0; i < 2; i++) {
+    GError *failure = NULL;
+
+    g_assert_false (grow_branch (&branches[i], &failure));
+    g_ptr_array_add (failures, failure);
+    tractor_portal_unref (branches[i].portal);
+  }
+  *error = tractor_error_new_group (failures);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+stop_self (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_actor_stop (error) && tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static const TractorExport exports[] = {
+  { "integers", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "i" },
+  { "integers_or_nothing", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "mi" },
+  { "anything", TRACTOR_EXPORT_CONTEXT, .context = integers },
+  { "echo", TRACTOR_EXPORT_CALL, echo },
+  { "fail_twice", TRACTOR_EXPORT_CALL, fail_twice },
+  { "grow", TRACTOR_EXPORT_CALL, grow },
+  { "stop_self", TRACTOR_EXPORT_CALL, stop_self },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+static TractorContext *
+open_with (Peer *peer,
+           const char *function,
+           const char *kwargs,
+           const char *spec,
+           GVariant **ret_first,
+           GError **error)
+{
+  return tractor_portal_open_context (peer->portal, function, g_variant_new_parsed (kwargs),
+                                      &(TractorDialogOptions){ .payload_spec = spec }, ret_first,
+                                      error);
+}
+
+/* --- specs ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_good_values_are_converted (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) result = NULL;
+  {
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:integers", "{'started': <5>, 'result': <-7>}", NULL, &first, error);
+
+    g_assert_no_error (*error);
+    g_assert_cmpint (g_variant_get_int32 (first), ==, 5); /* not an x, as without a spec */
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_cmpint (g_variant_get_int32 (result), ==, -7);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_bad_started_fails_there (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *peer_id = portal_id (peer.portal);
+
+  g_assert_null (open_with (&peer, "test:integers", "{'started': <'five'>}", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_assert_cmpstr (tractor_error_get_remote (*error)->origin, ==, peer_id);
+  g_clear_error (error);
+  /* Nothing is a value too, where the spec has room for it. */
+  g_assert_null (open_with (&peer, "test:integers", "@a{sv} {}", NULL, NULL, error));
+  g_clear_error (error);
+  {
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:integers_or_nothing", "@a{sv} {}", NULL, NULL, error);
+
+    g_assert_no_error (*error);
+    g_assert_true (tractor_context_join (context, NULL, error));
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_bad_item_fails_here_and_there (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:integers", "{'started': <5>, 'item': <'six'>}", NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+
+    g_assert_false (tractor_stream_receive (stream, &item, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+    /* It was told, and has ended with that. */
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+    g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_bad_result_fails_at_the_join (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_with (
+        &peer, "test:integers", "{'started': <5>, 'result': <'seven'>}", NULL, NULL, error);
+
+    g_assert_false (tractor_context_join (context, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+    g_assert_error (tractor_context_get_outcome (context), TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_opener_narrows (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_null (open_with (&peer, "test:anything", "{'started': <70000>}", "n", NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_null (open_with (&peer, "test:anything", "{'started': <7>}", "no type", NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return end_peer (&peer, error);
+}
+
+/* --- values ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_every_kind_goes_there_and_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const values[] = { "true",
+                                        "int64 -9223372036854775808",
+                                        "uint64 18446744073709551615",
+                                        "1.5",
+                                        "'text'",
+                                        "''",
+                                        "b'bytes'",
+                                        "@ay []",
+                                        "[<int64 1>, <'two'>, <@av []>]",
+                                        "{'k': <int64 1>, 'l': <{'m': <false>}>}",
+                                        "{int64 5: <'five'>}",
+                                        NULL };
+  Peer peer = start_peer (error);
+
+  for (const char *const *text = values; *text != NULL; text++) {
+    g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_parsed (*text));
+    g_autoptr (GVariant) back = NULL;
+    GVariant *kwargs = g_variant_new ("a{sv}", NULL);
+
+    g_variant_unref (g_variant_ref_sink (kwargs));
+    g_assert_true (tractor_portal_call (
+        peer.portal, "test:echo", g_variant_new_parsed ("{'value': %v}", value), &back, error));
+    if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING) &&
+        g_variant_get_size (value) == 6) /* b'…' has a NUL at its end, and keeps it */
+      g_assert_cmpuint (g_variant_get_size (back), ==, 6);
+    else
+      g_assert_cmpvariant (back, value);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_timestamp (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) back = NULL;
+  gint64 seconds;
+  guint32 nanoseconds;
+
+  g_assert_true (tractor_portal_call (
+      peer.portal, "test:echo",
+      g_variant_new_parsed ("{'value': <%*>}", tractor_value_new_timestamp (1700000000, 5)), &back,
+      error));
+  g_assert_true (tractor_value_get_timestamp (back, &seconds, &nanoseconds, error));
+  g_assert_cmpint (seconds, ==, 1700000000);
+  g_assert_cmpuint (nanoseconds, ==, 5);
+  return end_peer (&peer, error);
+}
+
+/* --- errors ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_group_keeps_its_members (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  const TractorRemoteError *remote;
+
+  g_assert_false (tractor_portal_call (peer.portal, "test:fail_twice", NULL, NULL, error));
+  remote = tractor_error_get_remote (*error);
+  g_assert_cmpstr (remote->type_name, ==, "ExceptionGroup");
+  g_assert_cmpuint (remote->members->len, ==, 2);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_ROFS));
+  g_assert_false (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+/* Each branch is a group of its own, and each leaf has come all the way. */
+static void
+assert_tree (const GError *error, guint depth, guint above)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+
+  g_assert_nonnull (remote);
+  if (depth == 0) {
+    g_assert_null (remote->members);
+    g_assert_cmpuint (g_strv_length ((char **) remote->relays), ==, above);
+    g_assert_true (g_str_has_prefix (remote->origin, remote->relays[0]));
+    return;
+  }
+  g_assert_nonnull (remote->members);
+  g_assert_cmpuint (remote->members->len, ==, 2);
+  for (guint i = 0; i < 2; i++)
+    assert_tree (remote->members->pdata[i], depth - 1, above + 1);
+}
+
+static gboolean
+test_tree_of_failures (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer;
+
+  g_setenv ("TEST_HOST", harness_get_host ()->name, TRUE);
+  peer = start_peer (error);
+  g_assert_false (tractor_portal_call (
+      peer.portal, "test:grow", g_variant_new_parsed ("{'depth': <%x>}", (gint64) 2), NULL, error));
+  assert_tree (*error, 2, 1);
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+/* --- ends -------------------------------------------------------------------------------------------- */
+
+static gboolean
+test_kill_asks_nobody (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  gint64 started = tractor_now ();
+
+  tractor_actor_nursery_kill (peer.nursery);
+  g_assert_true (tractor_actor_nursery_join (peer.nursery, error));
+  g_assert_cmpint (tractor_now () - started, <, SECOND / 2 * harness_get_slowness ());
+  g_assert_null (tractor_actor_nursery_start (peer.nursery, "late", NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_stops_itself (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *peer_id = portal_id (peer.portal);
+
+  g_assert_false (tractor_actor_stop (error)); /* a root has its body */
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_portal_call (peer.portal, "test:stop_self", NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+  g_assert_cmpstr (tractor_error_get_canceller (*error), ==, peer_id);
+  g_clear_error (error);
+  /* No failure of its nursery: it wanted that. */
+  g_assert_true (tractor_actor_nursery_join (peer.nursery, error));
+  return end_peer (&peer, error);
+}
+
+/* --- several at once --------------------------------------------------------------------------------- */
+
+static gboolean
+test_several_contexts (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  TractorContextRequest requests[5];
+  TractorContext *contexts[5];
+  GVariant *firsts[5];
+
+  g_assert_false (tractor_open_contexts (requests, 0, contexts, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  for (int i = 0; i < 5; i++)
+    requests[i] = (TractorContextRequest){ peer.portal, "test:integers_or_nothing",
+                                           g_variant_new_parsed ("{'started': <%i>}", i), NULL };
+  g_assert_true (tractor_open_contexts (requests, 5, contexts, firsts, error));
+  for (int i = 5; i-- > 0;) {
+    g_autoptr (GVariant) first = g_variant_get_maybe (firsts[i]);
+
+    g_assert_cmpint (g_variant_get_int32 (first), ==, i);
+    g_variant_unref (firsts[i]);
+    tractor_context_cancel (contexts[i]);
+    g_assert_true (tractor_context_join (contexts[i], NULL, error));
+    tractor_context_close (contexts[i]);
+  }
+  /* One that fails is the end of all. */
+  for (int i = 0; i < 5; i++)
+    requests[i] =
+        (TractorContextRequest){ peer.portal, "test:integers_or_nothing",
+                                 i == 3
+                                     ? g_variant_new_parsed ("{'started': <'x'>}")
+                                     : g_variant_new_parsed ("{'started': <%i>, 'item': <1>}", i),
+                                 NULL };
+  g_assert_false (tractor_open_contexts (requests, 5, contexts, firsts, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+
+  add_on_transports ("/e2e/payload/%s/row-104-good-values-are-converted",
+                     test_good_values_are_converted);
+  add_on_transports ("/e2e/payload/%s/row-104-T17-bad-started-fails-there",
+                     test_bad_started_fails_there);
+  add_on_transports ("/e2e/payload/%s/row-104-T18-bad-item-fails-here-and-there",
+                     test_bad_item_fails_here_and_there);
+  add_on_transports ("/e2e/payload/%s/row-104-T19-bad-result-fails-at-the-join",
+                     test_bad_result_fails_at_the_join);
+  add_on_transports ("/e2e/payload/%s/opener-narrows", test_opener_narrows);
+  add_on_transports ("/e2e/payload/%s/row-41-every-kind-goes-there-and-back",
+                     test_every_kind_goes_there_and_back);
+  add_on_transports ("/e2e/payload/%s/timestamp", test_timestamp);
+  add_on_transports ("/e2e/payload/%s/group-keeps-its-members", test_group_keeps_its_members);
+  harness_add_real_task ("/e2e/payload/row-35-tree-of-failures", test_tree_of_failures);
+  harness_add_real_task ("/e2e/payload/row-31-kill-asks-nobody", test_kill_asks_nobody);
+  harness_add_real_task ("/e2e/payload/row-14-A7-stops-itself", test_stops_itself);
+  add_on_transports ("/e2e/payload/%s/row-108-several-contexts", test_several_contexts);
+  return harness_run ();
+}
