@@ -51,7 +51,9 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
-static const TractorModule modules[] = { { "bench", exports }, { NULL } };
+static const TractorModule modules[] = { { "bench", exports },
+                                         { "streams", bench_stream_exports },
+                                         { NULL } };
 static const TractorRunner runners[] = {
   { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
 };
@@ -130,9 +132,18 @@ measure_calls_16 (gconstpointer data)
   return calls.nsec;
 }
 
-/* A request and an answer of as many bytes as ours have, over the same kind of socket. */
+/* As many as one peer may have running, but for a few. */
+static double
+measure_calls_1000 (gconstpointer data)
+{
+  Calls calls = { .host = data, .n_in_flight = 1000 };
+
+  bench_run (data, time_calls, &calls);
+  return calls.nsec;
+}
+
 static void
-answer_bare (int fd, gboolean is_asking)
+answer_bare (int fd, gboolean is_asking, gsize request_bytes, gsize answer_bytes)
 {
   int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   struct epoll_event event = { .events = EPOLLIN };
@@ -141,35 +152,43 @@ answer_bare (int fd, gboolean is_asking)
   epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event);
   for (guint i = 0; i < N_CALLS; i++) {
     if (is_asking)
-      g_assert (send (fd, bytes, 128, MSG_NOSIGNAL) == 128);
+      g_assert (send (fd, bytes, request_bytes, MSG_NOSIGNAL) == (gssize) request_bytes);
     g_assert (epoll_wait (epoll_fd, &event, 1, -1) == 1);
     g_assert (recv (fd, bytes, sizeof bytes, 0) > 0);
     if (!is_asking)
-      g_assert (send (fd, bytes, 76, MSG_NOSIGNAL) == 76);
+      g_assert (send (fd, bytes, answer_bytes, MSG_NOSIGNAL) == (gssize) answer_bytes);
   }
   close (epoll_fd);
 }
 
-static double
-measure_calls_bare (G_GNUC_UNUSED gconstpointer data)
+double
+bench_round_trip_bare (gsize request_bytes, gsize answer_bytes)
 {
   int ends[2];
   gint64 started;
   pid_t pid;
 
+  g_assert (request_bytes <= 128 && answer_bytes <= 128);
   g_assert (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   pid = fork ();
   if (pid == 0) {
-    answer_bare (ends[1], FALSE);
+    answer_bare (ends[1], FALSE, request_bytes, answer_bytes);
     _exit (0);
   }
   started = bench_now_nsec ();
-  answer_bare (ends[0], TRUE);
+  answer_bare (ends[0], TRUE, request_bytes, answer_bytes);
   started = bench_now_nsec () - started;
   waitpid (pid, NULL, 0);
   close (ends[0]);
   close (ends[1]);
   return (double) started / N_CALLS;
+}
+
+/* A request and an answer of as many bytes as ours have, over the same kind of socket. */
+static double
+measure_calls_bare (G_GNUC_UNUSED gconstpointer data)
+{
+  return bench_round_trip_bare (128, 76);
 }
 
 /* --- a life ----------------------------------------------------------------------------------------- */
@@ -311,6 +330,8 @@ const BenchRow bench_actor_rows[] = {
     measure_calls, measure_calls_bare, "glib" },
   { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,
     measure_calls_16, measure_calls_bare, "builtin" },
+  { "call, 1,000 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 7,
+    measure_calls_1000, measure_calls_bare, "builtin" },
   { "actor: spawn, answer, reaped, builtin", BENCH_USEC, "the same binary, bare", 1.4, TRUE, 11,
     measure_lives, measure_lives_bare, "builtin" },
   { "six primes on two workers, builtin", BENCH_MSEC, "two forks", 1.15, FALSE, 11, measure_primes,

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tractor-task.h"
+#include "tractor-actor.h"
 
 typedef enum {
   BENCH_BYTES,
@@ -30,6 +30,7 @@ extern const BenchRow bench_memory_rows[];
 extern const BenchRow bench_loop_rows[];
 extern const BenchRow bench_wake_rows[];
 extern const BenchRow bench_actor_rows[];
+extern const BenchRow bench_stream_rows[];
 
 gint64 bench_now_nsec (void);
 /* Runs @main on the host called @host; a failure ends the program. */
@@ -37,3 +38,7 @@ void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 
 /* What the other processes of a row do; called first in main(). TRUE: this was one. */
 gboolean bench_actor_main (int argc, char **argv, int *ret_status);
+extern const TractorExport bench_stream_exports[];
+
+/* Nanoseconds for a request and an answer of so many bytes between two processes. */
+double bench_round_trip_bare (gsize request_bytes, gsize answer_bytes);
