@@ -2,7 +2,12 @@
  *
  * Two tables say everything about reading: what type each field must have, and which fields each
  * message must have. Unknown keys are skipped and the order of keys is free, as upstream has it;
- * everything else that is wrong is the peer's fault, and ends its connection. */
+ * everything else that is wrong is the peer's fault, and ends its connection.
+ *
+ * A third table is only for speed: how those messages look that come by the million, as our own
+ * writer and upstream's lay them out. Their keys are compared as constant bytes, and only the values
+ * are looked at; that takes a fifth of the time. Whatever is not exactly so, and whatever is wrong,
+ * goes the general way. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "msg.h"
@@ -216,7 +221,7 @@ has_required (const Msg *msg, GError **error)
 }
 
 gboolean
-tractor__msg_read (WireValue body, Msg *msg, GError **error)
+tractor__msg_read_in_any_order (WireValue body, Msg *msg, GError **error)
 {
   WireReader reader = { body.bytes, body.bytes + body.length };
   gboolean has_type = FALSE;
@@ -250,6 +255,112 @@ tractor__msg_read (WireValue body, Msg *msg, GError **error)
   if (!has_type)
     return set_protocol_error (error, "a message without", "msg_type");
   return has_required (msg, error);
+}
+
+/* --- the layouts of our writer --- */
+
+/* Constant bytes, and the field whose value comes after them. */
+typedef struct {
+  const char *bytes;
+  gsize length;
+  Field field;
+} LayoutPart;
+
+#define MAX_PARTS 6
+
+static const struct {
+  MsgType type;
+  LayoutPart parts[MAX_PARTS]; /* as many as have bytes; all fields that are required are there */
+} layouts[] = {
+  { MSG_YIELD,
+    { { NAME ("\x83\xa8msg_type\xa5Yield\xa3"
+              "cid"),
+        FIELD_CID },
+      { NAME ("\xa3pld"), FIELD_PLD } } },
+  { MSG_RETURN,
+    { { NAME ("\x83\xa8msg_type\xa6Return\xa3"
+              "cid"),
+        FIELD_CID },
+      { NAME ("\xa3pld"), FIELD_PLD } } },
+  { MSG_START_ACK,
+    { { NAME ("\x83\xa8msg_type\xa8StartAck\xa3"
+              "cid"),
+        FIELD_CID },
+      { NAME ("\xa8"
+              "functype"),
+        FIELD_FUNCTYPE } } },
+  { MSG_START,
+    { { NAME ("\x87\xa8msg_type\xa5Start\xa3"
+              "cid"),
+        FIELD_CID },
+      { NAME ("\xa2ns"), FIELD_NS },
+      { NAME ("\xa4"
+              "func"),
+        FIELD_FUNC },
+      { NAME ("\xa6kwargs"), FIELD_KWARGS },
+      { NAME ("\xa3uid"), FIELD_UID },
+      { NAME ("\xa8pld_spec"), FIELD_PLD_SPEC } } },
+  { MSG_STARTED,
+    { { NAME ("\x83\xa8msg_type\xa7Started\xa3"
+              "cid"),
+        FIELD_CID },
+      { NAME ("\xa3pld"), FIELD_PLD } } },
+  { MSG_STOP,
+    { { NAME ("\x82\xa8msg_type\xa4Stop\xa3"
+              "cid"),
+        FIELD_CID } } },
+};
+
+/* Where the name of the type begins, in all of them: with its length. */
+#define TYPE_AT 10
+
+static gboolean
+read_part (WireReader *reader, const LayoutPart *part, guint *n_elements, Msg *msg)
+{
+  WireValue *value = &msg->fields[part->field];
+
+  if ((gsize) (reader->end - reader->at) < part->length ||
+      memcmp (reader->at, part->bytes, part->length) != 0)
+    return FALSE;
+  reader->at += part->length;
+  value->bytes = reader->at;
+  ++*n_elements; /* the key */
+  if (tractor__wire_check_value (reader, 1, n_elements) != NULL)
+    return FALSE;
+  value->length = (gsize) (reader->at - value->bytes);
+  return is_of_kind (*value, fields[part->field].kind);
+}
+
+/* Returns: FALSE if it has none of the layouts, or something is wrong with it; then @msg is in any
+ * state. */
+static gboolean
+read_as_laid_out (WireValue body, Msg *msg)
+{
+  WireReader reader = { body.bytes, body.bytes + body.length };
+  guint n_elements = 3; /* the map, and its type */
+
+  if (body.length <= TYPE_AT + 1)
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (layouts); i++) {
+    const LayoutPart *parts = layouts[i].parts;
+
+    if (body.bytes[TYPE_AT] != (guint8) parts[0].bytes[TYPE_AT] ||
+        body.bytes[TYPE_AT + 1] != (guint8) parts[0].bytes[TYPE_AT + 1])
+      continue;
+    memset (msg, 0, sizeof *msg);
+    msg->type = layouts[i].type;
+    for (guint part = 0; part < MAX_PARTS && parts[part].bytes != NULL; part++)
+      if (!read_part (&reader, &parts[part], &n_elements, msg))
+        return FALSE;
+    return reader.at == reader.end;
+  }
+  return FALSE;
+}
+
+gboolean
+tractor__msg_read (WireValue body, Msg *msg, GError **error)
+{
+  return read_as_laid_out (body, msg) || tractor__msg_read_in_any_order (body, msg, error);
 }
 
 /* --- what a message says ----------------------------------------------------------------------- */

@@ -74,6 +74,10 @@ typedef struct {
 
 /* Checks and reads a frame's body. Returns: FALSE with PROTOCOL, saying what is wrong and where. */
 G_GNUC_INTERNAL gboolean tractor__msg_read (WireValue body, Msg *ret_msg, GError **error);
+/* The same, more slowly: what it falls back to. */
+G_GNUC_INTERNAL gboolean tractor__msg_read_in_any_order (WireValue body,
+                                                         Msg *ret_msg,
+                                                         GError **error);
 
 /* (transfer full) (nullable): NULL if the field is not there. */
 G_GNUC_INTERNAL char *tractor__msg_dup_string (const Msg *msg, Field field);

@@ -131,8 +131,9 @@ set_integer (WireType type, gint64 integer, WireItem *item)
   return TRUE;
 }
 
-gboolean
-tractor__wire_read (WireReader *reader, WireItem *item)
+/* Part of the check, which is where the time goes. */
+static inline gboolean
+read_item (WireReader *reader, WireItem *item)
 {
   guint8 head;
 
@@ -201,6 +202,12 @@ tractor__wire_read (WireReader *reader, WireItem *item)
 }
 
 gboolean
+tractor__wire_read (WireReader *reader, WireItem *item)
+{
+  return read_item (reader, item);
+}
+
+gboolean
 tractor__wire_read_value (WireReader *reader, WireValue *ret_value)
 {
   guint64 n_left = 1;
@@ -208,7 +215,7 @@ tractor__wire_read_value (WireReader *reader, WireValue *ret_value)
 
   ret_value->bytes = reader->at;
   while (n_left > 0) {
-    if (!tractor__wire_read (reader, &item))
+    if (!read_item (reader, &item))
       return FALSE;
     n_left--;
     if (item.type == WIRE_ARRAY)
@@ -242,44 +249,57 @@ is_utf8 (const guint8 *bytes, gsize length)
 }
 
 const char *
-tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
+tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_elements)
 {
-  WireReader reader = { bytes, bytes + length };
   guint64 n_left[LIMIT_DEPTH + 1]; /* values still to come, for each level */
-  guint64 n_elements = 0;
-  guint depth = 0;
+  guint depth = outer_depth;
 
-  n_left[0] = 1;
+  n_left[depth] = 1;
   for (;;) {
+    const guint8 *start = reader->at;
+    const char *problem = NULL;
     WireItem item;
     guint64 n_inside;
 
+    n_left[depth]--;
+    if (!read_item (reader, &item))
+      problem = "not msgpack, or cut short";
+    else if (++*n_elements > LIMIT_ELEMENTS)
+      problem = "too many elements";
+    else if (item.type == WIRE_STRING && !is_utf8 (item.bytes, item.length))
+      problem = "a string that is not UTF-8";
+    else if (item.type == WIRE_ARRAY || item.type == WIRE_MAP) {
+      n_inside = item.type == WIRE_MAP ? (guint64) item.length * 2 : item.length;
+      if (n_inside > (guint64) (reader->end - reader->at))
+        problem = "more elements than bytes";
+      else if (depth == LIMIT_DEPTH)
+        problem = "nested too deep";
+      else
+        n_left[++depth] = n_inside;
+    }
+    if (problem != NULL) {
+      reader->at = start;
+      return problem;
+    }
     while (n_left[depth] == 0) {
-      if (depth == 0) {
-        *ret_offset = (gsize) (reader.at - bytes);
-        return reader.at == reader.end ? NULL : "bytes after the end of the value";
-      }
+      if (depth == outer_depth)
+        return NULL;
       depth--;
     }
-    n_left[depth]--;
-
-    *ret_offset = (gsize) (reader.at - bytes);
-    if (!tractor__wire_read (&reader, &item))
-      return "not msgpack, or cut short";
-    if (++n_elements > LIMIT_ELEMENTS)
-      return "too many elements";
-    if (item.type == WIRE_STRING && !is_utf8 (item.bytes, item.length))
-      return "a string that is not UTF-8";
-    if (item.type != WIRE_ARRAY && item.type != WIRE_MAP)
-      continue;
-
-    n_inside = item.type == WIRE_MAP ? (guint64) item.length * 2 : item.length;
-    if (n_inside > (guint64) (reader.end - reader.at))
-      return "more elements than bytes";
-    if (depth == LIMIT_DEPTH)
-      return "nested too deep";
-    n_left[++depth] = n_inside;
   }
+}
+
+const char *
+tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
+{
+  WireReader reader = { bytes, bytes + length };
+  guint n_elements = 0;
+  const char *problem = tractor__wire_check_value (&reader, 0, &n_elements);
+
+  *ret_offset = (gsize) (reader.at - bytes);
+  if (problem == NULL && reader.at < reader.end)
+    problem = "bytes after the end of the value";
+  return problem;
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */

@@ -50,6 +50,10 @@ G_GNUC_INTERNAL gboolean tractor__wire_read_value (WireReader *reader, WireValue
  * then *@ret_offset is where. */
 G_GNUC_INTERNAL const char *
 tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset);
+/* The same for the next value, which has so many levels around it and comes after so many others:
+ * the reader is moved behind it, or to where the problem is. */
+G_GNUC_INTERNAL const char *
+tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_elements);
 
 /* Bytes that are built up. */
 typedef GByteArray WireBuffer;

@@ -378,6 +378,135 @@ test_what_we_write_is_read (void)
   g_byte_array_unref (buffer);
 }
 
+static void
+write_one (WireBuffer *buffer, guint which)
+{
+  const ActorId self = { (char *) "me", (char *) "1-2" };
+  g_autoptr (GVariant) kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'x': <[1, 2]>}"));
+  char cid[64];
+
+  memset (cid, 'c', sizeof cid);
+  cid[g_test_rand_int_range (0, sizeof cid)] = '\0';
+  cid[sizeof cid - 1] = '\0';
+  switch (which) {
+  case 0:
+    tractor__msg_write_start (buffer, cid, "mod", "fn", kwargs, &self, NULL);
+    break;
+  case 1:
+    tractor__msg_write_start_ack (buffer, cid, "asyncfunc", NULL);
+    break;
+  case 2:
+    tractor__msg_write_start_ack (buffer, cid, "context", "a{sv}");
+    break;
+  case 3:
+    tractor__msg_write_stop (buffer, cid);
+    break;
+  case 4:
+    tractor__msg_write_payload (buffer, MSG_STARTED, cid, NULL, NULL);
+    break;
+  case 5:
+    tractor__msg_write_payload (buffer, MSG_RETURN, cid, kwargs, NULL);
+    break;
+  case 6:
+    tractor__msg_write_credit (buffer, cid, (Credit){ 100, 100000 });
+    break;
+  default:
+    tractor__msg_write_payload (buffer, MSG_YIELD, cid, kwargs, NULL);
+    break;
+  }
+}
+
+/* Returns: the new length. */
+static gsize
+mutate (guint8 *bytes, gsize length)
+{
+  gsize at = (gsize) g_test_rand_int_range (0, (gint32) length);
+
+  switch (g_test_rand_int_range (0, 5)) {
+  case 0:
+    bytes[at] = (guint8) g_test_rand_int ();
+    return length;
+  case 1:
+    bytes[at] ^= (guint8) (1 << g_test_rand_int_range (0, 8));
+    return length;
+  case 2:
+    memmove (bytes + at, bytes + at + 1, length - at - 1);
+    return length - 1;
+  case 3:
+    memmove (bytes + at + 1, bytes + at, length - at);
+    return length + 1;
+  default:
+    bytes[at] = 0xc0; /* nil */
+    return length;
+  }
+}
+
+static void
+assert_same_reading (const guint8 *bytes, gsize length)
+{
+  WireValue body = { bytes, length };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) other_error = NULL;
+  gboolean ok;
+  Msg msg;
+  Msg other;
+
+  ok = tractor__msg_read (body, &msg, &error);
+  g_assert_true (ok == tractor__msg_read_in_any_order (body, &other, &other_error));
+  g_assert_cmpstr (ok ? NULL : error->message, ==, ok ? NULL : other_error->message);
+  if (!ok)
+    return;
+  g_assert_cmpint (msg.type, ==, other.type);
+  for (Field field = 0; field < N_FIELDS; field++) {
+    g_assert_true (msg.fields[field].bytes == other.fields[field].bytes);
+    g_assert_cmpuint (msg.fields[field].length, ==, other.fields[field].length);
+  }
+}
+
+static void
+test_layouts_and_any_order_agree (void)
+{
+  for (guint round = 0; round < 100000; round++) {
+    WireBuffer *frame = g_byte_array_new ();
+    guint8 bytes[512];
+    gsize length;
+
+    write_one (frame, round % 10);
+    length = frame->len - 4;
+    memcpy (bytes, frame->data + 4, length);
+    for (gint n = g_test_rand_int_range (0, 4); n > 0; n--)
+      length = mutate (bytes, length);
+    assert_same_reading (bytes, length);
+    g_byte_array_unref (frame);
+  }
+}
+
+/* The limits count what is around a payload too. */
+static void
+test_limits_of_layouts (void)
+{
+  for (guint depth = LIMIT_DEPTH - 3; depth < LIMIT_DEPTH + 2; depth++) {
+    WireBuffer *frame = g_byte_array_new ();
+    guint8 deep[LIMIT_DEPTH + 2];
+
+    memset (deep, 0x91, sizeof deep);
+    deep[depth] = 0xc0;
+    tractor__msg_write_packed (frame, MSG_YIELD, "c", (WireValue){ deep, depth + 1 }, NULL);
+    assert_same_reading (frame->data + 4, frame->len - 4);
+    g_byte_array_unref (frame);
+  }
+  for (guint32 n = LIMIT_ELEMENTS - 12; n < LIMIT_ELEMENTS + 2; n++) {
+    WireBuffer *frame = g_byte_array_new ();
+    g_autofree guint8 *many = g_malloc0 (n + 5);
+
+    many[0] = 0xdd;
+    memcpy (many + 1, &(guint32){ GUINT32_TO_BE (n) }, 4);
+    tractor__msg_write_packed (frame, MSG_RETURN, "c", (WireValue){ many, n + 5 }, NULL);
+    assert_same_reading (frame->data + 4, frame->len - 4);
+    g_byte_array_unref (frame);
+  }
+}
+
 /* --- payloads ----------------------------------------------------------------------------------- */
 
 /* The table of a Python payload that upstream was seen to send. */
@@ -439,6 +568,8 @@ main (int argc, char **argv)
   harness_add ("/src/msg/smallest-aid", test_smallest_aid_is_read);
   harness_add ("/src/msg/I-06-bad-messages-are-refused", test_bad_messages_are_refused);
   harness_add ("/src/msg/what-we-write-is-read", test_what_we_write_is_read);
+  harness_add ("/src/msg/layouts-and-any-order-agree", test_layouts_and_any_order_agree);
+  harness_add ("/src/msg/limits-of-layouts", test_limits_of_layouts);
   harness_add ("/src/codec/I-21-python-payload", test_python_payload);
   harness_add ("/src/codec/too-deep-to-send", test_too_deep_to_send);
   return harness_run ();
