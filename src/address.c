@@ -452,7 +452,7 @@ tractor__address_to_variant (const Address *address)
 static WireBuffer *
 pack_again (GVariant *value, GError **error)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
 
   if (tractor__codec_pack (buffer, value, NULL))
     return g_steal_pointer (&buffer);
@@ -463,7 +463,7 @@ pack_again (GVariant *value, GError **error)
 gboolean
 tractor__address_from_variant (GVariant *value, Address *ret_address, GError **error)
 {
-  g_autoptr (GByteArray) buffer = pack_again (value, error);
+  g_autoptr (WireBuffer) buffer = pack_again (value, error);
   WireReader reader;
 
   if (buffer == NULL)
@@ -475,7 +475,7 @@ tractor__address_from_variant (GVariant *value, Address *ret_address, GError **e
 GPtrArray *
 tractor__address_list_from_variant (GVariant *value, GError **error)
 {
-  g_autoptr (GByteArray) buffer = pack_again (value, error);
+  g_autoptr (WireBuffer) buffer = pack_again (value, error);
 
   if (buffer == NULL)
     return NULL;

@@ -472,7 +472,7 @@ connect_to_parent (const PythonArgv *python, int *ret_fd, GError **error)
 static gboolean
 introduce_to_parent (const Boot *boot)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
 
   tractor__msg_write_aid (
       buffer, &(AidMsg){ .id = &boot->id, .credit = { LIMIT_STREAM_ITEMS, LIMIT_STREAM_BYTES } });

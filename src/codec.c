@@ -253,7 +253,7 @@ tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
   msgpack_packer_init (&packer.packer, buffer, write_to_buffer);
   if (pack (&packer, value, 1, error))
     return TRUE;
-  g_byte_array_set_size (buffer, length_before);
+  wire_truncate (buffer, length_before);
   return FALSE;
 }
 
@@ -867,9 +867,9 @@ tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
   if (type == NULL || arrives_as_it_is (value, type))
     return TRUE;
 
-  buffer = g_byte_array_new ();
+  buffer = tractor__wire_buffer_new ();
   ok = tractor__codec_pack (buffer, value, error) &&
        tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, type, &arrived, error);
-  g_byte_array_unref (buffer);
+  tractor__wire_buffer_free (buffer);
   return ok;
 }

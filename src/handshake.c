@@ -75,7 +75,7 @@ set_closed_error (GError **error, const char *why)
 static gboolean
 send_aid (int fd, const AidMsg *ours, GError **error)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
   gsize sent = 0;
 
   tractor__msg_write_aid (buffer, ours);

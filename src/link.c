@@ -40,8 +40,8 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->runtime = runtime;
   link->fd = fd;
   actor_id_copy (peer, &link->peer);
-  link->out = g_byte_array_new ();
-  link->urgent = g_byte_array_new ();
+  link->out = tractor__wire_buffer_new ();
+  link->urgent = tractor__wire_buffer_new ();
   link->ended = tractor_event_new ();
   link->requests = g_hash_table_new (g_str_hash, g_str_equal);
   link->rpc_tasks = g_hash_table_new (g_str_hash, g_str_equal);
@@ -68,8 +68,8 @@ tractor__link_unref (Link *link)
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
-  g_byte_array_unref (link->out);
-  g_byte_array_unref (link->urgent);
+  tractor__wire_buffer_free (link->out);
+  tractor__wire_buffer_free (link->urgent);
   g_hash_table_unref (link->requests);
   g_hash_table_unref (link->rpc_tasks);
   tractor_event_free (link->ended);
@@ -161,7 +161,7 @@ take_urgent (Link *link, Writing *writing)
     return;
   writing->urgent = link->urgent;
   writing->urgent_sent = 0;
-  g_byte_array_set_size (done, 0);
+  wire_truncate (done, 0);
   link->urgent = done;
 }
 
@@ -238,10 +238,10 @@ take_queued (Link *link, Writing *writing)
   WireBuffer *spare = writing->frames;
 
   if (spare->len > LIMIT_QUEUED_BYTES) { /* one large frame is no reason to keep its room */
-    g_byte_array_unref (spare);
-    spare = g_byte_array_new ();
+    tractor__wire_buffer_free (spare);
+    spare = tractor__wire_buffer_new ();
   }
-  g_byte_array_set_size (spare, 0);
+  wire_truncate (spare, 0);
   writing->frames = link->out;
   writing->sent = 0;
   writing->frame_end = 0;
@@ -264,7 +264,8 @@ static gboolean
 run_writer (gpointer data, GError **error)
 {
   Link *link = data;
-  Writing writing = { .frames = g_byte_array_new (), .urgent = g_byte_array_new () };
+  Writing writing = { .frames = tractor__wire_buffer_new (),
+                      .urgent = tractor__wire_buffer_new () };
   gboolean ok = TRUE;
   gpointer ring;
 
@@ -274,8 +275,8 @@ run_writer (gpointer data, GError **error)
       tell_of_room (link);
       ok = write_all (link, &writing, error);
     }
-  g_byte_array_unref (writing.frames);
-  g_byte_array_unref (writing.urgent);
+  tractor__wire_buffer_free (writing.frames);
+  tractor__wire_buffer_free (writing.urgent);
   tell_of_room (link);
 
   if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {

@@ -190,7 +190,7 @@ end_payload (WireBuffer *buffer, guint start, GError **error)
   guint length = buffer->len - start;
 
   if (length > LIMIT_FRAME_BYTES) {
-    g_byte_array_set_size (buffer, start);
+    wire_truncate (buffer, start);
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "A value of %u bytes cannot be sent: %d are allowed", length, LIMIT_FRAME_BYTES);
     return FALSE;
@@ -222,7 +222,7 @@ tractor__msg_write_start (WireBuffer *buffer,
   if (kwargs == NULL) {
     tractor__wire_write_map (buffer, 0);
   } else if (!tractor__codec_pack (buffer, kwargs, error)) {
-    g_byte_array_set_size (buffer, start);
+    wire_truncate (buffer, start);
     return FALSE;
   }
   wire_append_literal (buffer, "\xa3uid");
@@ -280,7 +280,7 @@ tractor__msg_write_payload (
   guint start = begin_payload (buffer, type, cid);
 
   if (!tractor__codec_pack (buffer, value, error)) {
-    g_byte_array_set_size (buffer, start);
+    wire_truncate (buffer, start);
     return FALSE;
   }
   return end_payload (buffer, start, error);

@@ -304,6 +304,38 @@ tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
+#define FIRST_BUFFER_BYTES 256
+
+WireBuffer *
+tractor__wire_buffer_new (void)
+{
+  WireBuffer *buffer = g_new (WireBuffer, 1);
+
+  *buffer = (WireBuffer){ g_malloc (FIRST_BUFFER_BYTES), 0, FIRST_BUFFER_BYTES };
+  return buffer;
+}
+
+void
+tractor__wire_buffer_free (WireBuffer *buffer)
+{
+  if (buffer == NULL)
+    return;
+
+  g_free (buffer->data);
+  g_free (buffer);
+}
+
+void
+tractor__wire_buffer_grow (WireBuffer *buffer, gsize length)
+{
+  gsize size = MAX ((gsize) buffer->size * 2, buffer->len + length);
+
+  if (size > G_MAXINT)
+    g_error ("a message of %" G_GSIZE_FORMAT " bytes", size);
+  buffer->data = g_realloc (buffer->data, size);
+  buffer->size = (guint) size;
+}
+
 static void
 write_head (WireBuffer *buffer, guint8 head, guint64 value, guint n_bytes)
 {

@@ -6,6 +6,8 @@
 #error "private to src/"
 #endif
 
+#include <string.h>
+
 #include <glib.h>
 
 typedef enum {
@@ -55,13 +57,35 @@ tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset);
 G_GNUC_INTERNAL const char *
 tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_elements);
 
-/* Bytes that are built up. */
-typedef GByteArray WireBuffer;
+/* Bytes that are built up. As a GByteArray, but appending a few of them is a few instructions, and
+ * a frame is made of a dozen appends. */
+typedef struct {
+  guint8 *data;
+  guint len;
+  guint size;
+} WireBuffer;
+
+G_GNUC_INTERNAL WireBuffer *tractor__wire_buffer_new (void);
+G_GNUC_INTERNAL void tractor__wire_buffer_free (WireBuffer *buffer);
+/* Makes room for more bytes than there is. */
+G_GNUC_INTERNAL void tractor__wire_buffer_grow (WireBuffer *buffer, gsize length);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (WireBuffer, tractor__wire_buffer_free)
 
 static inline void
 wire_append (WireBuffer *buffer, const void *bytes, gsize length)
 {
-  g_byte_array_append (buffer, bytes, (guint) length);
+  if (G_UNLIKELY (buffer->size - buffer->len < length))
+    tractor__wire_buffer_grow (buffer, length);
+  memcpy (buffer->data + buffer->len, bytes, length);
+  buffer->len += (guint) length;
+}
+
+/* Takes back what was appended since it was @length long. */
+static inline void
+wire_truncate (WireBuffer *buffer, guint length)
+{
+  buffer->len = length;
 }
 
 /* @literal: msgpack that is known when we are compiled. */

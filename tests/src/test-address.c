@@ -288,8 +288,8 @@ test_what_we_write_is_read (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
     g_auto (Address) address = parse (texts[i]);
-    g_autoptr (GByteArray) buffer = g_byte_array_new ();
-    g_autoptr (GByteArray) packed = g_byte_array_new ();
+    g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
+    g_autoptr (WireBuffer) packed = tractor__wire_buffer_new ();
     g_autoptr (GVariant) variant = g_variant_ref_sink (tractor__address_to_variant (&address));
     gsize offset;
 
@@ -304,7 +304,7 @@ test_what_we_write_is_read (void)
 static void
 test_no_address_is_nil (void)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
   Address address = { 0 };
 
   tractor__address_write (buffer, &address);
@@ -423,7 +423,7 @@ test_one_address_or_a_list (void)
 static void
 test_long_lists_are_refused (void)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
   g_auto (Address) address = parse ("tcp://[::1]:1");
   GError *error = NULL;
 
@@ -437,7 +437,7 @@ test_long_lists_are_refused (void)
 static void
 test_huge_halves_are_not_quoted (void)
 {
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
   g_autofree char *host = g_strnfill (100000, 'x');
   WireReader reader;
   GError *error = NULL;

@@ -37,7 +37,7 @@ parse (const char *text)
 static WireBuffer *
 pack (GVariant *value)
 {
-  WireBuffer *buffer = g_byte_array_new ();
+  WireBuffer *buffer = tractor__wire_buffer_new ();
   g_autoptr (GError) error = NULL;
 
   g_assert_true (tractor__codec_pack (buffer, value, &error));
@@ -62,7 +62,7 @@ static void
 assert_packs (const char *text, WireValue expected)
 {
   g_autoptr (GVariant) value = parse (text);
-  g_autoptr (GByteArray) buffer = pack (value);
+  g_autoptr (WireBuffer) buffer = pack (value);
 
   g_assert_cmpmem (buffer->data, buffer->len, expected.bytes, expected.length);
 }
@@ -80,7 +80,7 @@ assert_arrives (WireValue bytes, const char *type, const char *expected_text)
 static void
 assert_keeps_its_type (GVariant *value)
 {
-  g_autoptr (GByteArray) buffer = pack (value);
+  g_autoptr (WireBuffer) buffer = pack (value);
   g_autoptr (GVariant) arrived =
       unpack ((WireValue){ buffer->data, buffer->len }, g_variant_get_type_string (value));
 
@@ -105,14 +105,14 @@ assert_refused (WireValue bytes, const char *type, const char *message)
 static void
 assert_cannot_be_sent (GVariant *value)
 {
-  WireBuffer *buffer = g_byte_array_new ();
+  WireBuffer *buffer = tractor__wire_buffer_new ();
   GError *error = NULL;
 
   wire_write_nil (buffer);
   g_assert_false (tractor__codec_pack (buffer, value, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_cmpuint (buffer->len, ==, 1);
-  g_byte_array_unref (buffer);
+  tractor__wire_buffer_free (buffer);
 }
 
 /* --- to msgpack --------------------------------------------------------------------------------- */
@@ -165,8 +165,8 @@ test_own_integers_take_least_room (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (integers); i++) {
     g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_int64 (integers[i]));
-    g_autoptr (GByteArray) buffer = pack (value);
-    g_autoptr (GByteArray) own = g_byte_array_new ();
+    g_autoptr (WireBuffer) buffer = pack (value);
+    g_autoptr (WireBuffer) own = tractor__wire_buffer_new ();
 
     tractor__wire_write_integer (own, integers[i]);
     g_assert_cmpmem (own->data, own->len, buffer->data, buffer->len);
@@ -237,7 +237,7 @@ test_nested_as_deep_as_may_be (void)
 {
   g_autoptr (GVariant) deepest = nest (g_variant_new_int64 (1), LIMIT_DEPTH - 3);
   g_autoptr (GVariant) too_deep = nest (g_variant_new_int64 (1), LIMIT_DEPTH - 2);
-  g_autoptr (GByteArray) buffer = pack (deepest);
+  g_autoptr (WireBuffer) buffer = pack (deepest);
   g_autoptr (GVariant) arrived = unpack ((WireValue){ buffer->data, buffer->len }, NULL);
 
   g_assert_cmpvariant (arrived, deepest);
@@ -636,7 +636,7 @@ test_a_fault_says_where (void)
 {
   g_autofree char *long_key = g_strnfill (200, 'k');
   g_autoptr (GVariant) long_map = g_variant_ref_sink (g_variant_new_parsed ("{%s: 'x'}", long_key));
-  g_autoptr (GByteArray) buffer = pack (long_map);
+  g_autoptr (WireBuffer) buffer = pack (long_map);
 
   assert_refused (BYTES ("\x93\x80\x80\x81\xa4name\xa1x"), "aa{si}",
                   "at [2]['name']: expected 'i', got a string");
@@ -692,7 +692,7 @@ assert_timestamp (gint64 seconds, guint32 nanoseconds, WireValue expected)
 {
   g_autoptr (GVariant) value =
       g_variant_ref_sink (tractor_value_new_timestamp (seconds, nanoseconds));
-  g_autoptr (GByteArray) buffer = pack (value);
+  g_autoptr (WireBuffer) buffer = pack (value);
   g_autoptr (GVariant) arrived = NULL;
   g_autoptr (GError) error = NULL;
   gint64 read_seconds;
@@ -831,7 +831,7 @@ test_a_registered_extension (void)
   g_assert_no_error (error);
   tuple = g_variant_ref_sink (g_variant_new ("(s@(nay))", "a", value));
   {
-    g_autoptr (GByteArray) buffer = pack (tuple);
+    g_autoptr (WireBuffer) buffer = pack (tuple);
     WireValue bytes = { buffer->data, buffer->len };
 
     g_assert_cmpmem (bytes.bytes, bytes.length,
@@ -952,14 +952,14 @@ append_random_type (GString *type, guint depth)
 }
 
 static void
-mutate (GByteArray *document)
+mutate (WireBuffer *document)
 {
   for (int n = g_test_rand_int_range (1, 4); n > 0 && document->len > 0; n--) {
     guint at = (guint) g_test_rand_int_range (0, (gint32) document->len);
 
     switch (g_test_rand_int_range (0, 4)) {
     case 0:
-      g_byte_array_remove_index (document, at);
+      memmove (document->data + at, document->data + at + 1, --document->len - at);
       break;
     case 1:
       document->data[at] ^= (guint8) (1u << g_test_rand_int_range (0, 8));
@@ -1006,7 +1006,7 @@ test_random_documents (void)
     "[<[<[<[<{'deep': <{'er': <@x 1>}>}>]>]>]>]",
   };
   g_autoptr (GPtrArray) documents =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__wire_buffer_free);
   g_autoptr (GVariant) kept = parse ("[(1, 'x')]");
   g_autoptr (GString) type = g_string_new (NULL);
   guint n_typed = 0;
@@ -1021,11 +1021,11 @@ test_random_documents (void)
   }
 
   while (n_passed < N_ROUNDS) {
-    GByteArray *original = documents->pdata[g_test_rand_int_range (0, (gint32) documents->len)];
-    g_autoptr (GByteArray) document = g_byte_array_new ();
+    WireBuffer *original = documents->pdata[g_test_rand_int_range (0, (gint32) documents->len)];
+    g_autoptr (WireBuffer) document = tractor__wire_buffer_new ();
     WireValue bytes;
 
-    g_byte_array_append (document, original->data, original->len);
+    wire_append (document, original->data, original->len);
     mutate (document);
     bytes = (WireValue){ document->data, document->len };
     if (bytes.length == 0 || check (bytes) != NULL)

@@ -318,14 +318,14 @@ test_what_we_write_is_read (void)
   const char *relays[] = { "a@1", "b@2", NULL };
   const char *modules[] = { "one", "two", NULL };
   g_autoptr (GVariant) kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'x': <1>}"));
-  WireBuffer *buffer = g_byte_array_new ();
+  WireBuffer *buffer = tractor__wire_buffer_new ();
   g_auto (GStrv) read_relays = NULL;
   g_auto (GStrv) read_modules = NULL;
   Msg msg;
 
   tractor__msg_write_aid (buffer, &(AidMsg){ .id = &self });
   g_assert_cmpint (read_back (buffer).type, ==, MSG_AID);
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   tractor__msg_write_spawn_spec (buffer, &(SpawnSpec){ self, modules, "glib", 3 });
   msg = read_back (buffer);
@@ -334,23 +334,23 @@ test_what_we_write_is_read (void)
   g_assert_cmpint (tractor__msg_get_integer (&msg, FIELD_DEPTH), ==, 3);
   read_modules = tractor__msg_dup_keys (&msg, FIELD_ENABLE_MODULES);
   g_assert_true (g_strv_equal ((const char *const *) read_modules, modules));
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   g_assert_true (tractor__msg_write_start (buffer, "c", "mod", "fn", kwargs, &self, NULL));
   g_assert_cmpint (read_back (buffer).type, ==, MSG_START);
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   tractor__msg_write_start_ack (buffer, "c", "asyncfunc", NULL);
   g_assert_cmpint (read_back (buffer).type, ==, MSG_START_ACK);
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   g_assert_true (tractor__msg_write_payload (buffer, MSG_RETURN, "c", NULL, NULL));
   g_assert_cmpint (read_back (buffer).type, ==, MSG_RETURN);
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   tractor__msg_write_cancel_ack (buffer, "c");
   g_assert_cmpint (read_back (buffer).type, ==, MSG_CANCEL_ACK);
-  g_byte_array_set_size (buffer, 0);
+  wire_truncate (buffer, 0);
 
   tractor__msg_write_error (buffer, &(ErrorMsg){
                                         .src_uid = "odd@name@1",
@@ -375,7 +375,7 @@ test_what_we_write_is_read (void)
     g_assert_cmpstr (origin.name, ==, "odd@name");
     g_assert_cmpstr (origin.uuid, ==, "1");
   }
-  g_byte_array_unref (buffer);
+  tractor__wire_buffer_free (buffer);
 }
 
 static void
@@ -467,7 +467,7 @@ static void
 test_layouts_and_any_order_agree (void)
 {
   for (guint round = 0; round < 100000; round++) {
-    WireBuffer *frame = g_byte_array_new ();
+    WireBuffer *frame = tractor__wire_buffer_new ();
     guint8 bytes[512];
     gsize length;
 
@@ -477,7 +477,7 @@ test_layouts_and_any_order_agree (void)
     for (gint n = g_test_rand_int_range (0, 4); n > 0; n--)
       length = mutate (bytes, length);
     assert_same_reading (bytes, length);
-    g_byte_array_unref (frame);
+    tractor__wire_buffer_free (frame);
   }
 }
 
@@ -486,24 +486,24 @@ static void
 test_limits_of_layouts (void)
 {
   for (guint depth = LIMIT_DEPTH - 3; depth < LIMIT_DEPTH + 2; depth++) {
-    WireBuffer *frame = g_byte_array_new ();
+    WireBuffer *frame = tractor__wire_buffer_new ();
     guint8 deep[LIMIT_DEPTH + 2];
 
     memset (deep, 0x91, sizeof deep);
     deep[depth] = 0xc0;
     tractor__msg_write_packed (frame, MSG_YIELD, "c", (WireValue){ deep, depth + 1 }, NULL);
     assert_same_reading (frame->data + 4, frame->len - 4);
-    g_byte_array_unref (frame);
+    tractor__wire_buffer_free (frame);
   }
   for (guint32 n = LIMIT_ELEMENTS - 12; n < LIMIT_ELEMENTS + 2; n++) {
-    WireBuffer *frame = g_byte_array_new ();
+    WireBuffer *frame = tractor__wire_buffer_new ();
     g_autofree guint8 *many = g_malloc0 (n + 5);
 
     many[0] = 0xdd;
     memcpy (many + 1, &(guint32){ GUINT32_TO_BE (n) }, 4);
     tractor__msg_write_packed (frame, MSG_RETURN, "c", (WireValue){ many, n + 5 }, NULL);
     assert_same_reading (frame->data + 4, frame->len - 4);
-    g_byte_array_unref (frame);
+    tractor__wire_buffer_free (frame);
   }
 }
 
@@ -541,7 +541,7 @@ test_too_deep_to_send (void)
 {
   GVariant *value = g_variant_new_int32 (1);
   g_autoptr (GVariant) owned = NULL;
-  WireBuffer *buffer = g_byte_array_new ();
+  WireBuffer *buffer = tractor__wire_buffer_new ();
   GError *error = NULL;
 
   for (int i = 0; i < LIMIT_DEPTH; i++)
@@ -550,7 +550,7 @@ test_too_deep_to_send (void)
   g_assert_false (tractor__codec_pack (buffer, value, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_cmpuint (buffer->len, ==, 0);
-  g_byte_array_unref (buffer);
+  tractor__wire_buffer_free (buffer);
 }
 
 int
