@@ -235,8 +235,15 @@ is_utf8 (const guint8 *bytes, gsize length)
 {
   const char *at = (const char *) bytes;
   const char *end = at + length;
+  guint64 eight;
 
-  while (at < end && (guchar) *at < 0x80) /* nearly all strings are no more than this */
+  /* Nearly all strings are no more than ASCII. */
+  for (; end - at >= (gssize) sizeof eight; at += sizeof eight) {
+    memcpy (&eight, at, sizeof eight);
+    if ((eight & G_GUINT64_CONSTANT (0x8080808080808080)) != 0)
+      break;
+  }
+  while (at < end && (guchar) *at < 0x80)
     at++;
   if (at == end)
     return TRUE;
