@@ -1,7 +1,8 @@
 /* frame.c - a byte stream cut into frames.
  *
  * The buffer grows with what has come, never with what a length promises: a peer that announces
- * sixteen megabytes and sends ten bytes costs one read's room. */
+ * sixteen megabytes and sends ten bytes costs one read's room. The rest of a large frame is read by
+ * itself, so that the next one starts at the front of the buffer, and nothing large is ever moved. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "frame.h"
@@ -12,11 +13,47 @@
 #include "tractor-error.h"
 
 #define HEADER_BYTES 4
+/* How often a large buffer may be found empty since the last large frame. */
+#define EMPTY_BEFORE_SHRINKING 64
+
+static guint32
+get_length (const guint8 *header)
+{
+  guint32 length;
+
+  memcpy (&length, header, sizeof length);
+  return GUINT32_FROM_LE (length);
+}
+
+/* How much of a large frame that has been begun has not come yet; 0: there is none. */
+static gsize
+get_rest_of_large (const FrameReader *reader)
+{
+  gsize held = reader->end - reader->start;
+  gsize size;
+
+  if (held < HEADER_BYTES)
+    return 0;
+  size = HEADER_BYTES + (gsize) get_length (reader->bytes + reader->start);
+  return size > READ_BYTES ? size - held : 0;
+}
+
+/* One large frame is no reason to keep its room for ever; but if there is one, there are more. */
+static void
+shrink (FrameReader *reader)
+{
+  if (reader->size <= 16 * READ_BYTES || ++reader->n_empty < EMPTY_BEFORE_SHRINKING)
+    return;
+  g_free (reader->bytes);
+  reader->size = READ_BYTES;
+  reader->bytes = g_malloc (reader->size);
+}
 
 guint8 *
 tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room)
 {
   gsize held = reader->end - reader->start;
+  gsize rest = get_rest_of_large (reader);
 
   if (reader->start > 0 && (held == 0 || reader->size - reader->end < READ_BYTES / 2)) {
     memmove (reader->bytes, reader->bytes + reader->start, held);
@@ -31,14 +68,13 @@ tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room)
       return NULL;
     reader->bytes = bytes;
     reader->size = size;
-  } else if (held == 0 && reader->size > 16 * READ_BYTES) {
-    /* One large frame is no reason to keep its room for ever. */
-    g_free (reader->bytes);
-    reader->size = READ_BYTES;
-    reader->bytes = g_malloc (reader->size);
+  } else if (held == 0) {
+    shrink (reader);
   }
 
   *ret_room = reader->size - reader->end;
+  if (rest > 0)
+    *ret_room = MIN (*ret_room, rest);
   return reader->bytes + reader->end;
 }
 
@@ -54,21 +90,23 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
   gsize held = reader->end - reader->start;
   const guint8 *header = reader->bytes + reader->start;
   gsize limit = reader->limit != 0 ? reader->limit : LIMIT_FRAME_BYTES;
-  guint32 length;
+  gsize length;
 
   if (held < HEADER_BYTES)
     return FRAME_INCOMPLETE;
 
-  memcpy (&length, header, sizeof length);
-  length = GUINT32_FROM_LE (length);
+  length = get_length (header);
   if (length == 0 || length > limit) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                 "a frame of %u bytes; 1 to %" G_GSIZE_FORMAT " are allowed", length, limit);
+                 "a frame of %" G_GSIZE_FORMAT " bytes; 1 to %" G_GSIZE_FORMAT " are allowed",
+                 length, limit);
     return FRAME_INVALID;
   }
   if (held - HEADER_BYTES < length)
     return FRAME_INCOMPLETE;
 
+  if (length > READ_BYTES)
+    reader->n_empty = 0;
   ret_body->bytes = header + HEADER_BYTES;
   ret_body->length = length;
   reader->start += HEADER_BYTES + length;
@@ -91,10 +129,7 @@ tractor__frame_reader_clear (FrameReader *reader)
 gsize
 tractor__frame_get_size (const guint8 *frame)
 {
-  guint32 length;
-
-  memcpy (&length, frame, sizeof length);
-  return HEADER_BYTES + (gsize) GUINT32_FROM_LE (length);
+  return HEADER_BYTES + (gsize) get_length (frame);
 }
 
 guint

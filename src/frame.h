@@ -20,7 +20,8 @@ typedef struct {
   gsize size;
   gsize start;
   gsize end;
-  gsize limit; /* of a body; 0: LIMIT_FRAME_BYTES */
+  gsize limit;   /* of a body; 0: LIMIT_FRAME_BYTES */
+  guint n_empty; /* how often it was, since the last large frame */
 } FrameReader;
 
 /* Returns: NULL if there is no memory; else where to receive to, and how much there is room for: at least one byte, and enough for the rest

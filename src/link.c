@@ -237,7 +237,7 @@ take_queued (Link *link, Writing *writing)
 {
   WireBuffer *spare = writing->frames;
 
-  if (spare->len > LIMIT_QUEUED_BYTES) { /* one large frame is no reason to keep its room */
+  if (spare->size > 4 * LIMIT_QUEUED_BYTES) { /* one huge frame is no reason to keep its room */
     tractor__wire_buffer_free (spare);
     spare = tractor__wire_buffer_new ();
   }
