@@ -51,9 +51,9 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
-static const TractorModule modules[] = { { "bench", exports },
-                                         { "streams", bench_stream_exports },
-                                         { NULL } };
+static const TractorModule modules[] = {
+  { "bench", exports }, { "streams", bench_stream_exports }, { "ends", bench_end_exports }, { NULL }
+};
 static const TractorRunner runners[] = {
   { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
 };
@@ -66,6 +66,11 @@ bench_actor_main (int argc, char **argv, int *ret_status)
   *ret_status = 0;
   if (argc == 2 && strcmp (argv[1], DO_NOTHING) == 0)
     return TRUE;
+  if (argc == 2 && strcmp (argv[1], BENCH_WAIT) == 0) {
+    g_assert (write (STDOUT_FILENO, "", 1) == 1);
+    pause ();
+    return TRUE;
+  }
   return tractor_child_main (argc, argv, modules, runners, ret_status);
 }
 
@@ -114,8 +119,8 @@ time_calls (gpointer data, GError **error)
   return tractor_actor_nursery_join (actors, error);
 }
 
-static double
-measure_calls (gconstpointer data)
+double
+bench_measure_calls (gconstpointer data)
 {
   Calls calls = { .host = data, .n_in_flight = 1 };
 
@@ -143,14 +148,14 @@ measure_calls_1000 (gconstpointer data)
 }
 
 static void
-answer_bare (int fd, gboolean is_asking, gsize request_bytes, gsize answer_bytes)
+answer_bare (int fd, gboolean is_asking, guint n_times, gsize request_bytes, gsize answer_bytes)
 {
   int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   struct epoll_event event = { .events = EPOLLIN };
   char bytes[128] = "";
 
   epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event);
-  for (guint i = 0; i < N_CALLS; i++) {
+  for (guint i = 0; i < n_times; i++) {
     if (is_asking)
       g_assert (send (fd, bytes, request_bytes, MSG_NOSIGNAL) == (gssize) request_bytes);
     g_assert (epoll_wait (epoll_fd, &event, 1, -1) == 1);
@@ -172,11 +177,11 @@ bench_round_trip_bare (gsize request_bytes, gsize answer_bytes)
   g_assert (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   pid = fork ();
   if (pid == 0) {
-    answer_bare (ends[1], FALSE, request_bytes, answer_bytes);
+    answer_bare (ends[1], FALSE, N_CALLS, request_bytes, answer_bytes);
     _exit (0);
   }
   started = bench_now_nsec ();
-  answer_bare (ends[0], TRUE, request_bytes, answer_bytes);
+  answer_bare (ends[0], TRUE, N_CALLS, request_bytes, answer_bytes);
   started = bench_now_nsec () - started;
   waitpid (pid, NULL, 0);
   close (ends[0]);
@@ -189,6 +194,97 @@ static double
 measure_calls_bare (G_GNUC_UNUSED gconstpointer data)
 {
   return bench_round_trip_bare (128, 76);
+}
+
+/* --- one call to each of many ------------------------------------------------------------------------ */
+
+#define N_ACTORS 100
+#define N_ROUNDS 50
+
+static gboolean
+call_once (gpointer data, GError **error)
+{
+  return tractor_portal_call (data, "bench:echo", NULL, NULL, error);
+}
+
+static gboolean
+call_all (TractorPortal *const portals[N_ACTORS], GError **error)
+{
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+
+  for (guint i = 0; i < N_ACTORS; i++)
+    tractor_nursery_spawn (callers, "caller", call_once, portals[i], NULL, error);
+  return tractor_nursery_join (callers, error);
+}
+
+static gboolean
+time_fan_out (gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  TractorPortal *portals[N_ACTORS] = { NULL };
+  gboolean ok = TRUE;
+  gint64 started;
+
+  for (guint i = 0; ok && i < N_ACTORS; i++)
+    ok = (portals[i] = tractor_actor_nursery_start (actors, "one", NULL, error)) != NULL;
+  started = bench_now_nsec ();
+  for (guint i = 0; ok && i < N_ROUNDS; i++)
+    ok = call_all (portals, error);
+  *(double *) data = (double) (bench_now_nsec () - started) / N_ROUNDS;
+  if (ok)
+    tractor_actor_nursery_cancel (actors);
+  for (guint i = 0; i < N_ACTORS; i++)
+    tractor_portal_unref (portals[i]);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_fan_out (gconstpointer host)
+{
+  double nsec;
+
+  bench_run (host, time_fan_out, &nsec);
+  return nsec;
+}
+
+static void
+ask_all (const int fds[N_ACTORS])
+{
+  char bytes[128] = "";
+
+  for (guint i = 0; i < N_ACTORS; i++)
+    g_assert (send (fds[i], bytes, 128, MSG_NOSIGNAL) == 128);
+  for (guint i = 0; i < N_ACTORS; i++)
+    g_assert (recv (fds[i], bytes, sizeof bytes, 0) > 0);
+}
+
+/* As many processes that answer, over a socket each. */
+static double
+measure_fan_out_bare (G_GNUC_UNUSED gconstpointer data)
+{
+  int fds[N_ACTORS];
+  gint64 started;
+
+  for (guint i = 0; i < N_ACTORS; i++) {
+    int ends[2];
+
+    g_assert (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    fds[i] = ends[0];
+    if (fork () == 0) {
+      answer_bare (ends[1], FALSE, N_ROUNDS, 128, 76);
+      _exit (0);
+    }
+    close (ends[1]);
+  }
+  started = bench_now_nsec ();
+  for (guint i = 0; i < N_ROUNDS; i++)
+    ask_all (fds);
+  started = bench_now_nsec () - started;
+  for (guint i = 0; i < N_ACTORS; i++) {
+    close (fds[i]);
+    g_assert (wait (NULL) > 0);
+  }
+  return (double) started / N_ROUNDS;
 }
 
 /* --- a life ----------------------------------------------------------------------------------------- */
@@ -323,15 +419,17 @@ measure_primes_bare (G_GNUC_UNUSED gconstpointer data)
 
 const BenchRow bench_actor_rows[] = {
   { "call, there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 1.25, TRUE, 11,
-    measure_calls, measure_calls_bare, "builtin" },
-  { "call, there and back, uv", BENCH_USEC, "bare epoll, Unix socket", 1.4, TRUE, 11, measure_calls,
-    measure_calls_bare, "uv" },
+    bench_measure_calls, measure_calls_bare, "builtin" },
+  { "call, there and back, uv", BENCH_USEC, "bare epoll, Unix socket", 1.4, TRUE, 11,
+    bench_measure_calls, measure_calls_bare, "uv" },
   { "call, there and back, glib", BENCH_USEC, "bare epoll, Unix socket", 1.5, TRUE, 11,
-    measure_calls, measure_calls_bare, "glib" },
+    bench_measure_calls, measure_calls_bare, "glib" },
   { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,
     measure_calls_16, measure_calls_bare, "builtin" },
   { "call, 1,000 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 7,
     measure_calls_1000, measure_calls_bare, "builtin" },
+  { "call to each of 100 actors, builtin", BENCH_USEC, "bare, 100 processes", 2, TRUE, 5,
+    measure_fan_out, measure_fan_out_bare, "builtin" },
   { "actor: spawn, answer, reaped, builtin", BENCH_USEC, "the same binary, bare", 1.4, TRUE, 11,
     measure_lives, measure_lives_bare, "builtin" },
   { "six primes on two workers, builtin", BENCH_MSEC, "two forks", 1.15, FALSE, 11, measure_primes,

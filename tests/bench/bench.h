@@ -31,6 +31,8 @@ extern const BenchRow bench_loop_rows[];
 extern const BenchRow bench_wake_rows[];
 extern const BenchRow bench_actor_rows[];
 extern const BenchRow bench_stream_rows[];
+extern const BenchRow bench_end_rows[];
+extern const BenchRow bench_dbus_rows[];
 
 gint64 bench_now_nsec (void);
 /* Runs @main on the host called @host; a failure ends the program. */
@@ -39,6 +41,12 @@ void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 /* What the other processes of a row do; called first in main(). TRUE: this was one. */
 gboolean bench_actor_main (int argc, char **argv, int *ret_status);
 extern const TractorExport bench_stream_exports[];
+extern const TractorExport bench_end_exports[];
+
+/* An argument that makes this program write a byte to its stdout and do nothing more. */
+#define BENCH_WAIT "--wait"
 
 /* Nanoseconds for a request and an answer of so many bytes between two processes. */
 double bench_round_trip_bare (gsize request_bytes, gsize answer_bytes);
+/* The same for a call that does nothing; @data is the name of its host. */
+double bench_measure_calls (gconstpointer data);
