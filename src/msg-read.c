@@ -129,6 +129,8 @@ is_of_kind (WireValue value, Kind kind)
   WireReader reader = { value.bytes, value.bytes + value.length };
   WireItem item;
 
+  if (kind == KIND_ANY)
+    return TRUE;
   if (kind == KIND_ID)
     return is_id (&reader);
   tractor__wire_read (&reader, &item);
@@ -314,21 +316,51 @@ static const struct {
 /* Where the name of the type begins, in all of them: with its length. */
 #define TYPE_AT 10
 
+/* Takes a short string of ASCII without a NUL, which nearly all are, in one go. */
+static inline gboolean
+take_plain_string (WireReader *reader)
+{
+  const guint8 *at = reader->at;
+  gboolean is_plain = TRUE;
+  gsize length;
+
+  if (at == reader->end || (*at & 0xe0) != 0xa0)
+    return FALSE;
+  length = *at++ & 0x1f;
+  if ((gsize) (reader->end - at) < length)
+    return FALSE;
+  for (gsize i = 0; i < length; i++)
+    is_plain &= at[i] - 1u < 0x7f;
+  if (is_plain)
+    reader->at = at + length;
+  return is_plain;
+}
+
+/* Takes a value, checked as well as in any other order. */
+static gboolean
+take_value (WireReader *reader, Kind kind, guint *n_elements, WireValue *ret_value)
+{
+  ret_value->bytes = reader->at;
+  if (kind == KIND_STRING && take_plain_string (reader)) {
+    ++*n_elements;
+    ret_value->length = (gsize) (reader->at - ret_value->bytes);
+    return TRUE;
+  }
+  if (tractor__wire_check_value (reader, 1, n_elements) != NULL)
+    return FALSE;
+  ret_value->length = (gsize) (reader->at - ret_value->bytes);
+  return is_of_kind (*ret_value, kind);
+}
+
 static gboolean
 read_part (WireReader *reader, const LayoutPart *part, guint *n_elements, Msg *msg)
 {
-  WireValue *value = &msg->fields[part->field];
-
   if ((gsize) (reader->end - reader->at) < part->length ||
       memcmp (reader->at, part->bytes, part->length) != 0)
     return FALSE;
   reader->at += part->length;
-  value->bytes = reader->at;
   ++*n_elements; /* the key */
-  if (tractor__wire_check_value (reader, 1, n_elements) != NULL)
-    return FALSE;
-  value->length = (gsize) (reader->at - value->bytes);
-  return is_of_kind (*value, fields[part->field].kind);
+  return take_value (reader, fields[part->field].kind, n_elements, &msg->fields[part->field]);
 }
 
 /* Returns: FALSE if it has none of the layouts, or something is wrong with it; then @msg is in any
@@ -352,7 +384,7 @@ read_as_laid_out (WireValue body, Msg *msg)
     for (guint part = 0; part < MAX_PARTS && parts[part].bytes != NULL; part++)
       if (!read_part (&reader, &parts[part], &n_elements, msg))
         return FALSE;
-    return reader.at == reader.end;
+    return reader.at == reader.end && n_elements <= LIMIT_ELEMENTS;
   }
   return FALSE;
 }

@@ -481,6 +481,28 @@ test_layouts_and_any_order_agree (void)
   }
 }
 
+/* A Start whose arguments are @n nils in an array. (transfer full) */
+static WireBuffer *
+new_long_start (guint32 n)
+{
+  static const guint8 before[] = "\xa6kwargs\x81\xa1x\xdd";
+  const ActorId self = { (char *) "me", (char *) "1-2" };
+  WireBuffer *start = tractor__wire_buffer_new ();
+  WireBuffer *longer = tractor__wire_buffer_new ();
+  guint8 *at;
+
+  tractor__msg_write_start (start, "c", "mod", "fn", NULL, &self, NULL);
+  at = memmem (start->data, start->len, "\xa6kwargs\x80", 8);
+  wire_append (longer, start->data, (gsize) (at - start->data));
+  wire_append (longer, before, sizeof before - 1);
+  wire_append (longer, &(guint32){ GUINT32_TO_BE (n) }, 4);
+  for (guint32 i = 0; i < n; i++)
+    wire_write_nil (longer);
+  wire_append (longer, at + 8, start->len - (gsize) (at + 8 - start->data));
+  tractor__wire_buffer_free (start);
+  return longer;
+}
+
 /* The limits count what is around a payload too. */
 static void
 test_limits_of_layouts (void)
@@ -504,6 +526,11 @@ test_limits_of_layouts (void)
     tractor__msg_write_packed (frame, MSG_RETURN, "c", (WireValue){ many, n + 5 }, NULL);
     assert_same_reading (frame->data + 4, frame->len - 4);
     tractor__wire_buffer_free (frame);
+  }
+  for (guint32 n = LIMIT_ELEMENTS - 24; n < LIMIT_ELEMENTS - 12; n++) {
+    g_autoptr (WireBuffer) start = new_long_start (n);
+
+    assert_same_reading (start->data + 4, start->len - 4);
   }
 }
 
