@@ -43,8 +43,6 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->out = tractor__wire_buffer_new ();
   link->urgent = tractor__wire_buffer_new ();
   link->ended = tractor_event_new ();
-  link->requests = g_hash_table_new (g_str_hash, g_str_equal);
-  link->rpc_tasks = g_hash_table_new (g_str_hash, g_str_equal);
   tractor_channel_open (1, NULL, &link->doorbell, &link->doorbell_out);
   return link;
 }
@@ -62,7 +60,7 @@ tractor__link_unref (Link *link)
   if (link == NULL || --link->refs > 0)
     return;
 
-  g_assert (link->nursery == NULL && g_hash_table_size (link->requests) == 0);
+  g_assert (link->nursery == NULL && link->requests.n_entries == 0);
   tractor_sender_close (link->doorbell);
   tractor_receiver_close (link->doorbell_out);
   if (link->fd >= 0)
@@ -70,8 +68,8 @@ tractor__link_unref (Link *link)
   tractor__frame_reader_clear (&link->reader);
   tractor__wire_buffer_free (link->out);
   tractor__wire_buffer_free (link->urgent);
-  g_hash_table_unref (link->requests);
-  g_hash_table_unref (link->rpc_tasks);
+  tractor__cid_table_clear (&link->requests);
+  tractor__cid_table_clear (&link->rpc_tasks);
   tractor_event_free (link->ended);
   actor_id_clear (&link->peer);
   g_clear_pointer (&link->peer_addresses, g_ptr_array_unref);
@@ -81,23 +79,23 @@ tractor__link_unref (Link *link)
   g_free (link);
 }
 
+static void
+fail_request (gpointer owner, gpointer data)
+{
+  Request *request = owner;
+  Link *link = data;
+
+  tractor__cid_table_remove (&link->requests, &request->entry);
+  request->class->fail (request, link->failure);
+  tractor_event_set (request->done);
+}
+
 void
 tractor__link_fail (Link *link, GError *failure)
 {
-  GHashTableIter iter;
-  gpointer value;
-
   g_clear_error (&link->failure);
   link->failure = failure;
-
-  g_hash_table_iter_init (&iter, link->requests);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    Request *request = value;
-
-    g_hash_table_iter_remove (&iter);
-    request->class->fail (request, link->failure);
-    tractor_event_set (request->done);
-  }
+  tractor__cid_table_foreach (&link->requests, fail_request, link);
 }
 
 gboolean
@@ -340,11 +338,12 @@ tractor__link_send_cancel (Link *link, gint64 patience_usec)
 static gboolean
 deliver (Link *link, const Msg *msg, GError **error)
 {
-  char cid[LIMIT_CID_BYTES + 1];
+  gsize length;
+  const char *cid = tractor__msg_get_string (msg, FIELD_CID, &length);
   Request *request;
   RpcTask *task;
 
-  if (!tractor__msg_copy_string (msg, FIELD_CID, cid, sizeof cid)) {
+  if (cid == NULL) {
     if (link->on_cancelled != NULL &&
         tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled"))
       link->on_cancelled (link, link->data);
@@ -352,15 +351,15 @@ deliver (Link *link, const Msg *msg, GError **error)
       g_debug ("actor '%s' sent a message without a call id", link->peer.name);
     return TRUE;
   }
-  request = g_hash_table_lookup (link->requests, cid);
+  request = tractor__cid_table_find (&link->requests, cid, length);
   if (request != NULL)
     return request->class->deliver (request, msg, error);
-  task = g_hash_table_lookup (link->rpc_tasks, cid);
+  task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
   if (task != NULL)
     return tractor__rpc_deliver (task, msg, error);
   if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) /* courtesies */
-    g_debug ("actor '%s' sent a message for call '%s', which nobody waits for", link->peer.name,
-             cid);
+    g_debug ("actor '%s' sent a message for call '%.*s', which nobody waits for", link->peer.name,
+             (int) MIN (length, LIMIT_CID_BYTES), cid);
   return TRUE;
 }
 

@@ -7,6 +7,7 @@
 #endif
 
 #include "actor-id.h"
+#include "cid-table.h"
 #include "codec.h"
 #include "frame.h"
 #include "handshake.h"
@@ -56,10 +57,10 @@ struct _Link {
   gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;
 
-  GHashTable *requests;       /* ours; cid -> Request */
+  CidTable requests;          /* ours */
   char cancel_cid[CID_BYTES]; /* of our wish that the peer end, or empty */
 
-  GHashTable *rpc_tasks;      /* the peer's; cid -> RpcTask */
+  CidTable rpc_tasks;         /* the peer's */
   TractorEvent *no_rpc_tasks; /* (nullable): somebody waits for that */
   char *stop_cid;             /* (nullable): of the peer's wish that we end */
 

@@ -419,17 +419,16 @@ tractor__msg_dup_string (const Msg *msg, Field field)
   return g_strndup ((const char *) item.bytes, item.length);
 }
 
-gboolean
-tractor__msg_copy_string (const Msg *msg, Field field, char *buffer, gsize size)
+const char *
+tractor__msg_get_string (const Msg *msg, Field field, gsize *ret_length)
 {
   WireReader reader;
   WireItem item;
 
-  if (!read_item (msg, field, &reader, &item) || item.length >= size)
-    return FALSE;
-  memcpy (buffer, item.bytes, item.length);
-  buffer[item.length] = '\0';
-  return TRUE;
+  if (!read_item (msg, field, &reader, &item))
+    return NULL;
+  *ret_length = item.length;
+  return (const char *) item.bytes;
 }
 
 gboolean

@@ -81,11 +81,9 @@ G_GNUC_INTERNAL gboolean tractor__msg_read_in_any_order (WireValue body,
 
 /* (transfer full) (nullable): NULL if the field is not there. */
 G_GNUC_INTERNAL char *tractor__msg_dup_string (const Msg *msg, Field field);
-/* Returns: FALSE if the field is not there, or does not fit @size bytes with its NUL. */
-G_GNUC_INTERNAL gboolean tractor__msg_copy_string (const Msg *msg,
-                                                   Field field,
-                                                   char *buffer,
-                                                   gsize size);
+/* (transfer none) (nullable): no NUL ends it; NULL if the field is not there. */
+G_GNUC_INTERNAL const char *
+tractor__msg_get_string (const Msg *msg, Field field, gsize *ret_length);
 G_GNUC_INTERNAL gboolean tractor__msg_string_equals (const Msg *msg,
                                                      Field field,
                                                      const char *string);

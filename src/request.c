@@ -62,7 +62,7 @@ tractor__request_start (Request *request,
   request->link = tractor__link_ref (link);
   request->start_at = link_get_position (link);
   request->done = tractor_event_new ();
-  g_hash_table_insert (link->requests, request->cid, request);
+  tractor__cid_table_add (&link->requests, &request->entry, request->cid, request);
   tractor__link_flush (link);
   return TRUE;
 }
@@ -70,7 +70,7 @@ tractor__request_start (Request *request,
 void
 tractor__request_finish (Request *request)
 {
-  g_hash_table_remove (request->link->requests, request->cid);
+  tractor__cid_table_remove (&request->link->requests, &request->entry);
   tractor_event_set (request->done);
 }
 
@@ -108,7 +108,7 @@ tractor__request_clear (Request *request)
   if (request->link == NULL)
     return;
 
-  g_hash_table_remove (request->link->requests, request->cid);
+  tractor__cid_table_remove (&request->link->requests, &request->entry);
   g_clear_pointer (&request->done, tractor_event_free);
   g_clear_pointer (&request->link, tractor__link_unref);
 }

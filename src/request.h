@@ -20,6 +20,7 @@ struct _Request {
   const RequestClass *class;
   Link *link;
   char cid[CID_BYTES];
+  CidEntry entry;     /* while more comes */
   guint64 start_at;   /* where its Start ends, in what the link sends */
   TractorEvent *done; /* nothing more comes */
 };

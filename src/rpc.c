@@ -24,6 +24,7 @@
 struct _RpcTask {
   Link *link;
   char *cid;
+  CidEntry cid_entry;
   const TractorExport *entry;
   RegistryFunc registry_func; /* (nullable): instead of what @entry calls */
   GVariant *kwargs;
@@ -41,8 +42,8 @@ rpc_task_free (gpointer data)
   RpcTask *task = data;
   Link *link = task->link;
 
-  g_hash_table_remove (link->rpc_tasks, task->cid);
-  if (g_hash_table_size (link->rpc_tasks) == 0 && link->no_rpc_tasks != NULL)
+  tractor__cid_table_remove (&link->rpc_tasks, &task->cid_entry);
+  if (link->rpc_tasks.n_entries == 0 && link->no_rpc_tasks != NULL)
     tractor_event_set (link->no_rpc_tasks);
   tractor__context_free (task->context);
   tractor__link_unref (link);
@@ -243,15 +244,16 @@ tractor__link_acknowledge_stop (Link *link)
   tractor__link_flush (link);
 }
 
+static void
+cancel_rpc_task (gpointer owner, gpointer canceller)
+{
+  tractor__rpc_task_cancel (owner, canceller);
+}
+
 void
 tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller)
 {
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, link->rpc_tasks);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    tractor__rpc_task_cancel (value, canceller);
+  tractor__cid_table_foreach (&link->rpc_tasks, cancel_rpc_task, (gpointer) canceller);
 }
 
 gboolean
@@ -259,7 +261,7 @@ tractor__link_wait_for_rpc_tasks (Link *link, GError **error)
 {
   gboolean ok = TRUE;
 
-  if (g_hash_table_size (link->rpc_tasks) == 0)
+  if (link->rpc_tasks.n_entries == 0)
     return TRUE;
   link->no_rpc_tasks = tractor_event_new ();
   ok = tractor_event_wait (link->no_rpc_tasks, error);
@@ -322,7 +324,8 @@ handle_cancel_task (Link *link, const char *cid, const Msg *msg)
 
   if (tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], &kwargs, NULL))
     g_variant_lookup (kwargs, "cid", "&s", &task_cid);
-  task = task_cid != NULL ? g_hash_table_lookup (link->rpc_tasks, task_cid) : NULL;
+  task = task_cid != NULL ? tractor__cid_table_find (&link->rpc_tasks, task_cid, strlen (task_cid))
+                          : NULL;
   if (task == NULL || task->ack_cid != NULL) { /* it has ended, or is ending */
     answer_cancel_ack (link, cid);
     return;
@@ -358,17 +361,20 @@ handle_runtime_function (Link *link, const char *cid, const Msg *msg)
 static gboolean
 check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
 {
+  gsize length = strlen (cid);
+
   if (!tractor__msg_id_equals (msg, FIELD_UID, &link->peer)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "a call in the name of another actor");
     return FALSE;
   }
-  if (cid[0] == '\0' || strlen (cid) > LIMIT_CID_BYTES) {
+  if (length == 0 || length > LIMIT_CID_BYTES) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                  "a call id that is empty or longer than %d bytes", LIMIT_CID_BYTES);
     return FALSE;
   }
-  if (g_hash_table_contains (link->rpc_tasks, cid) || g_hash_table_contains (link->requests, cid)) {
+  if (tractor__cid_table_find (&link->rpc_tasks, cid, length) != NULL ||
+      tractor__cid_table_find (&link->requests, cid, length) != NULL) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "a call id that is already in use");
     return FALSE;
@@ -408,7 +414,7 @@ find_entry (Link *link,
                  ns, func);
     return NULL;
   }
-  if (g_hash_table_size (link->rpc_tasks) >= LIMIT_RPC_TASKS) {
+  if (link->rpc_tasks.n_entries >= LIMIT_RPC_TASKS) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
                  "It is already running %d calls of this caller", LIMIT_RPC_TASKS);
     return NULL;
@@ -489,7 +495,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   task->kwargs = kwargs;
   if (entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);
-  g_hash_table_insert (link->rpc_tasks, task->cid, task);
+  tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
   g_strlcpy (task_cid, task->cid, sizeof task_cid); /* a spawn that fails frees the task */
   if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,
                               &refusal))

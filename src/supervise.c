@@ -53,7 +53,7 @@ describe_death (Child *child)
 {
   g_autofree char *end = tractor__process_describe_end (&child->process);
   g_autofree char *tail = read_stderr_tail (child);
-  guint n_calls = g_hash_table_size (child->link->requests);
+  guint n_calls = child->link->requests.n_entries;
   GString *text = g_string_new (NULL);
   GError *error;
 
