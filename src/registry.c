@@ -377,7 +377,7 @@ tractor__registry_ask (Registry *registry,
                        GError **error)
 {
   g_autoptr (GVariant) result = NULL;
-  g_autoptr (GByteArray) packed = g_byte_array_new ();
+  g_autoptr (WireBuffer) packed = tractor__wire_buffer_new ();
   guint i = 0;
 
   while (strcmp (funcs[i].name, function) != 0)

@@ -92,7 +92,7 @@ box (WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, Boxing *boxin
   g_autofree char *message = clean (error->message);
   g_autofree char *backtrace = make_backtrace (error, boxing);
   g_autoptr (GPtrArray) relays = g_ptr_array_new ();
-  g_autoptr (GByteArray) packed = NULL;
+  g_autoptr (WireBuffer) packed = NULL;
 
   if (remote != NULL)
     pass_on (error_msg, error, relays);
@@ -105,7 +105,7 @@ box (WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, Boxing *boxin
   error_msg->message = message;
   error_msg->backtrace = backtrace;
   if (members != NULL && boxing->depth < LIMIT_GROUP_DEPTH) {
-    packed = g_byte_array_new ();
+    packed = tractor__wire_buffer_new ();
     boxing->depth++;
     write_members (packed, members, boxing);
     boxing->depth--;
