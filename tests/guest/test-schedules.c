@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "tractor-cache.h"
 #include "tractor-channel.h"
 #include "tractor-sync.h"
 
@@ -53,6 +54,7 @@ struct _Race {
   TractorSemaphore *semaphore;
   TractorLimiter *limiter;
   TractorNursery *nursery;
+  TractorCache *cache;
   guint n_ready;
   guint n_ended;
   gint64 began;
@@ -334,6 +336,43 @@ start_end (Race *race)
   g_assert_cmpuint (race->n_ready, >=, race->n_got);
 }
 
+static gboolean
+serve_resource (TractorResource *resource, gpointer data, GError **error)
+{
+  Race *race = data;
+  gboolean ok;
+
+  g_assert_cmpuint (++race->n_inside, ==, 1);
+  ok = tractor_checkpoint (error) && tractor_resource_share (resource, &race->n_inside, error);
+  tractor_cancel_shielded_checkpoint (NULL);
+  race->n_inside--;
+  return ok;
+}
+
+static gboolean
+cache_get (Race *race, G_GNUC_UNUSED guint mine, GError **error)
+{
+  g_autoptr (TractorLease) lease = NULL;
+
+  if (race->cache == NULL)
+    race->cache = tractor_cache_new (race->nursery);
+  lease = tractor_cache_acquire (race->cache, "key", serve_resource, race, NULL, error);
+  if (lease == NULL)
+    return FALSE;
+  tractor_checkpoint (NULL);
+  g_assert_cmpuint (race->n_inside, ==, 1); /* nobody has closed it */
+  g_assert_true (tractor_lease_get_value (lease) == &race->n_inside);
+  g_assert_true (tractor_lease_release (lease, NULL));
+  return TRUE;
+}
+
+static void
+cache_end (Race *race)
+{
+  g_assert_cmpuint (race->n_inside, ==, 0);
+  tractor_cache_free (race->cache); /* nothing is in it */
+}
+
 /* --- the race ---------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -496,6 +535,7 @@ PRIMITIVE (limiter, limiter_begin, limiter_get, limiter_provide, FALSE, limiter_
 PRIMITIVE (sleep, begin_nothing, sleep_get, provide_nothing, FALSE, end_nothing)
 PRIMITIVE (fd, fd_begin, fd_get, fd_provide, FALSE, fd_end)
 PRIMITIVE (start, begin_nothing, start_get, provide_nothing, FALSE, start_end)
+PRIMITIVE (cache, begin_nothing, cache_get, provide_nothing, FALSE, cache_end)
 
 int
 main (int argc, char **argv)
@@ -510,5 +550,6 @@ main (int argc, char **argv)
   harness_add ("/guest/schedules/C-04-sleep", test_sleep);
   harness_add ("/guest/schedules/C-04-fd", test_fd);
   harness_add ("/guest/schedules/C-04-start", test_start);
+  harness_add ("/guest/schedules/C-04-row-109-cache", test_cache);
   return harness_run ();
 }
