@@ -4,6 +4,7 @@
 
 #include "tractor-actor.h"
 #include "tractor-channel.h"
+#include "tractor-cluster.h"
 #include "tractor-context.h"
 #include "tractor-discovery.h"
 #include "tractor-error.h"
