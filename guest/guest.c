@@ -269,6 +269,13 @@ run_tasks (TractorGuest *guest, Tick *tick)
     tractor__task_run_from_tick (task, tick);
 }
 
+/* Whoever waits for all to be blocked is served by a tick that ends with nothing to do. */
+static gboolean
+is_more_to_do (TractorGuest *guest)
+{
+  return run_queue_get_length (&guest->run_queue) > 0 || guest->all_blocked.waits != NULL;
+}
+
 /* Runs what is due. Returns: whether tasks are left that would go on if there were time. */
 static gboolean
 go_round (TractorGuest *guest, Tick *tick)
@@ -299,7 +306,7 @@ go_round (TractorGuest *guest, Tick *tick)
     if (own_clock) {
       guest->steps_per_look = MAX_STEPS_PER_LOOK;
       if (n_looks >= BUDGET_LOOKS)
-        return run_queue_get_length (&guest->run_queue) > 0;
+        return is_more_to_do (guest);
       tractor__poller_collect (&guest->poller, 0);
       continue;
     }
@@ -309,7 +316,7 @@ go_round (TractorGuest *guest, Tick *tick)
       adapt_steps (guest, now - guest->looked_at);
     guest->looked_at = now;
     if (now - started >= BUDGET_USEC)
-      return run_queue_get_length (&guest->run_queue) > 0;
+      return is_more_to_do (guest);
     if (now - guest->polled_at >= LOOK_USEC && run_queue_get_length (&guest->run_queue) > 0) {
       tractor__poller_collect (&guest->poller, 0);
       guest->polled_at = now;

@@ -454,6 +454,28 @@ test_all_blocked_poked (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Takes longer than a tick may, and then waits. */
+static gboolean
+compute_and_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 until = g_get_monotonic_time () + 10000;
+
+  while (g_get_monotonic_time () < until)
+    ;
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static gboolean
+test_all_blocked_late (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "computing", compute_and_wait, NULL, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_all_blocked_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -482,5 +504,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/all-blocked/A83-cushions", test_all_blocked_cushions);
   harness_add_task ("/guest/all-blocked/A83-poked", test_all_blocked_poked);
   harness_add_task ("/guest/all-blocked/A83-cancelled", test_all_blocked_cancelled);
+  harness_add_task ("/guest/all-blocked/A83-after-a-long-step", test_all_blocked_late);
   return harness_run ();
 }
