@@ -13,6 +13,7 @@
 #include "tractor-cluster.h"
 
 #include "tractor-channel.h"
+#include "unwrap.h"
 
 struct _TractorCluster {
   TractorActorNursery *nursery;
@@ -197,20 +198,6 @@ call_all (Map *map, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
-/* @error: (transfer full). Returns: (transfer full): a failure that came alone, as it is. */
-static GError *
-unwrap (GError *error)
-{
-  const GPtrArray *children = tractor_error_get_children (error);
-  GError *only;
-
-  if (children == NULL || children->len != 1)
-    return error;
-  only = g_error_copy (children->pdata[0]);
-  g_error_free (error);
-  return only;
-}
-
 static void
 free_result (gpointer result)
 {
@@ -243,7 +230,7 @@ tractor_cluster_map (TractorCluster *cluster,
   map.results = results;
   g_ptr_array_set_size (results, (gint) map.n_calls);
   if (!call_all (&map, &failure)) {
-    g_propagate_error (error, unwrap (failure));
+    g_propagate_error (error, unwrap_group (failure));
     return FALSE;
   }
   if (ret_results != NULL)

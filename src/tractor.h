@@ -12,4 +12,5 @@
 #include "tractor-stream.h"
 #include "tractor-sync.h"
 #include "tractor-task.h"
+#include "tractor-topics.h"
 #include "tractor-value.h"
