@@ -149,7 +149,8 @@ tractor_nursery_start (TractorNursery *nursery,
   if (!waiting.has_moved)
     tractor__nursery_release (nursery);
 
-  if (failure == NULL && !waiting.is_ready)
+  /* A task that ends because whoever waits is cancelled owes no explanation. */
+  if (failure == NULL && !waiting.is_ready && tractor_checkpoint_if_cancelled (&failure))
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Task '%s' ended without having said that it is ready", name != NULL ? name : "");
   if (failure != NULL) {

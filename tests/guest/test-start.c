@@ -168,6 +168,75 @@ test_cancelled_start (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+/* Takes its cancel for a reason to end well. */
+static gboolean
+end_when_cancelled (G_GNUC_UNUSED TractorTaskStatus *status,
+                    G_GNUC_UNUSED gpointer data,
+                    G_GNUC_UNUSED GError **error)
+{
+  g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL));
+  return TRUE;
+}
+
+static gboolean
+fail_when_cancelled (G_GNUC_UNUSED TractorTaskStatus *status,
+                     G_GNUC_UNUSED gpointer data,
+                     GError **error)
+{
+  g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL));
+  return fail_early (NULL, NULL, error);
+}
+
+/* A start that is cut short by a cancel does not say that the task forgot to be ready. */
+static gboolean
+test_cancelled_before_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", end_when_cancelled, NULL, NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_own_failure_is_kept (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", fail_when_cancelled, NULL, NULL, NULL, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  tractor_cancel_scope_close (g_steal_pointer (&scope));
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+fail_with_no_space (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return FALSE;
+}
+
+/* The failure of a sibling, which cancels the start, comes out alone. */
+static gboolean
+test_sibling_failure_is_not_masked (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "sibling", fail_with_no_space, NULL, NULL, error);
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", end_when_cancelled, NULL, NULL, NULL, error));
+  g_assert_false (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (tractor_error_get_children (*error)->len, ==, 1);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  return TRUE;
+}
+
 typedef struct {
   TractorNursery *nursery;
   Story *story;
@@ -300,7 +369,11 @@ main (int argc, char **argv)
   harness_add_task ("/guest/start/A26-family-moves-too", test_family_moves_too);
   harness_add_task ("/guest/start/A27-failure-before-ready", test_failure_before_ready);
   harness_add_task ("/guest/start/A27-failure-after-ready", test_failure_after_ready);
-  harness_add_task ("/guest/start/A28-end-before-ready", test_end_before_ready);
+  harness_add_task ("/guest/start/A28-row-110-end-before-ready", test_end_before_ready);
+  harness_add_task ("/guest/start/row-110-cancelled-before-ready", test_cancelled_before_ready);
+  harness_add_task ("/guest/start/row-110-own-failure-is-kept", test_own_failure_is_kept);
+  harness_add_task ("/guest/start/row-110-sibling-failure-is-not-masked",
+                    test_sibling_failure_is_not_masked);
   harness_add_task ("/guest/start/A29-ready-twice", test_ready_twice);
   harness_add_task ("/guest/start/A30-cancelled-start", test_cancelled_start);
   harness_add_task ("/guest/start/A31-pending-start-keeps-nursery-open",
