@@ -87,6 +87,55 @@ root_is_killed () {
   no_actor_left
 }
 
+error_is_relayed () {
+  expect 1 '^relay:  inspector@' "$examples/error_propagation" >"$work/error" || { cat "$work/error"; return 1; }
+  cat "$work/error"
+  [[ $(grep -c '^watcher-[12] was cancelled$' "$work/error") -eq 2 ]] &&
+    grep -q "^text:   actor 'disk': block 17 cannot be read$" "$work/error" &&
+    [[ $(grep -c '^\(origin\|relay\): *disk@' "$work/error") -eq 2 ]] &&
+    grep -q '^so it is the disk' "$work/error"
+}
+
+pipeline_is_fast () { # N ARGUMENT...: it ends within 3 s, after so many items
+  local started=$EPOCHREALTIME output n=$1
+  shift
+  output=$("$examples/pipeline" "$@") || return 1
+  echo "$output"
+  ((${EPOCHREALTIME/[.,]/} - ${started/[.,]/} < 3000000)) && grep -q "^$n items$" <<<"$output" && no_actor_left
+}
+
+everybody_gets_everything () {
+  local output
+  output=$(expect 0 . "$examples/fan_out") || { echo "$output"; return 1; }
+  echo "$output"
+  [[ $(grep -c '^screen: ' <<<"$output") -eq 7 && $(grep -c '^log: ' <<<"$output") -eq 7 ]]
+}
+
+payloads_are_held_to_their_spec () {
+  "$examples/typed_payloads" >"$work/typed" && no_actor_left && diff "$work/typed" - <<'EOF'
+here: 52.50, 4.75
+now: 1700000000.000000250
+expected '(sv)', got a string
+EOF
+}
+
+primes_are_left_early () {
+  expect 0 '^29$' "$examples/one_way_stream" >"$work/primes" || { cat "$work/primes"; return 1; }
+  cat "$work/primes"
+  grep -q '^the generator leaves: Cancelled' "$work/primes" && [[ $(wc -l <"$work/primes") -eq 12 ]]
+}
+
+programs_are_run () { # HOST
+  local line
+  expect 0 'compiler:err\] a warning' "$examples/external_program" --host "$1" >"$work/out" ||
+    { cat "$work/out"; return 1; }
+  cat "$work/out"
+  for line in 'compiler:out\] another$' '^the probe took too long, and is gone$' '^line 2: 20%$' \
+    'failed with status 7: .* wrote:$' '^no route to host$'; do
+    grep -q "$line" "$work/out" || return 1
+  done
+}
+
 ask_server () { # LINE...: prints the answers
   /usr/bin/python3 - "$work/socket" "$@" <<'PYTHON'
 import socket, sys
@@ -140,5 +189,17 @@ for host in builtin glib uv; do
   check "primes-root-killed/$host" root_is_killed $host
 done
 check uv_server server_answers
+check error_propagation error_is_relayed
+check bidirectional_stream expect 0 '^the sum is 42$' "$examples/bidirectional_stream" 17 4 21
+check bidirectional_stream-fails expect 1 "^actor 'adder': .* is not a signed number" "$examples/bidirectional_stream" 1 x
+check fan_out everybody_gets_everything
+check typed_payloads payloads_are_held_to_their_spec
+check one_way_stream-left-early primes_are_left_early
+check one_way_stream-to-its-end expect 0 '^that is all$' "$examples/one_way_stream" --all 3
+for host in builtin glib uv; do
+  check "pipeline/$host" pipeline_is_fast 500 --host $host
+  check "pipeline-cancelled/$host" pipeline_is_fast 250 --cancel --host $host
+  check "external_program/$host" programs_are_run $host
+done
 check readme readme_shows_the_example
 echo "1..$n"
