@@ -46,7 +46,7 @@ extract () {
 check_program () { # PLACE SOURCE
   local program=$work/program status=0
   n_programs=$((n_programs + 1))
-  if ! gcc -std=gnu11 -Wall -Wextra -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
+  if ! gcc -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
       "$build"/libtractor{,-glib,-uv}-1.so -Wl,-rpath,"$build" $(pkg-config --libs $modules) 2>"$work/log"; then
     complain "$1" "does not compile:" "$work/log"
     return
