@@ -14,14 +14,11 @@
 static gboolean
 measure (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
-  g_autoptr (TractorStream) stream = NULL;
-  gboolean ok = TRUE;
+  gboolean ok = tractor_context_started (context, NULL, error);
+  g_autoptr (TractorStream) stream = ok ? tractor_context_open_stream (context, error) : NULL;
   GVariant *word;
 
   (void) kwargs, (void) ret_result;
-  if (!tractor_context_started (context, NULL, error))
-    return FALSE;
-  stream = tractor_context_open_stream (context, error);
   while (ok && stream != NULL && tractor_stream_receive (stream, &word, error) && word != NULL) {
     gsize length;
 
@@ -37,7 +34,7 @@ static const TractorExport exports[] = { { "measure", TRACTOR_EXPORT_CONTEXT, .c
 static const TractorModule modules[] = { { "words", exports }, { NULL } };
 static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
 
-/* Here, two tasks for each worker. */
+/* Here: two of these for each worker. */
 static gboolean
 follow (gpointer subscriber, GError **error)
 {
@@ -100,9 +97,11 @@ run (G_GNUC_UNUSED gpointer data, GError **error)
   TractorStream *streams[N_WORKERS];
   g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
 
-  if (actors != NULL && hire (actors, streams, 0, error))
+  if (actors == NULL)
+    return FALSE;
+  if (hire (actors, streams, 0, error))
     tractor_actor_nursery_cancel (actors);
-  return actors != NULL && tractor_actor_nursery_join (actors, error);
+  return tractor_actor_nursery_join (actors, error);
 }
 
 int
