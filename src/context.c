@@ -13,6 +13,8 @@
 
 #include "context.h"
 
+#include <string.h>
+
 #include "bounds.h"
 #include "portal.h"
 #include "remote-error.h"
@@ -161,13 +163,8 @@ handle_start_ack (TractorContext *context, const Msg *msg)
     finish (context);
     return;
   }
-  if (context->payload_spec == NULL) {
-    g_autofree char *spec = tractor__msg_dup_string (msg, FIELD_PLD_SPEC);
-
-    /* A Python actor's is Python's, and means nothing here. */
-    if (spec != NULL && g_variant_type_string_is_valid (spec))
-      context->payload_spec = g_steal_pointer (&spec);
-  }
+  if (context->payload_spec == NULL)
+    context->payload_spec = tractor__msg_dup_payload_spec (msg);
   if (context->stream.is_one_way)
     context->is_started = TRUE;
   wake_all (context);
@@ -578,6 +575,17 @@ is_in (const GError *failure, const GError *body)
   return FALSE;
 }
 
+/* Whether @failure is what the body itself has told the other end, as of a bad item, come back. */
+static gboolean
+is_echo (TractorContext *context, const GError *failure, const GError *body)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (failure);
+  g_autofree char *self = actor_id_to_string (&context->link->runtime->id);
+
+  return remote != NULL && remote->domain != NULL && strcmp (remote->origin, self) == 0 &&
+         tractor_error_matches (body, g_quark_from_string (remote->domain), remote->code);
+}
+
 static GError *
 group (GError *body, const GError *failure)
 {
@@ -610,7 +618,7 @@ settle (TractorContext *context, GError **error)
       g_clear_error (error);
       g_propagate_error (error, g_error_copy (failure));
     }
-  } else if (!is_in (failure, *error) &&
+  } else if (!is_in (failure, *error) && !is_echo (context, failure, *error) &&
              !g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED)) {
     *error = group (g_steal_pointer (error), failure);
   }

@@ -431,6 +431,14 @@ tractor__msg_get_string (const Msg *msg, Field field, gsize *ret_length)
   return (const char *) item.bytes;
 }
 
+char *
+tractor__msg_dup_payload_spec (const Msg *msg)
+{
+  g_autofree char *spec = tractor__msg_dup_string (msg, FIELD_PLD_SPEC);
+
+  return spec != NULL && g_variant_type_string_is_valid (spec) ? g_steal_pointer (&spec) : NULL;
+}
+
 gboolean
 tractor__msg_string_equals (const Msg *msg, Field field, const char *string)
 {

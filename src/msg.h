@@ -79,6 +79,9 @@ G_GNUC_INTERNAL gboolean tractor__msg_read_in_any_order (WireValue body,
                                                          Msg *ret_msg,
                                                          GError **error);
 
+/* (transfer full) (nullable): of a StartAck; NULL if there is none, or it is Python's, which means
+ * nothing here. */
+G_GNUC_INTERNAL char *tractor__msg_dup_payload_spec (const Msg *msg);
 /* (transfer full) (nullable): NULL if the field is not there. */
 G_GNUC_INTERNAL char *tractor__msg_dup_string (const Msg *msg, Field field);
 /* (transfer none) (nullable): no NUL ends it; NULL if the field is not there. */

@@ -82,8 +82,9 @@ tractor_portal_get_pid (TractorPortal *portal)
 
 typedef struct {
   Request request;
-  GVariant *result; /* (nullable) */
-  GError *error;    /* (nullable) */
+  char *payload_spec; /* (nullable): of the result */
+  GVariant *result;   /* (nullable) */
+  GError *error;      /* (nullable) */
 } Call;
 
 static gboolean
@@ -97,8 +98,15 @@ call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
     break;
   case MSG_RETURN:
   case MSG_CANCEL_ACK:
-    tractor__codec_unpack (msg->fields[FIELD_PLD], &call->result, &call->error);
+    tractor__codec_unpack_as (msg->fields[FIELD_PLD],
+                              call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec)
+                                                         : NULL,
+                              &call->result, &call->error);
     break;
+  case MSG_START_ACK:
+    g_free (call->payload_spec);
+    call->payload_spec = tractor__msg_dup_payload_spec (msg);
+    return TRUE;
   case MSG_STARTED:
   case MSG_YIELD:
   case MSG_STOP:
@@ -165,6 +173,7 @@ tractor__call (
   }
   if (ok && ret_result != NULL)
     *ret_result = g_steal_pointer (&call.result);
+  g_free (call.payload_spec);
   g_clear_pointer (&call.result, g_variant_unref);
   g_clear_error (&call.error);
   return ok;

@@ -88,6 +88,16 @@ collapse (const GError *error)
   return error;
 }
 
+/* What a call returns is checked here; what a context does, where it arrives, as upstream has it. */
+static gboolean
+check_result (RpcTask *task, GVariant *result, GError **error)
+{
+  const char *spec = task->entry->payload_spec;
+
+  return task->entry->kind != TRACTOR_EXPORT_CALL || spec == NULL ||
+         tractor__codec_check (result, G_VARIANT_TYPE (spec), error);
+}
+
 static void
 write_success (RpcTask *task, GVariant *result)
 {
@@ -98,7 +108,9 @@ write_success (RpcTask *task, GVariant *result)
     tractor__msg_write_stop (link->out, task->cid);
     return;
   }
-  if (task->context != NULL && !task->context->is_started)
+  if (!check_result (task, result, &problem))
+    ; /* the caller hears of it instead */
+  else if (task->context != NULL && !task->context->is_started)
     g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Function '%s' returned without tractor_context_started()", task->entry->name);
   else

@@ -80,7 +80,9 @@ typedef enum {
  * @name: NULL ends the table
  * @kind: which of the functions below is set
  * @payload_spec: (nullable): a GVariant type string, such as "(si)" or "a{sv}", that everything which
- *   this function sends must match, and what it receives is converted to; NULL: anything
+ *   this function sends must match, and what it receives on a stream is converted to; NULL: anything.
+ *   That is the result of a call; the items of a stream; and of a context the first value, the items and
+ *   the result: where one of these is nothing, the spec has to have room for that, such as "m(si)"
  *
  * One function of a module.
  */
@@ -406,9 +408,9 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *options, 
  * Starts an actor, and returns when it answers calls.
  *
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED; CLOSED if the
- *   nursery is cancelled or closed; LIMIT; MISUSE for a bad name or bad options, before anything
+ *   nursery is cancelled or closed; LIMIT;MISUSE for a bad name or bad options, before anything
  *   has run; ACTOR_FAILURE with the exit status and what the process last wrote to stderr if it
- *   died before; ACTOR_TOO_SLOW if it took more than ten seconds; or a G_FILE_ERROR that names the
+ *   died before, also because its program has no such module or host; ACTOR_TOO_SLOW if it took more than ten seconds; or a G_FILE_ERROR that names the
  *   program or the directory if it cannot be run.
  * Suspends: yes, a checkpoint. Thread: guest, in any task.
  */
@@ -420,9 +422,9 @@ TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nur
 /**
  * tractor_actor_nursery_cancel:
  *
- * Asks every actor of the nursery to end, and refuses further starts; join waits for them. An
- * actor that does not acknowledge within half a second gets SIGTERM, and SIGKILL 1.6 s later; one
- * that does, but is not gone after 3.1 s, gets SIGKILL. The body goes on.
+ * Asks every actor of the nursery to end, and refuses further starts; join waits for them.An
+ * actor that does not acknowledge within half a second gets SIGTERM, on which it has 1.2 s left before its
+ * own alarm ends it, and SIGKILL 1.6 s later; one that does, but is not gone after 3.1 s, gets SIGKILL. The body goes on.
  *
  * Suspends: no. Thread: guest.
  */
@@ -444,8 +446,9 @@ TRACTOR_API void tractor_actor_nursery_kill (TractorActorNursery *nursery);
  *   that failed. Never NULL.
  *
  * Ends the body and waits for every actor; actors that nobody cancels are waited for without end.
- * One failure comes back as it is, several as a GROUP. An actor that ends without having been
- * asked to is a failure, whatever its exit status.
+ *One failure comes back as it is, several as a GROUP. An actor that ends without having been
+ * asked to is a failure, whatever its exit status; and so is one that was asked to, but had to be killed,
+ * ended by a signal, or left with a status other than 0.
  *
  * Returns: TRUE if nothing is left in *@error.
  * Suspends: yes, but is no cancel point. Thread: guest, the task that opened the nursery.
@@ -496,8 +499,9 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  * the remote one, and this returns when it has ended, or after half a second.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
- *   with; NOT_EXPOSED, boxed likewise; MSG_TYPE if @kwargs cannot be sent; ACTOR_FAILURE if the
- *   process died; or TRANSPORT_CLOSED if it can no longer be reached.
+ *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
+ *   @kwargs cannot be sent; MISUSE if @function is no name of a function, or a stream or a context;
+ *   ACTOR_FAILURE if the process died; or TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,

@@ -115,6 +115,7 @@ static const TractorExport exports[] = {
   { "integers_or_nothing", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "mi" },
   { "anything", TRACTOR_EXPORT_CONTEXT, .context = integers },
   { "echo", TRACTOR_EXPORT_CALL, echo },
+  { "echo_integer", TRACTOR_EXPORT_CALL, echo, .payload_spec = "q" },
   { "fail_twice", TRACTOR_EXPORT_CALL, fail_twice },
   { "grow", TRACTOR_EXPORT_CALL, grow },
   { "stop_self", TRACTOR_EXPORT_CALL, stop_self },
@@ -225,6 +226,40 @@ test_opener_narrows (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_null (open_with (&peer, "test:anything", "{'started': <7>}", "no type", NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_bad_item_is_one_failure (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:integers", "{'started': <5>, 'item': <'six'>}", NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+
+    g_assert_false (tractor_stream_receive (stream, &item, error));
+    g_assert_false (tractor_context_join (context, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE); /* and no group */
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_result_of_a_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) result = NULL;
+
+  g_assert_true (tractor_portal_call (peer.portal, "test:echo_integer",
+                                      g_variant_new_parsed ("{'value': <65535>}"), &result, error));
+  g_assert_cmpint (g_variant_get_uint16 (result), ==, 65535);
+  g_assert_false (tractor_portal_call (peer.portal, "test:echo_integer",
+                                       g_variant_new_parsed ("{'value': <65536>}"), NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_clear_error (error);
   return end_peer (&peer, error);
 }
 
@@ -423,6 +458,8 @@ main (int argc, char **argv)
                      test_bad_item_fails_here_and_there);
   add_on_transports ("/e2e/payload/%s/row-104-T19-bad-result-fails-at-the-join",
                      test_bad_result_fails_at_the_join);
+  add_on_transports ("/e2e/payload/%s/bad-item-is-one-failure", test_bad_item_is_one_failure);
+  add_on_transports ("/e2e/payload/%s/result-of-a-call", test_result_of_a_call);
   add_on_transports ("/e2e/payload/%s/opener-narrows", test_opener_narrows);
   add_on_transports ("/e2e/payload/%s/row-41-every-kind-goes-there-and-back",
                      test_every_kind_goes_there_and_back);

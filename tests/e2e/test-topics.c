@@ -176,45 +176,45 @@ typedef struct {
   TractorPortal *portal;
   TractorContext *host;
   TractorStream *stream;
-} Peer;
+} Served;
 
-static Peer
-start_peer (const char *mode, GError **error)
+static Served
+start_served (const char *mode, GError **error)
 {
-  Peer peer = { tractor_actor_nursery_open (error) };
+  Served served = { tractor_actor_nursery_open (error) };
 
   g_assert_no_error (*error);
-  peer.portal = tractor_actor_nursery_start (
-      peer.nursery, "publisher", &(TractorSpawnOptions){ .host = harness_get_host ()->name },
+  served.portal = tractor_actor_nursery_start (
+      served.nursery, "publisher", &(TractorSpawnOptions){ .host = harness_get_host ()->name },
       error);
   g_assert_no_error (*error);
-  peer.host = tractor_portal_open_context (
-      peer.portal, "test:host", g_variant_new_parsed ("{'mode': <%s>}", mode), NULL, NULL, error);
+  served.host = tractor_portal_open_context (
+      served.portal, "test:host", g_variant_new_parsed ("{'mode': <%s>}", mode), NULL, NULL, error);
   g_assert_no_error (*error);
-  peer.stream = tractor_context_open_stream (peer.host, error);
+  served.stream = tractor_context_open_stream (served.host, error);
   g_assert_no_error (*error);
-  return peer;
+  return served;
 }
 
 static gboolean
-end_peer (Peer *peer, GError **error)
+end_served (Served *served, GError **error)
 {
-  g_clear_pointer (&peer->stream, tractor_stream_close);
-  tractor_context_join (peer->host, NULL, error);
-  tractor_context_close (peer->host);
-  tractor_portal_unref (peer->portal);
-  tractor_actor_nursery_cancel (peer->nursery);
-  tractor_actor_nursery_join (peer->nursery, error);
-  tractor_actor_nursery_close (peer->nursery);
+  g_clear_pointer (&served->stream, tractor_stream_close);
+  tractor_context_join (served->host, NULL, error);
+  tractor_context_close (served->host);
+  tractor_portal_unref (served->portal);
+  tractor_actor_nursery_cancel (served->nursery);
+  tractor_actor_nursery_join (served->nursery, error);
+  tractor_actor_nursery_close (served->nursery);
   return *error == NULL;
 }
 
 static TractorSubscription *
-subscribe (Peer *peer, const char *topic, const char *other, GError **error)
+subscribe (Served *served, const char *topic, const char *other, GError **error)
 {
   const char *const topics[] = { topic, other, NULL };
   TractorSubscription *subscription =
-      tractor_subscription_open (peer->portal, "test:feed", topics, error);
+      tractor_subscription_open (served->portal, "test:feed", topics, error);
 
   g_assert_no_error (*error);
   return subscription;
@@ -252,16 +252,16 @@ unsubscribe (TractorSubscription **subscription, GError **error)
 static gboolean
 test_each_gets_its_topics (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer ("change", error);
-  TractorSubscription *one = subscribe (&peer, "a", NULL, error);
+  Served served = start_served ("change", error);
+  TractorSubscription *one = subscribe (&served, "a", NULL, error);
   TractorSubscription *two;
   TractorSubscription *three;
 
   g_assert_cmpint (receive_number (one, "a", error), ==, 1);
-  two = subscribe (&peer, "b", NULL, error);
+  two = subscribe (&served, "b", NULL, error);
   g_assert_cmpint (receive_number (one, "a", error), ==, 2);
   g_assert_cmpint (receive_number (two, "b", error), ==, 2);
-  three = subscribe (&peer, "c", "a", error);
+  three = subscribe (&served, "c", "a", error);
   g_assert_cmpint (receive_number (one, "a", error), ==, 3);
   g_assert_cmpint (receive_number (two, "b", error), ==, 3);
   g_assert_cmpint (receive_number (three, "a", error), ==, 3);
@@ -272,17 +272,17 @@ test_each_gets_its_topics (G_GNUC_UNUSED gpointer data, GError **error)
   unsubscribe (&two, error);
   g_assert_cmpint (receive_number (one, "a", error), ==, 5);
   unsubscribe (&one, error);
-  return end_peer (&peer, error);
+  return end_served (&served, error);
 }
 
 static void
-assert_began_and_ended (Peer *peer, gint64 began, gint64 end, GError **error)
+assert_began_and_ended (Served *served, gint64 began, gint64 end, GError **error)
 {
   g_autoptr (GVariant) counts = NULL;
   g_autoptr (GVariant) n_begun = NULL;
   g_autoptr (GVariant) n_over = NULL;
 
-  g_assert_true (tractor_portal_call (peer->portal, "test:wait_ended", NULL, &counts, error));
+  g_assert_true (tractor_portal_call (served->portal, "test:wait_ended", NULL, &counts, error));
   g_variant_get_child (counts, 0, "v", &n_begun);
   g_variant_get_child (counts, 1, "v", &n_over);
   g_assert_cmpint (g_variant_get_int64 (n_begun), ==, began);
@@ -292,38 +292,38 @@ assert_began_and_ended (Peer *peer, gint64 began, gint64 end, GError **error)
 static gboolean
 test_stops_after_the_last (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer ("change", error);
-  TractorSubscription *one = subscribe (&peer, "a", NULL, error);
-  TractorSubscription *two = subscribe (&peer, "a", NULL, error);
+  Served served = start_served ("change", error);
+  TractorSubscription *one = subscribe (&served, "a", NULL, error);
+  TractorSubscription *two = subscribe (&served, "a", NULL, error);
 
   unsubscribe (&two, error);
   unsubscribe (&one, error);
-  assert_began_and_ended (&peer, 1, 1, error);
-  one = subscribe (&peer, "b", NULL, error);
+  assert_began_and_ended (&served, 1, 1, error);
+  one = subscribe (&served, "b", NULL, error);
   g_assert_cmpint (receive_number (one, "b", error), ==, 1); /* afresh */
   tractor_subscription_close (one);                          /* without a join */
-  assert_began_and_ended (&peer, 2, 2, error);
-  return end_peer (&peer, error);
+  assert_began_and_ended (&served, 2, 2, error);
+  return end_served (&served, error);
 }
 
 static gboolean
 test_other_topics (G_GNUC_UNUSED gpointer data, GError **error)
 {
   const char *const b[] = { "b", NULL };
-  Peer peer = start_peer ("passive", error);
-  TractorSubscription *subscription = subscribe (&peer, "a", NULL, error);
+  Served served = start_served ("passive", error);
+  TractorSubscription *subscription = subscribe (&served, "a", NULL, error);
 
-  g_assert_true (tractor_portal_call (peer.portal, "test:publish",
+  g_assert_true (tractor_portal_call (served.portal, "test:publish",
                                       g_variant_new_parsed ("{'n': <int64 1>}"), NULL, error));
   g_assert_cmpint (receive_number (subscription, "a", error), ==, 0);
   g_assert_true (tractor_subscription_set_topics (subscription, b, error));
-  g_assert_true (tractor_portal_call (peer.portal, "test:wait_topic",
+  g_assert_true (tractor_portal_call (served.portal, "test:wait_topic",
                                       g_variant_new_parsed ("{'topic': <'b'>}"), NULL, error));
-  g_assert_true (tractor_portal_call (peer.portal, "test:publish",
+  g_assert_true (tractor_portal_call (served.portal, "test:publish",
                                       g_variant_new_parsed ("{'n': <int64 1>}"), NULL, error));
   g_assert_cmpint (receive_number (subscription, "b", error), ==, 0);
   unsubscribe (&subscription, error);
-  return end_peer (&peer, error);
+  return end_served (&served, error);
 }
 
 /* --- too slow ------------------------------------------------------------------------------------ */
@@ -333,21 +333,21 @@ test_a_slow_one_loses_the_oldest (G_GNUC_UNUSED gpointer data, GError **error)
 {
   const gint64 n_items = 6000;
   const gint64 n_at_once = 6; /* never too much for whoever receives */
-  Peer peer = start_peer ("passive", error);
-  TractorSubscription *fast = subscribe (&peer, "a", NULL, error);
-  TractorSubscription *slow = subscribe (&peer, "a", NULL, error);
+  Served served = start_served ("passive", error);
+  TractorSubscription *fast = subscribe (&served, "a", NULL, error);
+  TractorSubscription *slow = subscribe (&served, "a", NULL, error);
   g_autoptr (GVariant) value = NULL;
   gint64 next = 0;
 
   for (gint64 i = 0; i < n_items; i += n_at_once) {
     g_assert_true (tractor_portal_call (
-        peer.portal, "test:publish",
+        served.portal, "test:publish",
         g_variant_new_parsed ("{'first': <%x>, 'n': <%x>}", i, n_at_once), NULL, error));
     for (gint64 j = i; j < i + n_at_once; j++)
       g_assert_cmpint (receive_number (fast, "a", error), ==, j);
   }
 
-  g_clear_pointer (&peer.stream, tractor_stream_close); /* closes the publisher */
+  g_clear_pointer (&served.stream, tractor_stream_close); /* closes the publisher */
   while (tractor_subscription_receive (slow, NULL, &value, error)) {
     g_assert_cmpint (g_variant_get_int64 (value), ==, next);
     next++;
@@ -364,7 +364,7 @@ test_a_slow_one_loses_the_oldest (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_cmpuint (tractor_subscription_get_n_lost (fast), ==, 0);
   unsubscribe (&slow, error);
   unsubscribe (&fast, error);
-  return end_peer (&peer, error);
+  return end_served (&served, error);
 }
 
 /* --- how it ends --------------------------------------------------------------------------------- */
@@ -386,23 +386,23 @@ receive_only (TractorSubscription *subscription, GError **error)
 static gboolean
 test_publisher_returns (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer ("once", error);
+  Served served = start_served ("once", error);
 
   for (guint i = 0; i < 2; i++) { /* each time afresh */
-    TractorSubscription *subscription = subscribe (&peer, "a", NULL, error);
+    TractorSubscription *subscription = subscribe (&served, "a", NULL, error);
 
     receive_only (subscription, error);
     assert_end (subscription, error);
     unsubscribe (&subscription, error);
   }
-  return end_peer (&peer, error);
+  return end_served (&served, error);
 }
 
 static gboolean
 test_publisher_fails (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer ("fail", error);
-  TractorSubscription *subscription = subscribe (&peer, "a", NULL, error);
+  Served served = start_served ("fail", error);
+  TractorSubscription *subscription = subscribe (&served, "a", NULL, error);
   const char *const fail[] = { "fail", NULL };
   GVariant *value;
 
@@ -416,7 +416,7 @@ test_publisher_fails (G_GNUC_UNUSED gpointer data, GError **error)
   g_clear_error (error);
   tractor_subscription_close (subscription);
 
-  g_assert_false (end_peer (&peer, error)); /* whoever keeps the publisher hears of it too */
+  g_assert_false (end_served (&served, error)); /* whoever keeps the publisher hears of it too */
   g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
   g_clear_error (error);
   return TRUE;
@@ -427,27 +427,28 @@ test_publisher_fails (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_bad_subscribers (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer ("passive", error);
+  Served served = start_served ("passive", error);
   const char *const topics[] = { "a", NULL };
   TractorSubscription *subscription;
   GVariant *value;
 
-  g_assert_null (tractor_portal_open_context (peer.portal, "test:feed", NULL, NULL, NULL, error));
+  g_assert_null (tractor_portal_open_context (served.portal, "test:feed", NULL, NULL, NULL, error));
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
   g_clear_error (error);
-  g_assert_null (tractor_portal_open_context (
-      peer.portal, "test:feed", g_variant_new_parsed ("{'topics': <[1, 2]>}"), NULL, NULL, error));
+  g_assert_null (tractor_portal_open_context (served.portal, "test:feed",
+                                              g_variant_new_parsed ("{'topics': <[1, 2]>}"), NULL,
+                                              NULL, error));
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
   g_clear_error (error);
 
-  subscription = tractor_subscription_open (peer.portal, "test:no_feed", topics, error);
+  subscription = tractor_subscription_open (served.portal, "test:no_feed", topics, error);
   g_assert_no_error (*error);
   g_assert_false (tractor_subscription_receive (subscription, NULL, &value, error));
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_false (tractor_subscription_join (subscription, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   tractor_subscription_close (subscription);
-  return end_peer (&peer, error);
+  return end_served (&served, error);
 }
 
 int
