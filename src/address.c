@@ -24,7 +24,7 @@
 #include <sys/un.h>
 
 #include "codec.h"
-#include "remote-error.h"
+#include "escape.h"
 #include "tractor-error.h"
 
 #define ACCEPTED                                                                                   \
@@ -90,7 +90,7 @@ is_ipv6 (const char *host)
 static gboolean
 refuse (GError **error, TractorError code, const char *text, const char *problem)
 {
-  g_autofree char *escaped = tractor__remote_error_escape (text);
+  g_autofree char *escaped = tractor__escape (text);
 
   g_set_error (error, TRACTOR_ERROR, code, "'%s' cannot be an address: %s", escaped, problem);
   return FALSE;

@@ -15,6 +15,7 @@
 
 #include "bounds.h"
 #include "error-types.h"
+#include "escape.h"
 #include "tractor-error.h"
 
 /* --- into the box ------------------------------------------------------------------------------ */
@@ -205,29 +206,12 @@ tractor__remote_error_write_cancelled (WireBuffer *buffer,
 
 static GError *read_error (const Msg *msg, const ActorId *peer, guint depth);
 
-char *
-tractor__remote_error_escape (const char *text)
-{
-  GString *escaped = g_string_new (NULL);
-
-  for (const char *at = text; *at != '\0' && escaped->len < LIMIT_ERROR_TEXT_BYTES;
-       at = g_utf8_next_char (at)) {
-    gunichar character = g_utf8_get_char (at);
-
-    if (character == '\n' || character == '\t' || !g_unichar_iscntrl (character))
-      g_string_append_unichar (escaped, character);
-    else
-      g_string_append_printf (escaped, "\\x%02x", character);
-  }
-  return g_string_free (escaped, FALSE);
-}
-
 static char *
 dup_escaped (const Msg *msg, Field field)
 {
   g_autofree char *text = tractor__msg_dup_string (msg, field);
 
-  return text != NULL ? tractor__remote_error_escape (text) : NULL;
+  return text != NULL ? tractor__escape (text) : NULL;
 }
 
 static char *
@@ -239,7 +223,7 @@ dup_id_text (const Msg *msg, Field field)
   if (!tractor__msg_get_id (msg, field, &id))
     return NULL;
   text = actor_id_to_string (&id);
-  return tractor__remote_error_escape (text);
+  return tractor__escape (text);
 }
 
 /* (transfer full) (nullable): what stands behind a group. Members that are not well-formed are left
@@ -293,7 +277,7 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
   if (remote.domain == NULL) /* from Python */
     tractor__error_type_find (type_name, &remote.domain, &remote.code);
   for (char **relay = relays; *relay != NULL; relay++) {
-    char *escaped = tractor__remote_error_escape (*relay);
+    char *escaped = tractor__escape (*relay);
 
     g_free (*relay);
     *relay = escaped;

@@ -34,7 +34,5 @@ G_GNUC_INTERNAL void tractor__remote_error_write_overrun (WireBuffer *buffer,
                                                           const ActorId *sender);
 /* Whether the two tell of one and the same event. */
 G_GNUC_INTERNAL gboolean tractor__remote_error_is_same (const GError *a, const GError *b);
-/* (transfer full): @text, fit for a terminal: control characters, but for newline and tab, as \xNN. */
-G_GNUC_INTERNAL char *tractor__remote_error_escape (const char *text);
 /* (transfer full): the error that an Error message from the actor @peer tells of. */
 G_GNUC_INTERNAL GError *tractor__remote_error_read (const Msg *msg, const ActorId *peer);

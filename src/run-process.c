@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "escape.h"
 #include "process.h"
-#include "remote-error.h"
 #include "runtime.h"
 #include "stdio-fd.h"
 
@@ -90,7 +90,7 @@ dup_printable (const char *bytes, gsize length)
 {
   g_autofree char *text = g_utf8_make_valid (bytes, (gssize) length);
 
-  return tractor__remote_error_escape (text);
+  return tractor__escape (text);
 }
 
 /* @line: is followed by a byte that may be overwritten. */

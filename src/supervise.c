@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
-#include "remote-error.h"
+#include "escape.h"
 #include "restart.h"
 #include "runtime-dir.h"
 
@@ -45,7 +45,7 @@ read_stderr_tail (Child *child)
     return g_strdup ("");
   n = pread (child->boot_stderr_fd, bytes, (gsize) (written - start), start);
   text = g_utf8_make_valid (bytes, MAX (n, 0));
-  return g_strchomp (tractor__remote_error_escape (text));
+  return g_strchomp (tractor__escape (text));
 }
 
 static GError *
