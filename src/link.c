@@ -216,7 +216,9 @@ write_all (Link *link, Writing *writing, GError **error)
 
     take_urgent (link, writing);
     message.msg_iovlen = (gsize) lay_out (writing, parts);
-    n = sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = message.msg_iovlen == 1 /* usually; then it is cheaper */
+            ? send (link->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+            : sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
       count_sent (link, writing, parts, (int) message.msg_iovlen, (gsize) n);
     } else if (errno == EAGAIN || errno == ENOBUFS) {
@@ -329,7 +331,7 @@ tractor__link_send_cancel (Link *link, gint64 patience_usec)
   if (link->cancel_cid[0] != '\0')
     return;
   tractor__link_make_cid (link, link->cancel_cid);
-  tractor__msg_write_start (link_get_urgent (link, 0), link->cancel_cid, "self", "cancel", kwargs,
+  tractor__msg_write_start (link_get_urgent (link, 0), link->cancel_cid, "self:cancel", kwargs,
                             &link->runtime->id, NULL);
   tractor__link_flush (link);
 }

@@ -408,27 +408,30 @@ read_item (const Msg *msg, Field field, WireReader *ret_reader, WireItem *ret_it
   return tractor__wire_read (ret_reader, ret_item);
 }
 
-char *
-tractor__msg_dup_string (const Msg *msg, Field field)
-{
-  WireReader reader;
-  WireItem item;
-
-  if (!read_item (msg, field, &reader, &item))
-    return NULL;
-  return g_strndup ((const char *) item.bytes, item.length);
-}
-
 const char *
 tractor__msg_get_string (const Msg *msg, Field field, gsize *ret_length)
 {
+  const guint8 *bytes = msg->fields[field].bytes;
   WireReader reader;
   WireItem item;
 
+  if (bytes != NULL && (*bytes & 0xe0) == 0xa0) { /* short, as nearly all are */
+    *ret_length = *bytes & 0x1f;
+    return (const char *) bytes + 1;
+  }
   if (!read_item (msg, field, &reader, &item))
     return NULL;
   *ret_length = item.length;
   return (const char *) item.bytes;
+}
+
+char *
+tractor__msg_dup_string (const Msg *msg, Field field)
+{
+  gsize length;
+  const char *string = tractor__msg_get_string (msg, field, &length);
+
+  return string != NULL ? g_strndup (string, length) : NULL;
 }
 
 char *
@@ -442,10 +445,10 @@ tractor__msg_dup_payload_spec (const Msg *msg)
 gboolean
 tractor__msg_string_equals (const Msg *msg, Field field, const char *string)
 {
-  WireReader reader;
-  WireItem item;
+  gsize length;
+  const char *value = tractor__msg_get_string (msg, field, &length);
 
-  return read_item (msg, field, &reader, &item) && item_equals (&item, string);
+  return value != NULL && strlen (string) == length && memcmp (value, string, length) == 0;
 }
 
 gint64

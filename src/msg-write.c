@@ -202,22 +202,22 @@ end_payload (WireBuffer *buffer, guint start, GError **error)
 gboolean
 tractor__msg_write_start (WireBuffer *buffer,
                           const char *cid,
-                          const char *ns,
-                          const char *func,
+                          const char *function,
                           GVariant *kwargs,
                           const ActorId *self,
                           GError **error)
 {
+  const char *colon = strchr (function, ':');
   guint start = tractor__frame_begin (buffer);
 
   wire_append_literal (buffer, "\x87\xa8msg_type\xa5Start\xa3"
                                "cid");
   tractor__wire_write_string (buffer, cid);
   wire_append_literal (buffer, "\xa2ns");
-  tractor__wire_write_string (buffer, ns);
+  tractor__wire_write_text (buffer, function, (gsize) (colon - function));
   wire_append_literal (buffer, "\xa4"
                                "func");
-  tractor__wire_write_string (buffer, func);
+  tractor__wire_write_string (buffer, colon + 1);
   wire_append_literal (buffer, "\xa6kwargs");
   if (kwargs == NULL) {
     tractor__wire_write_map (buffer, 0);

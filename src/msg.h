@@ -139,11 +139,11 @@ typedef struct {
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);
-/* @kwargs: (nullable). Returns: FALSE with MSG_TYPE, and nothing written. */
+/* @function: "module:function". @kwargs: (nullable). Returns: FALSE with MSG_TYPE, and nothing
+ * written. */
 G_GNUC_INTERNAL gboolean tractor__msg_write_start (WireBuffer *buffer,
                                                    const char *cid,
-                                                   const char *ns,
-                                                   const char *func,
+                                                   const char *function,
                                                    GVariant *kwargs,
                                                    const ActorId *self,
                                                    GError **error);

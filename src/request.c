@@ -27,16 +27,13 @@ static gboolean
 write_start (Link *link, const char *cid, const char *function, GVariant *kwargs, GError **error)
 {
   const char *colon = strchr (function, ':');
-  g_autofree char *ns = NULL;
 
   if (colon == NULL || colon == function || colon[1] == '\0') {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "A function is named \"module:function\", not \"%s\"", function);
     return FALSE;
   }
-  ns = g_strndup (function, (gsize) (colon - function));
-  return tractor__msg_write_start (link->out, cid, ns, colon + 1, kwargs, &link->runtime->id,
-                                   error);
+  return tractor__msg_write_start (link->out, cid, function, kwargs, &link->runtime->id, error);
 }
 
 gboolean
@@ -86,7 +83,7 @@ tractor__request_send_cancel (Request *request)
   kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'cid': <%s>}", request->cid));
   tractor__link_make_cid (link, cid);
   /* It must not come before the Start: then there would be nothing to cancel yet. */
-  tractor__msg_write_start (link_get_urgent (link, request->start_at), cid, "self", "_cancel_task",
+  tractor__msg_write_start (link_get_urgent (link, request->start_at), cid, "self:_cancel_task",
                             kwargs, &link->runtime->id, NULL);
   tractor__link_flush (link);
 }

@@ -472,7 +472,6 @@ gboolean
 tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
 {
   g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
-  char task_cid[LIMIT_CID_BYTES + 1];
   GError *refusal = NULL;
   RegistryFunc registry_func;
   gboolean has_module;
@@ -508,10 +507,12 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   if (entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);
   tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
-  g_strlcpy (task_cid, task->cid, sizeof task_cid); /* a spawn that fails frees the task */
   if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,
-                              &refusal))
+                              &refusal)) {
+    g_autofree char *task_cid = tractor__msg_dup_string (msg, FIELD_CID); /* the task is gone */
+
     answer_error (link, task_cid, refusal);
+  }
   tractor__link_flush (link);
   return TRUE;
 }

@@ -356,10 +356,16 @@ write_head (WireBuffer *buffer, guint8 head, guint64 value, guint n_bytes)
 void
 tractor__wire_write_string (WireBuffer *buffer, const char *string)
 {
-  gsize length = strlen (string);
+  tractor__wire_write_text (buffer, string, strlen (string));
+}
+
+void
+tractor__wire_write_text (WireBuffer *buffer, const char *string, gsize length)
+{
+  guint8 short_head = (guint8) (0xa0 | length);
 
   if (length <= 31)
-    write_head (buffer, (guint8) (0xa0 | length), 0, 0);
+    wire_append (buffer, &short_head, 1);
   else if (length <= G_MAXUINT8)
     write_head (buffer, 0xd9, length, 1);
   else if (length <= G_MAXUINT16)

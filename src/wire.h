@@ -92,6 +92,9 @@ wire_truncate (WireBuffer *buffer, guint length)
 #define wire_append_literal(buffer, literal) wire_append ((buffer), (literal), sizeof (literal) - 1)
 
 G_GNUC_INTERNAL void tractor__wire_write_string (WireBuffer *buffer, const char *string);
+/* The same for part of one. */
+G_GNUC_INTERNAL void
+tractor__wire_write_text (WireBuffer *buffer, const char *string, gsize length);
 G_GNUC_INTERNAL void tractor__wire_write_integer (WireBuffer *buffer, gint64 integer);
 G_GNUC_INTERNAL void tractor__wire_write_array (WireBuffer *buffer, guint32 length);
 G_GNUC_INTERNAL void tractor__wire_write_map (WireBuffer *buffer, guint32 length);

@@ -336,7 +336,7 @@ test_what_we_write_is_read (void)
   g_assert_true (g_strv_equal ((const char *const *) read_modules, modules));
   wire_truncate (buffer, 0);
 
-  g_assert_true (tractor__msg_write_start (buffer, "c", "mod", "fn", kwargs, &self, NULL));
+  g_assert_true (tractor__msg_write_start (buffer, "c", "mod:fn", kwargs, &self, NULL));
   g_assert_cmpint (read_back (buffer).type, ==, MSG_START);
   wire_truncate (buffer, 0);
 
@@ -390,7 +390,7 @@ write_one (WireBuffer *buffer, guint which)
   cid[sizeof cid - 1] = '\0';
   switch (which) {
   case 0:
-    tractor__msg_write_start (buffer, cid, "mod", "fn", kwargs, &self, NULL);
+    tractor__msg_write_start (buffer, cid, "mod:fn", kwargs, &self, NULL);
     break;
   case 1:
     tractor__msg_write_start_ack (buffer, cid, "asyncfunc", NULL);
@@ -491,7 +491,7 @@ new_long_start (guint32 n)
   WireBuffer *longer = tractor__wire_buffer_new ();
   guint8 *at;
 
-  tractor__msg_write_start (start, "c", "mod", "fn", NULL, &self, NULL);
+  tractor__msg_write_start (start, "c", "mod:fn", NULL, &self, NULL);
   at = memmem (start->data, start->len, "\xa6kwargs\x80", 8);
   wire_append (longer, start->data, (gsize) (at - start->data));
   wire_append (longer, before, sizeof before - 1);
