@@ -14,18 +14,34 @@
 
 #define FIRST_BUCKETS 16
 
+static guint64
+load (const char *bytes)
+{
+  guint64 eight;
+
+  memcpy (&eight, bytes, sizeof eight);
+  return eight;
+}
+
+static guint64
+mix (guint64 hash, guint64 more)
+{
+  hash = (hash ^ more) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
+  return hash ^ hash >> 32;
+}
+
 static guint
 get_hash (const char *cid, gsize length)
 {
   guint64 hash = length;
-  guint64 eight;
+  gsize at = 0;
 
-  for (; length > 0; cid += MIN (length, sizeof eight), length -= MIN (length, sizeof eight)) {
-    eight = 0;
-    memcpy (&eight, cid, MIN (length, sizeof eight));
-    hash = (hash ^ eight) * G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
-    hash ^= hash >> 32;
-  }
+  for (; at + 8 <= length; at += 8)
+    hash = mix (hash, load (cid + at));
+  if (length >= 8) /* the rest, and some of what is before it */
+    return (guint) mix (hash, load (cid + length - 8));
+  for (; at < length; at++)
+    hash = mix (hash, (guchar) cid[at]);
   return (guint) hash;
 }
 

@@ -110,7 +110,7 @@ void
 tractor__link_flush (Link *link)
 {
   /* A doorbell that has been rung and not yet heard is full: that is enough. */
-  if (link->doorbell != NULL)
+  if (link->doorbell != NULL && !link->is_handling)
     tractor_sender_send_nowait (link->doorbell, NULL, NULL);
 }
 
@@ -435,9 +435,8 @@ handle_message (Link *link, const Msg *msg, GError **error)
   }
 }
 
-/* Deals with every whole frame that has come. */
 static gboolean
-handle_frames (Link *link, GError **error)
+handle_each (Link *link, GError **error)
 {
   WireValue body;
   Msg msg;
@@ -453,6 +452,21 @@ handle_frames (Link *link, GError **error)
         return FALSE;
     }
   }
+}
+
+/* Deals with every whole frame that has come. The doorbell is rung at the end, for then the writer
+ * comes after all the tasks that these frames wake, and what they send goes out in one write. */
+static gboolean
+handle_frames (Link *link, GError **error)
+{
+  gboolean ok;
+
+  link->is_handling = TRUE;
+  ok = handle_each (link, error);
+  link->is_handling = FALSE;
+  if (link->out->len + link->urgent->len > 0)
+    tractor__link_flush (link);
+  return ok;
 }
 
 /* Ends only with an error: the peer's, or CANCELLED. */

@@ -53,6 +53,7 @@ struct _Link {
   TractorFdWatch *watch;       /* while it runs */
   TractorNursery *nursery;     /* while it runs */
   TractorCancelScope *reading; /* while it reads */
+  gboolean is_handling;        /* what it has read: it is flushed after that */
   gboolean is_closing;         /* tractor__link_close() */
   gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;

@@ -8,8 +8,8 @@
  * Each call, stream or context runs in a task of its own, in a cancel scope of its own, in the link's
  * nursery. It has exactly one outcome: Return, or for a stream Stop; Error, with what it failed with;
  * or Error, ContextCancelled, if somebody cancelled it. A cancel's traffic is urgent: it overtakes
- * data. The doorbell is rung after the task is made, so that the acknowledgement and the result of a
- * quick function go out in one write. */
+ * data. The link's writer is woken after the task is made, so that the acknowledgement and the result
+ * of a quick function go out in one write. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "rpc.h"
