@@ -65,9 +65,9 @@ may_start (TractorActorNursery *self, GError **error)
                          "The actor nursery is closed or being cancelled");
     return FALSE;
   }
-  if (self->runtime->children->len >= LIMIT_CHILDREN) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "An actor can have %d children",
-                 LIMIT_CHILDREN);
+  if (self->runtime->children->len >= self->runtime->limits.children) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "An actor can have %u children",
+                 self->runtime->children->len);
     return FALSE;
   }
   if (self->runtime->depth >= LIMIT_TREE_DEPTH) {

@@ -30,6 +30,7 @@
 #include "link.h"
 #include "listener.h"
 #include "log-level.h"
+#include "peer-limits.h"
 #include "python-argv.h"
 #include "registration.h"
 #include "remote-error.h"
@@ -48,6 +49,7 @@ typedef struct {
   char **enabled_modules;
   char *host;
   char *log_level;
+  TractorLimits limits;
   guint depth;
   GPtrArray *registrars; /* (element-type Address) */
   GPtrArray *listen;     /* (element-type Address): empty: anywhere */
@@ -186,6 +188,7 @@ read_spawn_spec (Boot *boot, const Msg *spec)
   if (boot->log_level == NULL)
     boot->log_level = tractor__msg_dup_string (spec, FIELD_LOG_LEVEL);
   boot->depth = (guint) CLAMP (tractor__msg_get_integer (spec, FIELD_DEPTH), 1, LIMIT_TREE_DEPTH);
+  tractor__limits_read (spec->fields[FIELD_LIMITS], &boot->limits);
   boot->enabled_modules = tractor__msg_dup_keys (spec, FIELD_ENABLE_MODULES);
   /* A Python parent can only name modules that it could import itself. */
   if (boot->is_of_python || g_strv_contains ((const char *const *) boot->enabled_modules, "*"))
@@ -395,6 +398,7 @@ run_actor (gpointer data, GError **error)
   gboolean ok;
 
   tractor__runtime_init (&runtime, &boot->id, boot->depth);
+  tractor__runtime_set_limits (&runtime, &boot->limits);
   runtime.modules = boot->modules;
   runtime.enabled_modules = g_steal_pointer (&boot->enabled_modules);
   runtime.stop = tractor_event_new ();

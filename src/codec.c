@@ -57,13 +57,17 @@ pack_children (Packer *packer, GVariant *value, guint depth, GError **error)
 /* Before it is copied: the frame around it would be refused anyway, and msgpack's lengths have 32
  * bits. */
 static gboolean
-check_length (gsize length, GError **error)
+check_length (const Packer *packer, gsize length, GError **error)
 {
-  if (length <= LIMIT_FRAME_BYTES)
+  const WireBuffer *buffer = packer->packer.data;
+  gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
+
+  if (length <= limit)
     return TRUE;
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-               "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %d are allowed", length,
-               LIMIT_FRAME_BYTES);
+               "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %" G_GSIZE_FORMAT
+               " are allowed",
+               length, limit);
   return FALSE;
 }
 
@@ -73,7 +77,7 @@ pack_string (Packer *packer, GVariant *value, GError **error)
   gsize length;
   const char *string = g_variant_get_string (value, &length);
 
-  if (!check_length (length, error))
+  if (!check_length (packer, length, error))
     return FALSE;
   msgpack_pack_str_with_body (&packer->packer, string, length);
   return TRUE;
@@ -85,7 +89,7 @@ pack_bytes (Packer *packer, GVariant *value, GError **error)
   gsize length;
   const void *bytes = g_variant_get_fixed_array (value, &length, 1);
 
-  if (!check_length (length, error))
+  if (!check_length (packer, length, error))
     return FALSE;
   msgpack_pack_bin_with_body (&packer->packer, bytes, length);
   return TRUE;
@@ -111,7 +115,7 @@ pack_extension (Packer *packer, gint16 code, GVariant *data, GError **error)
   gsize length;
   const void *bytes = g_variant_get_fixed_array (data, &length, 1);
 
-  if (!check_length (length, error))
+  if (!check_length (packer, length, error))
     return FALSE;
   msgpack_pack_ext_with_body (&packer->packer, bytes, length, (int8_t) code);
   return TRUE;

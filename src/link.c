@@ -31,6 +31,15 @@
 
 /* --- life -------------------------------------------------------------------------------------- */
 
+static WireBuffer *
+make_buffer (const Link *link)
+{
+  WireBuffer *buffer = tractor__wire_buffer_new ();
+
+  buffer->frame_limit = link->runtime->limits.frame_bytes;
+  return buffer;
+}
+
 Link *
 tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
 {
@@ -40,8 +49,9 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->runtime = runtime;
   link->fd = fd;
   actor_id_copy (peer, &link->peer);
-  link->out = tractor__wire_buffer_new ();
-  link->urgent = tractor__wire_buffer_new ();
+  link->out = make_buffer (link);
+  link->urgent = make_buffer (link);
+  link->reader.limit = runtime->limits.frame_bytes;
   link->ended = tractor_event_new ();
   tractor_channel_open (1, NULL, &link->doorbell, &link->doorbell_out);
   return link;
@@ -239,7 +249,7 @@ take_queued (Link *link, Writing *writing)
 
   if (spare->size > 4 * LIMIT_QUEUED_BYTES) { /* one huge frame is no reason to keep its room */
     tractor__wire_buffer_free (spare);
-    spare = tractor__wire_buffer_new ();
+    spare = make_buffer (link);
   }
   wire_truncate (spare, 0);
   writing->frames = link->out;
@@ -264,8 +274,7 @@ static gboolean
 run_writer (gpointer data, GError **error)
 {
   Link *link = data;
-  Writing writing = { .frames = tractor__wire_buffer_new (),
-                      .urgent = tractor__wire_buffer_new () };
+  Writing writing = { .frames = make_buffer (link), .urgent = make_buffer (link) };
   gboolean ok = TRUE;
   gpointer ring;
 
@@ -377,6 +386,7 @@ tractor__link_take_introduction (Link *link, Introduction *introduction)
   if (introduction->reader.bytes != NULL) {
     tractor__frame_reader_clear (&link->reader);
     link->reader = introduction->reader;
+    link->reader.limit = link->runtime->limits.frame_bytes;
     introduction->reader = (FrameReader){ 0 };
   }
 }

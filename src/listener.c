@@ -2,7 +2,8 @@
  *
  * One task accepts at each address. It looks at who is at the other end before it reads a byte, and
  * gives each connection to a task of its own, which exchanges introductions: within ten seconds, and
- * while no more than LIMIT_HALF_OPEN of them are at that; while so many are, nobody else is accepted.
+ * while not too many of them are at that. While too many are, or there are too many connections, nobody
+ * else is accepted.
  * A probe gets our introduction and nothing more. An actor that we have spawned, and that was to
  * connect to us, is handed to whoever waits for it. Everybody else becomes a peer. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -63,15 +64,16 @@ static gboolean
 serve_accepted (gpointer data, GError **error)
 {
   Accepted *accepted = data;
+  Listener *listener = accepted->listener;
   TractorRuntime *runtime = accepted->runtime;
   g_auto (Introduction) introduction = { 0 };
   GError *problem = NULL;
-  gboolean ok =
-      tractor__handshake (accepted->fd,
-                          &(AidMsg){ .id = &runtime->id,
-                                     .is_registrar = runtime->registry != NULL,
-                                     .credit = runtime->credit },
-                          tractor_now () + PATIENCE_HANDSHAKE_USEC, &introduction, &problem);
+  gboolean ok = tractor__handshake (accepted->fd,
+                                    &(AidMsg){ .id = &runtime->id,
+                                               .is_registrar = runtime->registry != NULL,
+                                               .credit = runtime->credit },
+                                    tractor_now () + (gint64) runtime->limits.handshake_usec,
+                                    &introduction, &problem);
 
   stop_being_half_open (accepted);
   if (!ok) {
@@ -87,8 +89,10 @@ serve_accepted (gpointer data, GError **error)
     int fd = accepted->fd;
 
     accepted->fd = -1;
-    if (!tractor__child_adopt (runtime, fd, &introduction))
+    if (!tractor__child_adopt (runtime, fd, &introduction)) {
       tractor__peer_serve (runtime, fd, &introduction);
+      tractor_parking_lot_unpark (listener->room, 1); /* there is one connection less */
+    }
   }
   return TRUE;
 }
@@ -124,6 +128,16 @@ wait_for_somebody (Listener *listener, GError **error)
   return tractor_sleep_until (tractor_now () + G_USEC_PER_SEC / 10, error);
 }
 
+/* As many connections as there may be: then others wait in the kernel's queue until one ends. */
+static gboolean
+is_full (const Listener *listener)
+{
+  const TractorRuntime *runtime = listener->runtime;
+
+  return listener->n_half_open >= runtime->limits.half_open ||
+         listener->n_half_open + g_hash_table_size (runtime->links) >= runtime->limits.connections;
+}
+
 static gboolean
 accept_all (Listener *listener, GError **error)
 {
@@ -132,7 +146,7 @@ accept_all (Listener *listener, GError **error)
   while (ok) {
     int fd;
 
-    if (listener->n_half_open >= LIMIT_HALF_OPEN)
+    if (is_full (listener))
       ok = tractor_parking_lot_park (listener->room, error);
     else if (tractor__socket_accept (listener->fd, &fd) == 0)
       ok = take_connection (listener, fd, error) && tractor_checkpoint (error);

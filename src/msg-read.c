@@ -70,6 +70,7 @@ static const struct {
   [FIELD_RUNTIME_VARS] = { NAME ("_runtime_vars"), KIND_MAP },
   [FIELD_LOG_LEVEL] = { NAME ("log_level"), KIND_STRING },
   [FIELD_MEMBERS] = { NAME ("members"), KIND_ANY },
+  [FIELD_LIMITS] = { NAME ("limits"), KIND_ANY },
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 

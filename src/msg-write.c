@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "codec.h"
 #include "frame.h"
+#include "peer-limits.h"
 #include "tractor-error.h"
 
 static void
@@ -156,7 +157,7 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x8b\xa8msg_type\xa9SpawnSpec"
+  wire_append_literal (buffer, "\x8c\xa8msg_type\xa9SpawnSpec"
                                "\xb1_parent_main_data\x80"
                                "\xad_runtime_vars");
   write_runtime_vars (buffer, spec);
@@ -177,6 +178,8 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   wire_append_literal (buffer, "\xa5"
                                "depth");
   tractor__wire_write_integer (buffer, spec->depth);
+  wire_append_literal (buffer, "\xa6limits");
+  tractor__limits_write (buffer, spec->limits);
   wire_append_literal (buffer, "\xadis_registered");
   wire_write_boolean (buffer, spec->is_registered);
   tractor__frame_end (buffer, start);
@@ -187,12 +190,14 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 static gboolean
 end_payload (WireBuffer *buffer, guint start, GError **error)
 {
+  gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
   guint length = buffer->len - start;
 
-  if (length > LIMIT_FRAME_BYTES) {
+  if (length > limit) {
     wire_truncate (buffer, start);
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of %u bytes cannot be sent: %d are allowed", length, LIMIT_FRAME_BYTES);
+                 "A value of %u bytes cannot be sent: %" G_GSIZE_FORMAT " are allowed", length,
+                 limit);
     return FALSE;
   }
   tractor__frame_end (buffer, start);

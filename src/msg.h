@@ -11,6 +11,7 @@
 
 #include "actor-id.h"
 #include "address.h"
+#include "tractor-actor.h"
 #include "wire.h"
 
 typedef enum {
@@ -61,6 +62,7 @@ typedef enum {
   FIELD_BIND_ADDRS,
   FIELD_RUNTIME_VARS,
   FIELD_LOG_LEVEL,     /* ours */
+  FIELD_LIMITS,        /* ours */
   FIELD_MEMBERS,       /* ours: of an error that is a group */
   FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
   N_FIELDS,
@@ -136,6 +138,7 @@ typedef struct {
   gboolean uses_tcp;           /* what suits */
   const Address *root;         /* (nullable): where the root listens */
   const char *log_level;       /* (nullable) */
+  const TractorLimits *limits;
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);

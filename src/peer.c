@@ -49,7 +49,7 @@ run_link_quietly (gpointer data, GError **error)
 Link *
 tractor__peer_dial (TractorRuntime *runtime, const Address *address, GError **error)
 {
-  gint64 deadline = tractor_now () + PATIENCE_HANDSHAKE_USEC;
+  gint64 deadline = tractor_now () + (gint64) runtime->limits.handshake_usec;
   g_auto (Introduction) introduction = { 0 };
   g_autoptr (Link) link = NULL;
   int fd;

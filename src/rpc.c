@@ -426,9 +426,9 @@ find_entry (Link *link,
                  ns, func);
     return NULL;
   }
-  if (link->rpc_tasks.n_entries >= LIMIT_RPC_TASKS) {
+  if (link->rpc_tasks.n_entries >= link->runtime->limits.calls_per_peer) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
-                 "It is already running %d calls of this caller", LIMIT_RPC_TASKS);
+                 "It is already running %u calls of this caller", link->rpc_tasks.n_entries);
     return NULL;
   }
   return entry;

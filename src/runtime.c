@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bounds.h"
 #include "link.h"
 #include "listener.h"
+#include "peer-limits.h"
 #include "registration.h"
 #include "registry.h"
 #include "supervise.h"
@@ -54,7 +54,8 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   actor_id_copy (id, &runtime->id);
   runtime->depth = depth;
   runtime->spawn_method = &tractor__spawn_by_exec;
-  runtime->credit = (Credit){ LIMIT_STREAM_ITEMS, LIMIT_STREAM_BYTES };
+  tractor__limits_fill (NULL, &runtime->limits, NULL);
+  tractor__runtime_set_limits (runtime, &runtime->limits);
   runtime->nurseries_closed = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
@@ -62,6 +63,13 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
   runtime->registrars = g_ptr_array_new_with_free_func (tractor__registrar_free);
   runtime->exit_callbacks = g_array_new (FALSE, FALSE, sizeof (ExitCallback));
+}
+
+void
+tractor__runtime_set_limits (TractorRuntime *runtime, const TractorLimits *limits)
+{
+  runtime->limits = *limits;
+  runtime->credit = (Credit){ (gint64) limits->stream_items, (gint64) limits->stream_bytes };
 }
 
 void
@@ -302,13 +310,16 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   g_autofree char *uuid = g_uuid_string_random ();
   const char *name = options != NULL && options->name != NULL ? options->name : "root";
   TractorRuntime *runtime;
+  TractorLimits limits;
   GError *failure = NULL;
 
-  if (!check_may_open (error))
+  if (!check_may_open (error) ||
+      !tractor__limits_fill (options != NULL ? options->limits : NULL, &limits, error))
     return NULL;
 
   runtime = g_new (TractorRuntime, 1);
   tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, 0);
+  tractor__runtime_set_limits (runtime, &limits);
   if (options != NULL) {
     runtime->modules = options->modules;
     if (options->without_credit)

@@ -24,6 +24,7 @@ struct _TractorRuntime {
   GPtrArray *children; /* (element-type Child): not owned */
   const SpawnMethod *spawn_method;
   guint64 last_cid;
+  TractorLimits limits;
   Credit credit; /* what we give each stream that we receive; 0: we count nothing */
 
   TractorNursery *nursery; /* of the task that has @services */
@@ -53,6 +54,8 @@ G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);
 G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
 G_GNUC_INTERNAL void
 tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth);
+G_GNUC_INTERNAL void tractor__runtime_set_limits (TractorRuntime *runtime,
+                                                  const TractorLimits *limits);
 G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
 
 /* Opens and closes the nursery of what runs in the background; in one task. Closing runs the exit

@@ -129,6 +129,7 @@ write_spawn_spec (Child *child)
     .listen = listen,
     .uses_tcp = tractor__runtime_uses_tcp (runtime),
     .root = &runtime->root,
+    .limits = &runtime->limits,
     .log_level = options->log_level != NULL ? options->log_level : tractor__log_level_get (),
   };
 

@@ -144,6 +144,33 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 /* --- this process ------------------------------------------------------------------------------ */
 
 /**
+ * TractorLimits:
+ * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. A peer that sends a larger one loses
+ *   its connection; sending one fails with MSG_TYPE
+ * @stream_items: items of a stream that nobody has received yet, before the sender waits; 0 is 4096
+ * @stream_bytes: the same in bytes; 0 is 4 MiB
+ * @calls_per_peer: calls, streams and contexts that one peer may have running here; one more is refused with
+ *   OVERRUN; 0 is 1024
+ * @connections: connections to other actors, at which no more are accepted; 0 is three quarters of the
+ *   descriptors that the process may have, 1024 at most
+ * @half_open: connections at one address that have not introduced themselves; 0 is 64
+ * @children: actors that one actor may have started; 0 is 256
+ * @handshake_usec: for an introduction; 0 is ten seconds, a minute at most
+ *
+ * Bounds for what others do to an actor. Zero is the default. The children of an actor have the same.
+ */
+typedef struct {
+  guint64 frame_bytes;
+  guint64 stream_items;
+  guint64 stream_bytes;
+  guint64 calls_per_peer;
+  guint64 connections;
+  guint64 half_open;
+  guint64 children;
+  guint64 handshake_usec;
+} TractorLimits;
+
+/**
  * TractorRuntimeOptions:
  * @name: (nullable): the root actor's name; NULL is "root"
  * @registry_addresses: (nullable) (array zero-terminated=1): where the registrar is that this tree is
@@ -156,6 +183,7 @@ TRACTOR_API gboolean tractor_child_main (int argc,
  *   "/ip6/HOST/tcp/PORT", "/unix/PATH". NULL: at one address that is chosen; a socket in a private
  *   directory, unless the registry is reached by TCP
  * @modules: (nullable) (array zero-terminated=1): what this actor serves to others; NULL: nothing
+ * @limits: (nullable): NULL is all defaults
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
  *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
  *
@@ -167,8 +195,9 @@ typedef struct {
   gboolean must_be_registrar;
   const char *const *listen_addresses;
   const TractorModule *modules;
+  const TractorLimits *limits;
   gboolean without_credit;
-  gpointer padding[10];
+  gpointer padding[9];
 } TractorRuntimeOptions;
 
 /**

@@ -318,7 +318,7 @@ tractor__wire_buffer_new (void)
 {
   WireBuffer *buffer = g_new (WireBuffer, 1);
 
-  *buffer = (WireBuffer){ g_malloc (FIRST_BUFFER_BYTES), 0, FIRST_BUFFER_BYTES };
+  *buffer = (WireBuffer){ g_malloc (FIRST_BUFFER_BYTES), 0, FIRST_BUFFER_BYTES, 0 };
   return buffer;
 }
 

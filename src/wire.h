@@ -63,6 +63,7 @@ typedef struct {
   guint8 *data;
   guint len;
   guint size;
+  gsize frame_limit; /* of a frame in it; 0: LIMIT_FRAME_BYTES */
 } WireBuffer;
 
 G_GNUC_INTERNAL WireBuffer *tractor__wire_buffer_new (void);

@@ -110,12 +110,19 @@ stop_self (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, 
   return tractor_actor_stop (error) && tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+static gboolean
+stay (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
 static const TractorExport exports[] = {
   { "integers", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "i" },
   { "integers_or_nothing", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "mi" },
   { "anything", TRACTOR_EXPORT_CONTEXT, .context = integers },
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "echo_integer", TRACTOR_EXPORT_CALL, echo, .payload_spec = "q" },
+  { "stay", TRACTOR_EXPORT_CALL, stay },
   { "fail_twice", TRACTOR_EXPORT_CALL, fail_twice },
   { "grow", TRACTOR_EXPORT_CALL, grow },
   { "stop_self", TRACTOR_EXPORT_CALL, stop_self },
@@ -369,6 +376,67 @@ test_tree_of_failures (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+/* --- limits ------------------------------------------------------------------------------------------ */
+
+static gboolean
+call_sleeper (gpointer data, GError **error)
+{
+  return tractor_portal_call (data, "test:stay", NULL, NULL, error);
+}
+
+static gboolean
+test_limits (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const TractorLimits limits = { .frame_bytes = 8192, .calls_per_peer = 2, .stream_items = 3 };
+  Peer peer = start_peer_with ((TractorRuntimeOptions){ .limits = &limits }, error);
+  g_autofree char *bytes = g_malloc0 (8192);
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    g_assert_false (tractor_portal_call (
+        peer.portal, "test:echo",
+        g_variant_new_parsed ("{'value': <%@ay>}",
+                              g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, 8192, 1)),
+        NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+    for (int i = 0; i < 2; i++)
+      tractor_nursery_spawn (nursery, "sleeper", call_sleeper, peer.portal, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+    g_assert_false (tractor_portal_call (peer.portal, "test:echo", NULL, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN));
+    g_clear_error (error);
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+    tractor_nursery_join (nursery, error);
+  }
+  {
+    /* The child has the same. */
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:anything", "{'started': <1>, 'item': <2>}", NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+    int n = 0;
+
+    while (tractor_stream_send (stream, NULL, error))
+      n++;
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+    g_clear_pointer (&scope, tractor_cancel_scope_close);
+    g_assert_cmpint (n, ==, 3);
+    tractor_context_cancel (context);
+    g_assert_true (tractor_context_join (context, NULL, error));
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_limits_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const TractorLimits limits = { .frame_bytes = G_MAXUINT64 };
+
+  g_assert_null (tractor_runtime_open (&(TractorRuntimeOptions){ .limits = &limits }, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
 /* --- ends -------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -465,6 +533,8 @@ main (int argc, char **argv)
                      test_every_kind_goes_there_and_back);
   add_on_transports ("/e2e/payload/%s/timestamp", test_timestamp);
   add_on_transports ("/e2e/payload/%s/group-keeps-its-members", test_group_keeps_its_members);
+  add_on_transports ("/e2e/payload/%s/row-94-limits", test_limits);
+  harness_add_real_task ("/e2e/payload/limits-that-make-no-sense", test_limits_that_make_no_sense);
   harness_add_real_task ("/e2e/payload/row-35-tree-of-failures", test_tree_of_failures);
   harness_add_real_task ("/e2e/payload/row-31-kill-asks-nobody", test_kill_asks_nobody);
   harness_add_real_task ("/e2e/payload/row-14-A7-stops-itself", test_stops_itself);

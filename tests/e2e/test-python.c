@@ -127,7 +127,7 @@ on_line (const char *line, gsize length, gpointer data)
 static char *
 find_peer_script (void)
 {
-  return g_test_build_filename (G_TEST_DIST, "interop", "peer.py", NULL);
+  return g_build_filename (TESTS_DIR, "interop", "peer.py", NULL);
 }
 
 /* @address: as we write it. Returns: (transfer full): as peer.py does. */
