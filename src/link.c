@@ -2,7 +2,7 @@
  *
  * While a link runs, its own task reads: what has come in one large read is cut into frames, and
  * each is dealt with at once, without waiting. A second task writes: whoever has something to send
- * appends a frame to link->out and rings the doorbell, so everything that becomes ready in one
+ * appends a frame to link->out and wakes it if it rests, so everything that becomes ready in one
  * round of tasks goes out in one write. Frames are whole in link->out or not there, so a cancelled
  * sender cannot leave half a frame behind. What is said about the dialogs and not in them, a cancel
  * or room for more, goes to link->urgent and overtakes what is queued, at the next end of a frame:
@@ -53,7 +53,7 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->urgent = make_buffer (link);
   link->reader.limit = runtime->limits.frame_bytes;
   link->ended = tractor_event_new ();
-  tractor_channel_open (1, NULL, &link->doorbell, &link->doorbell_out);
+  link->idle = tractor_parking_lot_new ();
   return link;
 }
 
@@ -71,8 +71,7 @@ tractor__link_unref (Link *link)
     return;
 
   g_assert (link->nursery == NULL && link->requests.n_entries == 0);
-  tractor_sender_close (link->doorbell);
-  tractor_receiver_close (link->doorbell_out);
+  tractor_parking_lot_free (link->idle);
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
@@ -119,15 +118,14 @@ tractor__link_has_credit (const Link *link)
 void
 tractor__link_flush (Link *link)
 {
-  /* A doorbell that has been rung and not yet heard is full: that is enough. */
-  if (link->doorbell != NULL && !link->is_handling)
-    tractor_sender_send_nowait (link->doorbell, NULL, NULL);
+  if (!link->is_handling)
+    tractor_parking_lot_unpark (link->idle, 1);
 }
 
 gboolean
 tractor__link_wait_for_room (Link *link, GError **error)
 {
-  while (link->out->len > LIMIT_QUEUED_BYTES && link->doorbell != NULL) {
+  while (link->out->len > LIMIT_QUEUED_BYTES && !link->is_ending) {
     if (link->room == NULL)
       link->room = tractor_event_new ();
     if (!tractor_event_wait (link->room, error))
@@ -271,19 +269,35 @@ tell_of_room (Link *link)
 }
 
 static gboolean
+has_queued (const Link *link)
+{
+  return link->out->len + link->urgent->len > 0;
+}
+
+/* Returns: FALSE with CANCELLED; or with @error unset when there is nothing more to do. */
+static gboolean
+wait_for_queued (Link *link, GError **error)
+{
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
+  while (!has_queued (link))
+    if (link->is_ending || !tractor_parking_lot_park (link->idle, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 run_writer (gpointer data, GError **error)
 {
   Link *link = data;
   Writing writing = { .frames = make_buffer (link), .urgent = make_buffer (link) };
-  gboolean ok = TRUE;
-  gpointer ring;
 
-  while (ok && tractor_receiver_receive (link->doorbell_out, &ring, error))
-    while (ok && link->out->len + link->urgent->len > 0) {
-      take_queued (link, &writing);
-      tell_of_room (link);
-      ok = write_all (link, &writing, error);
-    }
+  while (wait_for_queued (link, error)) {
+    take_queued (link, &writing);
+    tell_of_room (link);
+    if (!write_all (link, &writing, error))
+      break;
+  }
   tractor__wire_buffer_free (writing.frames);
   tractor__wire_buffer_free (writing.urgent);
   tell_of_room (link);
@@ -464,7 +478,7 @@ handle_each (Link *link, GError **error)
   }
 }
 
-/* Deals with every whole frame that has come. The doorbell is rung at the end, for then the writer
+/* Deals with every whole frame that has come. The link is flushed at the end, for then the writer
  * comes after all the tasks that these frames wake, and what they send goes out in one write. */
 static gboolean
 handle_frames (Link *link, GError **error)
@@ -474,7 +488,7 @@ handle_frames (Link *link, GError **error)
   link->is_handling = TRUE;
   ok = handle_each (link, error);
   link->is_handling = FALSE;
-  if (link->out->len + link->urgent->len > 0)
+  if (has_queued (link))
     tractor__link_flush (link);
   return ok;
 }
@@ -555,7 +569,8 @@ tractor__link_run (gpointer data, GError **error)
     }
     tractor__link_cancel_rpc_tasks (link, &link->peer);
     /* The writer ends when it has written what is queued, or can no longer wait for that. */
-    g_clear_pointer (&link->doorbell, tractor_sender_close);
+    link->is_ending = TRUE;
+    tractor__link_flush (link);
     tell_of_room (link); /* those who wait for it, and those the writer will not come to any more */
     tractor_cancel_scope_set_deadline (tractor_nursery_get_scope (nursery),
                                        tractor_now () + PATIENCE_ACK_USEC);

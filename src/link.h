@@ -13,7 +13,6 @@
 #include "handshake.h"
 #include "msg.h"
 #include "runtime.h"
-#include "tractor-channel.h"
 #include "tractor-sync.h"
 
 typedef struct _Link Link;
@@ -45,9 +44,9 @@ struct _Link {
   guint64 taken_bytes;     /* of @out, by the writer, ever */
   guint64 sent_bytes;      /* of those */
   guint64 introduction_at; /* where in them our introduction ends: nothing overtakes that */
-  TractorSender *doorbell; /* rung when there are any; NULL once closing */
-  TractorReceiver *doorbell_out;
-  TractorEvent *room; /* (nullable): senders that wait for @out to be taken */
+  TractorParkingLot *idle; /* the writer, while there are none */
+  gboolean is_ending;      /* it writes those that there are, and no more */
+  TractorEvent *room;      /* (nullable): senders that wait for @out to be taken */
 
   FrameReader reader;
   TractorFdWatch *watch;       /* while it runs */

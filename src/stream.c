@@ -479,7 +479,7 @@ wait_for_room (TractorStream *stream, GError **error)
       return FALSE;
     if (!check_may_send (stream, error))
       return FALSE;
-    if (link->doorbell == NULL) { /* nobody writes any more; the failure is on its way */
+    if (link->is_ending) { /* nobody writes any more; the failure is on its way */
       g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
                    "The connection to actor '%s' is closed", link->peer.name);
       return FALSE;
