@@ -26,7 +26,8 @@
 static int
 write_to_buffer (void *data, const char *bytes, size_t length)
 {
-  wire_append (data, bytes, length);
+  if (length > 0) /* a GVariant without bytes has no place for them */
+    wire_append (data, bytes, length);
   return 0;
 }
 
