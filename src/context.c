@@ -529,11 +529,11 @@ check_is_opener (TractorContext *context, GError **error)
   return FALSE;
 }
 
-/* Waits for the last message; what still streams in is thrown away. */
+/* Waits for the last message; what has streamed in and still does is thrown away. */
 static gboolean
 wait_until_final (TractorContext *context, GError **error)
 {
-  context->stream.is_discarding = TRUE;
+  tractor__stream_discard (&context->stream);
   tractor__stream_wake (&context->stream);
   while (!context->is_final && context->failure == NULL)
     if (!tractor__context_park (context, context->progress, error))

@@ -100,6 +100,8 @@ G_GNUC_INTERNAL gboolean tractor__stream_deliver (TractorStream *stream,
 G_GNUC_INTERNAL gboolean tractor__stream_is_end (const TractorStream *stream, const GError *error);
 /* Tells whoever waits at it that something has changed. */
 G_GNUC_INTERNAL void tractor__stream_wake (TractorStream *stream);
+/* What has come and still comes is thrown away: its room is given back. */
+G_GNUC_INTERNAL void tractor__stream_discard (TractorStream *stream);
 /* Ends what tractor_stream_share() began. */
 G_GNUC_INTERNAL void tractor__stream_unshare (TractorStream *stream);
 /* Closes this side: what has come and still comes is thrown away. */

@@ -101,11 +101,12 @@ give_back (TractorStream *stream, gsize length)
   stream->owed = (Credit){ 0 };
 }
 
-static void
-discard_all (TractorStream *stream)
+void
+tractor__stream_discard (TractorStream *stream)
 {
   StreamItem *item;
 
+  stream->is_discarding = TRUE;
   while ((item = pop (stream)) != NULL) {
     give_back (stream, item->length);
     g_free (item);
@@ -281,8 +282,7 @@ tractor__stream_end (TractorStream *stream)
 {
   TractorContext *context = stream->context;
 
-  stream->is_discarding = TRUE;
-  discard_all (stream);
+  tractor__stream_discard (stream);
   if (!stream->sent_stop && !stream->got_stop && !context->is_final && context->is_started &&
       !context->cancel_called && !context->is_withdrawn && context->link->failure == NULL) {
     tractor__msg_write_stop (context->link->out, context->cid);
@@ -302,8 +302,7 @@ tractor_stream_close (TractorStream *stream)
     tractor__stream_end (stream);
     return;
   }
-  stream->is_discarding = TRUE;
-  discard_all (stream);
+  tractor__stream_discard (stream);
   if (!stream->context->is_final)
     tractor__request_withdraw (&stream->context->request);
   tractor__context_free (stream->context);

@@ -555,6 +555,25 @@ test_unread_items_do_not_hold_the_result_back (G_GNUC_UNUSED gpointer data, GErr
   return end_peer (&peer, error);
 }
 
+/* Not even if they have taken all the room there was. */
+static gboolean
+test_full_stream_does_not_hold_the_result_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:send_many", g_variant_new_parsed ("{'n': <%x>}", (gint64) 20000), NULL,
+        NULL, error);
+    g_autoptr (GVariant) result = NULL;
+
+    g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 5, error));
+    g_assert_true (tractor_context_wait_result (context, &result, error));
+    g_assert_cmpstr (g_variant_get_string (result, NULL), ==, "all sent");
+    g_assert_true (tractor_context_join (context, NULL, error));
+  }
+  return end_peer (&peer, error);
+}
+
 /* --- death ----------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -656,6 +675,8 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/row-60-T5-T6-body-ends-first", test_body_ends_first);
   add_on_transports ("/e2e/context/%s/row-53-unread-items-do-not-hold-the-result-back",
                      test_unread_items_do_not_hold_the_result_back);
+  add_on_transports ("/e2e/context/%s/row-53-full-stream-does-not-hold-the-result-back",
+                     test_full_stream_does_not_hold_the_result_back);
   harness_add_real_task ("/e2e/context/T15-killed", test_killed);
   harness_add_real_task ("/e2e/context/P-03-leaves-with-contexts-open",
                          test_leaves_with_contexts_open);
