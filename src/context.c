@@ -63,15 +63,13 @@ tractor__context_free (TractorContext *context)
 
 /* --- waiting for the other end ------------------------------------------------------------------- */
 
-gboolean
-tractor__context_park (TractorContext *context, TractorParkingLot *lot, GError **error)
+/* One who has been woken by something else does not wait any more, though it may not have run yet. */
+static gboolean
+has_waiters (TractorContext *context)
 {
-  gboolean ok;
-
-  context->n_waiting++;
-  ok = tractor_parking_lot_park (lot, error);
-  context->n_waiting--;
-  return ok;
+  return tractor_parking_lot_get_length (context->progress) > 0 ||
+         tractor_parking_lot_get_length (context->stream.receivers) > 0 ||
+         tractor_parking_lot_get_length (context->stream.senders) > 0;
 }
 
 static void
@@ -125,7 +123,7 @@ interrupt_body (TractorContext *context)
 void
 tractor__context_set_failure (TractorContext *context, GError *failure)
 {
-  gboolean somebody_waits = context->n_waiting > 0;
+  gboolean somebody_waits = has_waiters (context);
 
   if (context->failure != NULL) { /* the first is the cause */
     g_error_free (failure);
@@ -331,7 +329,7 @@ tractor__context_open (Link *link,
   if (context == NULL)
     return NULL;
   while (!is_settled (context))
-    if (!tractor__context_park (context, context->progress, &failure))
+    if (!tractor_parking_lot_park (context->progress, &failure))
       break;
   if (context->is_started && failure == NULL)
     return context;
@@ -536,7 +534,7 @@ wait_until_final (TractorContext *context, GError **error)
   tractor__stream_discard (&context->stream);
   tractor__stream_wake (&context->stream);
   while (!context->is_final && context->failure == NULL)
-    if (!tractor__context_park (context, context->progress, error))
+    if (!tractor_parking_lot_park (context->progress, error))
       return FALSE;
   return TRUE;
 }

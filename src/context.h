@@ -53,7 +53,6 @@ struct _TractorContext {
   GVariant *first;        /* (nullable) */
   GVariant *result;       /* (nullable) */
   GError *failure;        /* (nullable): of the other end, or of the link */
-  guint n_waiting;        /* tasks of this side that wait for the other one */
   TractorParkingLot *progress;
   TractorParkingLot *gathering; /* (nullable): where whoever opens several waits for them */
 
@@ -68,10 +67,6 @@ G_GNUC_INTERNAL TractorContext *tractor__context_new_endpoint (RpcTask *task,
                                                                const char *cid,
                                                                const char *payload_spec);
 G_GNUC_INTERNAL void tractor__context_free (TractorContext *context);
-/* Waits in @lot for something that the other end does. */
-G_GNUC_INTERNAL gboolean tractor__context_park (TractorContext *context,
-                                                TractorParkingLot *lot,
-                                                GError **error);
 /* Payloads, as the spec has them. */
 G_GNUC_INTERNAL gboolean tractor__context_unpack (TractorContext *context,
                                                   WireValue payload,

@@ -361,7 +361,7 @@ wait_and_take (TractorStream *stream, GError **error)
   if (stream->context->failure == NULL && !tractor_checkpoint_if_cancelled (error))
     return NULL;
   while ((item = take (stream, &is_empty, error)) == NULL && is_empty)
-    if (!tractor__context_park (stream->context, stream->receivers, error))
+    if (!tractor_parking_lot_park (stream->receivers, error))
       return NULL;
   return item;
 }
@@ -474,7 +474,7 @@ wait_for_room (TractorStream *stream, GError **error)
     return FALSE;
   while (!has_room (stream) || link->out->len > LIMIT_QUEUED_BYTES) {
     if (!(has_room (stream) ? tractor__link_wait_for_room (link, error)
-                            : tractor__context_park (stream->context, stream->senders, error)))
+                            : tractor_parking_lot_park (stream->senders, error)))
       return FALSE;
     if (!check_may_send (stream, error))
       return FALSE;

@@ -148,6 +148,23 @@ send_many (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GEr
   return stream != NULL;
 }
 
+/* Once the opener has said something: sends an item and fails, in one breath. */
+static gboolean
+send_and_fail (TractorContext *context,
+               G_GNUC_UNUSED GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *word;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  return stream != NULL && tractor_stream_receive (stream, &word, error) &&
+         tractor_stream_send (stream, NULL, error) && set_no_space (error);
+}
+
 /* Cancels the actor that its own parent has started under @name. */
 static gboolean
 plain_call (G_GNUC_UNUSED GVariant *kwargs,
@@ -162,6 +179,7 @@ static const TractorExport exports[] = {
   { "in_mode", TRACTOR_EXPORT_CONTEXT, .context = in_mode },
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count },
   { "send_many", TRACTOR_EXPORT_CONTEXT, .context = send_many },
+  { "send_and_fail", TRACTOR_EXPORT_CONTEXT, .context = send_and_fail },
   { "plain_call", TRACTOR_EXPORT_CALL, plain_call },
   { NULL },
 };
@@ -363,6 +381,29 @@ test_failure_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
     assert_no_space (error);
   }
   g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  return end_peer (&peer, error);
+}
+
+/* Also if a task that has just been given an item was the last to wait for the other end. */
+static gboolean
+test_failure_behind_an_item_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  gint64 started = tractor_now ();
+
+  for (int i = 0; i < 20; i++) {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (peer.portal, "test:send_and_fail", NULL, NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+
+    g_assert_true (tractor_stream_send (stream, NULL, error));
+    g_assert_true (tractor_stream_receive (stream, &item, error));
+    g_assert_false (tractor_sleep_until (started + 999 * SECOND, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error);
+  }
   return end_peer (&peer, error);
 }
 
@@ -659,6 +700,8 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/T3-fails-while-waited-for", test_fails_while_waited_for);
   add_on_transports ("/e2e/context/%s/row-58-T4-failure-interrupts-the-body",
                      test_failure_interrupts_the_body);
+  add_on_transports ("/e2e/context/%s/row-58-failure-behind-an-item-interrupts-the-body",
+                     test_failure_behind_an_item_interrupts_the_body);
   add_on_transports ("/e2e/context/%s/T7-body-fails", test_body_fails);
   add_on_transports ("/e2e/context/%s/C-07-both-fail", test_both_fail);
   add_on_transports ("/e2e/context/%s/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
