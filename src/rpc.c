@@ -191,6 +191,8 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   if (task->is_cancelled)
     tractor_cancel_scope_cancel (scope, "the caller withdrew the call");
   ok = call_function (task, ret_result, &failure);
+  if (ok)
+    tractor__link_wait_for_room (task->link, NULL); /* but not for ever, if nobody reads */
   task->scope = NULL;
   if (task->context != NULL)
     task->context->scope = NULL;
@@ -221,12 +223,10 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   g_autoptr (GVariant) result = NULL;
   g_autoptr (GError) failure = run_in_scope (task, &result);
 
-  if (failure == NULL) {
-    tractor__link_wait_for_room (task->link, NULL);
+  if (failure == NULL)
     write_success (task, result);
-  } else {
+  else
     write_failure (task, collapse (failure));
-  }
   if (task->ack_cid != NULL)
     tractor__msg_write_cancel_ack (link_get_urgent (task->link, 0), task->ack_cid);
   tractor__link_flush (task->link);
