@@ -539,6 +539,8 @@ read_in_scope (Link *link, GError **error)
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   link->reading = scope;
+  if (link->is_closing)
+    tractor_cancel_scope_cancel (scope, "link closed");
   read_until_end (link, error);
   link->reading = NULL;
   if (tractor_cancel_scope_absorb (scope, error)) {
