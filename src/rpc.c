@@ -391,9 +391,10 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
                          "a call id that is already in use");
     return FALSE;
   }
-  if (link->out->len > LIMIT_UNREAD_BYTES) {
+  if (link->out->len + link->urgent->len > LIMIT_UNREAD_BYTES) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                 "calls and calls, while %u bytes of answers wait to be read", link->out->len);
+                 "calls and calls, while %u bytes of answers wait to be read",
+                 link->out->len + link->urgent->len);
     return FALSE;
   }
   return TRUE;
