@@ -189,7 +189,7 @@ handle_return (TractorContext *context, const Msg *msg)
 {
   GError *failure = NULL;
 
-  if (!context->is_started && !context->stream.is_one_way)
+  if (!context->is_started)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "The function returned without having said that it had started");
   else
@@ -230,8 +230,10 @@ context_deliver (Request *request, const Msg *msg, GError **error)
   case MSG_STOP:
     if (!tractor__stream_deliver (&context->stream, msg, error))
       return FALSE;
-    if (context->stream.is_one_way)
+    if (context->stream.is_one_way) {
+      context->is_started = TRUE; /* a Stop is urgent: it may come before the StartAck */
       finish (context);
+    }
     return TRUE;
   default:
     return tractor__stream_deliver (&context->stream, msg, error);

@@ -132,6 +132,17 @@ finish_slowly (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **e
   return FALSE;
 }
 
+/* Returns more than is queued for somebody who does not read. */
+static gboolean
+get_much (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gsize size = 3 * 1024 * 1024;
+
+  *ret_result =
+      g_variant_new_from_data (G_VARIANT_TYPE ("ay"), g_malloc0 (size), size, TRUE, NULL, NULL);
+  return TRUE;
+}
+
 static const TractorExport exports[] = {
   { "whoami", TRACTOR_EXPORT_CALL, whoami },
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
@@ -143,6 +154,7 @@ static const TractorExport exports[] = {
   { "ask_by_child", TRACTOR_EXPORT_CALL, ask_by_child },
   { "remove_at_exit", TRACTOR_EXPORT_CALL, remove_at_exit },
   { "finish_slowly", TRACTOR_EXPORT_CALL, finish_slowly },
+  { "get_much", TRACTOR_EXPORT_CALL, get_much },
   { NULL },
 };
 static const TractorModule modules[] = { { "test", exports }, { NULL } };
@@ -305,6 +317,51 @@ raw_socket (const char *address, gboolean listens)
     g_assert_cmpint (connect (fd, name, length), ==, 0);
   }
   return fd;
+}
+
+/* Writes a frame, as far as it is taken. Returns: FALSE once the connection has ended. */
+static gboolean
+send_raw (int fd, const char *body, gsize length)
+{
+  guint32 header = GUINT32_TO_LE ((guint32) length);
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+  gsize sent = 0;
+
+  g_byte_array_append (frame, (const guint8 *) &header, sizeof header);
+  g_byte_array_append (frame, (const guint8 *) body, (guint) length);
+  while (sent < frame->len) {
+    gssize n = send (fd, frame->data + sent, frame->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n > 0)
+      sent += (gsize) n;
+    else if (errno != EAGAIN)
+      return FALSE;
+    else if (!tractor_wait_fd (fd, G_IO_OUT, NULL, NULL))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+#define RAW_AID                                                                                    \
+  "\x83\xa8msg_type\xa3"                                                                           \
+  "Aid\xa4name\xa3raw\xa4uuid\xa1u"
+
+/* @cid: 100 characters at most. */
+static gboolean
+send_raw_start (int fd, const char *cid, const char *ns, const char *func)
+{
+  GString *body = g_string_new ("\x86\xa8msg_type\xa5Start\xa3"
+                                "cid\xd9");
+  gboolean ok;
+
+  g_string_append_printf (body,
+                          "%c%s\xa2ns%c%s\xa4"
+                          "func%c%s\xa6kwargs\x80\xa3uid\x92\xa3raw\xa1u",
+                          (int) strlen (cid), cid, (int) (0xa0 + strlen (ns)), ns,
+                          (int) (0xa0 + strlen (func)), func);
+  ok = send_raw (fd, body->str, body->len);
+  g_string_free (body, TRUE);
+  return ok;
 }
 
 /* --- the runtime ------------------------------------------------------------------------------------- */
@@ -754,6 +811,144 @@ test_strangers_do_no_harm (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static guint
+count_fds (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+/* A portal that is dropped before its connection has been used closes it all the same. */
+static gboolean
+test_dropped_at_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  guint n_before = count_fds ();
+
+  for (int i = 0; i < 20; i++)
+    tractor_portal_unref (tractor_connect (registry, error));
+  g_assert_no_error (*error);
+  for (int i = 0; i < 100 && count_fds () > n_before + 1; i++)
+    g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 100, error));
+  g_assert_cmpuint (count_fds (), <=, n_before + 1); /* one for sleeping */
+  return TRUE;
+}
+
+/* Somebody who asks and asks, and does not read, is cut off before that costs much. */
+static gboolean
+test_cancels_and_does_not_read (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autofree char *cid = g_strnfill (100, 'c');
+  int fd = raw_socket (registry, FALSE);
+  guint n = 0;
+
+  g_assert_true (send_raw (fd, RAW_AID, sizeof RAW_AID - 1));
+  while (n < 600000 && send_raw_start (fd, cid, "self", "_cancel_task"))
+    n++;
+  g_assert_cmpuint (n, <, 600000);
+  close (fd);
+  return *error == NULL;
+}
+
+/* Nor does he keep a daemon from ending. */
+static gboolean
+test_daemon_ends_past_one_who_does_not_read (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gint64 started;
+  Daemon daemon;
+  int fd;
+
+  start_daemon (&daemon, nursery, "daemon", registry);
+  fd = raw_socket (registry, FALSE);
+  g_assert_true (send_raw (fd, RAW_AID, sizeof RAW_AID - 1));
+  for (int i = 0; i < 8; i++) {
+    char cid[2] = { (char) ('0' + i), '\0' };
+
+    g_assert_true (send_raw_start (fd, cid, "test", "get_much"));
+  }
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 4, error));
+  started = tractor_now ();
+  kill (daemon.pid, SIGTERM);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (daemon.signal_number, ==, SIGTERM);
+  tractor_event_free (daemon.ready);
+  close (fd);
+  return TRUE;
+}
+
+/* Answers what it is asked with a result at once, without having acknowledged it. */
+static gboolean
+answer_raw (gpointer data, GError **error)
+{
+  int *listening = data;
+  char bytes[4096];
+  const char *cid = NULL;
+  gsize n_read = 0;
+  GString *body = g_string_new ("\x83\xa8msg_type\xa6Return\xa3"
+                                "cid");
+  int fd;
+
+  g_assert_true (tractor_wait_fd (*listening, G_IO_IN, NULL, error));
+  fd = accept4 (*listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  g_assert_true (send_raw (fd, RAW_AID, sizeof RAW_AID - 1));
+  while (cid == NULL) {
+    gssize n;
+
+    g_assert_true (tractor_wait_fd (fd, G_IO_IN, NULL, error));
+    n = read (fd, bytes + n_read, sizeof bytes - n_read);
+    g_assert_cmpint (n, >, 0);
+    n_read += (gsize) n;
+    cid = memmem (bytes, n_read,
+                  "\xa3"
+                  "cid",
+                  4);
+  }
+  g_string_append_len (body, cid + 4, 1 + (cid[4] & 0x1f));
+  g_string_append (body, "\xa3pld\xc0");
+  g_assert_true (send_raw (fd, body->str, body->len));
+  g_string_free (body, TRUE);
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  close (fd);
+  return FALSE;
+}
+
+static gboolean
+test_result_of_a_stream_that_has_not_begun (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *address = make_free_address ();
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorPortal) portal = NULL;
+  int listening = raw_socket (address, TRUE);
+
+  tractor_nursery_spawn (nursery, NULL, answer_raw, &listening, NULL, error);
+  portal = tractor_connect (address, error);
+  g_assert_nonnull (portal);
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + 3 * SECOND);
+
+    g_assert_null (tractor_portal_open_stream (portal, "test:stream", NULL, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  tractor_nursery_join (nursery, error);
+  close (listening);
+  if (g_str_has_prefix (address, "unix:"))
+    unlink (address + strlen ("unix:"));
+  return *error == NULL;
+}
+
 static gboolean
 test_only_listed_methods (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -844,6 +1039,10 @@ main (int argc, char **argv)
   add ("row-14-row-49-acknowledged-after-all-has-ended", test_acknowledged_after_all_has_ended);
   harness_add_real_task ("/e2e/discovery/row-12-exit-callbacks", test_exit_callbacks);
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
+  add ("dropped-at-once", test_dropped_at_once);
+  add ("I-10-cancels-and-does-not-read", test_cancels_and_does_not_read);
+  add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
+  add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
   return harness_run ();
 }
