@@ -103,12 +103,25 @@ tractor__restarts_begin (Restarts *restarts, Child *child, GError **failure)
   return TRUE;
 }
 
-gboolean
-tractor__restarts_wait (Restarts *restarts, Child *child, GError **error)
+static void
+count_gone (Restarts *restarts, Child *child)
 {
   child->is_ended_for_restart = FALSE;
   if (--restarts->n_ending == 0)
     tractor_parking_lot_unpark (restarts->all_gone, G_MAXUINT);
+}
+
+void
+tractor__restarts_leave (Restarts *restarts, Child *child)
+{
+  if (child->is_ended_for_restart)
+    count_gone (restarts, child);
+}
+
+gboolean
+tractor__restarts_wait (Restarts *restarts, Child *child, GError **error)
+{
+  count_gone (restarts, child);
   while (restarts->n_ending > 0)
     if (!tractor_parking_lot_park (restarts->all_gone, error))
       return FALSE;

@@ -21,6 +21,8 @@ G_GNUC_INTERNAL void tractor__restarts_free (Restarts *restarts);
 G_GNUC_INTERNAL gboolean tractor__restarts_begin (Restarts *restarts,
                                                   Child *child,
                                                   GError **failure);
+/* @child is gone for good, though others may wait for it to be started again with them. */
+G_GNUC_INTERNAL void tractor__restarts_leave (Restarts *restarts, Child *child);
 /* @child is gone, and waits until all are that are started again together. Returns: FALSE with
  * CANCELLED. */
 G_GNUC_INTERNAL gboolean tractor__restarts_wait (Restarts *restarts, Child *child, GError **error);

@@ -342,13 +342,14 @@ live_again_and_again (Child *child)
     if (failure != NULL)
       g_message ("%s; it is started again", failure->message);
     g_clear_error (&failure);
-    if (!tractor__restarts_wait (child->restarts, child, &cancel)) {
-      g_error_free (cancel);
+    if (!tractor__restarts_wait (child->restarts, child, &cancel))
       child->cancel_requested = TRUE;
+    g_clear_error (&cancel);
+    if (child->cancel_requested) /* while it was down */
       break;
-    }
     failure = start_again (child);
   }
+  tractor__restarts_leave (child->restarts, child);
   return failure;
 }
 

@@ -20,7 +20,21 @@ sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resu
   return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+/* Takes a while to end. */
+static gboolean
+end_slowly (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  scope = tractor_cancel_scope_open (tractor_now () + SECOND / 4);
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL);
+  return FALSE;
+}
+
 static const TractorExport exports[] = { { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+                                         { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
                                          { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
                                          { NULL } };
 static const TractorModule modules[] = { { "test", exports }, { NULL } };
@@ -165,6 +179,33 @@ test_cancelled_while_down (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+call_end_slowly (gpointer portal, G_GNUC_UNUSED GError **error)
+{
+  tractor_portal_call (portal, "test:end_slowly", NULL, NULL, NULL);
+  return TRUE;
+}
+
+/* One that is to be started again with others, and is cancelled before it is gone, is not waited for. */
+static gboolean
+test_cancelled_while_it_ends_for_another (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open_with_restarts (
+      &(TractorRestartOptions){ .strategy = TRACTOR_RESTART_ALL }, error);
+  g_autoptr (TractorPortal) dies = start (nursery, "dies", TRACTOR_ON_DEATH_RESTART, error);
+  g_autoptr (TractorPortal) ends = start (nursery, "ends", TRACTOR_ON_DEATH_RESTART, error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  gint64 pid = ask_pid (dies, error);
+
+  tractor_nursery_spawn (tasks, NULL, call_end_slowly, ends, NULL, error);
+  ask_pid (ends, error);
+  kill_and_wait (dies, error);
+  g_assert_true (tractor_portal_cancel_actor (ends, tractor_now () + 5 * SECOND, error));
+  g_assert_cmpint (ask_pid (dies, error), !=, pid);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  return end (nursery, error);
+}
+
+static gboolean
 test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
@@ -192,6 +233,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/restart/too-often", test_too_often);
   harness_add_real_task ("/e2e/restart/ignored", test_ignored);
   harness_add_real_task ("/e2e/restart/cancelled-while-down", test_cancelled_while_down);
+  harness_add_real_task ("/e2e/restart/cancelled-while-it-ends-for-another",
+                         test_cancelled_while_it_ends_for_another);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
   return harness_run ();
 }
