@@ -276,13 +276,22 @@ take_real_stderr (void)
   close (CHILD_STDERR_FD);
 }
 
+/* Whatever is below us is to be gone before the last resort. */
+static void
+hasten_end (TractorRuntime *runtime)
+{
+  gint64 end_by = tractor_now () + PATIENCE_ORPHAN_USEC;
+
+  runtime->end_by = runtime->end_by != 0 ? MIN (runtime->end_by, end_by) : end_by;
+}
+
 static void
 on_parent_lost (Link *link, gpointer data)
 {
   Boot *boot = data;
 
   boot->is_orphaned = TRUE;
-  link->runtime->end_by = tractor_now () + PATIENCE_ORPHAN_USEC;
+  hasten_end (link->runtime);
   arm_last_resort ();
   tractor_event_set (link->runtime->stop);
 }
@@ -303,6 +312,7 @@ watch_term_signal (gpointer data, GError **error)
 
   if (!tractor_wait_fd (term_fd, G_IO_IN, NULL, error))
     return FALSE;
+  hasten_end (runtime);
   tractor_event_set (runtime->stop);
   return TRUE;
 }

@@ -1313,6 +1313,37 @@ test_orphans_leave (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The middle of a chain is terminated: it takes what is below it along, whatever that does, before its
+ * own time is up. */
+static gboolean
+test_terminated_actor_leaves_no_orphans (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { middle, "test:relay",
+                      g_variant_ref_sink (g_variant_new_parsed (
+                          "{'function': <'test:hog_deaf'>, 'hops': <int64 0>}")) };
+  gint64 terminated_at;
+
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 2, error));
+  kill (tractor_portal_get_pid (middle), SIGTERM);
+  terminated_at = tractor_now ();
+
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  while (has_descendant ()) {
+    g_assert_cmpint (tractor_now () - terminated_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+  }
+  g_variant_unref (calling.kwargs);
+  return TRUE;
+}
+
 /* --- a host program that gets in the way ------------------------------------------------------------- */
 
 static gboolean
@@ -1415,6 +1446,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);
   harness_add_real_task ("/e2e/tree/cancelled", test_tree_is_cancelled);
   harness_add_real_task ("/e2e/tree/P-13-orphans-leave", test_orphans_leave);
+  harness_add_real_task ("/e2e/tree/P-13-terminated-actor-leaves-no-orphans",
+                         test_terminated_actor_leaves_no_orphans);
   harness_add_real_task ("/e2e/host/P-15-sigchld-ignored", test_sigchld_ignored);
   harness_add_real_task ("/e2e/host/P-18-no-sigpipe", test_no_chatter_on_sigpipe);
   return harness_run ();
