@@ -220,6 +220,8 @@ tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introductio
     if (!child->connects_back || child->has_booted ||
         !actor_id_equal (&child->id, &introduction->id))
       continue;
+    if (child->wait_scope == NULL) /* it is being ended, or has ended: it is told no more */
+      return FALSE;
     child->link->fd = fd;
     tractor__link_take_introduction (child->link, introduction);
     write_spawn_spec (child);

@@ -497,6 +497,31 @@ test_python_child_that_never_connects (G_GNUC_UNUSED gpointer data, GError **err
   return tractor_actor_nursery_join (actors, error);
 }
 
+/* It connects when it is being ended already. */
+static gboolean
+test_python_child_cancelled_while_it_boots (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *script = find_peer_script ();
+  g_autofree char *slow = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "slow", NULL);
+  g_autofree char *text = g_strdup_printf ("#!/bin/sh\nsleep 0.3\nexec '%s' \"$@\"\n", script);
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+
+  g_assert_true (g_file_set_contents_full (slow, text, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 5);
+
+    g_assert_null (tractor_actor_nursery_start (
+        actors, "slow", &(TractorSpawnOptions){ .program = slow, .is_python = TRUE }, error));
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  g_assert_true (tractor_actor_nursery_join (actors, error));
+  assert_no_child_process ();
+  unlink (slow);
+  return TRUE;
+}
+
 static gboolean
 test_child_of_python (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -541,6 +566,7 @@ main (int argc, char **argv)
   add ("is-our-child", test_python_child);
   harness_add_real_task ("/e2e/python/S-04-child-that-never-connects",
                          test_python_child_that_never_connects);
+  add ("S-06-child-cancelled-while-it-boots", test_python_child_cancelled_while_it_boots);
   add ("is-our-parent", test_child_of_python);
   return harness_run ();
 }
