@@ -34,10 +34,14 @@ TractorActorNursery *
 tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_options,
                                           GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (NULL);
-  gboolean has_opened_runtime = runtime == NULL;
+  TractorRuntime *runtime;
+  gboolean has_opened_runtime;
   TractorActorNursery *self;
 
+  if (!tractor__runtime_wait_for_change (error))
+    return NULL;
+  runtime = tractor__runtime_get (NULL);
+  has_opened_runtime = runtime == NULL;
   if (has_opened_runtime)
     runtime = tractor_runtime_open (NULL, error);
   if (runtime == NULL)

@@ -39,6 +39,17 @@ tractor__runtime_get (GError **error)
   return runtime;
 }
 
+gboolean
+tractor__runtime_wait_for_change (GError **error)
+{
+  TractorRuntime *runtime;
+
+  while ((runtime = tractor__runtime_get (NULL)) != NULL && runtime->is_changing)
+    if (!tractor_parking_lot_park (runtime->changed, error))
+      return FALSE;
+  return TRUE;
+}
+
 void
 tractor__runtime_set (TractorRuntime *runtime)
 {
@@ -56,6 +67,7 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->spawn_method = &tractor__spawn_by_exec;
   tractor__limits_fill (NULL, &runtime->limits, NULL);
   tractor__runtime_set_limits (runtime, &runtime->limits);
+  runtime->changed = tractor_parking_lot_new ();
   runtime->nurseries_closed = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
@@ -82,6 +94,7 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->children, g_ptr_array_unref);
   g_clear_pointer (&runtime->links, g_hash_table_unref);
   g_clear_pointer (&runtime->exit_callbacks, g_array_unref);
+  g_clear_pointer (&runtime->changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->nurseries_closed, tractor_parking_lot_free);
   tractor__address_clear (&runtime->root);
   actor_id_clear (&runtime->id);
@@ -325,9 +338,13 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
     if (options->without_credit)
       runtime->credit = (Credit){ 0 };
   }
+  runtime->is_changing = TRUE;
   tractor__runtime_set (runtime);
-  if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure))
+  if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure)) {
+    runtime->is_changing = FALSE;
+    tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
     return runtime;
+  }
   tractor_runtime_close (runtime);
   g_propagate_error (error, failure);
   return NULL;
@@ -340,8 +357,10 @@ tractor_runtime_close (TractorRuntime *runtime)
     return;
 
   g_return_if_fail (runtime->n_nurseries == 0);
+  runtime->is_changing = TRUE;
   tractor__runtime_close_services (runtime);
   tractor__runtime_set (NULL);
+  tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
   tractor__runtime_clear (runtime);
   g_free (runtime);
 }

@@ -18,7 +18,9 @@ typedef struct _Registry Registry;
 
 struct _TractorRuntime {
   ActorId id;
-  guint depth; /* 0: the root */
+  guint depth;          /* 0: the root */
+  gboolean is_changing; /* it is being opened or closed, which suspends */
+  TractorParkingLot *changed;
   guint n_nurseries;
   TractorParkingLot *nurseries_closed;
   GPtrArray *children; /* (element-type Child): not owned */
@@ -50,6 +52,8 @@ struct _TractorRuntime {
 
 /* The one of this run, or NULL with NO_RUNTIME. */
 G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);
+/* Waits while another task opens or closes one. Returns: FALSE with CANCELLED. */
+G_GNUC_INTERNAL gboolean tractor__runtime_wait_for_change (GError **error);
 /* Makes @runtime the one of this run, or, NULL, makes it have none. */
 G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
 G_GNUC_INTERNAL void

@@ -383,7 +383,8 @@ typedef struct {
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
  *   tractor_runtime_open().
- * Suspends: if it opens a runtime, a checkpoint. Thread: guest, in a task.
+ * Suspends: if it opens a runtime, or another task is opening or closing one; then a checkpoint.
+ *   Thread: guest, in a task.
  */
 TRACTOR_API TractorActorNursery *tractor_actor_nursery_open (GError **error);
 
@@ -424,7 +425,8 @@ typedef struct {
  * As tractor_actor_nursery_open(), for actors that are started again when they die.
  *
  * Returns: as tractor_actor_nursery_open().
- * Suspends: if it opens a runtime, a checkpoint. Thread: guest, in a task.
+ * Suspends: if it opens a runtime, or another task is opening or closing one; then a checkpoint.
+ *   Thread: guest, in a task.
  */
 TRACTOR_API TractorActorNursery *
 tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *options, GError **error);

@@ -775,6 +775,44 @@ test_exit_callbacks (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+start_and_let_it_find_itself (gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autofree char *id = NULL;
+  g_autofree char *found = NULL;
+
+  g_assert_no_error (*error);
+  portal = start (nursery, data, error);
+  g_assert_no_error (*error);
+  id = portal_id (portal);
+  found = call_for_id (portal, "test:ask_other", data, error);
+  g_assert_cmpstr (found, ==, id);
+  return end (nursery, error);
+}
+
+static gboolean
+start_again_and_again (gpointer data, GError **error)
+{
+  for (int i = 0; i < 4; i++)
+    if (!start_and_let_it_find_itself (data, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Two tasks open the first nursery: one of them the runtime, in which the other is not before it is
+ * open, nor while it is closed. */
+static gboolean
+test_opened_by_two (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, NULL, start_again_and_again, (gpointer) "one", NULL, error);
+  tractor_nursery_spawn (nursery, NULL, start_again_and_again, (gpointer) "two", NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
 /* --- strangers --------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -1038,6 +1076,7 @@ main (int argc, char **argv)
   add ("children-do-not-cancel-parents", test_children_do_not_cancel_parents);
   add ("row-14-row-49-acknowledged-after-all-has-ended", test_acknowledged_after_all_has_ended);
   harness_add_real_task ("/e2e/discovery/row-12-exit-callbacks", test_exit_callbacks);
+  harness_add_real_task ("/e2e/discovery/row-2-opened-by-two", test_opened_by_two);
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
   add ("dropped-at-once", test_dropped_at_once);
   add ("I-10-cancels-and-does-not-read", test_cancels_and_does_not_read);
