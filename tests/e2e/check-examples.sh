@@ -4,7 +4,7 @@ set -u
 examples=${1:?where are they?}
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 n=0
 
 check () { # NAME COMMAND...
@@ -167,6 +167,107 @@ server_answers () {
   no_actor_left
 }
 
+cluster_keeps_the_order () {
+  "$examples/cluster" -w 3 outlives a task >"$work/words" && no_actor_left &&
+    sed 's/worker_[0-9]/worker/' "$work/words" | diff - <(
+      printf '%s, by root.worker\n' 'outlives: seviltuo' 'a: a' 'task: ksat')
+}
+
+actor_comes_back () { # what it knew is gone, the portal is not
+  expect 0 '^total 5$' "$examples/supervisor" 2 >"$work/out" || { cat "$work/out"; return 1; }
+  cat "$work/out"
+  [[ $(grep -c '^the call has failed: .*killed by signal 9' "$work/out") -eq 2 ]] &&
+    [[ $(grep -c '^total 1$' "$work/out") -eq 2 ]]
+}
+
+subscribers_get_their_topics () {
+  expect 0 '^bank: gold is at' "$examples/topics" >"$work/out" || { cat "$work/out"; return 1; }
+  cat "$work/out"
+  [[ $(grep -c '^bank: rye is at' "$work/out") -eq 3 && $(grep -c '^baker: rye is at' "$work/out") -eq 3 ]] &&
+    ! grep -q '^baker: gold' "$work/out"
+}
+
+make_address () { # unix|tcp: one where nobody is
+  case $1 in
+    unix) echo "unix:$work/registry.sock" ;;
+    tcp) /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print("tcp://127.0.0.1:%d" % s.getsockname()[1])' ;;
+  esac
+}
+
+service_is_found () { # unix|tcp
+  local address pid
+  address=$(make_address "$1")
+  "$examples/service_discovery" serve "$address" &
+  pid=$!
+  # Twice: the first may have to be the registrar, which is gone by then.
+  "$examples/service_discovery" ask "$address" greeter >"$work/first" &&
+    "$examples/service_discovery" ask "$address" greeter >"$work/second" || return 1
+  cat "$work/first" "$work/second"
+  grep -q "^greeter answers: process $pid, " "$work/first" && grep -q "process $pid, " "$work/second" || return 1
+  kill -INT $pid
+  wait $pid
+  [[ $? -eq 130 ]] && expect 1 "^No actor 'greeter' has registered in time$" \
+    "$examples/service_discovery" ask "$address" greeter
+}
+
+# What client.py does, said by an actor that is Python and not ours.
+ask_as_python () { # ADDRESS
+  /usr/bin/python3 - "$source/tests/interop" "${1#*:}" <<'PYTHON'
+import sys, time
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from peer import Actor, parse_address, expect, PATIENCE
+
+address = sys.argv[2].removeprefix('//')
+me = Actor('client')
+deadline = time.monotonic() + PATIENCE
+while True:
+    try:
+        registrar = me.connect(parse_address(address))
+        break
+    except OSError:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+found = expect(registrar.call('self', 'find_actor', name='cstats'), msg_type='Return')['pld']
+peer = me.connect(found[-1])
+assert peer.peer[0] == 'cstats'
+expect(peer.call('cstats', 'mean', numbers=[1, 2, 6]), msg_type='Return', pld=3.0)
+expect(peer.call('cstats', 'mean', numbers=[]), msg_type='Error', boxed_type_str='ValueError')
+expect(peer.call('os', 'getpid'), msg_type='Error', boxed_type_str='ModuleNotExposed')
+
+cid, inbox, ack = peer.start('cstats', 'squares', n=4)
+expect(ack, msg_type='StartAck', functype='asyncgen')
+for i in range(1, 5):
+    expect(inbox.get(timeout=PATIENCE), msg_type='Yield', pld=i * i)
+expect(inbox.get(timeout=PATIENCE), msg_type='Stop')
+
+cid, inbox, ack = peer.start('cstats', 'running_total', start=100)
+expect(ack, msg_type='StartAck', functype='context')
+expect(inbox.get(timeout=PATIENCE), msg_type='Started', pld=100)
+for n, total in (1, 101), (2, 103), (3, 106):
+    peer.send(msg_type='Yield', cid=cid, pld=n)
+    expect(inbox.get(timeout=PATIENCE), msg_type='Yield', pld=total)
+peer.send(msg_type='Stop', cid=cid)
+last = inbox.get(timeout=PATIENCE)
+while last['msg_type'] == 'Stop':
+    last = inbox.get(timeout=PATIENCE)
+expect(last, msg_type='Return', pld=106)
+print('python is content')
+PYTHON
+}
+
+python_calls_c () { # unix|tcp
+  local address pid
+  address=$(make_address "$1")
+  "$examples/python_peer" "$address" &
+  pid=$!
+  ask_as_python "$address" || return 1
+  kill -TERM $pid
+  wait $pid
+  [[ $? -eq 143 ]] && no_actor_left
+}
+
 readme_shows_the_example () {
   awk '/^```c$/{p=1;next} /^```$/{if(p)exit} p' "$source/README.md" >"$work/readme.c"
   sed -n '/^#include <tractor-builtin.h>/,$p' "$source/examples/single_call.c" | diff - "$work/readme.c"
@@ -200,6 +301,15 @@ for host in builtin glib uv; do
   check "pipeline/$host" pipeline_is_fast 500 --host $host
   check "pipeline-cancelled/$host" pipeline_is_fast 250 --cancel --host $host
   check "external_program/$host" programs_are_run $host
+done
+check cluster cluster_keeps_the_order
+check cluster-fails expect 1 "^actor 'root.worker_[0-9]': 'm4il' is not a word$" "$examples/cluster" -w 2 a m4il slow
+check supervisor actor_comes_back
+check supervisor-gives-up expect 1 '^After 2 restarts in 60.0 s: ' "$examples/supervisor" 3
+check topics subscribers_get_their_topics
+for transport in unix tcp; do
+  check "service_discovery/$transport" service_is_found $transport
+  check "python_peer/$transport" python_calls_c $transport
 done
 check readme readme_shows_the_example
 echo "1..$n"
