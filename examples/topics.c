@@ -1,12 +1,11 @@
 /* topics.c - one publisher, and subscribers who get what they have asked for.
  *
- * The exchange publishes prices, only of what somebody wants to know. The bank wants gold and wheat, the baker wheat; later both want rye instead. */
+ * The exchange publishes prices, only of what somebody wants to know. The bank wants gold and wheat, the
+ * baker wheat; later both want rye instead. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <tractor-builtin.h>
 #include <tractor.h>
-
-#include <stdlib.h>
 
 static TractorPublisher *prices; /* in the exchange */
 
@@ -115,5 +114,5 @@ main (int argc, char **argv)
 
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
-  return tractor_run (run, NULL, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tractor_run (run, NULL, NULL) ? 0 : 1;
 }
