@@ -268,6 +268,35 @@ python_calls_c () { # unix|tcp
   [[ $? -eq 143 ]] && no_actor_left
 }
 
+# What parent.py does: it is root and registrar, and python_peer its child.
+python_has_a_child_in_c () { # unix|tcp
+  /usr/bin/python3 - "$source/tests/interop" "$examples/python_peer" "$1" "$work" <<'PYTHON' && no_actor_left
+import sys, subprocess, uuid
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from peer import Actor, expect, PATIENCE
+
+transport, directory = sys.argv[3:]
+me = Actor('pyroot', is_registrar=True)
+mine = me.listen(['127.0.0.1', 0] if transport == 'tcp' else [directory, 'pyroot.sock'])
+uid = ('cstats', str(uuid.uuid4()))
+child = subprocess.Popen([sys.argv[2], '-m', 'tractor._child', '--uid', str(uid),
+                          '--parent_addr', str(tuple(mine)), '--loglevel', 'WARNING'])
+with me.changed:
+    assert me.changed.wait_for(lambda: uid in me.peers, PATIENCE)
+peer = me.peers[uid]
+peer.send(msg_type='SpawnSpec', _parent_main_data={},
+          _runtime_vars={'_is_root': False, '_root_mailbox': mine, '_root_addrs': [mine],
+                         '_enable_tpts': ['tcp' if transport == 'tcp' else 'uds'],
+                         '_registry_addrs': [mine], '_debug_mode': False, '_is_infected_aio': False},
+          enable_modules={}, reg_addrs=[mine], bind_addrs=None)
+expect(peer.call('cstats', 'mean', numbers=[1, 2, 6]), msg_type='Return', pld=3.0)
+expect(peer.call('self', 'cancel'), msg_type='CancelAck', pld=True)
+assert child.wait(PATIENCE) == 0
+print('the child was good')
+PYTHON
+}
+
 readme_shows_the_example () {
   awk '/^```c$/{p=1;next} /^```$/{if(p)exit} p' "$source/README.md" >"$work/readme.c"
   sed -n '/^#include <tractor-builtin.h>/,$p' "$source/examples/single_call.c" | diff - "$work/readme.c"
@@ -310,6 +339,7 @@ check topics subscribers_get_their_topics
 for transport in unix tcp; do
   check "service_discovery/$transport" service_is_found $transport
   check "python_peer/$transport" python_calls_c $transport
+  check "python_peer-as-child/$transport" python_has_a_child_in_c $transport
 done
 check readme readme_shows_the_example
 echo "1..$n"
