@@ -1,0 +1,1074 @@
+/* test-strangers.c - a live actor and peers that say what they should not.
+ *
+ * Every one of these costs its own connection at the most: another that is open at the same time works
+ * on. The peer is a socket of this same process, and its bytes are made by hand. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "strangers.h"
+
+/* --- what the actor serves --------------------------------------------------------------------------- */
+
+static gboolean
+echo (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_lookup_value (kwargs, "value", NULL);
+  return TRUE;
+}
+
+static TractorEvent *call_ended; /* (nullable) */
+static guint n_calls;
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  n_calls++;
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  if (call_ended != NULL)
+    tractor_event_set (call_ended);
+  return FALSE;
+}
+
+/* Sends back what it receives, and returns how many it were. */
+static gboolean
+dialog (TractorContext *context,
+        G_GNUC_UNUSED GVariant *kwargs,
+        GVariant **ret_result,
+        GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive (stream, &item, error)) {
+    gboolean ok = tractor_stream_send (stream, item, error);
+
+    g_clear_pointer (&item, g_variant_unref);
+    if (!ok)
+      break;
+    n++;
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
+/* Receives until the end, and says how often. */
+static gboolean
+tally (TractorContext *context,
+       G_GNUC_UNUSED GVariant *kwargs,
+       GVariant **ret_result,
+       GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  int n = 0;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive (stream, &item, error)) {
+    g_clear_pointer (&item, g_variant_unref);
+    n++;
+  }
+  *ret_result = g_variant_new_take_string (g_strdup_printf ("%d items", n));
+  return *error == NULL;
+}
+
+static gboolean
+count_to_three (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+{
+  for (gint64 i = 0; i < 3; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static const TractorExport exports[] = {
+  { "echo", TRACTOR_EXPORT_CALL, echo },
+  { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "dialog", TRACTOR_EXPORT_CONTEXT, .context = dialog },
+  { "tally", TRACTOR_EXPORT_CONTEXT, .context = tally },
+  { "count_to_three", TRACTOR_EXPORT_STREAM, .stream = count_to_three },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+static TractorRuntime *
+open_at (const char *registry)
+{
+  const char *registries[] = { registry, NULL };
+  GError *error = NULL;
+  TractorRuntime *runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .modules = modules }, &error);
+
+  g_assert_no_error (error);
+  return runtime;
+}
+
+/* --- a table of what is said -------------------------------------------------------------------------- */
+
+typedef enum {
+  CLOSED,  /* the connection ends */
+  REFUSED, /* an Error, of the type */
+  IGNORED, /* nothing */
+  SERVED,  /* a StartAck and a Return */
+} Reaction;
+
+typedef struct {
+  const char *what;
+  Reaction reaction;
+  const char *type; /* that an Error has */
+  const char *text; /* a message; or else */
+  const char *bytes;
+  gsize length;
+} Input;
+
+#define BYTES(literal) .bytes = (literal), .length = sizeof (literal) - 1
+#define START          "{'msg_type': <'Start'>, 'cid': <'1'>, "
+#define CALL_ECHO      "'ns': <'test'>, 'func': <'echo'>, "
+#define NO_KWARGS      "'kwargs': <@a{sv} {}>, "
+#define UID            "'uid': <" STRANGER_ID ">"
+
+static void
+hand_in (const Input *input, const char *registry, Stranger *other)
+{
+  Stranger stranger = stranger_open (registry);
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+
+  g_test_message ("%s", input->what);
+  if (input->text != NULL)
+    add_message (frame, input->text);
+  else
+    add_frame (frame, input->bytes, input->length);
+  g_assert_true (stranger_send (&stranger, frame->data, frame->len));
+  switch (input->reaction) {
+  case CLOSED:
+    stranger_expect_end (&stranger);
+    break;
+  case REFUSED:
+    stranger_expect (&stranger, "Error", input->type);
+    break;
+  case SERVED:
+    stranger_expect (&stranger, "StartAck", NULL);
+    stranger_expect (&stranger, "Return", NULL);
+    break;
+  case IGNORED:
+  default:
+    break;
+  }
+  if (input->reaction != CLOSED)
+    stranger_call (&stranger);
+  stranger_call (other);
+  stranger_close (&stranger);
+}
+
+static void
+hand_in_all (const Input *inputs, gsize n_inputs)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+
+  for (gsize i = 0; i < n_inputs; i++)
+    hand_in (&inputs[i], registry, &other);
+  stranger_close (&other);
+}
+
+/* clang-format off */
+static const Input strictness[] = {
+  { "keys in another order", SERVED, NULL,
+    "{" UID ", " NO_KWARGS "'func': <'echo'>, 'ns': <'test'>, 'cid': <'1'>, 'msg_type': <'Start'>}" },
+  { "keys that nobody knows", SERVED, NULL, START CALL_ECHO NO_KWARGS UID ", 'more': <{'x': <1>}>}" },
+  { "no pld_spec", SERVED, NULL, START CALL_ECHO NO_KWARGS UID "}" },
+  { "bytes that are no msgpack", CLOSED, NULL, NULL, BYTES ("\xc1garbage") },
+  { "an unknown module", REFUSED, "ModuleNotExposed",
+    START "'ns': <'os'>, 'func': <'system'>, " NO_KWARGS UID "}" },
+  { "an unknown function", REFUSED, "AttributeError",
+    START "'ns': <'test'>, 'func': <'nothing'>, " NO_KWARGS UID "}" },
+  { "an unknown method of the runtime", REFUSED, "ModuleNotExposed",
+    START "'ns': <'self'>, 'func': <'__init__'>, " NO_KWARGS UID "}" },
+  { "no kwargs", CLOSED, NULL, START CALL_ECHO UID "}" },
+  { "another's uid", CLOSED, NULL, START CALL_ECHO NO_KWARGS "'uid': <('stranger', 'u-2')>}" },
+  { "an unknown message", CLOSED, NULL, "{'msg_type': <'Ping'>, 'cid': <'1'>}" },
+  { "no map", CLOSED, NULL, "['Stop', '1']" },
+  { "the oldest protocol", CLOSED, NULL,
+    "{'cmd': <('test', 'echo', @a{sv} {}, ('stranger', 'u-1'), '1')>}" },
+  { "kwargs with a key that is no string", REFUSED, "MsgTypeError", NULL,
+    BYTES ("\x86\xa8msg_type\xa5Start\xa3" "cid\xa1" "1\xa2ns\xa4test\xa4" "func\xa4" "echo"
+           "\xa6kwargs\x81\x05\x06\xa3uid\x92\xa8stranger\xa3u-1") },
+};
+
+static const Input messages[] = {
+  { "an Aid again", CLOSED, NULL, "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>}" },
+  { "a SpawnSpec", CLOSED, NULL,
+    "{'msg_type': <'SpawnSpec'>, '_parent_main_data': <@a{sv} {}>, '_runtime_vars': <@a{sv} {}>,"
+    " 'enable_modules': <@a{sv} {}>, 'reg_addrs': <@as []>, 'bind_addrs': <@mv nothing>}" },
+  { "no type", CLOSED, NULL, "{'cid': <'1'>}" },
+  { "a type that is a number", CLOSED, NULL, "{'msg_type': <1>, 'cid': <'1'>}" },
+  { "a cid that is a number", CLOSED, NULL, "{'msg_type': <'Stop'>, 'cid': <1>}" },
+  { "a cid that is nil", CLOSED, NULL, "{'msg_type': <'Stop'>, 'cid': <@mv nothing>}" },
+  { "an empty cid", CLOSED, NULL,
+    "{'msg_type': <'Start'>, 'cid': <''>, " CALL_ECHO NO_KWARGS UID "}" },
+  { "a long cid", CLOSED, NULL,
+    "{'msg_type': <'Start'>, 'cid': <'0123456789012345678901234567890123456789012345678901234567"
+    "890123456789012345678901234567890123456789012345678901234567890123456789'>, "
+    CALL_ECHO NO_KWARGS UID "}" },
+  { "kwargs that are an array", CLOSED, NULL, START CALL_ECHO "'kwargs': <['a']>, " UID "}" },
+  { "a uid of one", CLOSED, NULL, START CALL_ECHO NO_KWARGS "'uid': <['stranger']>}" },
+  { "a uid of three", CLOSED, NULL, START CALL_ECHO NO_KWARGS "'uid': <['stranger', 'u-1', '']>}" },
+  { "no ns", CLOSED, NULL, START "'func': <'echo'>, " NO_KWARGS UID "}" },
+  { "no func", CLOSED, NULL, START "'ns': <'test'>, " NO_KWARGS UID "}" },
+  { "no uid", CLOSED, NULL, START CALL_ECHO "'kwargs': <@a{sv} {}>}" },
+  { "a func that is a number", CLOSED, NULL, START "'ns': <'test'>, 'func': <1>, " NO_KWARGS UID "}" },
+  { "a Yield without pld", CLOSED, NULL, "{'msg_type': <'Yield'>, 'cid': <'1'>}" },
+  { "a StartAck without functype", CLOSED, NULL, "{'msg_type': <'StartAck'>, 'cid': <'1'>}" },
+  { "an Error without src_uid", CLOSED, NULL,
+    "{'msg_type': <'Error'>, 'src_type_str': <'E'>, 'boxed_type_str': <'E'>, 'relay_path': <@as []>}" },
+  { "a relay_path of strings", CLOSED, NULL,
+    "{'msg_type': <'Error'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+    " 'boxed_type_str': <'E'>, 'relay_path': <['a']>}" },
+  { "Started of an unknown cid", IGNORED, NULL,
+    "{'msg_type': <'Started'>, 'cid': <'?'>, 'pld': <1>}" },
+  { "Yield of an unknown cid", IGNORED, NULL, "{'msg_type': <'Yield'>, 'cid': <'?'>, 'pld': <1>}" },
+  { "Stop of an unknown cid", IGNORED, NULL, "{'msg_type': <'Stop'>, 'cid': <'?'>}" },
+  { "Return of an unknown cid", IGNORED, NULL,
+    "{'msg_type': <'Return'>, 'cid': <'?'>, 'pld': <1>}" },
+  { "CancelAck of an unknown cid", IGNORED, NULL,
+    "{'msg_type': <'CancelAck'>, 'cid': <'?'>, 'pld': <true>}" },
+  { "StartAck of an unknown cid", IGNORED, NULL,
+    "{'msg_type': <'StartAck'>, 'cid': <'?'>, 'functype': <'context'>}" },
+  { "Error of an unknown cid", IGNORED, NULL,
+    "{'msg_type': <'Error'>, 'cid': <'?'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+    " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>}" },
+  { "Error without a cid", IGNORED, NULL,
+    "{'msg_type': <'Error'>, 'cid': <@mv nothing>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+    " 'boxed_type_str': <'ContextCancelled'>, 'relay_path': <[('a', 'b')]>}" },
+};
+
+static const Input bombs[] = {
+  { "an array of 2^32-1", CLOSED, NULL, NULL, BYTES ("\xdd\xff\xff\xff\xff") },
+  { "a map of 2^31", CLOSED, NULL, NULL, BYTES ("\xdf\x80\x00\x00\x00") },
+  { "bytes beyond the frame", CLOSED, NULL, NULL, BYTES ("\xc6\x7f\xff\xff\xff" "abc") },
+  { "a string beyond the frame", CLOSED, NULL, NULL, BYTES ("\xdb\xff\xff\xff\xff" "abc") },
+  { "a byte too many", CLOSED, NULL, NULL,
+    BYTES ("\x82\xa8msg_type\xa4Stop\xa3" "cid\xa1" "1\xc0") },
+  { "no UTF-8", CLOSED, NULL, NULL, BYTES ("\x82\xa8msg_type\xa4Stop\xa3" "cid\xa2\xc3\x28") },
+};
+/* clang-format on */
+
+static gboolean
+test_strictness (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  hand_in_all (strictness, G_N_ELEMENTS (strictness));
+  return TRUE;
+}
+
+static gboolean
+test_messages (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  hand_in_all (messages, G_N_ELEMENTS (messages));
+  return TRUE;
+}
+
+static gboolean
+test_bombs (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *deep = g_strnfill (33, '\x91');
+  g_autofree char *wide = g_malloc (3 * 24000);
+  Input built[] = {
+    { "33 arrays in one another", CLOSED, .bytes = deep, .length = 33 },
+    { "24,000 arrays of 65,535", CLOSED, .bytes = wide, .length = 3 * 24000 },
+  };
+
+  for (int i = 0; i < 24000; i++)
+    memcpy (wide + 3 * i, "\xdc\xff\xff", 3);
+  hand_in_all (bombs, G_N_ELEMENTS (bombs));
+  hand_in_all (built, G_N_ELEMENTS (built));
+  return TRUE;
+}
+
+static gboolean
+test_bad_lengths (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const guint32 lengths[] = { 0, G_MAXUINT32, 16 * 1024 * 1024 + 1 };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++) {
+    Stranger stranger = stranger_open (registry);
+    guint32 prefix = GUINT32_TO_LE (lengths[i]);
+
+    g_assert_true (stranger_send (&stranger, &prefix, 4));
+    stranger_expect_end (&stranger);
+    stranger_call (&other);
+    stranger_close (&stranger);
+  }
+  stranger_close (&other);
+  return TRUE;
+}
+
+/* --- before it is known who it is --------------------------------------------------------------------- */
+
+static gboolean
+test_bad_introductions (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const char *const first[] = {
+    "{'msg_type': <'Stop'>, 'cid': <'1'>}",
+    "['stranger', 'u-1']",
+    "{'msg_type': <'Aid'>, 'name': <'stranger'>}",
+    "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <1>}",
+    "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u'>, 'is_probe': <'no'>}",
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (first); i++) {
+    Stranger stranger = stranger_connect (registry);
+
+    g_assert_true (stranger_say (&stranger, first[i]));
+    stranger_expect_end (&stranger);
+    stranger_call (&other);
+    stranger_close (&stranger);
+  }
+  stranger_close (&other);
+  return TRUE;
+}
+
+static gboolean
+test_large_introduction (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_connect (registry);
+  guint32 prefix = GUINT32_TO_LE (4097);
+
+  g_assert_true (stranger_send (&stranger, &prefix, 4));
+  stranger_expect_end (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* --- ended in the middle -------------------------------------------------------------------------------- */
+
+static gboolean
+test_cut_off (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+
+  add_message (frame, START CALL_ECHO NO_KWARGS UID "}");
+  for (guint length = 0; length < frame->len; length++) {
+    Stranger stranger = stranger_open (registry);
+
+    g_assert_true (stranger_send (&stranger, frame->data, length));
+    shutdown (stranger.fd, SHUT_WR);
+    g_assert_null (stranger_hear (&stranger)); /* no answer to half a call */
+    stranger_close (&stranger);
+  }
+  for (guint length = 0; length < frame->len; length += 16) {
+    Stranger stranger = stranger_open (registry);
+
+    g_assert_true (stranger_send (&stranger, frame->data, length));
+    stranger_reset (&stranger);
+    stranger_call (&other);
+  }
+  stranger_close (&other);
+  return TRUE;
+}
+
+/* It is cancelled, as upstream has it: nobody waits for it any more. And it was begun once. */
+static gboolean
+test_caller_gone (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  Stranger stranger = stranger_open (registry);
+
+  n_calls = 0;
+  call_ended = tractor_event_new ();
+  g_assert_true (stranger_say (&stranger, START
+                               "'ns': <'test'>, 'func': <'sleep_forever'>, " NO_KWARGS UID "}"));
+  stranger_close (&stranger);
+  g_assert_true (tractor_event_wait (call_ended, error));
+  g_clear_pointer (&call_ended, tractor_event_free);
+  g_assert_cmpuint (n_calls, ==, 1);
+  stranger_call (&other);
+  stranger_close (&other);
+  return TRUE;
+}
+
+/* --- dialogs ---------------------------------------------------------------------------------------- */
+
+#define CANCEL(cid)                                                                                \
+  "{'msg_type': <'Start'>, 'cid': <'c'>, 'ns': <'self'>, 'func': <'_cancel_task'>,"                \
+  " 'kwargs': <{'cid': <'" cid "'>}>, " UID "}"
+
+static gboolean
+test_foreign_cancel (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  Stranger stranger = stranger_open (registry);
+
+  g_assert_true (stranger_say (&stranger, START
+                               "'ns': <'test'>, 'func': <'sleep_forever'>, " NO_KWARGS UID "}"));
+  stranger_expect (&stranger, "StartAck",
+                   "\xa1"
+                   "1");
+  g_assert_true (stranger_say (&other, CANCEL ("1")));
+  stranger_expect (&other, "StartAck", NULL);
+  stranger_expect (&other, "CancelAck", NULL);
+  /* It runs on: only now does it end. */
+  stranger_call (&stranger);
+  g_assert_true (stranger_say (&stranger, CANCEL ("1")));
+  stranger_expect (&stranger, "StartAck",
+                   "\xa1"
+                   "c");
+  stranger_expect (&stranger, "Error", "ContextCancelled");
+  stranger_expect (&stranger, "CancelAck",
+                   "\xa1"
+                   "c");
+  stranger_close (&stranger);
+  stranger_close (&other);
+  return TRUE;
+}
+
+static void
+start_dialog (Stranger *stranger)
+{
+  g_assert_true (
+      stranger_say (stranger, START "'ns': <'test'>, 'func': <'dialog'>, " NO_KWARGS UID "}"));
+  stranger_expect (stranger, "StartAck", "context");
+  stranger_expect (stranger, "Started", NULL);
+}
+
+static gboolean
+test_after_the_end (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const char *const late[] = {
+    "{'msg_type': <'Yield'>, 'cid': <'1'>, 'pld': <1>}",
+    "{'msg_type': <'Stop'>, 'cid': <'1'>}",
+    "{'msg_type': <'Return'>, 'cid': <'1'>, 'pld': <1>}",
+    "{'msg_type': <'Error'>, 'cid': <'1'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+    " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>}",
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (late); i++) {
+    start_dialog (&stranger);
+    g_assert_true (stranger_say (&stranger, "{'msg_type': <'Stop'>, 'cid': <'1'>}"));
+    stranger_expect (&stranger, "Return", NULL);
+    g_assert_true (stranger_say (&stranger, late[i]));
+    stranger_call (&stranger);
+  }
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+static gboolean
+test_cid_in_use (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  Stranger stranger = stranger_open (registry);
+
+  start_dialog (&other); /* the same id on another connection is another dialog */
+  start_dialog (&stranger);
+  g_assert_true (stranger_say (&stranger, START CALL_ECHO NO_KWARGS UID "}"));
+  stranger_expect_end (&stranger);
+  g_assert_true (stranger_say (&other, "{'msg_type': <'Yield'>, 'cid': <'1'>, 'pld': <'x'>}"));
+  stranger_expect (&other, "Yield", "\xa1x");
+  stranger_close (&stranger);
+  stranger_close (&other);
+  return TRUE;
+}
+
+/* What the other end of a context says must not be taken for its own kind of message. */
+static gboolean
+test_odd_in_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const char *const odd[] = {
+    "{'msg_type': <'Started'>, 'cid': <'1'>, 'pld': <1>}",
+    "{'msg_type': <'Return'>, 'cid': <'1'>, 'pld': <1>}",
+    "{'msg_type': <'StartAck'>, 'cid': <'1'>, 'functype': <'asyncfunc'>}",
+    "{'msg_type': <'CancelAck'>, 'cid': <'1'>, 'pld': <true>}",
+    "{'msg_type': <'Credit'>, 'cid': <'1'>, 'credit_items': <-5>, 'credit_bytes': <-5>}",
+    "{'msg_type': <'Credit'>, 'cid': <'1'>, 'credit_items': <2147483647>,"
+    " 'credit_bytes': <2147483647>}",
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (odd); i++) {
+    Stranger stranger = stranger_open (registry);
+    g_autoptr (GBytes) answer = NULL;
+
+    start_dialog (&stranger);
+    stranger_say (&stranger, odd[i]);
+    stranger_say (&stranger, "{'msg_type': <'Stop'>, 'cid': <'1'>}");
+    /* It is closed, or goes on as if nothing had been said. */
+    answer = stranger_hear (&stranger);
+    g_assert_true (answer == NULL || bytes_contain (answer, "Return"));
+    stranger_call (&other);
+    stranger_close (&stranger);
+  }
+  stranger_close (&other);
+  return TRUE;
+}
+
+static gboolean
+test_error_into_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+
+  start_dialog (&stranger);
+  g_assert_true (stranger_say (
+      &stranger,
+      "{'msg_type': <'Error'>, 'cid': <'1'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'KeyError'>,"
+      " 'boxed_type_str': <'KeyError'>, 'relay_path': <[('a', 'b')]>}"));
+  stranger_expect (&stranger, "Stop", NULL); /* its stream ends first */
+  stranger_expect (&stranger, "Error", "KeyError");
+  stranger_call (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* --- whole sessions -------------------------------------------------------------------------------- */
+
+static GByteArray *
+new_session (void)
+{
+  GByteArray *session = g_byte_array_new ();
+
+  add_message (session, START CALL_ECHO "'kwargs': <{'value': <'x'>}>, " UID "}");
+  add_message (
+      session,
+      "{'msg_type': <'Start'>, 'cid': <'2'>, 'ns': <'test'>, 'func': <'tally'>, " NO_KWARGS UID
+      "}");
+  add_message (session, "{'msg_type': <'Yield'>, 'cid': <'2'>, 'pld': <['a', 'b']>}");
+  add_message (session, "{'msg_type': <'Stop'>, 'cid': <'2'>}");
+  return session;
+}
+
+/* Each of the two dialogs has an order of its own. */
+static void
+expect_session (Stranger *stranger)
+{
+  static const char *const first[] = { "StartAck", "Return" };
+  static const char *const second[] = { "StartAck", "Started", "Return" };
+  guint n_first = 0;
+  guint n_second = 0;
+
+  while (n_first < G_N_ELEMENTS (first) || n_second < G_N_ELEMENTS (second)) {
+    g_autoptr (GBytes) body = stranger_hear (stranger);
+    g_autofree char *type = NULL;
+    g_autofree char *cid = NULL;
+
+    g_assert_nonnull (body);
+    type = bytes_find (body, "\xa8msg_type");
+    cid = bytes_find (body, "\xa3"
+                            "cid");
+    if (strcmp (cid, "1") == 0) {
+      g_assert_cmpuint (n_first, <, G_N_ELEMENTS (first));
+      g_assert_cmpstr (type, ==, first[n_first++]);
+    } else {
+      g_assert_cmpuint (n_second, <, G_N_ELEMENTS (second));
+      g_assert_cmpstr (type, ==, second[n_second++]);
+      g_assert_true (n_second < 3 || bytes_contain (body, "1 items"));
+    }
+  }
+}
+
+/* Lets the actor read all that was sent. */
+static void
+let_it_read (Stranger *stranger)
+{
+  int n_unread = 1;
+
+  while (n_unread > 0) {
+    g_assert_true (tractor_checkpoint (NULL));
+    g_assert_cmpint (ioctl (stranger->fd, TIOCOUTQ, &n_unread), ==, 0);
+  }
+  g_assert_true (tractor_checkpoint (NULL));
+}
+
+static gboolean
+test_every_split (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+  g_autoptr (GByteArray) session = new_session ();
+
+  for (guint at = 1; at < session->len; at++) {
+    g_assert_true (stranger_send (&stranger, session->data, at));
+    let_it_read (&stranger);
+    g_assert_true (stranger_send (&stranger, session->data + at, session->len - at));
+    expect_session (&stranger);
+  }
+  for (guint at = 0; at < session->len; at++) {
+    g_assert_true (stranger_send (&stranger, session->data + at, 1));
+    let_it_read (&stranger);
+  }
+  expect_session (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+static gboolean
+test_every_flip (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const guint8 masks[] = { 0x01, 0x80, 0xff };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  g_autoptr (GByteArray) session = new_session ();
+
+  for (guint at = 0; at < session->len; at++)
+    for (guint i = 0; i < G_N_ELEMENTS (masks); i++) {
+      Stranger stranger = stranger_open (registry);
+
+      session->data[at] ^= masks[i];
+      stranger_send (&stranger, session->data, session->len);
+      shutdown (stranger.fd, SHUT_WR);
+      stranger_expect_end (&stranger);
+      stranger_close (&stranger);
+      session->data[at] ^= masks[i];
+    }
+  stranger_call (&other);
+  stranger_close (&other);
+  return TRUE;
+}
+
+/* --- 100,000 mutated frames --------------------------------------------------------------------------- */
+
+#define N_MUTATED 100000
+#define N_IN_ONE  8
+
+static void
+mutate (GByteArray *frame)
+{
+  for (gint n = g_test_rand_int_range (1, 4); n > 0; n--) {
+    guint at =
+        (guint) g_test_rand_int_range (g_test_rand_int_range (0, 8) > 0 ? 4 : 0, (gint) frame->len);
+
+    switch (g_test_rand_int_range (0, 5)) {
+    case 0:
+      frame->data[at] = (guint8) g_test_rand_int ();
+      break;
+    case 1:
+      frame->data[at] ^= (guint8) (1 << g_test_rand_int_range (0, 8));
+      break;
+    case 2:
+      frame->data[at] = 0xc0;
+      break;
+    case 3:
+      if (frame->len > 8)
+        g_byte_array_remove_index (frame, at);
+      break;
+    default:
+      g_byte_array_append (frame, &frame->data[at], 1);
+      break;
+    }
+  }
+  if (g_test_rand_int_range (0, 8) > 0) { /* so that what is inside gets looked at */
+    guint32 length = GUINT32_TO_LE (frame->len - 4);
+
+    memcpy (frame->data, &length, 4);
+  }
+}
+
+static gboolean
+test_mutated (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const char *const seeds[] = {
+    START CALL_ECHO "'kwargs': <{'value': <'x'>}>, " UID "}",
+    "{'msg_type': <'Start'>, 'cid': <'2'>, 'ns': <'test'>, 'func': <'dialog'>, " NO_KWARGS UID "}",
+    "{'msg_type': <'Start'>, 'cid': <'3'>, 'ns': <'test'>, 'func': <'count_to_three'>, " NO_KWARGS
+        UID "}",
+    "{'msg_type': <'Start'>, 'cid': <'4'>, 'ns': <'self'>, 'func': <'register_actor'>,"
+    " 'kwargs': <{'uid': <" STRANGER_ID ">, 'addr': <('127.0.0.1', 1616)>}>, " UID "}",
+    CANCEL ("2"),
+    "{'msg_type': <'Yield'>, 'cid': <'2'>, 'pld': <{'a': <[1, 2, 3]>}>}",
+    "{'msg_type': <'Stop'>, 'cid': <'2'>}",
+    "{'msg_type': <'Credit'>, 'cid': <'2'>, 'credit_items': <5>, 'credit_bytes': <500>}",
+    "{'msg_type': <'Error'>, 'cid': <'2'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+    " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>, 'message': <'m'>}",
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+  guint8 *frames[G_N_ELEMENTS (seeds)];
+  guint lengths[G_N_ELEMENTS (seeds)];
+  gint64 deadline = tractor_now () + 4 * SECOND * harness_get_slowness ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (seeds); i++) {
+    GByteArray *frame = g_byte_array_new ();
+    gsize length;
+
+    add_message (frame, seeds[i]);
+    frames[i] = g_byte_array_steal (frame, &length);
+    lengths[i] = (guint) length;
+    g_byte_array_unref (frame);
+  }
+  for (int n = 0; n < N_MUTATED && tractor_now () < deadline; n += N_IN_ONE) {
+    Stranger stranger = stranger_open (registry);
+
+    for (int i = 0; i < N_IN_ONE; i++) {
+      g_autoptr (GByteArray) frame = g_byte_array_new ();
+      guint which = (guint) g_test_rand_int_range (0, G_N_ELEMENTS (seeds));
+
+      g_byte_array_append (frame, frames[which], lengths[which]);
+      mutate (frame);
+      if (!stranger_send (&stranger, frame->data, frame->len))
+        break;
+    }
+    shutdown (stranger.fd, SHUT_WR);
+    stranger_expect_end (&stranger);
+    stranger_close (&stranger);
+  }
+  stranger_call (&other);
+  stranger_close (&other);
+  for (guint i = 0; i < G_N_ELEMENTS (seeds); i++)
+    g_free (frames[i]);
+  return TRUE;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------ */
+
+#define N_FDS 253
+
+static guint
+count_fds (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+static gboolean
+test_fd_spam (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE (N_FDS * sizeof (int))];
+  } control = { .header = { CMSG_LEN (N_FDS * sizeof (int)), SOL_SOCKET, SCM_RIGHTS } };
+  int *fds = (int *) (void *) CMSG_DATA (&control.header);
+  guint n_before = count_fds ();
+
+  for (int i = 0; i < N_FDS; i++)
+    fds[i] = stranger.fd;
+  add_message (frame, "{'msg_type': <'Stop'>, 'cid': <'?'>}");
+  for (int i = 0; i < 1000; i++) {
+    struct iovec part = { frame->data, frame->len };
+    struct msghdr message = { .msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+
+    g_assert_cmpint (sendmsg (stranger.fd, &message, MSG_NOSIGNAL), ==, frame->len);
+    let_it_read (&stranger);
+    g_assert_cmpuint (count_fds (), ==, n_before);
+  }
+  stranger_call (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* --- one whom we call ---------------------------------------------------------------------------------- */
+
+typedef enum {
+  END,   /* at the end of a frame */
+  HALF,  /* within one */
+  RESET, /* within one, and by a reset */
+  STAY,
+} HangUp;
+
+typedef struct {
+  int listener;
+  const char *const *answers; /* after which it hangs up */
+  HangUp hang_up;
+} Callee;
+
+/* Answers one call. "%s" is its cid. */
+static gboolean
+run_callee (gpointer data, GError **error)
+{
+  Callee *callee = data;
+  Stranger stranger = { .in = g_byte_array_new () };
+  g_autoptr (GBytes) call = NULL;
+  g_autofree char *cid = NULL;
+
+  if (!tractor_wait_fd (callee->listener, G_IO_IN, NULL, error))
+    return FALSE;
+  stranger.fd = accept4 (callee->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  stranger_introduce (&stranger);
+  call = stranger_hear (&stranger);
+  cid = bytes_find (call, "\xa3"
+                          "cid");
+  for (const char *const *answer = callee->answers; *answer != NULL; answer++) {
+    g_auto (GStrv) parts = g_strsplit (*answer, "%s", 2);
+    g_autofree char *text = g_strjoinv (cid, parts);
+
+    g_assert_true (stranger_say (&stranger, text));
+  }
+  if (callee->hang_up == HALF || callee->hang_up == RESET) {
+    g_autoptr (GByteArray) frame = g_byte_array_new ();
+    g_autofree char *text =
+        g_strdup_printf ("{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <'never'>}", cid);
+
+    add_message (frame, text);
+    g_assert_true (stranger_send (&stranger, frame->data, frame->len - 1));
+    let_it_read (&stranger);
+  }
+  if (callee->hang_up == STAY)
+    stranger_expect_end (&stranger);
+  if (callee->hang_up == RESET)
+    stranger_reset (&stranger);
+  else
+    stranger_close (&stranger);
+  return TRUE;
+}
+
+#define ACK     "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'asyncfunc'>}"
+#define CTX_ACK "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'context'>}"
+#define RETURN  "{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <'done'>}"
+
+static void
+remove_socket (const char *address)
+{
+  if (g_str_has_prefix (address, "unix:"))
+    unlink (address + strlen ("unix:"));
+}
+
+/* Calls it, or opens a context. Returns: whether that went well. */
+static gboolean
+talk_to_callee (const char *const *answers, HangUp hang_up, gboolean in_context, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *address = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Callee callee = { raw_socket (address, TRUE), answers, hang_up };
+  g_autoptr (TractorPortal) portal = NULL;
+  GError *failure = NULL;
+  gboolean ok;
+
+  tractor_nursery_spawn (nursery, "callee", run_callee, &callee, NULL, &failure);
+  portal = tractor_connect (address, error);
+  g_assert_no_error (*error);
+  if (in_context) {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (portal, "x:y", NULL, NULL, NULL, error);
+
+    ok = context != NULL && tractor_context_join (context, NULL, error);
+  } else {
+    ok = tractor_portal_call (portal, "x:y", NULL, NULL, error);
+  }
+  g_clear_pointer (&portal, tractor_portal_unref);
+  g_assert_true (tractor_nursery_join (nursery, &failure));
+  close (callee.listener);
+  remove_socket (address);
+  return ok;
+}
+
+static gboolean
+test_ends_between_frames (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const acknowledged[] = { ACK, NULL };
+  static const char *const returned[] = { ACK, RETURN, NULL };
+
+  g_assert_true (talk_to_callee (returned, END, FALSE, error));
+  g_assert_no_error (*error);
+  g_assert_false (talk_to_callee (acknowledged, END, FALSE, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+test_ends_in_a_frame (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = { ACK, NULL };
+
+  g_assert_false (talk_to_callee (answers, HALF, FALSE, error));
+  g_assert_nonnull (strstr ((*error)->message, "middle of a frame"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+test_reset_in_a_frame (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = { ACK, NULL };
+
+  g_assert_false (talk_to_callee (answers, RESET, FALSE, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+test_return_for_started (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = { CTX_ACK, RETURN, NULL };
+
+  g_assert_false (talk_to_callee (answers, STAY, TRUE, error));
+  g_assert_nonnull (*error);
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+test_return_before_ack (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = { "{'msg_type': <'Yield'>, 'cid': <'%s'>, 'pld': <1>}",
+                                         NULL };
+
+  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_nonnull (*error);
+  g_clear_error (error);
+  return TRUE;
+}
+
+/* --- a registrar that drops the first ---------------------------------------------------------------- */
+
+/* Answers every call with nil. */
+static gboolean
+serve_as_registrar (gpointer data, GError **error)
+{
+  Stranger stranger = { GPOINTER_TO_INT (data), g_byte_array_new () };
+  GBytes *call;
+
+  g_assert_true (stranger_say (&stranger, "{'msg_type': <'Aid'>, 'name': <'registrar'>,"
+                                          " 'uuid': <'r-1'>, 'is_registrar': <true>}"));
+  stranger_expect (&stranger, "Aid", NULL);
+  while (tractor_wait_fd (stranger.fd, G_IO_IN, NULL, error) &&
+         (call = stranger_hear (&stranger)) != NULL) {
+    g_autofree char *cid = bytes_find (call, "\xa3"
+                                             "cid");
+    g_autofree char *text =
+        g_strdup_printf ("{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <@mv nothing>}", cid);
+    g_autofree char *ack = g_strdup_printf (
+        "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'asyncfunc'>}", cid);
+
+    g_bytes_unref (call);
+    stranger_say (&stranger, ack);
+    stranger_say (&stranger, text);
+  }
+  stranger_close (&stranger);
+  return *error == NULL;
+}
+
+typedef struct {
+  int listener;
+  TractorNursery *nursery;
+} Registrar;
+
+static gboolean
+drop_first_then_serve (gpointer data, GError **error)
+{
+  Registrar *registrar = data;
+
+  for (int i = 0;; i++) {
+    int fd;
+
+    if (!tractor_wait_fd (registrar->listener, G_IO_IN, NULL, error))
+      return FALSE;
+    fd = accept4 (registrar->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (i == 0)
+      close (fd);
+    else
+      tractor_nursery_spawn (registrar->nursery, "registrar", serve_as_registrar,
+                             GINT_TO_POINTER (fd), NULL, error);
+  }
+}
+
+static gboolean
+test_first_handshake_dropped (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  Registrar registrar = { raw_socket (registry, TRUE), NULL };
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    registrar.nursery = nursery;
+    tractor_nursery_spawn (nursery, "listener", drop_first_then_serve, &registrar, NULL, error);
+    {
+      g_autoptr (TractorRuntime) runtime = open_at (registry);
+
+      g_assert_false (tractor_actor_is_registrar ());
+    }
+  }
+  close (registrar.listener);
+  remove_socket (registry);
+  return TRUE;
+}
+
+/* What is the same whatever carries it. */
+static void
+add (const char *path, TractorTaskFunc func)
+{
+  g_autofree char *whole = g_strconcat ("/e2e/stranger/unix/", path, NULL);
+
+  harness_add_real_task (whole, func);
+}
+
+/* And what is not. */
+static void
+add_on_both (const char *path, TractorTaskFunc func)
+{
+  g_autofree char *whole = g_strconcat ("/e2e/stranger/tcp/", path, NULL);
+
+  add (path, func);
+  harness_add_real_task (whole, func);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  add_on_both ("row-43-row-44-I-06-strictness", test_strictness);
+  add ("I-06-messages", test_messages);
+  add ("I-05-bombs", test_bombs);
+  add ("row-94-I-04-bad-lengths", test_bad_lengths);
+  add ("row-95-bad-introductions", test_bad_introductions);
+  add ("row-95-large-introduction", test_large_introduction);
+  add_on_both ("row-92-I-01-cut-off", test_cut_off);
+  add_on_both ("row-45-caller-gone", test_caller_gone);
+  add ("row-50-foreign-cancel", test_foreign_cancel);
+  add ("row-64-I-06-after-the-end", test_after_the_end);
+  add ("I-06-cid-in-use", test_cid_in_use);
+  add ("I-06-odd-in-a-dialog", test_odd_in_a_dialog);
+  add ("error-into-a-dialog", test_error_into_a_dialog);
+  add ("I-03-every-split", test_every_split);
+  add ("I-17-every-flip", test_every_flip);
+  add ("row-96-mutated", test_mutated);
+  add ("I-20-fd-spam", test_fd_spam);
+  add_on_both ("I-02-ends-between-frames", test_ends_between_frames);
+  add_on_both ("I-01-ends-in-a-frame", test_ends_in_a_frame);
+  add_on_both ("row-92-I-01-reset-in-a-frame", test_reset_in_a_frame);
+  add ("I-06-return-for-started", test_return_for_started);
+  add ("I-06-return-before-ack", test_return_before_ack);
+  add_on_both ("row-10-first-handshake-dropped", test_first_handshake_dropped);
+  return harness_run ();
+}
