@@ -355,11 +355,13 @@ tell_parent (Link *link)
 static void
 end_rpc_tasks (TractorRuntime *runtime, const Boot *boot)
 {
+  /* A parent that is gone has cancelled us by that; a signal from outside is our own doing. */
+  const ActorId *otherwise = boot->is_orphaned ? &boot->parent.id : &runtime->id;
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   tractor_cancel_scope_set_shield (shield, TRUE);
   tractor__runtime_end_rpc_tasks (runtime, runtime->stopped_by.uuid != NULL ? &runtime->stopped_by
-                                                                            : &boot->parent.id);
+                                                                            : otherwise);
 }
 
 static Link *

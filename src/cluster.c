@@ -7,7 +7,8 @@
  * back. An actor that is gone is not put back; when the last is gone the channel ends, and so does
  * the wait of all who are in line.
  *
- * Nothing here restarts an actor, or tries a call on another one. All of it is public API. */
+ * An actor that is started again when it dies is put back: the next call waits until it is up. Nothing
+ * here tries a call on another actor. All of it is public API. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-cluster.h"
@@ -18,6 +19,7 @@
 struct _TractorCluster {
   TractorActorNursery *nursery;
   guint size;
+  gboolean is_restarted;   /* who dies comes back */
   guint n_gone;            /* as far as calls have told */
   TractorSender *returned; /* (nullable): NULL when all are gone */
   TractorReceiver *idle;   /* (element-type TractorPortal) */
@@ -92,6 +94,7 @@ tractor_cluster_open (guint size,
     return NULL;
 
   cluster = cluster_new (nursery, size);
+  cluster->is_restarted = options != NULL && options->on_death == TRACTOR_ON_DEATH_RESTART;
   if (!start_all (&(Opening){ cluster, names, options, 0 }, &failure)) {
     tractor_cluster_join (cluster, &failure);
     g_propagate_error (error, failure);
@@ -124,8 +127,9 @@ tractor_cluster_get_portal (TractorCluster *cluster, guint index)
 static void
 give_back (TractorCluster *cluster, TractorPortal *worker, const GError *failure)
 {
-  gboolean is_gone = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE) ||
-                     g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  gboolean has_died = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  gboolean is_gone = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED) ||
+                     (has_died && !cluster->is_restarted);
 
   if (!is_gone)
     tractor_sender_send_nowait (cluster->returned, worker, NULL);

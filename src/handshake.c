@@ -163,6 +163,22 @@ tractor__handshake (
 
 /* --- connecting ---------------------------------------------------------------------------------- */
 
+/* Nothing is sent to another machine. */
+static gboolean
+check_is_near (const Address *address, GError **error)
+{
+  g_autofree char *text = NULL;
+
+  if (address->kind != ADDRESS_TCP || tractor__address_is_loopback (address))
+    return TRUE;
+  text = tractor__address_to_string (address);
+  g_set_error (
+      error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
+      "%s is on another machine: that needs an authenticated transport, which is not there yet",
+      text);
+  return FALSE;
+}
+
 /* A full queue of the listener's is waited for. */
 static gboolean
 begin_connect (const Address *address, int *ret_fd, gboolean *ret_in_progress, GError **error)
@@ -203,9 +219,14 @@ connect_to (const Address *address, int *ret_fd, GError **error)
 gboolean
 tractor__connect (const Address *address, gint64 deadline, int *ret_fd, GError **error)
 {
-  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+  g_autoptr (TractorCancelScope) scope = NULL;
   GError *failure = NULL;
-  gboolean ok = connect_to (address, ret_fd, &failure);
+  gboolean ok;
+
+  if (!check_is_near (address, error))
+    return FALSE;
+  scope = tractor_cancel_scope_open (deadline);
+  ok = connect_to (address, ret_fd, &failure);
 
   if (leave_deadline (scope, ok, "Connecting to an actor", &failure))
     return TRUE;

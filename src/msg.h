@@ -138,7 +138,7 @@ typedef struct {
   gboolean uses_tcp;           /* what suits */
   const Address *root;         /* (nullable): where the root listens */
   const char *log_level;       /* (nullable) */
-  const TractorLimits *limits;
+  const TractorLimits *limits; /* (nullable) */
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);

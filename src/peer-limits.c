@@ -78,6 +78,10 @@ tractor__limits_fill (const TractorLimits *given, TractorLimits *limits, GError 
 void
 tractor__limits_write (WireBuffer *buffer, const TractorLimits *limits)
 {
+  if (limits == NULL) {
+    wire_write_nil (buffer);
+    return;
+  }
   tractor__wire_write_array (buffer, G_N_ELEMENTS (table));
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     tractor__wire_write_integer (buffer,

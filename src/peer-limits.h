@@ -13,7 +13,7 @@
 G_GNUC_INTERNAL gboolean tractor__limits_fill (const TractorLimits *given,
                                                TractorLimits *ret_limits,
                                                GError **error);
-/* For a child, which has the same; an array, that grows at its end. */
+/* For a child, which has the same; an array, that grows at its end. @limits: (nullable): the defaults */
 G_GNUC_INTERNAL void tractor__limits_write (WireBuffer *buffer, const TractorLimits *limits);
 /* @value: bytes NULL is none. What makes no sense is the default. */
 G_GNUC_INTERNAL void tractor__limits_read (WireValue value, TractorLimits *ret_limits);

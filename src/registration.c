@@ -19,6 +19,7 @@
 #include "peer.h"
 #include "portal.h"
 #include "registry.h"
+#include "remote-error.h"
 
 #define LONGEST_PAUSE_USEC (2 * G_USEC_PER_SEC)
 
@@ -221,7 +222,8 @@ tractor__registrar_probe (const Address *address, ProbeResult *ret_result, GErro
     GError *problem = NULL;
     gboolean is_settled = probe_once (address, ret_result, &problem);
 
-    if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED) ||
+        g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_AUTH)) {
       g_propagate_error (error, problem);
       return FALSE;
     }
@@ -260,7 +262,7 @@ probe_all (Probe *probes, guint n_probes, GError **error)
       break;
   if (tractor_nursery_join (nursery, &failure))
     return TRUE;
-  g_propagate_error (error, failure);
+  g_propagate_error (error, tractor__collapse_group (failure));
   return FALSE;
 }
 

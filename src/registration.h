@@ -34,7 +34,7 @@ typedef enum {
   PROBE_OCCUPIED, /* by something that is none */
 } ProbeResult;
 
-/* Who is at @address? Returns: FALSE with CANCELLED. */
+/* Who is at @address? Returns: FALSE with CANCELLED, or AUTH if it is not to be talked to. */
 G_GNUC_INTERNAL gboolean tractor__registrar_probe (const Address *address,
                                                    ProbeResult *ret_result,
                                                    GError **error);

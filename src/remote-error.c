@@ -307,3 +307,16 @@ tractor__remote_error_is_same (const GError *a, const GError *b)
     return tractor_error_get_remote (a) == tractor_error_get_remote (b);
   return a->domain == b->domain && a->code == b->code && g_str_equal (a->message, b->message);
 }
+
+GError *
+tractor__collapse_group (GError *error)
+{
+  const GPtrArray *members = tractor_error_get_children (error);
+  GError *only;
+
+  if (members == NULL || members->len != 1)
+    return error;
+  only = g_error_copy (members->pdata[0]);
+  g_error_free (error);
+  return tractor__collapse_group (only);
+}

@@ -32,6 +32,8 @@ G_GNUC_INTERNAL void tractor__remote_error_write_overrun (WireBuffer *buffer,
                                                           const GError *overrun,
                                                           const ActorId *self,
                                                           const ActorId *sender);
+/* @error: (transfer full). Returns: (transfer full): a group of one as that one. */
+G_GNUC_INTERNAL GError *tractor__collapse_group (GError *error);
 /* Whether the two tell of one and the same event. */
 G_GNUC_INTERNAL gboolean tractor__remote_error_is_same (const GError *a, const GError *b);
 /* (transfer full): the error that an Error message from the actor @peer tells of. */

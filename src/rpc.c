@@ -75,19 +75,6 @@ answer_cancel_ack (Link *link, const char *cid)
 
 /* --- a running call ---------------------------------------------------------------------------- */
 
-/* A group of one is that one: so its domain and code, or its origin, are what the caller sees. */
-static const GError *
-collapse (const GError *error)
-{
-  const GPtrArray *children = tractor_error_get_children (error);
-
-  while (children != NULL && children->len == 1) {
-    error = children->pdata[0];
-    children = tractor_error_get_children (error);
-  }
-  return error;
-}
-
 /* What a call returns is checked here; what a context does, where it arrives, as upstream has it. */
 static gboolean
 check_result (RpcTask *task, GVariant *result, GError **error)
@@ -212,7 +199,8 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   tractor_cancel_scope_absorb (scope, &failure);
   if (was_cancelled && failure == NULL)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
-  return failure;
+  /* So that a group of one has its domain and code, or its origin, for the caller. */
+  return failure != NULL ? tractor__collapse_group (failure) : NULL;
 }
 
 /* The outcome is the caller's: this task itself never fails. */
@@ -226,7 +214,7 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   if (failure == NULL)
     write_success (task, result);
   else
-    write_failure (task, collapse (failure));
+    write_failure (task, failure);
   if (task->ack_cid != NULL)
     tractor__msg_write_cancel_ack (link_get_urgent (task->link, 0), task->ack_cid);
   tractor__link_flush (task->link);

@@ -179,7 +179,7 @@ typedef struct {
  *   and this actor is its registrar
  * @must_be_registrar: fail if there is a registrar already
  * @listen_addresses: (nullable) (array zero-terminated=1): where else to listen: "tcp://HOST:PORT",
- *   with a numeric host of this machine and port 0 for any, "unix:/PATH", or a multiaddr: "/ip4/HOST/tcp/PORT",
+ *with a numeric host of this machine, or localhost, and port 0 for any; "unix:/PATH", or a multiaddr: "/ip4/HOST/tcp/PORT",
  *   "/ip6/HOST/tcp/PORT", "/unix/PATH". NULL: at one address that is chosen; a socket in a private
  *   directory, unless the registry is reached by TCP
  * @modules: (nullable) (array zero-terminated=1): what this actor serves to others; NULL: nothing
@@ -210,8 +210,8 @@ typedef struct {
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set to CANCELLED; MISUSE
  *   if one is open, for a bad address, or if this process was spawned as an actor, but did not call
  *   tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
- *   registrar and @must_be_registrar; AUTH for an address that other machines could reach, or a
- *   directory for sockets that others could get at; or a G_FILE_ERROR.
+ *   registrar and @must_be_registrar; AUTH for an address that other machines could reach,or a
+ *   private directory for sockets that others could get at; or a G_FILE_ERROR.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorRuntime *tractor_runtime_open (const TractorRuntimeOptions *options,
@@ -352,8 +352,8 @@ typedef enum {
  * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
  *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one
  * @on_death: what happens if it ends without having been asked to
- * @is_python: @program is a Python interpreter that has upstream's tractor: the actor is started as that
- *   starts its own, and connects to us. Its modules are given as "module=/path/of/module.py"; NULL is none
+ * @is_python: @program is a Python interpreter that has upstream's tractor:the actor is started as that
+ *   starts its own, and connects to us; it is looked for in PATH, and keeps its stderr. Its modules are given as "module=/path/of/module.py"; NULL is none
  *
  * Zero what you do not set. All of it is needed only until the actor has been started.
  */
@@ -464,8 +464,9 @@ TRACTOR_API void tractor_actor_nursery_cancel (TractorActorNursery *nursery);
 /**
  * tractor_actor_nursery_kill:
  *
- * Ends every actor of the nursery at once, by SIGKILL, and refuses further starts. Nothing of theirs is
- * cleaned up; what they have started themselves ends within two seconds.
+ * Ends every actor of the nursery at once, by SIGKILL, and refuses further starts.Nothing of theirs is
+ * cleaned up; what they have started themselves ends within two seconds. As asked for, their deaths are no
+ * failures.
  *
  * Suspends: no. Thread: guest.
  */
@@ -543,7 +544,7 @@ TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,
 
 /**
  * tractor_error_type_register:
- * @name: the name of a Python exception class, such as "myapp.OutOfPaper"; copied
+ * @name: the name of a Python exception class,such as "OutOfPaper", without its module; copied
  * @domain: of the GError that it stands for
  * @code: of it
  *

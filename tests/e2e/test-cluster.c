@@ -341,6 +341,24 @@ test_gone_workers_get_no_calls (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_cluster_join (cluster, error);
 }
 
+static gboolean
+test_restarted_workers_get_calls_again (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCluster) cluster =
+      tractor_cluster_open (2, NULL,
+                            &(TractorSpawnOptions){ .host = harness_get_host ()->name,
+                                                    .on_death = TRACTOR_ON_DEATH_RESTART },
+                            error);
+
+  for (int i = 0; i < 3; i++) {
+    g_assert_false (tractor_cluster_call (cluster, "test:leave", NULL, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  }
+  for (int i = 0; i < 4; i++)
+    g_assert_true (tractor_cluster_call (cluster, "test:get_name", NULL, NULL, error));
+  return tractor_cluster_join (cluster, error);
+}
+
 /* --- many calls ---------------------------------------------------------------------------------- */
 
 static GVariant *
@@ -436,6 +454,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/cluster/a-failure-is-that-call-s", test_a_failure_is_that_call_s);
   harness_add_real_task ("/e2e/cluster/death-in-a-call", test_death_in_a_call);
   harness_add_real_task ("/e2e/cluster/gone-workers-get-no-calls", test_gone_workers_get_no_calls);
+  harness_add_real_task ("/e2e/cluster/restarted-workers-get-calls-again",
+                         test_restarted_workers_get_calls_again);
   harness_add_real_task ("/e2e/cluster/map-in-order", test_map_in_order);
   harness_add_real_task ("/e2e/cluster/map-fails", test_map_fails);
   harness_add_real_task ("/e2e/cluster/map-is-cancelled", test_map_is_cancelled);

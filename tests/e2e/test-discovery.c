@@ -481,6 +481,9 @@ test_bad_addresses (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_null (
         tractor_runtime_open (&(TractorRuntimeOptions){ .listen_addresses = listen }, error));
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
+    /* Nor is another machine asked, who could say anything. */
+    g_assert_null (open_at ("tcp://192.0.2.1:1616", error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
   }
   return TRUE;
 }

@@ -308,7 +308,7 @@ test_start (void)
   assert_id (&msg, FIELD_UID, &root);
   assert_field (&msg, FIELD_PLD_SPEC, "typing.Any");
   assert_payload (&msg, FIELD_KWARGS, "{'a': <int64 1>, 'b': <int64 2>}");
-  g_assert_true (tractor__msg_write_start (buffer, CID, "__main__", "add", kwargs, &root, NULL));
+  g_assert_true (tractor__msg_write_start (buffer, CID, "__main__:add", kwargs, &root, NULL));
   ASSERT_ACCEPTED (start, buffer);
 }
 
@@ -323,8 +323,7 @@ test_start_of_cancel (void)
   assert_field (&msg, FIELD_NS, "self");
   assert_field (&msg, FIELD_FUNC, "_cancel_task");
   assert_payload (&msg, FIELD_KWARGS, "{'cid': <'" OTHER_CID "'>}");
-  g_assert_true (
-      tractor__msg_write_start (buffer, CID, "self", "_cancel_task", kwargs, &root, NULL));
+  g_assert_true (tractor__msg_write_start (buffer, CID, "self:_cancel_task", kwargs, &root, NULL));
   ASSERT_ACCEPTED (start_cancel_task, buffer);
 }
 
@@ -339,7 +338,7 @@ test_start_of_register (void)
   assert_field (&msg, FIELD_FUNC, "register_actor");
   assert_id (&msg, FIELD_UID, &child);
   g_assert_true (
-      tractor__msg_write_start (buffer, CID, "self", "register_actor", kwargs, &child, NULL));
+      tractor__msg_write_start (buffer, CID, "self:register_actor", kwargs, &child, NULL));
   ASSERT_ACCEPTED (start_register, buffer);
 }
 
