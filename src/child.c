@@ -291,6 +291,7 @@ on_parent_lost (Link *link, gpointer data)
   Boot *boot = data;
 
   boot->is_orphaned = TRUE;
+  tractor__link_fail (link, g_error_copy (link->read_failure));
   hasten_end (link->runtime);
   arm_last_resort ();
   tractor_event_set (link->runtime->stop);

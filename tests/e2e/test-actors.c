@@ -97,6 +97,25 @@ hog_deaf (GVariant *kwargs, GVariant **ret_result, GError **error)
   return hog (kwargs, ret_result, error);
 }
 
+/* Calls its parent once it has been cancelled; "state" is then a file with what came of that. */
+static gboolean
+call_parent_in_cleanup (G_GNUC_UNUSED GVariant *kwargs,
+                        G_GNUC_UNUSED GVariant **ret_result,
+                        GError **error)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorPortal) parent = tractor_get_parent ();
+  g_autoptr (TractorCancelScope) shield = NULL;
+  g_autoptr (GError) failure = NULL;
+
+  sleep_forever (NULL, NULL, error);
+  shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  tractor_portal_call (parent, "test:echo", NULL, NULL, &failure);
+  g_file_set_contents (path, failure != NULL ? failure->message : "answered", -1, NULL);
+  return FALSE;
+}
+
 /* The connection to the parent, or to the first child, of the process that runs this. */
 static int
 find_socket (void)
@@ -238,6 +257,7 @@ static const TractorExport test_exports[] = {
   { "touch_when_cancelled", TRACTOR_EXPORT_CALL, touch_when_cancelled },
   { "hog", TRACTOR_EXPORT_CALL, hog },
   { "hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf },
+  { "call_parent_in_cleanup", TRACTOR_EXPORT_CALL, call_parent_in_cleanup },
   { "leave", TRACTOR_EXPORT_CALL, leave },
   { "hang_up", TRACTOR_EXPORT_CALL, hang_up },
   { "send_garbage", TRACTOR_EXPORT_CALL, send_garbage },
@@ -1313,6 +1333,36 @@ test_orphans_leave (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* What an orphan still asks of its parent fails, and does not keep it waiting. */
+static gboolean
+test_orphan_calls_its_parent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { middle, "test:relay",
+                      g_variant_ref_sink (g_variant_new_parsed (
+                          "{'function': <'test:call_parent_in_cleanup'>, 'hops': <int64 0>}")) };
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autofree char *state = NULL;
+
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 2, error));
+  kill (tractor_portal_get_pid (middle), SIGKILL);
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_clear_error (error);
+  while (has_descendant ())
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+  g_assert_true (g_file_get_contents (path, &state, NULL, NULL));
+  g_assert_cmpstr (state, !=, "answered");
+  unlink (path);
+  g_variant_unref (calling.kwargs);
+  return TRUE;
+}
+
 /* The middle of a chain is terminated: it takes what is below it along, whatever that does, before its
  * own time is up. */
 static gboolean
@@ -1446,6 +1496,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);
   harness_add_real_task ("/e2e/tree/cancelled", test_tree_is_cancelled);
   harness_add_real_task ("/e2e/tree/P-13-orphans-leave", test_orphans_leave);
+  harness_add_real_task ("/e2e/tree/P-13-orphan-calls-its-parent", test_orphan_calls_its_parent);
   harness_add_real_task ("/e2e/tree/P-13-terminated-actor-leaves-no-orphans",
                          test_terminated_actor_leaves_no_orphans);
   harness_add_real_task ("/e2e/host/P-15-sigchld-ignored", test_sigchld_ignored);
