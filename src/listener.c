@@ -97,22 +97,24 @@ serve_accepted (gpointer data, GError **error)
   return TRUE;
 }
 
-static gboolean
-take_connection (Listener *listener, int fd, GError **error)
+/* @fd: (transfer full). Whom there is no room for is turned away like anybody else. */
+static void
+take_connection (Listener *listener, int fd)
 {
   g_autoptr (GError) problem = NULL;
   Accepted *accepted;
 
-  if (!tractor__socket_check_peer (fd, &problem)) {
-    g_debug ("somebody who connected was turned away: %s", problem->message);
+  if (tractor__socket_check_peer (fd, &problem)) {
+    accepted = g_new (Accepted, 1);
+    *accepted = (Accepted){ listener, listener->runtime, fd };
+    listener->n_half_open++;
+    tractor_nursery_spawn (listener->runtime->services, "accepted", serve_accepted, accepted,
+                           accepted_free, &problem);
+  } else {
     close (fd);
-    return TRUE;
   }
-  accepted = g_new (Accepted, 1);
-  *accepted = (Accepted){ listener, listener->runtime, fd };
-  listener->n_half_open++;
-  return tractor_nursery_spawn (listener->runtime->services, "accepted", serve_accepted, accepted,
-                                accepted_free, error);
+  if (problem != NULL)
+    g_debug ("somebody who connected was turned away: %s", problem->message);
 }
 
 /* --- accepting --------------------------------------------------------------------------------------- */
@@ -146,12 +148,14 @@ accept_all (Listener *listener, GError **error)
   while (ok) {
     int fd;
 
-    if (is_full (listener))
+    if (is_full (listener)) {
       ok = tractor_parking_lot_park (listener->room, error);
-    else if (tractor__socket_accept (listener->fd, &fd) == 0)
-      ok = take_connection (listener, fd, error) && tractor_checkpoint (error);
-    else
+    } else if (tractor__socket_accept (listener->fd, &fd) == 0) {
+      take_connection (listener, fd);
+      ok = tractor_checkpoint (error);
+    } else {
       ok = wait_for_somebody (listener, error);
+    }
   }
   return FALSE;
 }

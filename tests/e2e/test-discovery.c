@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "actors.h"
@@ -880,6 +881,34 @@ test_dropped_at_once (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* So many come that there is no memory for a stack: those are turned away, and that is all. */
+static gboolean
+test_no_room_for_strangers (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autofree char *id = NULL;
+  struct rlimit all;
+  int fds[32];
+
+  if (harness_get_slowness () > 1)
+    return TRUE; /* a sanitizer cannot do without more memory */
+  getrlimit (RLIMIT_AS, &all);
+  for (int i = 0; i < 32; i++)
+    fds[i] = raw_socket (registry, FALSE);
+  setrlimit (RLIMIT_AS, &(struct rlimit){ 1, all.rlim_max });
+  for (int i = 0; i < 100; i++)
+    g_assert_true (tractor_checkpoint (error));
+  setrlimit (RLIMIT_AS, &all);
+  for (int i = 0; i < 32; i++)
+    close (fds[i]);
+  portal = tractor_connect (registry, error);
+  g_assert_no_error (*error);
+  id = call_for_id (portal, "test:whoami", NULL, error);
+  return TRUE;
+}
+
 /* Somebody who asks and asks, and does not read, is cut off before that costs much. */
 static gboolean
 test_cancels_and_does_not_read (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1082,6 +1111,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-2-opened-by-two", test_opened_by_two);
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
   add ("dropped-at-once", test_dropped_at_once);
+  add ("I-11-no-room-for-strangers", test_no_room_for_strangers);
   add ("I-10-cancels-and-does-not-read", test_cancels_and_does_not_read);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
