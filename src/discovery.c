@@ -16,6 +16,9 @@
 #include "registration.h"
 #include "registry.h"
 
+/* Before the registrar is asked again for one that did not answer. */
+#define PAUSE_USEC (G_USEC_PER_SEC / 20)
+
 /* --- asking ------------------------------------------------------------------------------------ */
 
 /* (transfer full): a link to ask over. *@ret_is_own: to be closed afterwards. */
@@ -180,7 +183,7 @@ typedef struct {
   GError **problem; /* of the last that could not be asked */
 } Waiting;
 
-/* Until it answers: what the registrar names may be dead. */
+/* Until it answers: what the registrar names may be dead, or somebody else. */
 static gboolean
 wait_at (gpointer data, GError **error)
 {
@@ -188,9 +191,10 @@ wait_at (gpointer data, GError **error)
   TractorPortal *portal = NULL;
   GError *problem = NULL;
 
-  while (portal == NULL && problem == NULL)
-    portal =
-        find_at (waiting->runtime, waiting->registrar, "wait_for_actor", waiting->name, &problem);
+  while ((portal = find_at (waiting->runtime, waiting->registrar, "wait_for_actor", waiting->name,
+                            &problem)) == NULL &&
+         problem == NULL && tractor_sleep_until (tractor_now () + PAUSE_USEC, &problem))
+    ;
   if (portal != NULL && *waiting->found == NULL) {
     *waiting->found = g_steal_pointer (&portal);
     tractor_cancel_scope_cancel (tractor_nursery_get_scope (waiting->nursery), "found");

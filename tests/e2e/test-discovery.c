@@ -611,6 +611,51 @@ test_waits (G_GNUC_UNUSED gpointer data, GError **error)
   return end (actors, error);
 }
 
+typedef struct {
+  int listening;
+  guint n;
+} WebServer;
+
+/* Speaks no protocol of ours. */
+static gboolean
+run_web_server (gpointer data, GError **error)
+{
+  WebServer *server = data;
+
+  while (tractor_wait_fd (server->listening, G_IO_IN, NULL, error)) {
+    int fd = accept4 (server->listening, NULL, NULL, SOCK_CLOEXEC);
+
+    g_assert_cmpint (send (fd, "HTTP/1.1 400 \r\n\r\n", 17, MSG_NOSIGNAL), ==, 17);
+    close (fd);
+    server->n++;
+  }
+  return FALSE;
+}
+
+/* Somebody else is where the registrar says that the actor is: that is asked now and then. */
+static gboolean
+test_waits_for_a_wrong_one (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "ghost", error);
+  g_autoptr (GPtrArray) infos = tractor_list_actors ("ghost", error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  const char *address = ((TractorActorInfo *) infos->pdata[0])->addresses[0];
+  WebServer server = { 0 };
+
+  unlink (address + strlen ("unix:"));
+  server.listening = raw_socket (address, TRUE);
+  tractor_nursery_spawn (tasks, "web server", run_web_server, &server, NULL, error);
+  g_assert_null (tractor_wait_for_actor ("ghost", tractor_now () + SECOND / 2, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  g_assert_cmpuint (server.n, >=, 1);
+  g_assert_cmpuint (server.n, <=, 20);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (tasks), NULL);
+  tractor_nursery_join (tasks, error);
+  close (server.listening);
+  return end (nursery, error);
+}
+
 static gboolean
 test_without_runtime (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1101,6 +1146,7 @@ main (int argc, char **argv)
   add ("row-87-newest-first", test_newest_first);
   add ("row-87-several-registrars", test_several_registrars);
   add ("row-85-waits", test_waits);
+  harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-registrar-dies-and-returns", test_registrar_dies_and_returns);
   add ("row-11-siblings-and-relatives", test_siblings_and_relatives);
