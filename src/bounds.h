@@ -46,6 +46,8 @@
 /* Members of a group that is sent on, however deep; and how deep. */
 #define LIMIT_GROUP_LEAVES 256
 #define LIMIT_GROUP_DEPTH  8
+/* Their text in all: what is no UTF-8 becomes three times as long, and has to fit into a frame. */
+#define LIMIT_GROUP_TEXT_BYTES (LIMIT_FRAME_BYTES / 4)
 /* Actors that passed an error on. */
 #define LIMIT_RELAYS 32
 /* Processes: of one actor, and from the root down. */

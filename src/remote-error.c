@@ -20,24 +20,25 @@
 
 /* --- into the box ------------------------------------------------------------------------------ */
 
-/* (transfer full): well-formed, and not too long. */
-static char *
-clean (const char *text)
-{
-  g_autofree char *valid =
-      g_utf8_make_valid (text, (gssize) strnlen (text, LIMIT_ERROR_TEXT_BYTES));
-
-  return g_steal_pointer (&valid);
-}
-
 /* What is the same for an error and all its members. */
 typedef struct {
   const ActorId *self;
   char *self_text;
-  const char *where; /* (nullable): the function that failed */
-  guint n_leaves;    /* that may still be written */
+  const char *where;  /* (nullable): the function that failed */
+  guint n_leaves;     /* that may still be written */
+  gsize n_text_bytes; /* the same */
   guint depth;
 } Boxing;
+
+/* (transfer full): well-formed, and not too long. */
+static char *
+clean (const char *text, Boxing *boxing)
+{
+  gsize length = strnlen (text, MIN (LIMIT_ERROR_TEXT_BYTES, boxing->n_text_bytes));
+
+  boxing->n_text_bytes -= length;
+  return g_utf8_make_valid (text, (gssize) length);
+}
 
 static void write_members (WireBuffer *buffer, const GPtrArray *members, Boxing *boxing);
 
@@ -70,18 +71,18 @@ give_birth (ErrorMsg *error_msg, const GError *error, const Boxing *boxing)
 
 /* (transfer full): for a person at the far end. */
 static char *
-make_backtrace (const GError *error, const Boxing *boxing)
+make_backtrace (const GError *error, Boxing *boxing)
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
   g_autofree char *text = NULL;
 
   if (remote != NULL)
-    return clean (remote->backtrace != NULL ? remote->backtrace : "");
+    return clean (remote->backtrace != NULL ? remote->backtrace : "", boxing);
   if (tractor_error_get_children (error) != NULL && boxing->depth == 0)
     text = tractor_error_describe (error);
   else if (boxing->where != NULL)
     text = g_strdup_printf ("in %s(), process %d", boxing->where, (int) getpid ());
-  return clean (text != NULL ? text : "");
+  return clean (text != NULL ? text : "", boxing);
 }
 
 /* @error_msg: what is particular to this one. */
@@ -90,7 +91,7 @@ box (WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, Boxing *boxin
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
   const GPtrArray *members = remote != NULL ? remote->members : tractor_error_get_children (error);
-  g_autofree char *message = clean (error->message);
+  g_autofree char *message = clean (error->message, boxing);
   g_autofree char *backtrace = make_backtrace (error, boxing);
   g_autoptr (GPtrArray) relays = g_ptr_array_new ();
   g_autoptr (WireBuffer) packed = NULL;
@@ -138,9 +139,11 @@ write_error (WireBuffer *buffer,
              const char *where)
 {
   g_autofree char *self_text = actor_id_to_string (self);
-  Boxing boxing = {
-    .self = self, .self_text = self_text, .where = where, .n_leaves = LIMIT_GROUP_LEAVES
-  };
+  Boxing boxing = { .self = self,
+                    .self_text = self_text,
+                    .where = where,
+                    .n_leaves = LIMIT_GROUP_LEAVES,
+                    .n_text_bytes = LIMIT_GROUP_TEXT_BYTES };
 
   box (buffer, error_msg, error, &boxing);
 }
@@ -214,6 +217,15 @@ dup_escaped (const Msg *msg, Field field)
   return text != NULL ? tractor__escape (text) : NULL;
 }
 
+/* A type or a domain, which is passed on as it is. */
+static char *
+dup_name (const Msg *msg, Field field)
+{
+  g_autofree char *text = dup_escaped (msg, field);
+
+  return text != NULL ? g_utf8_make_valid (text, (gssize) strnlen (text, LIMIT_NAME_BYTES)) : NULL;
+}
+
 static char *
 dup_id_text (const Msg *msg, Field field)
 {
@@ -254,8 +266,8 @@ static GError *
 read_error (const Msg *msg, const ActorId *peer, guint depth)
 {
   gboolean is_cancelled = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled");
-  g_autofree char *domain = dup_escaped (msg, FIELD_DOMAIN);
-  g_autofree char *type_name = dup_escaped (msg, FIELD_SRC_TYPE);
+  g_autofree char *domain = dup_name (msg, FIELD_DOMAIN);
+  g_autofree char *type_name = dup_name (msg, FIELD_SRC_TYPE);
   g_autofree char *origin = dup_id_text (msg, FIELD_SRC_UID);
   g_autofree char *canceller = dup_id_text (msg, FIELD_CANCELLER);
   g_autofree char *text = dup_escaped (msg, FIELD_MESSAGE);

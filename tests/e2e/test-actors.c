@@ -97,6 +97,19 @@ hog_deaf (GVariant *kwargs, GVariant **ret_result, GError **error)
   return hog (kwargs, ret_result, error);
 }
 
+/* Fails with as many words as there can be. */
+static gboolean
+fail_at_length (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  GPtrArray *failures = g_ptr_array_new ();
+  g_autofree char *words = g_strnfill (100000, 'w');
+
+  for (int i = 0; i < 300; i++)
+    g_ptr_array_add (failures, g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, words));
+  *error = tractor_error_new_group (failures);
+  return FALSE;
+}
+
 /* Calls its parent once it has been cancelled; "state" is then a file with what came of that. */
 static gboolean
 call_parent_in_cleanup (G_GNUC_UNUSED GVariant *kwargs,
@@ -257,6 +270,7 @@ static const TractorExport test_exports[] = {
   { "touch_when_cancelled", TRACTOR_EXPORT_CALL, touch_when_cancelled },
   { "hog", TRACTOR_EXPORT_CALL, hog },
   { "hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf },
+  { "fail_at_length", TRACTOR_EXPORT_CALL, fail_at_length },
   { "call_parent_in_cleanup", TRACTOR_EXPORT_CALL, call_parent_in_cleanup },
   { "leave", TRACTOR_EXPORT_CALL, leave },
   { "hang_up", TRACTOR_EXPORT_CALL, hang_up },
@@ -724,6 +738,22 @@ test_remote_error (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_null (remote->relays[1]);
   g_clear_error (error);
   assert_echo (portal, "'still there'", "'still there'");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+/* An error is not worth the connection. */
+static gboolean
+test_remote_error_at_length (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  for (int i = 0; i < 2; i++) {
+    g_assert_false (tractor_portal_call (portal, "test:fail_at_length", NULL, NULL, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+  }
   tractor_actor_nursery_cancel (nursery);
   return tractor_actor_nursery_join (nursery, error);
 }
@@ -1460,6 +1490,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/too-large-value", test_too_large_value);
   harness_add_real_task ("/e2e/call/many-in-flight", test_many_calls_in_flight);
   harness_add_real_task ("/e2e/call/42-remote-error", test_remote_error);
+  harness_add_real_task ("/e2e/call/42-remote-error-at-length", test_remote_error_at_length);
   harness_add_real_task ("/e2e/call/36-refused", test_refused_calls);
   harness_add_real_task ("/e2e/call/faulty-functions", test_faulty_functions);
   harness_add_real_task ("/e2e/call/27-cancelled-call-cancels-remote-task",
