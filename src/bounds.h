@@ -74,6 +74,8 @@
 #define PATIENCE_PROBE_USEC      G_USEC_PER_SEC
 #define PROBE_ATTEMPTS           3
 #define PATIENCE_UNREGISTER_USEC (G_USEC_PER_SEC / 2)
+/* How long a registrar may keep an actor from coming up: not as long as it has to boot. */
+#define PATIENCE_REGISTER_USEC (2 * G_USEC_PER_SEC)
 /* How much sooner each level of a tree is through with those below it than its parent is with it. */
 #define PATIENCE_STEP_USEC  (3 * G_USEC_PER_SEC / 10)
 #define PATIENCE_LEAST_USEC (6 * G_USEC_PER_SEC / 10)

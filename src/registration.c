@@ -141,6 +141,19 @@ tractor__registrar_add (TractorRuntime *runtime, const Address *address)
   registrar_new (runtime, address);
 }
 
+/* One that does not answer is not waited for any longer: the actor is up without it. */
+static gboolean
+wait_until_tried (TractorRuntime *runtime, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_REGISTER_USEC);
+
+  for (guint i = 0; i < runtime->registrars->len; i++)
+    if (!tractor_event_wait (((Registrar *) runtime->registrars->pdata[i])->tried, error))
+      break;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
 gboolean
 tractor__registrars_join (TractorRuntime *runtime, GError **error)
 {
@@ -152,10 +165,7 @@ tractor__registrars_join (TractorRuntime *runtime, GError **error)
                                 NULL, error))
       return FALSE;
   }
-  for (guint i = 0; i < runtime->registrars->len; i++)
-    if (!tractor_event_wait (((Registrar *) runtime->registrars->pdata[i])->tried, error))
-      return FALSE;
-  return TRUE;
+  return wait_until_tried (runtime, error);
 }
 
 static void

@@ -632,6 +632,52 @@ run_web_server (gpointer data, GError **error)
   return FALSE;
 }
 
+/* Introduces itself as a registrar, and does nothing more. */
+static gboolean
+run_dead_registrar (gpointer data, GError **error)
+{
+  static const char aid[] = "\x84\xa8msg_type\xa3"
+                            "Aid\xa4name\xa3raw\xa4uuid\xa1u\xacis_registrar\xc3";
+  int *listening = data;
+  int fds[8];
+  guint n = 0;
+
+  while (tractor_wait_fd (*listening, G_IO_IN, NULL, error)) {
+    fds[n] = accept4 (*listening, NULL, NULL, SOCK_CLOEXEC);
+    send_raw (fds[n++], aid, sizeof aid - 1);
+    g_assert_cmpuint (n, <, G_N_ELEMENTS (fds));
+  }
+  while (n > 0)
+    close (fds[--n]);
+  return FALSE;
+}
+
+/* A registrar that hangs does not keep an actor from coming up. */
+static gboolean
+test_registrar_hangs (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  int listening = raw_socket (registry, TRUE);
+  gint64 started = tractor_now ();
+
+  tractor_nursery_spawn (tasks, "dead registrar", run_dead_registrar, &listening, NULL, error);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+
+    g_assert_no_error (*error);
+    g_assert_nonnull (runtime);
+    g_assert_false (tractor_actor_is_registrar ());
+  }
+  g_assert_cmpint (tractor_now () - started, <, 4 * SECOND * harness_get_slowness ());
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (tasks), NULL);
+  tractor_nursery_join (tasks, error);
+  close (listening);
+  if (g_str_has_prefix (registry, "unix:"))
+    unlink (registry + strlen ("unix:"));
+  return TRUE;
+}
+
 /* Somebody else is where the registrar says that the actor is: that is asked now and then. */
 static gboolean
 test_waits_for_a_wrong_one (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1146,6 +1192,7 @@ main (int argc, char **argv)
   add ("row-87-newest-first", test_newest_first);
   add ("row-87-several-registrars", test_several_registrars);
   add ("row-85-waits", test_waits);
+  harness_add_real_task ("/e2e/discovery/row-9-registrar-hangs", test_registrar_hangs);
   harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-registrar-dies-and-returns", test_registrar_dies_and_returns);
