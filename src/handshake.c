@@ -23,6 +23,17 @@ tractor__introduction_clear (Introduction *introduction)
   tractor__frame_reader_clear (&introduction->reader);
 }
 
+/* Short, and fit to be shown on a terminal. */
+static gboolean
+is_presentable (const char *name)
+{
+  gboolean ok = strlen (name) <= LIMIT_NAME_BYTES;
+
+  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
+    ok = !g_unichar_iscntrl (g_utf8_get_char (at));
+  return ok;
+}
+
 gboolean
 tractor__introduction_take (Introduction *introduction, const Msg *msg, GError **error)
 {
@@ -34,10 +45,9 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
   actor_id_clear (&introduction->id);
   introduction->id.name = tractor__msg_dup_string (msg, FIELD_NAME);
   introduction->id.uuid = tractor__msg_dup_string (msg, FIELD_UUID);
-  if (strlen (introduction->id.name) > LIMIT_NAME_BYTES ||
-      strlen (introduction->id.uuid) > LIMIT_NAME_BYTES) {
+  if (!is_presentable (introduction->id.name) || !is_presentable (introduction->id.uuid)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                         "its name or uuid is too long");
+                         "its name or uuid is too long, or has control characters in it");
     return FALSE;
   }
   introduction->is_ours = msg->fields[FIELD_CREDIT_ITEMS].bytes != NULL;

@@ -1000,6 +1000,27 @@ test_no_room_for_strangers (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Names end up in messages on terminals. */
+static gboolean
+test_stranger_with_an_escape_in_his_name (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char aid[] = "\x83\xa8msg_type\xa3"
+                            "Aid\xa4name\xa4\x1b[2J\xa4uuid\xa1u";
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  char bytes[512];
+  int fd = raw_socket (registry, FALSE);
+  gssize n;
+
+  g_assert_true (send_raw (fd, aid, sizeof aid - 1));
+  do {
+    g_assert_true (tractor_wait_fd (fd, G_IO_IN, NULL, error));
+    n = read (fd, bytes, sizeof bytes);
+  } while (n > 0);
+  close (fd);
+  return TRUE;
+}
+
 /* Somebody who asks and asks, and does not read, is cut off before that costs much. */
 static gboolean
 test_cancels_and_does_not_read (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1204,6 +1225,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-2-opened-by-two", test_opened_by_two);
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
   add ("dropped-at-once", test_dropped_at_once);
+  add ("S19-stranger-with-an-escape-in-his-name", test_stranger_with_an_escape_in_his_name);
   add ("I-11-no-room-for-strangers", test_no_room_for_strangers);
   add ("I-10-cancels-and-does-not-read", test_cancels_and_does_not_read);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
