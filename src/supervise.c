@@ -238,8 +238,15 @@ wait_for_link (Child *child)
       tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
 
   tractor_cancel_scope_set_shield (scope, TRUE);
-  if (!tractor_event_wait (child->link->ended, NULL))
-    tractor__link_close (child->link);
+  if (tractor_event_wait (child->link->ended, NULL))
+    return;
+  /* Who holds it open is not the child: what still comes of it is not the next life's, nor does the
+   * link end before we are freed. */
+  child->link->on_peer_aid = NULL;
+  child->link->on_ack = NULL;
+  child->link->on_cancelled = NULL;
+  child->link->on_lost = NULL;
+  tractor__link_close (child->link);
 }
 
 static GError *
