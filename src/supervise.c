@@ -324,8 +324,13 @@ start_again (Child *child)
 {
   GError *failure = NULL;
 
-  if (tractor__child_start_again (child, &failure) && tractor__child_spawn_link (child, &failure))
+  if (!tractor__child_start_again (child, &failure))
+    return failure;
+  if (tractor__child_spawn_link (child, &failure))
     return live (child);
+  tractor__process_signal (&child->process, SIGKILL); /* nobody could talk to it */
+  wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC);
+  tractor__link_fail (child->link, g_error_copy (failure));
   return failure;
 }
 
