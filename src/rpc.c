@@ -178,8 +178,8 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   if (task->is_cancelled)
     tractor_cancel_scope_cancel (scope, "the caller withdrew the call");
   ok = call_function (task, ret_result, &failure);
-  if (ok)
-    tractor__link_wait_for_room (task->link, NULL); /* but not for ever, if nobody reads */
+  /* For the outcome; but no result for one who has withdrawn, and does not read. */
+  ok = tractor__link_wait_for_room (task->link, ok ? &failure : NULL) && ok;
   task->scope = NULL;
   if (task->context != NULL)
     task->context->scope = NULL;

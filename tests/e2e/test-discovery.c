@@ -138,9 +138,9 @@ static gboolean
 get_much (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
   gsize size = 3 * 1024 * 1024;
+  g_autofree char *bytes = g_malloc0 (size);
 
-  *ret_result =
-      g_variant_new_from_data (G_VARIANT_TYPE ("ay"), g_malloc0 (size), size, TRUE, NULL, NULL);
+  *ret_result = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1);
   return TRUE;
 }
 
