@@ -529,6 +529,29 @@ test_odd_in_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 }
 
 static gboolean
+test_foreign_registration (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const char *const said[] = {
+    "{'msg_type': <'Start'>, 'cid': <'1'>, 'ns': <'self'>, 'func': <'register_actor'>, 'kwargs':"
+    " <{'uid': <('other', 'u-2')>, 'addr': <('127.0.0.1', 1616)>}>, " UID "}",
+    "{'msg_type': <'Start'>, 'cid': <'1'>, 'ns': <'self'>, 'func': <'unregister_actor'>,"
+    " 'kwargs': <{'uid': <('other', 'u-2')>}>, " UID "}",
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (said); i++) {
+    g_assert_true (stranger_say (&stranger, said[i]));
+    stranger_expect (&stranger, "StartAck", NULL);
+    stranger_expect (&stranger, "Error", NULL);
+  }
+  stranger_call (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+static gboolean
 test_error_into_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
   g_autofree char *registry = make_free_address ();
@@ -1059,6 +1082,7 @@ main (int argc, char **argv)
   add ("row-64-I-06-after-the-end", test_after_the_end);
   add ("I-06-cid-in-use", test_cid_in_use);
   add ("I-06-odd-in-a-dialog", test_odd_in_a_dialog);
+  add ("D-08-foreign-registration", test_foreign_registration);
   add ("error-into-a-dialog", test_error_into_a_dialog);
   add ("I-03-every-split", test_every_split);
   add ("I-17-every-flip", test_every_flip);
