@@ -1469,50 +1469,51 @@ main (int argc, char **argv)
     return status;
 
   harness_init (&argc, &argv);
-  harness_add_real_task ("/e2e/start/20-start-call-cancel", test_start_call_cancel);
-  harness_add_real_task ("/e2e/start/4-runtime-is-lent", test_runtime_is_lent);
-  harness_add_real_task ("/e2e/start/2-runtime-opened-twice", test_runtime_opened_twice);
-  harness_add_real_task ("/e2e/start/24-same-name", test_same_name);
+  harness_add_real_task ("/e2e/start/row-20-start-call-cancel", test_start_call_cancel);
+  harness_add_real_task ("/e2e/start/row-4-runtime-is-lent", test_runtime_is_lent);
+  harness_add_real_task ("/e2e/start/row-2-runtime-opened-twice", test_runtime_opened_twice);
+  harness_add_real_task ("/e2e/start/row-24-same-name", test_same_name);
   harness_add_real_task ("/e2e/start/bad-name", test_bad_name);
   harness_add_real_task ("/e2e/start/S-01-no-such-program", test_no_such_program);
-  harness_add_real_task ("/e2e/start/S-04-boot-death", test_boot_death);
+  harness_add_real_task ("/e2e/start/row-21-S-04-boot-death", test_boot_death);
   harness_add_real_task ("/e2e/start/unknown-module-and-host", test_unknown_module_and_host);
   harness_add_real_task ("/e2e/start/S-06-hanging-boot-is-cancelled",
                          test_hanging_boot_is_cancelled);
-  harness_add_real_task ("/e2e/start/23-start-after-cancel", test_start_after_cancel);
+  harness_add_real_task ("/e2e/start/row-23-start-after-cancel", test_start_after_cancel);
   harness_add_real_task ("/e2e/start/S-07-start-when-cancelled", test_start_when_cancelled);
   harness_add_real_task ("/e2e/start/S7-no-fds-inherited", test_no_fds_inherited);
   harness_add_real_task ("/e2e/start/S-11-stdin-closed", test_stdio_closed);
   harness_add_real_task ("/e2e/start/S-03-out-of-fds", test_out_of_fds);
   harness_add_real_task ("/e2e/start/S-11-out-of-fds-without-stdio", test_out_of_fds_without_stdio);
-  harness_add_real_task ("/e2e/call/41-values", test_values);
-  harness_add_real_task ("/e2e/call/41-large-values", test_large_values);
+  harness_add_real_task ("/e2e/call/row-41-values", test_values);
+  harness_add_real_task ("/e2e/call/row-41-large-values", test_large_values);
   harness_add_real_task ("/e2e/call/too-large-value", test_too_large_value);
   harness_add_real_task ("/e2e/call/many-in-flight", test_many_calls_in_flight);
-  harness_add_real_task ("/e2e/call/42-remote-error", test_remote_error);
-  harness_add_real_task ("/e2e/call/42-remote-error-at-length", test_remote_error_at_length);
-  harness_add_real_task ("/e2e/call/36-refused", test_refused_calls);
+  harness_add_real_task ("/e2e/call/row-42-remote-error", test_remote_error);
+  harness_add_real_task ("/e2e/call/row-42-remote-error-at-length", test_remote_error_at_length);
+  harness_add_real_task ("/e2e/call/row-36-row-43-refused", test_refused_calls);
   harness_add_real_task ("/e2e/call/faulty-functions", test_faulty_functions);
-  harness_add_real_task ("/e2e/call/27-cancelled-call-cancels-remote-task",
+  harness_add_real_task ("/e2e/call/row-27-cancelled-call-cancels-remote-task",
                          test_cancelled_call_cancels_remote_task);
-  harness_add_real_task ("/e2e/end/25-run-in-actor", test_run_in_actor);
-  harness_add_real_task ("/e2e/end/17-early-return-ends-actors", test_early_return_ends_actors);
-  harness_add_real_task ("/e2e/end/18-one-cancels-all", test_one_cancels_all);
-  harness_add_real_task ("/e2e/end/46-P-01-killed-in-a-call", test_killed_in_a_call);
-  harness_add_real_task ("/e2e/end/22-idle-death", test_idle_death);
+  harness_add_real_task ("/e2e/end/row-25-run-in-actor", test_run_in_actor);
+  harness_add_real_task ("/e2e/end/row-17-early-return-ends-actors", test_early_return_ends_actors);
+  harness_add_real_task ("/e2e/end/row-18-one-cancels-all", test_one_cancels_all);
+  harness_add_real_task ("/e2e/end/row-46-P-01-killed-in-a-call", test_killed_in_a_call);
+  harness_add_real_task ("/e2e/end/row-22-idle-death", test_idle_death);
   harness_add_real_task ("/e2e/end/P-02-P-03-exit-in-a-call", test_exit_in_a_call);
-  harness_add_real_task ("/e2e/end/29-cancel-is-prompt", test_cancel_is_prompt);
-  harness_add_real_task ("/e2e/end/30-stuck-actors-are-ended-together",
+  harness_add_real_task ("/e2e/end/row-29-cancel-is-prompt", test_cancel_is_prompt);
+  harness_add_real_task ("/e2e/end/row-30-stuck-actors-are-ended-together",
                          test_stuck_actors_are_ended_together);
   harness_add_real_task ("/e2e/end/P-10-deaf-actor-is-killed", test_deaf_actor_is_killed);
-  harness_add_real_task ("/e2e/end/P-09-stopped-actor-is-killed", test_stopped_actor_is_killed);
-  harness_add_real_task ("/e2e/end/49-cancel-actor", test_cancel_actor);
+  harness_add_real_task ("/e2e/end/row-32-P-09-stopped-actor-is-killed",
+                         test_stopped_actor_is_killed);
+  harness_add_real_task ("/e2e/end/row-49-cancel-actor", test_cancel_actor);
   harness_add_real_task ("/e2e/end/terminated-actor-leaves-in-order",
                          test_terminated_actor_leaves_in_order);
   harness_add_real_task ("/e2e/rogue/hangs-up", test_hangs_up);
   harness_add_real_task ("/e2e/rogue/S19-breaks-the-protocol", test_breaks_the_protocol);
   harness_add_real_task ("/e2e/rogue/crash-in-cleanup-is-told", test_crash_in_cleanup_is_told);
-  harness_add_real_task ("/e2e/rogue/79-failure-in-cleanup-is-told",
+  harness_add_real_task ("/e2e/rogue/row-79-failure-in-cleanup-is-told",
                          test_failure_in_cleanup_is_told);
   harness_add_real_task ("/e2e/call/nursery-failure-is-the-calls",
                          test_nursery_failure_is_the_calls);
@@ -1523,10 +1524,10 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/start/nurseries-side-by-side", test_nurseries_side_by_side);
   harness_add_real_task ("/e2e/tree/deadlines-are-handed-down", test_deadlines_are_handed_down);
   harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);
-  harness_add_real_task ("/e2e/tree/80-error-over-three-hops", test_error_over_three_hops);
+  harness_add_real_task ("/e2e/tree/row-80-error-over-three-hops", test_error_over_three_hops);
   harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);
   harness_add_real_task ("/e2e/tree/cancelled", test_tree_is_cancelled);
-  harness_add_real_task ("/e2e/tree/P-13-orphans-leave", test_orphans_leave);
+  harness_add_real_task ("/e2e/tree/row-33-P-05-P-13-orphans-leave", test_orphans_leave);
   harness_add_real_task ("/e2e/tree/P-13-orphan-calls-its-parent", test_orphan_calls_its_parent);
   harness_add_real_task ("/e2e/tree/P-13-terminated-actor-leaves-no-orphans",
                          test_terminated_actor_leaves_no_orphans);

@@ -805,6 +805,63 @@ test_third_party_cancels (G_GNUC_UNUSED gpointer data, GError **error)
   return end (nursery, error);
 }
 
+typedef struct {
+  TractorPortal *portal;
+  const char *victim;
+} Killing;
+
+static gboolean
+kill_other (gpointer data, GError **error)
+{
+  Killing *killing = data;
+
+  tractor_portal_call (killing->portal, "test:cancel_other",
+                       g_variant_new_parsed ("{'name': <%s>}", killing->victim), NULL, error);
+  g_clear_error (error); /* it may be cancelled before it has its answer */
+  return TRUE;
+}
+
+/* Whoever is cancelled hears that it was the other; and at least one is. */
+static gboolean
+test_cancel_each_other (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) one = start (actors, "one", error);
+  g_autoptr (TractorPortal) two = start (actors, "two", error);
+  TractorPortal *portals[] = { one, two };
+  Killing killings[] = { { one, "two" }, { two, "one" } };
+  TractorContext *contexts[2];
+  guint n_cancelled = 0;
+
+  for (int i = 0; i < 2; i++)
+    contexts[i] = tractor_portal_open_context (portals[i], "test:serve", NULL, NULL, NULL, error);
+  {
+    g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_cancel_scope_set_shield (shield, TRUE); /* the contexts interrupt their body */
+    for (int i = 0; i < 2; i++)
+      tractor_nursery_spawn (nursery, "killer", kill_other, &killings[i], NULL, error);
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  for (int i = 1; i >= 0; i--) {
+    g_autofree char *other = portal_id (portals[1 - i]);
+    const GError *outcome;
+
+    tractor_context_cancel (contexts[i]);
+    tractor_context_join (contexts[i], NULL, error);
+    g_clear_error (error);
+    outcome = tractor_context_get_outcome (contexts[i]);
+    g_assert_error (outcome, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+    n_cancelled += g_strcmp0 (tractor_error_get_canceller (outcome), other) == 0;
+    tractor_context_close (contexts[i]);
+  }
+  g_assert_cmpuint (n_cancelled, >, 0);
+  return end (actors, error);
+}
+
 static gboolean
 test_children_do_not_cancel_parents (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1209,16 +1266,18 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-3-S10-bad-addresses", test_bad_addresses);
   add ("row-91-listens-at-all", test_listens_at_all);
   add ("row-83-registered-while-it-lives", test_registered_while_it_lives);
-  add ("row-84-killed-one-is-not-found", test_killed_one_is_not_found);
-  add ("row-87-newest-first", test_newest_first);
+  add ("row-84-D-05-D-07-killed-one-is-not-found", test_killed_one_is_not_found);
+  add ("row-87-D-06-newest-first", test_newest_first);
   add ("row-87-several-registrars", test_several_registrars);
   add ("row-85-waits", test_waits);
   harness_add_real_task ("/e2e/discovery/row-9-registrar-hangs", test_registrar_hangs);
   harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
-  add ("row-86-row-88-row-89-registrar-dies-and-returns", test_registrar_dies_and_returns);
+  add ("row-86-row-88-row-89-D-01-D-02-registrar-dies-and-returns",
+       test_registrar_dies_and_returns);
   add ("row-11-siblings-and-relatives", test_siblings_and_relatives);
   add ("row-57-T12-third-party-cancels", test_third_party_cancels);
+  add ("C-10-cancel-each-other", test_cancel_each_other);
   add ("children-do-not-cancel-parents", test_children_do_not_cancel_parents);
   add ("row-14-row-49-acknowledged-after-all-has-ended", test_acknowledged_after_all_has_ended);
   harness_add_real_task ("/e2e/discovery/row-12-exit-callbacks", test_exit_callbacks);

@@ -541,7 +541,7 @@ int
 main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
-  harness_add ("/src/address/I5-every-form-is-parsed", test_every_form_is_parsed);
+  harness_add ("/src/address/row-90-I5-every-form-is-parsed", test_every_form_is_parsed);
   harness_add ("/src/address/I5-other-protocols-are-told-what-is-accepted",
                test_other_protocols_are_told_what_is_accepted);
   harness_add ("/src/address/names-of-hosts-are-refused", test_names_of_hosts_are_refused);

@@ -1071,7 +1071,7 @@ main (int argc, char **argv)
   harness_add ("/src/value/timestamps-take-least-room", test_timestamps_take_least_room);
   harness_add ("/src/value/what-is-no-timestamp", test_what_is_no_timestamp);
   harness_add ("/src/value/an-extension-is-bytes", test_an_extension_is_bytes);
-  harness_add ("/src/value/a-registered-extension", test_a_registered_extension);
+  harness_add ("/src/value/row-105-a-registered-extension", test_a_registered_extension);
   harness_add ("/src/value/a-failing-extension", test_a_failing_extension);
   harness_add ("/src/value/an-extension-that-is-kept", test_an_extension_that_is_kept);
   harness_add ("/src/value/registering-wrongly", test_registering_wrongly);

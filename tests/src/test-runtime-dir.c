@@ -336,7 +336,7 @@ main (int argc, char **argv)
   harness_add ("/src/runtime-dir/S2-a-link-in-its-parents-place",
                test_S2_a_link_in_its_parents_place);
   harness_add ("/src/runtime-dir/S2-a-file-in-its-place", test_S2_a_file_in_its_place);
-  harness_add ("/src/runtime-dir/S2-open-to-others", test_S2_open_to_others);
+  harness_add ("/src/runtime-dir/row-98-S2-open-to-others", test_S2_open_to_others);
   harness_add ("/src/runtime-dir/S2-a-parent-open-to-others", test_S2_a_parent_open_to_others);
   harness_add ("/src/runtime-dir/S2-another-users", test_S2_another_users);
   harness_add ("/src/runtime-dir/S2-another-users-parent", test_S2_another_users_parent);
@@ -344,6 +344,7 @@ main (int argc, char **argv)
                test_S2_another_user_sees_whose_it_is);
   harness_add ("/src/runtime-dir/without-it-in-tmp", test_without_it_in_tmp);
   harness_add ("/src/runtime-dir/S2-a-link-in-tmp", test_S2_a_link_in_tmp);
-  harness_add ("/src/runtime-dir/S3-names-are-random-and-fit", test_S3_names_are_random_and_fit);
+  harness_add ("/src/runtime-dir/row-98-S3-names-are-random-and-fit",
+               test_S3_names_are_random_and_fit);
   return harness_run ();
 }

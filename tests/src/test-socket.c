@@ -760,22 +760,23 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
   harness_add ("/src/socket/S4-only-we-can-connect", test_S4_only_we_can_connect);
   harness_add ("/src/socket/unix-both-ends-talk", test_unix_both_ends_talk);
-  harness_add ("/src/socket/S5-a-stale-socket-is-replaced", test_S5_a_stale_socket_is_replaced);
-  harness_add ("/src/socket/S5-a-live-socket-is-not-replaced",
+  harness_add ("/src/socket/D-04-S5-a-stale-socket-is-replaced",
+               test_S5_a_stale_socket_is_replaced);
+  harness_add ("/src/socket/row-99-S5-a-live-socket-is-not-replaced",
                test_S5_a_live_socket_is_not_replaced);
   harness_add ("/src/socket/S5-a-full-socket-is-not-replaced",
                test_S5_a_full_socket_is_not_replaced);
   harness_add ("/src/socket/S5-sockets-of-another-type-are-not-replaced",
                test_S5_sockets_of_another_type_are_not_replaced);
   harness_add ("/src/socket/S5-files-are-not-replaced", test_S5_files_are_not_replaced);
-  harness_add ("/src/socket/S5-another-users-socket-is-not-replaced",
+  harness_add ("/src/socket/D-04-S5-another-users-socket-is-not-replaced",
                test_S5_another_users_socket_is_not_replaced);
   harness_add ("/src/socket/S5-one-that-is-just-starting-is-not-replaced",
                test_S5_one_that_is_just_starting_is_not_replaced);
   harness_add ("/src/socket/starting-at-once-nobody-is-in-the-way",
                test_starting_at_once_nobody_is_in_the_way);
   harness_add ("/src/socket/a-held-lock-is-not-waited-for", test_a_held_lock_is_not_waited_for);
-  harness_add ("/src/socket/S5-of-those-who-race-for-one-path-one-wins",
+  harness_add ("/src/socket/D-03-S5-of-those-who-race-for-one-path-one-wins",
                test_S5_of_those_who_race_for_one_path_one_wins);
   harness_add ("/src/socket/S1-abstract-and-odd-paths-are-refused",
                test_S1_abstract_and_odd_paths_are_refused);

@@ -590,7 +590,8 @@ main (int argc, char **argv)
   harness_add ("/src/wire/random-bytes", test_random_bytes);
   harness_add ("/src/frame/I-03-every-split", test_every_split);
   harness_add ("/src/frame/I-04-bad-lengths", test_bad_lengths);
-  harness_add ("/src/frame/promised-length-costs-nothing", test_promised_length_costs_nothing);
+  harness_add ("/src/frame/row-94-promised-length-costs-nothing",
+               test_promised_length_costs_nothing);
   harness_add ("/src/msg/start", test_start_is_read);
   harness_add ("/src/msg/smallest-aid", test_smallest_aid_is_read);
   harness_add ("/src/msg/I-06-bad-messages-are-refused", test_bad_messages_are_refused);
