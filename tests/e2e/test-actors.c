@@ -1515,7 +1515,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/rogue/crash-in-cleanup-is-told", test_crash_in_cleanup_is_told);
   harness_add_real_task ("/e2e/rogue/row-79-failure-in-cleanup-is-told",
                          test_failure_in_cleanup_is_told);
-  harness_add_real_task ("/e2e/call/nursery-failure-is-the-calls",
+  harness_add_real_task ("/e2e/call/row-82-nursery-failure-is-the-calls",
                          test_nursery_failure_is_the_calls);
   harness_add_real_task ("/e2e/call/A44-not-sent-in-cancelled-scope",
                          test_call_in_cancelled_scope_is_not_sent);

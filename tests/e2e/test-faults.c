@@ -3,6 +3,7 @@
  * The names are those of the list of faults, and of the rows of the acceptance table. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -304,6 +305,60 @@ chain (GVariant *kwargs, GVariant **ret_result, GError **error)
                                error);
 }
 
+/* Starts a child that does the same, until no deeper one can be started. */
+static gboolean
+nest (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  return tractor_run_in_actor ("deeper", &(TractorSpawnOptions){ .host = own_host () }, "test:nest",
+                               NULL, ret_result, error);
+}
+
+static gboolean
+fail_as_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return fail (NULL, NULL, error);
+}
+
+static gboolean
+fail_often (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  for (int i = 0; i < 300; i++)
+    tractor_nursery_spawn (nursery, "failing", fail_as_task, NULL, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* Writes to its log, which it makes a file. */
+static gboolean
+chatter (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  const char *path = "";
+  int fd;
+
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  g_assert_cmpint (dup2 (fd, 2), ==, 2);
+  g_assert_cmpint (dup2 (fd, 1), ==, 1);
+  close (fd);
+  g_log_structured ("x", G_LOG_LEVEL_INFO, "MESSAGE", "%s", "some detail");
+  g_log_structured ("x", G_LOG_LEVEL_MESSAGE, "MESSAGE", "%s", "some message");
+  g_log_structured ("x", G_LOG_LEVEL_WARNING, "MESSAGE", "%s", "some warning");
+  fflush (NULL);
+  return TRUE;
+}
+
+static gboolean
+chatter_below (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  const char *level = NULL;
+
+  g_variant_lookup (kwargs, "level", "&s", &level);
+  return tractor_run_in_actor ("chatterer",
+                               &(TractorSpawnOptions){ .host = own_host (), .log_level = level },
+                               "test:chatter", kwargs, ret_result, error);
+}
+
 static const TractorExport exports[] = {
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
   { "fail", TRACTOR_EXPORT_CALL, fail },
@@ -317,6 +372,10 @@ static const TractorExport exports[] = {
   { "pipeline", TRACTOR_EXPORT_STREAM, .stream = pipeline },
   { "tree", TRACTOR_EXPORT_CALL, tree },
   { "chain", TRACTOR_EXPORT_CALL, chain },
+  { "nest", TRACTOR_EXPORT_CALL, nest },
+  { "fail_often", TRACTOR_EXPORT_CALL, fail_often },
+  { "chatter", TRACTOR_EXPORT_CALL, chatter },
+  { "chatter_below", TRACTOR_EXPORT_CALL, chatter_below },
   { NULL },
 };
 static const TractorModule modules[] = { { "test", exports }, { NULL } };
@@ -739,6 +798,91 @@ test_bad_arguments_start_nothing (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static guint
+count_leaves (const GError *error)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  guint n = 0;
+
+  if (remote == NULL || remote->members == NULL)
+    return 1;
+  for (guint i = 0; i < remote->members->len; i++)
+    n += count_leaves (remote->members->pdata[i]);
+  return n;
+}
+
+static gboolean
+test_many_failures (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_false (tractor_portal_call (peer.portal, "test:fail_often", NULL, NULL, error));
+  g_assert_cmpuint (count_leaves (*error), ==, 256);
+  g_assert_nonnull (strstr ((*error)->message, "300"));
+  g_clear_error (error);
+  g_assert_true (tractor_portal_call (peer.portal, "test:echo", NULL, NULL, error));
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_too_deep (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  hand_on_host ();
+  g_assert_false (tractor_run_in_actor ("first",
+                                        &(TractorSpawnOptions){ .host = harness_get_host ()->name },
+                                        "test:nest", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT));
+  g_clear_error (error);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+/* --- logs --------------------------------------------------------------------------------------------- */
+
+static void
+assert_logged (TractorPortal *portal,
+               const char *function,
+               const char *level,
+               gboolean has_detail,
+               gboolean has_message)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "log", NULL);
+  g_autofree char *text = NULL;
+  GError *error = NULL;
+  GVariantDict kwargs;
+
+  g_variant_dict_init (&kwargs, NULL);
+  g_variant_dict_insert (&kwargs, "path", "s", path);
+  if (level != NULL)
+    g_variant_dict_insert (&kwargs, "level", "s", level);
+  g_assert_true (
+      tractor_portal_call (portal, function, g_variant_dict_end (&kwargs), NULL, &error));
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_true ((strstr (text, "some detail") != NULL) == has_detail);
+  g_assert_true ((strstr (text, "some message") != NULL) == has_message);
+  g_assert_nonnull (strstr (text, "some warning"));
+  unlink (path);
+}
+
+static gboolean
+test_log_level (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+
+  hand_on_host ();
+  portal = tractor_actor_nursery_start (
+      nursery, "quiet",
+      &(TractorSpawnOptions){ .host = harness_get_host ()->name, .log_level = "message" }, error);
+  g_assert_no_error (*error);
+  assert_logged (portal, "test:chatter_below", NULL, FALSE, TRUE);
+  assert_logged (portal, "test:chatter_below", "info", TRUE, TRUE);
+  assert_logged (portal, "test:chatter_below", "warning", FALSE, FALSE);
+  assert_logged (portal, "test:chatter", NULL, FALSE, TRUE);
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 /* --- many at once ------------------------------------------------------------------------------------ */
 
 static gboolean
@@ -847,6 +991,42 @@ test_interrupted_system_calls (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+/* Somebody in this process takes the status of every child that ends. */
+static gpointer
+wait_for_all (gpointer is_over)
+{
+  while (!g_atomic_int_get ((int *) is_over)) {
+    waitpid (-1, NULL, WNOHANG);
+    g_usleep (100);
+  }
+  return NULL;
+}
+
+static gboolean
+test_reaped_by_others (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  int is_over = 0;
+  GThread *thread = g_thread_new ("reaper", wait_for_all, &is_over);
+
+  for (int i = 0; i < 20; i++) {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+    g_assert_true (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
+    if (i % 2 == 0) {
+      tractor_actor_nursery_cancel (nursery);
+      g_assert_true (tractor_actor_nursery_join (nursery, error));
+    } else {
+      kill (tractor_portal_get_pid (portal), SIGKILL);
+      g_assert_false (tractor_actor_nursery_join (nursery, error));
+      harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+    }
+  }
+  g_atomic_int_set (&is_over, 1);
+  g_thread_join (thread);
+  return TRUE;
+}
+
 /* A program with actors that a terminal interrupts: it is this one, started with --foreground, and
  * the leader of a process group, as a shell would have it. */
 static gboolean
@@ -952,6 +1132,10 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/fault/row-28-sibling-is-ended", test_sibling_is_ended);
   harness_add_real_task ("/e2e/fault/row-26-bad-arguments-start-nothing",
                          test_bad_arguments_start_nothing);
+  harness_add_real_task ("/e2e/fault/C-08-many-failures", test_many_failures);
+  harness_add_real_task ("/e2e/fault/S-15-too-deep", test_too_deep);
+  harness_add_real_task ("/e2e/fault/row-38-log-level", test_log_level);
+  harness_add_real_task ("/e2e/fault/P-16-reaped-by-others", test_reaped_by_others);
   harness_add_real_task ("/e2e/fault/row-76-pipeline", test_pipeline);
   harness_add_real_task ("/e2e/fault/row-76-pipeline-is-cancelled", test_pipeline_is_cancelled);
   harness_add_real_task ("/e2e/fault/S-08-sixty-four-twins", test_sixty_four_twins);

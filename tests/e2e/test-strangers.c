@@ -973,6 +973,31 @@ test_return_before_ack (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The name of an unknown error and its text arrive; one that is known is that error. */
+static gboolean
+test_registered_error (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = {
+    ACK,
+    "{'msg_type': <'Error'>, 'cid': <'%s'>, 'src_uid': <('a', 'b')>, 'src_type_str': "
+    "<'OutOfPaper'>,"
+    " 'boxed_type_str': <'OutOfPaper'>, 'relay_path': <[('a', 'b')]>, 'message': <'tray 2'>}",
+    NULL
+  };
+
+  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_cmpstr (tractor_error_get_remote (*error)->type_name, ==, "OutOfPaper");
+  g_assert_nonnull (strstr ((*error)->message, "tray 2"));
+  g_assert_false (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NXIO));
+  g_clear_error (error);
+  tractor_error_type_register ("OutOfPaper", G_FILE_ERROR, G_FILE_ERROR_NXIO);
+  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NXIO));
+  g_clear_error (error);
+  return TRUE;
+}
+
 /* --- a registrar that drops the first ---------------------------------------------------------------- */
 
 /* Answers every call with nil. */
@@ -1093,6 +1118,7 @@ main (int argc, char **argv)
   add_on_both ("row-92-I-01-reset-in-a-frame", test_reset_in_a_frame);
   add ("I-06-return-for-started", test_return_for_started);
   add ("I-06-return-before-ack", test_return_before_ack);
+  add ("row-81-registered-error", test_registered_error);
   add_on_both ("row-10-first-handshake-dropped", test_first_handshake_dropped);
   return harness_run ();
 }

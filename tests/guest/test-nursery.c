@@ -649,6 +649,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/task/A76-nobody-runs-twice-before-all",
                     test_nobody_runs_twice_before_all);
   harness_add_task ("/guest/task/A65-sleep-is-never-early", test_sleep_is_never_early);
-  harness_add_task ("/guest/task/C13-two-thousand-sleepers", test_many_tasks);
+  harness_add_task ("/guest/task/C-13-two-thousand-sleepers", test_many_tasks);
   return harness_run ();
 }
