@@ -704,7 +704,7 @@ mutate (GByteArray *frame)
         g_byte_array_remove_index (frame, at);
       break;
     default:
-      g_byte_array_append (frame, &frame->data[at], 1);
+      g_byte_array_append (frame, &(guint8){ frame->data[at] }, 1);
       break;
     }
   }
