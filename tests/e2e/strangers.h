@@ -81,6 +81,13 @@ pack_value (GByteArray *out, GVariant *value)
     g_byte_array_append (out, bytes, 5);
     return;
   }
+  case G_VARIANT_CLASS_INT64: {
+    guint64 bits = GUINT64_TO_BE ((guint64) g_variant_get_int64 (value));
+
+    g_byte_array_append (out, (const guint8 *) "\xd3", 1);
+    g_byte_array_append (out, (const guint8 *) &bits, 8);
+    return;
+  }
   case G_VARIANT_CLASS_BOOLEAN:
     g_byte_array_append (out, (const guint8 *) (g_variant_get_boolean (value) ? "\xc3" : "\xc2"),
                          1);
