@@ -1285,8 +1285,8 @@ main (int argc, char **argv)
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
   add ("dropped-at-once", test_dropped_at_once);
   add ("S19-stranger-with-an-escape-in-his-name", test_stranger_with_an_escape_in_his_name);
-  add ("I-11-no-room-for-strangers", test_no_room_for_strangers);
-  add ("I-10-cancels-and-does-not-read", test_cancels_and_does_not_read);
+  add ("no-room-for-strangers", test_no_room_for_strangers);
+  add ("cancels-and-does-not-read", test_cancels_and_does_not_read);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
