@@ -51,6 +51,7 @@ tractor__registry_free (Registry *registry)
   if (registry == NULL)
     return;
   g_ptr_array_unref (registry->entries);
+  tractor_parking_lot_break (registry->waiters); /* other tasks of this program */
   tractor_parking_lot_free (registry->waiters);
   g_free (registry);
 }

@@ -703,6 +703,30 @@ test_waits_for_a_wrong_one (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+wait_for_nobody (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  g_assert_null (tractor_wait_for_actor ("nobody", TRACTOR_NO_DEADLINE, &failure));
+  g_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+  return TRUE;
+}
+
+/* There is nobody any more who could come. */
+static gboolean
+test_waits_while_the_runtime_is_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+    tractor_nursery_spawn (tasks, NULL, wait_for_nobody, NULL, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  }
+  return tractor_nursery_join (tasks, error);
+}
+
+static gboolean
 test_without_runtime (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_assert_null (tractor_find_actor ("x", error));
@@ -1270,6 +1294,8 @@ main (int argc, char **argv)
   add ("row-87-D-06-newest-first", test_newest_first);
   add ("row-87-several-registrars", test_several_registrars);
   add ("row-85-waits", test_waits);
+  harness_add_real_task ("/e2e/discovery/row-85-waits-while-the-runtime-is-closed",
+                         test_waits_while_the_runtime_is_closed);
   harness_add_real_task ("/e2e/discovery/row-9-registrar-hangs", test_registrar_hangs);
   harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
