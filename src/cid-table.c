@@ -30,6 +30,8 @@ mix (guint64 hash, guint64 more)
   return hash ^ hash >> 32;
 }
 
+/* Call ids differ in their last bytes, which are the highest ones in what is loaded; a product has
+ * those in its highest bits only, so there is one mix more at the end. */
 static guint
 get_hash (const char *cid, gsize length)
 {
@@ -38,11 +40,12 @@ get_hash (const char *cid, gsize length)
 
   for (; at + 8 <= length; at += 8)
     hash = mix (hash, load (cid + at));
-  if (length >= 8) /* the rest, and some of what is before it */
-    return (guint) mix (hash, load (cid + length - 8));
-  for (; at < length; at++)
-    hash = mix (hash, (guchar) cid[at]);
-  return (guint) hash;
+  if (length >= 8)
+    hash = mix (hash, load (cid + length - 8)); /* the rest, and some of what is before it */
+  else
+    for (; at < length; at++)
+      hash = mix (hash, (guchar) cid[at]);
+  return (guint) mix (hash, 0);
 }
 
 static CidEntry **

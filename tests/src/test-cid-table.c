@@ -48,10 +48,52 @@ test_same_as_a_hash_table (void)
   tractor__cid_table_clear (&table);
 }
 
+static guint
+get_longest_chain (const CidTable *table)
+{
+  guint longest = 0;
+
+  for (guint i = 0; i < table->n_buckets; i++) {
+    guint n = 0;
+
+    for (CidEntry *entry = table->buckets[i]; entry != NULL; entry = entry->next)
+      n++;
+    longest = MAX (longest, n);
+  }
+  return longest;
+}
+
+/* Call ids as actors make them differ in few characters: at their end, or everywhere. */
+static void
+test_usual_ids_spread (void)
+{
+  const char *formats[] = { "0123abcd.%x", "0123abcd.%08x", "%x",
+                            "%08x-3c2a-11ef-9e4b-325096b39f47",
+                            "b3a1f0c2-3c2a-11ef-9e4b-3250%08x" };
+
+  for (guint format = 0; format < G_N_ELEMENTS (formats); format++) {
+    g_autofree Open *open = g_new0 (Open, 4096);
+    char cid[48];
+    CidTable table = { 0 };
+    GPtrArray *cids = g_ptr_array_new_with_free_func (g_free);
+
+    for (guint i = 0; i < 4096; i++) {
+      g_snprintf (cid, sizeof cid, formats[format], i);
+      g_ptr_array_add (cids, g_strdup (cid));
+      tractor__cid_table_add (&table, &open[i].entry, cids->pdata[i], &open[i]);
+    }
+    g_assert_cmpuint (get_longest_chain (&table), <, 12);
+    tractor__cid_table_foreach (&table, remove_it, &table);
+    tractor__cid_table_clear (&table);
+    g_ptr_array_unref (cids);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
   harness_add ("/src/cid-table/same-as-a-hash-table", test_same_as_a_hash_table);
+  harness_add ("/src/cid-table/usual-ids-spread", test_usual_ids_spread);
   return harness_run ();
 }
