@@ -289,12 +289,14 @@ set_registry_error (GError **error, const Address *address, const char *what)
 static gboolean
 listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **error)
 {
+  /* First: whoever probes one address while we are at the next is to hear that we are it. */
+  runtime->registry = tractor__registry_new ();
   for (guint i = 0; i < addresses->len; i++)
     if (!tractor__listen (runtime, addresses->pdata[i], error)) {
       tractor__stop_listening (runtime);
+      g_clear_pointer (&runtime->registry, tractor__registry_free);
       return FALSE;
     }
-  runtime->registry = tractor__registry_new ();
   return TRUE;
 }
 

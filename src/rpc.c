@@ -92,7 +92,8 @@ write_success (RpcTask *task, GVariant *result)
   g_autoptr (GError) problem = NULL;
 
   if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
-    tractor__msg_write_stop (link->out, task->cid);
+    if (!task->context->stream.sent_stop)
+      tractor__msg_write_stop (link->out, task->cid);
     return;
   }
   if (!check_result (task, result, &problem))
@@ -474,7 +475,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
       handle_runtime_function (link, cid, msg))
     return TRUE;
 
-  if (link->runtime->stop != NULL && tractor_event_is_set (link->runtime->stop)) {
+  if (link->runtime->is_ending) {
     tractor__remote_error_write_cancelled (link->out, cid, &link->runtime->id, &link->runtime->id);
     tractor__link_flush (link);
     return TRUE;

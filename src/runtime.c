@@ -156,10 +156,22 @@ forget_linked_registrars (TractorRuntime *runtime)
   }
 }
 
+/* A root ends because its body has: what it runs for others ends with it, and they are told. */
+static void
+end_shielded (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  tractor__runtime_end_rpc_tasks (runtime, &runtime->id);
+}
+
 void
 tractor__runtime_close_services (TractorRuntime *runtime)
 {
   tractor__stop_listening (runtime);
+  if (!runtime->is_ending)
+    end_shielded (runtime);
   run_exit_callbacks (runtime);
   if (runtime->services != NULL)
     tractor__registrars_leave (runtime);
@@ -187,6 +199,7 @@ tractor__runtime_end_rpc_tasks (TractorRuntime *runtime, const ActorId *cancelle
 {
   g_autoptr (GPtrArray) links = list_links (runtime);
 
+  runtime->is_ending = TRUE;
   for (guint i = 0; i < links->len; i++)
     tractor__link_cancel_rpc_tasks (links->pdata[i], canceller);
   for (guint i = 0; i < links->len; i++)

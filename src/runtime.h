@@ -42,6 +42,7 @@ struct _TractorRuntime {
 
   const TractorModule *modules;
   char **enabled_modules; /* (nullable): all */
+  gboolean is_ending;     /* nothing more is run for others */
   TractorEvent *stop;     /* (nullable): set when it is to end; NULL: nobody outside says so */
   ActorId stopped_by;     /* who, if it was an actor */
 

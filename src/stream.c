@@ -366,13 +366,13 @@ wait_and_take (TractorStream *stream, GError **error)
   return item;
 }
 
-/* The sender of an item that breaks the spec hears of it. */
+/* The sender of an item that breaks the spec hears of it; from a function by how that ends. */
 static void
 tell_bad_item (TractorStream *stream, const GError *problem)
 {
   Link *link = stream->context->link;
 
-  if (stream->context->is_final)
+  if (stream->context->is_final || stream->context->task != NULL)
     return;
   tractor__remote_error_write (link->out, stream->context->cid, problem, &link->runtime->id, NULL);
   tractor__link_flush (link);

@@ -378,8 +378,12 @@ typedef struct {
 /**
  * tractor_actor_nursery_open:
  *
- * Opens a place for actors to live in. What the calling task does from now on, until it joins or
+* Opens a place for actors to live in. What the calling task does from now on, until it joins or
  * closes the nursery, is its body. The first failure, of the body or of an actor, cancels the rest.
+ *
+ * Without a runtime it opens one, which it closes when it is closed itself, and then waits until the
+ * nurseries that other tasks have opened meanwhile are closed too. So a program whose tasks open nurseries
+ * on their own opens a runtime before them.
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
  *   tractor_runtime_open().

@@ -26,6 +26,26 @@ integers (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErr
   return TRUE;
 }
 
+/* Puts up with an item that is no integer. */
+static gboolean
+forgive (TractorContext *context,
+         G_GNUC_UNUSED GVariant *kwargs,
+         GVariant **ret_result,
+         GError **error)
+{
+  TractorStream *stream;
+  GVariant *item;
+
+  if (!tractor_context_started (context, g_variant_new_int32 (1), error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  g_assert_false (tractor_stream_receive (stream, &item, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_clear_error (error);
+  *ret_result = g_variant_new_int32 (42);
+  return TRUE;
+}
+
 static gboolean
 echo (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
@@ -122,6 +142,7 @@ static const TractorExport exports[] = {
   { "anything", TRACTOR_EXPORT_CONTEXT, .context = integers },
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "echo_integer", TRACTOR_EXPORT_CALL, echo, .payload_spec = "q" },
+  { "forgive", TRACTOR_EXPORT_CONTEXT, .context = forgive, .payload_spec = "i" },
   { "stay", TRACTOR_EXPORT_CALL, stay },
   { "fail_twice", TRACTOR_EXPORT_CALL, fail_twice },
   { "grow", TRACTOR_EXPORT_CALL, grow },
@@ -249,6 +270,23 @@ test_bad_item_is_one_failure (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_false (tractor_stream_receive (stream, &item, error));
     g_assert_false (tractor_context_join (context, NULL, error));
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE); /* and no group */
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_function_forgives_a_bad_item (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (GVariant) result = NULL;
+  {
+    g_autoptr (TractorContext) context =
+        open_with (&peer, "test:forgive", "@a{sv} {}", NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+
+    g_assert_true (tractor_stream_send (stream, g_variant_new_string ("six"), error));
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_cmpint (g_variant_get_int32 (result), ==, 42);
   }
   return end_peer (&peer, error);
 }
@@ -527,6 +565,8 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/payload/%s/row-104-T19-bad-result-fails-at-the-join",
                      test_bad_result_fails_at_the_join);
   add_on_transports ("/e2e/payload/%s/bad-item-is-one-failure", test_bad_item_is_one_failure);
+  add_on_transports ("/e2e/payload/%s/function-forgives-a-bad-item",
+                     test_function_forgives_a_bad_item);
   add_on_transports ("/e2e/payload/%s/result-of-a-call", test_result_of_a_call);
   add_on_transports ("/e2e/payload/%s/opener-narrows", test_opener_narrows);
   add_on_transports ("/e2e/payload/%s/row-41-every-kind-goes-there-and-back",
