@@ -318,11 +318,12 @@ void
 tractor__link_make_cid (Link *link, char cid[CID_BYTES])
 {
   guint64 number = ++link->runtime->last_cid;
+  gsize length = strnlen (link->runtime->id.uuid, 8); /* a Python parent may have made it */
 
   /* Unlike any that a peer makes, and unlike any on another connection of ours: a Python actor keeps
    * one table for all. Hexadecimal, the least first: printf() is a tenth of a call. */
-  memcpy (cid, link->runtime->id.uuid, 8);
-  cid += 8;
+  memcpy (cid, link->runtime->id.uuid, length);
+  cid += length;
   *cid++ = '.';
   do
     *cid++ = "0123456789abcdef"[number & 0xf];
