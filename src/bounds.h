@@ -25,6 +25,9 @@
 #define LIMIT_NAMES_OF_LINK    64
 /* One read: many small frames come in one. The buffer grows by as much as has really come. */
 #define READ_BYTES (64 * 1024)
+/* What a Unix socket holds of what is written to it: more is faster hardly any more, and stands before
+ * a cancel. */
+#define SEND_BYTES (512 * 1024)
 /* Senders wait while more than this is queued for a peer that does not read. */
 #define LIMIT_QUEUED_BYTES (1024 * 1024)
 /* A peer that asks, does not read the answers, and asks on, is cut off. */
