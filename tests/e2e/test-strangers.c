@@ -469,8 +469,8 @@ test_after_the_end (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
     "{'msg_type': <'Yield'>, 'cid': <'1'>, 'pld': <1>}",
     "{'msg_type': <'Stop'>, 'cid': <'1'>}",
     "{'msg_type': <'Return'>, 'cid': <'1'>, 'pld': <1>}",
-    "{'msg_type': <'Error'>, 'cid': <'1'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
-    " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>}",
+    ("{'msg_type': <'Error'>, 'cid': <'1'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+     " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>}"),
   };
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
@@ -516,8 +516,8 @@ test_odd_in_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
     "{'msg_type': <'StartAck'>, 'cid': <'1'>, 'functype': <'asyncfunc'>}",
     "{'msg_type': <'CancelAck'>, 'cid': <'1'>, 'pld': <true>}",
     "{'msg_type': <'Credit'>, 'cid': <'1'>, 'credit_items': <-5>, 'credit_bytes': <-5>}",
-    "{'msg_type': <'Credit'>, 'cid': <'1'>, 'credit_items': <2147483647>,"
-    " 'credit_bytes': <2147483647>}",
+    ("{'msg_type': <'Credit'>, 'cid': <'1'>, 'credit_items': <2147483647>,"
+     " 'credit_bytes': <2147483647>}"),
   };
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
@@ -799,8 +799,8 @@ test_mutated (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
     "{'msg_type': <'Yield'>, 'cid': <'2'>, 'pld': <{'a': <[1, 2, 3]>}>}",
     "{'msg_type': <'Stop'>, 'cid': <'2'>}",
     "{'msg_type': <'Credit'>, 'cid': <'2'>, 'credit_items': <5>, 'credit_bytes': <500>}",
-    "{'msg_type': <'Error'>, 'cid': <'2'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
-    " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>, 'message': <'m'>}",
+    ("{'msg_type': <'Error'>, 'cid': <'2'>, 'src_uid': <('a', 'b')>, 'src_type_str': <'E'>,"
+     " 'boxed_type_str': <'E'>, 'relay_path': <[('a', 'b')]>, 'message': <'m'>}"),
   };
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
