@@ -33,6 +33,7 @@ extern const BenchRow bench_actor_rows[];
 extern const BenchRow bench_stream_rows[];
 extern const BenchRow bench_end_rows[];
 extern const BenchRow bench_dbus_rows[];
+extern const BenchRow bench_discovery_rows[];
 
 gint64 bench_now_nsec (void);
 /* Runs @main on the host called @host; a failure ends the program. */
