@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEPTH   3 /* generations below the root */
+#define BREADTH 2 /* children of each actor */
+
 static gboolean
 ask_child (TractorActorNursery *nursery,
            const char *name,
            gint64 depth,
-           gint64 breadth,
            gboolean fail,
            GString *text,
            GError **error)
@@ -26,8 +28,7 @@ ask_child (TractorActorNursery *nursery,
 
   if (portal == NULL ||
       !tractor_portal_call (portal, "tree:branch",
-                            g_variant_new_parsed ("{'depth': <%x>, 'breadth': <%x>, 'fail': <%b>}",
-                                                  depth, breadth, fail),
+                            g_variant_new_parsed ("{'depth': <%x>, 'fail': <%b>}", depth, fail),
                             &branch, error))
     return FALSE;
   g_string_append (text, g_variant_get_string (branch, NULL));
@@ -36,17 +37,17 @@ ask_child (TractorActorNursery *nursery,
 
 /* Appends a line for each actor below this one. */
 static gboolean
-grow (gint64 depth, gint64 breadth, gboolean fail, GString *text, GError **error)
+grow (gint64 depth, gboolean fail, GString *text, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   gboolean ok = TRUE;
 
   if (nursery == NULL)
     return FALSE;
-  for (gint64 i = 1; ok && i <= breadth; i++) {
-    g_autofree char *name = g_strdup_printf ("%s.%" G_GINT64_FORMAT, tractor_actor_get_name (), i);
+  for (int i = 1; ok && i <= BREADTH; i++) {
+    g_autofree char *name = g_strdup_printf ("%s.%d", tractor_actor_get_name (), i);
 
-    ok = ask_child (nursery, name, depth - 1, breadth, fail && i == breadth, text, error);
+    ok = ask_child (nursery, name, depth - 1, fail && i == BREADTH, text, error);
   }
   if (ok)
     tractor_actor_nursery_cancel (nursery);
@@ -59,20 +60,17 @@ branch (GVariant *kwargs, GVariant **ret_result, GError **error)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   gint64 depth = 0;
-  gint64 breadth = 0;
   gboolean fail = FALSE;
 
   g_variant_lookup (kwargs, "depth", "x", &depth);
-  g_variant_lookup (kwargs, "breadth", "x", &breadth);
   g_variant_lookup (kwargs, "fail", "b", &fail);
   if (depth == 0 && fail) {
     g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "this leaf was told to fail");
     return FALSE;
   }
-
   g_string_printf (text, "%*s%s, process %d\n", (int) strlen (tractor_actor_get_name ()) - 4, "",
                    tractor_actor_get_name (), getpid ());
-  if (depth > 0 && !grow (depth, breadth, fail, text, error))
+  if (depth > 0 && !grow (depth, fail, text, error))
     return FALSE;
   *ret_result = g_variant_new_string (text->str);
   return TRUE;
@@ -82,23 +80,17 @@ static const TractorExport tree_exports[] = { { "branch", TRACTOR_EXPORT_CALL, b
 static const TractorModule modules[] = { { "tree", tree_exports }, { NULL } };
 static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
 
-typedef struct {
-  int depth;
-  int breadth;
-  gboolean fail;
-} Options;
-
 static gboolean
 grow_and_print (gpointer data, GError **error)
 {
-  const Options *options = data;
+  const gboolean *fail = data;
   g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
   g_autoptr (GString) text = g_string_new (NULL);
 
   if (runtime == NULL)
     return FALSE;
   g_string_printf (text, "root, process %d\n", getpid ());
-  if (!grow (options->depth, options->breadth, options->fail, text, error))
+  if (!grow (DEPTH, *fail, text, error))
     return FALSE;
   g_print ("%s", text->str);
   return TRUE;
@@ -107,27 +99,17 @@ grow_and_print (gpointer data, GError **error)
 int
 main (int argc, char **argv)
 {
-  Options options = { .depth = 3, .breadth = 2 };
-  const GOptionEntry entries[] = {
-    { "depth", 'd', 0, G_OPTION_ARG_INT, &options.depth, "Generations below the root", "N" },
-    { "breadth", 'b', 0, G_OPTION_ARG_INT, &options.breadth, "Children of each actor", "N" },
-    { "fail", 'f', 0, G_OPTION_ARG_NONE, &options.fail, "Let the last leaf fail", NULL },
-    { NULL },
-  };
-  g_autoptr (GOptionContext) context = NULL;
+  gboolean fail = argc == 2 && strcmp (argv[1], "--fail") == 0;
   g_autoptr (GError) error = NULL;
   int status;
 
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
-
-  context = g_option_context_new ("- a tree of actors that prints itself");
-  g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error)) {
-    g_printerr ("%s\n", error->message);
+  if (argc > 1 && !fail) {
+    g_printerr ("Usage: nested_tree [--fail]\n");
     return 2;
   }
-  if (!tractor_run (grow_and_print, &options, &error)) {
+  if (!tractor_run (grow_and_print, &fail, &error)) {
     g_autofree char *description = tractor_error_describe (error);
 
     g_printerr ("%s\n", description);
