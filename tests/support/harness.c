@@ -340,6 +340,7 @@ run_in_child (Test *test)
 #ifdef HAS_TSAN
   /* With the first thread after a fork it starts one of its own, which stays. */
   g_thread_join (g_thread_new ("first", return_null, NULL));
+  wait_for_threads (2);
 #endif
   snapshot_take (&before);
   run_test (test);
