@@ -54,17 +54,19 @@ gboolean
 tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GError **error)
 {
   static const int signals[] = { SIGINT, SIGTERM };
-  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (options, error);
+  g_autoptr (TractorRuntime) runtime = NULL;
   g_autoptr (TractorSignalReceiver) receiver = NULL;
-  Daemon daemon = { .runtime = runtime };
+  Daemon daemon = { 0 };
   GError *failure = NULL;
 
-  if (runtime == NULL)
-    return FALSE;
+  /* First: others can find us, and want us to end, before the runtime is quite open. */
   receiver = tractor_signal_receiver_open (signals, G_N_ELEMENTS (signals), error);
   if (receiver == NULL)
     return FALSE;
-  daemon.receiver = receiver;
+  runtime = tractor_runtime_open (options, error);
+  if (runtime == NULL)
+    return FALSE;
+  daemon = (Daemon){ runtime, receiver, 0 };
   runtime->stop = tractor_event_new ();
   serve (&daemon, &failure);
   tractor_event_set (runtime->stop);

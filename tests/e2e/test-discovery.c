@@ -678,6 +678,37 @@ test_registrar_hangs (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+interrupt_then_hang (gpointer data, GError **error)
+{
+  if (!tractor_wait_fd (*(int *) data, G_IO_IN, NULL, error))
+    return FALSE;
+  kill (getpid (), SIGINT);
+  return run_dead_registrar (data, error);
+}
+
+/* A signal that comes while a daemon still registers is not lost: it ends when it has come up. */
+static gboolean
+test_daemon_is_interrupted_as_it_opens (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  const char *registries[] = { registry, NULL };
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  int listening = raw_socket (registry, TRUE);
+  int signal_number = 0;
+
+  tractor_nursery_spawn (tasks, "dead registrar", interrupt_then_hang, &listening, NULL, error);
+  g_assert_true (tractor_run_daemon (&(TractorRuntimeOptions){ .registry_addresses = registries },
+                                     &signal_number, error));
+  g_assert_cmpint (signal_number, ==, SIGINT);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (tasks), NULL);
+  tractor_nursery_join (tasks, error);
+  close (listening);
+  if (g_str_has_prefix (registry, "unix:"))
+    unlink (registry + strlen ("unix:"));
+  return TRUE;
+}
+
 /* Somebody else is where the registrar says that the actor is: that is asked now and then. */
 static gboolean
 test_waits_for_a_wrong_one (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1313,6 +1344,7 @@ main (int argc, char **argv)
   add ("S19-stranger-with-an-escape-in-his-name", test_stranger_with_an_escape_in_his_name);
   add ("no-room-for-strangers", test_no_room_for_strangers);
   add ("cancels-and-does-not-read", test_cancels_and_does_not_read);
+  add ("daemon-is-interrupted-as-it-opens", test_daemon_is_interrupted_as_it_opens);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
