@@ -645,7 +645,8 @@ tractor_context_join (TractorContext *context, GVariant **ret_result, GError **e
     return *error == NULL;
   context->is_joined = TRUE;
   tractor_cancel_scope_absorb (context->scope, error);
-  if (*error == NULL) {
+  /* A body that its own scope has ended gives the function up too: there is no end to wait for. */
+  if (*error == NULL && !tractor_cancel_scope_get_cancelled_caught (context->scope)) {
     tractor__stream_end (&context->stream);
     wait_until_final (context, error);
   }

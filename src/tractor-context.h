@@ -130,7 +130,7 @@ TRACTOR_API void tractor_context_cancel (TractorContext *context);
 /**
  * tractor_context_join:
  * @ret_result: (out) (optional) (transfer full) (nullable): what the function returned; set only if
- *   nothing failed, and NULL if the context was cancelled by tractor_context_cancel()
+ *   nothing failed, and NULL if the context was cancelled by tractor_context_cancel() or by its scope
  * @error: (inout): the body's own failure if it has one, which cancels the function; afterwards all
  *   that failed. Never NULL.
  *
@@ -179,6 +179,10 @@ TRACTOR_API const GError *tractor_context_get_outcome (TractorContext *context);
 
 /**
  * tractor_context_get_scope:
+ *
+ * For a deadline of the body, say. A body that this scope cancels cancels the function as well, and
+ * tractor_context_join() absorbs that: it succeeds, without a result, and
+ * tractor_cancel_scope_get_cancelled_caught() tells it from one that came to its end.
  *
  * Returns: (transfer none): the cancel scope around the body, or around the function's task.
  * Suspends: no. Thread: guest.

@@ -245,6 +245,8 @@ test_first_and_result (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_no_error (*error);
     g_assert_cmpstr (g_variant_get_string (first, NULL), ==, "hello");
     g_assert_cmpstr (tractor_context_get_peer_name (context), ==, "peer");
+    g_assert_cmpstr (tractor_context_get_peer_uuid (context), ==,
+                     tractor_portal_get_uuid (peer.portal));
     g_assert_true (tractor_context_join (context, &result, error));
     g_assert_cmpint (g_variant_get_int64 (result), ==, 7);
     g_assert_null (tractor_context_get_outcome (context));
@@ -344,6 +346,33 @@ test_cancelled_while_it_starts (G_GNUC_UNUSED gpointer data, GError **error)
         error));
     g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
     g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  assert_marker_and_remove (path);
+  g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
+  return end_peer (&peer, error);
+}
+
+/* Its body alone is given up: so is the function, and that is no failure. */
+static gboolean
+test_body_is_cancelled_by_its_scope (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *path = make_path ();
+  g_autoptr (GVariant) result = NULL;
+  {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:in_mode",
+        g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path), NULL, NULL, error);
+
+    g_assert_no_error (*error);
+    tractor_cancel_scope_set_deadline (tractor_context_get_scope (context),
+                                       tractor_now () + SECOND / 20);
+    g_assert_false (tractor_context_wait_result (context, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_true (tractor_context_join (context, &result, error));
+    g_assert_no_error (*error);
+    g_assert_null (result);
+    g_assert_true (tractor_cancel_scope_get_cancelled_caught (tractor_context_get_scope (context)));
   }
   assert_marker_and_remove (path);
   g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
@@ -697,6 +726,8 @@ main (int argc, char **argv)
                      test_refused_starts_leave_nothing);
   add_on_transports ("/e2e/context/%s/row-66-cancelled-while-it-starts",
                      test_cancelled_while_it_starts);
+  add_on_transports ("/e2e/context/%s/body-is-cancelled-by-its-scope",
+                     test_body_is_cancelled_by_its_scope);
   add_on_transports ("/e2e/context/%s/T3-fails-while-waited-for", test_fails_while_waited_for);
   add_on_transports ("/e2e/context/%s/row-58-T4-failure-interrupts-the-body",
                      test_failure_interrupts_the_body);
