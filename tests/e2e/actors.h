@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +76,32 @@ make_free_address (void)
   g_assert_cmpint (getsockname (fd, (struct sockaddr *) &name, &length), ==, 0);
   close (fd);
   return g_strdup_printf ("tcp://127.0.0.1:%d", ntohs (name.sin_port));
+}
+
+/* A socket of the transport of @address, bound to it and listening, or connected to it. */
+static inline int
+raw_socket (const char *address, gboolean listens)
+{
+  struct sockaddr_in tcp = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_un un = { .sun_family = AF_UNIX };
+  gboolean is_tcp = g_str_has_prefix (address, "tcp:");
+  struct sockaddr *name = is_tcp ? (struct sockaddr *) &tcp : (struct sockaddr *) &un;
+  socklen_t length = is_tcp ? sizeof tcp : sizeof un;
+  int fd = socket (is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int on = 1;
+
+  if (is_tcp)
+    tcp.sin_port = htons ((guint16) atoi (strrchr (address, ':') + 1));
+  else
+    g_strlcpy (un.sun_path, address + strlen ("unix:"), sizeof un.sun_path);
+  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (listens) {
+    g_assert_cmpint (bind (fd, name, length), ==, 0);
+    g_assert_cmpint (listen (fd, 8), ==, 0);
+  } else {
+    g_assert_cmpint (connect (fd, name, length), ==, 0);
+  }
+  return fd;
 }
 
 /* One actor, for the length of a test, talked to over the test's transport. */

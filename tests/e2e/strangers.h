@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/un.h>
 
 #include "actors.h"
 
@@ -16,29 +15,11 @@ typedef struct {
   GByteArray *in;
 } Stranger;
 
-/* A socket of the transport of @address, bound to it and listening, or connected to it. */
 static inline int
-raw_socket (const char *address, gboolean listens)
+stranger_socket (const char *address, gboolean listens)
 {
-  struct sockaddr_in tcp = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  struct sockaddr_un un = { .sun_family = AF_UNIX };
-  gboolean is_tcp = g_str_has_prefix (address, "tcp:");
-  struct sockaddr *name = is_tcp ? (struct sockaddr *) &tcp : (struct sockaddr *) &un;
-  socklen_t length = is_tcp ? sizeof tcp : sizeof un;
-  int fd = socket (is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int on = 1;
+  int fd = raw_socket (address, listens);
 
-  if (is_tcp)
-    tcp.sin_port = htons ((guint16) atoi (strrchr (address, ':') + 1));
-  else
-    g_strlcpy (un.sun_path, address + strlen ("unix:"), sizeof un.sun_path);
-  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (listens) {
-    g_assert_cmpint (bind (fd, name, length), ==, 0);
-    g_assert_cmpint (listen (fd, 8), ==, 0);
-  } else {
-    g_assert_cmpint (connect (fd, name, length), ==, 0);
-  }
   fcntl (fd, F_SETFL, O_NONBLOCK);
   return fd;
 }
@@ -258,7 +239,7 @@ stranger_introduce (Stranger *stranger)
 static inline Stranger
 stranger_connect (const char *address)
 {
-  return (Stranger){ raw_socket (address, FALSE), g_byte_array_new () };
+  return (Stranger){ stranger_socket (address, FALSE), g_byte_array_new () };
 }
 
 static inline Stranger

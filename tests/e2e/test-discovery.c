@@ -294,32 +294,6 @@ call_for_id (TractorPortal *portal, const char *function, const char *name, GErr
   return id;
 }
 
-/* A socket of the test's transport, bound to @address and listening, or connected to it. */
-static int
-raw_socket (const char *address, gboolean listens)
-{
-  struct sockaddr_in tcp = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  struct sockaddr_un un = { .sun_family = AF_UNIX };
-  gboolean is_tcp = g_str_has_prefix (address, "tcp:");
-  struct sockaddr *name = is_tcp ? (struct sockaddr *) &tcp : (struct sockaddr *) &un;
-  socklen_t length = is_tcp ? sizeof tcp : sizeof un;
-  int fd = socket (is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int on = 1;
-
-  if (is_tcp)
-    tcp.sin_port = htons ((guint16) atoi (strrchr (address, ':') + 1));
-  else
-    g_strlcpy (un.sun_path, address + strlen ("unix:"), sizeof un.sun_path);
-  setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (listens) {
-    g_assert_cmpint (bind (fd, name, length), ==, 0);
-    g_assert_cmpint (listen (fd, 8), ==, 0);
-  } else {
-    g_assert_cmpint (connect (fd, name, length), ==, 0);
-  }
-  return fd;
-}
-
 /* Writes a frame, as far as it is taken. Returns: FALSE once the connection has ended. */
 static gboolean
 send_raw (int fd, const char *body, gsize length)

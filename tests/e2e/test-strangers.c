@@ -963,7 +963,7 @@ talk_to_callee (const char *const *answers, HangUp hang_up, gboolean in_context,
   g_autofree char *address = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Callee callee = { raw_socket (address, TRUE), answers, hang_up };
+  Callee callee = { stranger_socket (address, TRUE), answers, hang_up };
   g_autoptr (TractorPortal) portal = NULL;
   GError *failure = NULL;
   gboolean ok;
@@ -1123,7 +1123,7 @@ static gboolean
 test_first_handshake_dropped (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autofree char *registry = make_free_address ();
-  Registrar registrar = { raw_socket (registry, TRUE), NULL };
+  Registrar registrar = { stranger_socket (registry, TRUE), NULL };
   {
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
