@@ -365,6 +365,15 @@ end_rpc_tasks (TractorRuntime *runtime, const Boot *boot)
                                                                             : otherwise);
 }
 
+static gboolean
+is_tcp (int fd)
+{
+  int domain;
+  socklen_t size = sizeof domain;
+
+  return getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 static Link *
 make_link (Boot *boot, TractorRuntime *runtime)
 {
@@ -415,6 +424,9 @@ run_actor (gpointer data, GError **error)
   runtime.modules = boot->modules;
   runtime.enabled_modules = g_steal_pointer (&boot->enabled_modules);
   runtime.stop = tractor_event_new ();
+  /* As its parent does; Python has nothing else, so that says nothing. */
+  if (!boot->is_of_python && is_tcp (boot->link_fd))
+    runtime.transport = ADDRESS_TCP;
   tractor__address_copy (&boot->root, &runtime.root);
   tractor__runtime_set (&runtime);
   ok = serve (boot, &runtime, error);

@@ -21,6 +21,8 @@
 #include "registry.h"
 #include "supervise.h"
 
+#define TRANSPORT_VARIABLE "TRACTOR_TRANSPORT"
+
 typedef struct {
   TractorExitFunc func;
   gpointer data;
@@ -241,14 +243,16 @@ tractor__runtime_uses_tcp (const TractorRuntime *runtime)
   return has_tcp (runtime->addresses);
 }
 
-/* Anywhere, of the kind that @like has. */
+/* At an address that is chosen, of the kind that was asked for. @kind: if none was. */
 static gboolean
-listen_anywhere (TractorRuntime *runtime, gboolean over_tcp, GError **error)
+listen_anywhere (TractorRuntime *runtime, AddressKind kind, GError **error)
 {
   const Address tcp = { .kind = ADDRESS_TCP, .host = (char *) "127.0.0.1" };
   const Address private = { .kind = ADDRESS_UNIX };
 
-  return tractor__listen (runtime, over_tcp ? &tcp : &private, error);
+  if (runtime->transport != ADDRESS_NONE)
+    kind = runtime->transport;
+  return tractor__listen (runtime, kind == ADDRESS_TCP ? &tcp : &private, error);
 }
 
 static gboolean
@@ -264,7 +268,7 @@ listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **err
 static gboolean
 be_private_registrar (TractorRuntime *runtime, GError **error)
 {
-  if (runtime->addresses->len == 0 && !listen_anywhere (runtime, FALSE, error))
+  if (runtime->addresses->len == 0 && !listen_anywhere (runtime, ADDRESS_UNIX, error))
     return FALSE;
   runtime->registry = tractor__registry_new ();
   return TRUE;
@@ -284,7 +288,8 @@ find_place (TractorRuntime *runtime,
     if (!tractor__registrars_elect (runtime, registries, options->must_be_registrar, error) ||
         !listen_at_all (runtime, listen, error))
       return FALSE;
-    if (runtime->addresses->len == 0 && !listen_anywhere (runtime, has_tcp (registries), error))
+    if (runtime->addresses->len == 0 &&
+        !listen_anywhere (runtime, has_tcp (registries) ? ADDRESS_TCP : ADDRESS_UNIX, error))
       return FALSE;
   }
   if (runtime->registry == NULL)
@@ -295,6 +300,31 @@ find_place (TractorRuntime *runtime,
   return TRUE;
 }
 
+/* @name: (nullable). Returns: FALSE with MISUSE */
+static gboolean
+choose_transport (TractorRuntime *runtime, const char *name, GError **error)
+{
+  const char *said_by = "TractorRuntimeOptions.transport";
+
+  if (name == NULL) {
+    name = g_getenv (TRANSPORT_VARIABLE);
+    if (name != NULL && *name == '\0') /* as good as not set */
+      return TRUE;
+    said_by = "The environment variable " TRANSPORT_VARIABLE;
+  }
+  if (name == NULL)
+    return TRUE;
+  if (strcmp (name, "unix") == 0)
+    runtime->transport = ADDRESS_UNIX;
+  else if (strcmp (name, "tcp") == 0)
+    runtime->transport = ADDRESS_TCP;
+  if (runtime->transport != ADDRESS_NONE)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+               "%s must be \"unix\" or \"tcp\", not \"%s\"", said_by, name);
+  return FALSE;
+}
+
 static gboolean
 start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **error)
 {
@@ -302,7 +332,8 @@ start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **e
       parse_addresses (options != NULL ? options->registry_addresses : NULL, error);
   g_autoptr (GPtrArray) listen = NULL;
 
-  if (registries == NULL)
+  if (registries == NULL ||
+      !choose_transport (runtime, options != NULL ? options->transport : NULL, error))
     return FALSE;
   listen = parse_addresses (options != NULL ? options->listen_addresses : NULL, error);
   if (listen == NULL || !find_place (runtime, registries, listen, options, error))

@@ -37,6 +37,7 @@ struct _TractorRuntime {
   GPtrArray *addresses;  /* (element-type Address): where it listens */
   Registry *registry;    /* (nullable): if it is a registrar */
   GPtrArray *registrars; /* (element-type Registrar): others that know it */
+  AddressKind transport; /* that was asked for; NONE: what suits */
   Address root;          /* where the root listens, if that is known */
   GArray *exit_callbacks;
 

@@ -272,7 +272,7 @@ tractor__tcp_listen (const Address *address, int *ret_fd, Address *ret_bound, GE
   return TRUE;
 }
 
-/* --- accepting --------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------- */
 
 /* accept(2): what befell one connection only, which is gone. */
 static gboolean
@@ -293,6 +293,83 @@ is_of_one_connection (int errno_value)
     return FALSE;
   }
 }
+
+/* A listener that nobody has been told of. */
+static int
+listen_for_one (struct sockaddr_in *ret_name)
+{
+  struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
+  socklen_t length = sizeof *ret_name;
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  if (fd < 0)
+    return -1;
+  if (bind (fd, (struct sockaddr *) &any, sizeof any) == 0 && listen (fd, BACKLOG) == 0 &&
+      getsockname (fd, (struct sockaddr *) ret_name, &length) == 0)
+    return fd;
+  close (fd);
+  return -1;
+}
+
+/* Whoever else has come, having guessed the port, is turned away. */
+static int
+accept_from (int listen_fd, const struct sockaddr_in *wanted)
+{
+  for (;;) {
+    struct sockaddr_in name = { 0 };
+    socklen_t length = sizeof name;
+    int fd = accept4 (listen_fd, (struct sockaddr *) &name, &length, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+      if (is_of_one_connection (errno))
+        continue;
+      return -1;
+    }
+    if (name.sin_port == wanted->sin_port && name.sin_addr.s_addr == wanted->sin_addr.s_addr)
+      return fd;
+    close (fd);
+  }
+}
+
+/* Blocks, but on nobody: the kernel itself answers for both ends. Returns: -1 with errno set */
+static int
+make_tcp_pair (int ret_ends[2])
+{
+  struct sockaddr_in name;
+  socklen_t length = sizeof name;
+  int listen_fd = listen_for_one (&name);
+  int saved_errno;
+
+  ret_ends[0] = ret_ends[1] = -1;
+  if (listen_fd < 0)
+    return -1;
+  ret_ends[0] = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (ret_ends[0] >= 0 && connect (ret_ends[0], (struct sockaddr *) &name, length) == 0 &&
+      getsockname (ret_ends[0], (struct sockaddr *) &name, &length) == 0)
+    ret_ends[1] = accept_from (listen_fd, &name);
+  saved_errno = errno;
+  close (listen_fd);
+  if (ret_ends[1] >= 0) {
+    tune_tcp (ret_ends[0]);
+    tune_tcp (ret_ends[1]);
+    return 0;
+  }
+  if (ret_ends[0] >= 0)
+    close (ret_ends[0]);
+  errno = saved_errno;
+  return -1;
+}
+
+gboolean
+tractor__socket_pair (AddressKind kind, int ret_ends[2], GError **error)
+{
+  int result = kind == ADDRESS_TCP ? make_tcp_pair (ret_ends)
+                                   : socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_ends);
+
+  return result == 0 ? TRUE : set_file_error (error, errno, "make", "a pair of sockets");
+}
+
+/* --- accepting --------------------------------------------------------------------------------- */
 
 int
 tractor__socket_accept (int listen_fd, int *ret_fd)

@@ -8,7 +8,8 @@
 
 #include "address.h"
 
-/* All descriptors that come from here are non-blocking, closed on exec, and above stderr. */
+/* All descriptors that come from here are non-blocking, closed on exec, and above stderr, if nothing else is
+ * said. */
 
 /* Only its owner can connect. A socket that a dead program has left at @path is replaced.
  * Returns: FALSE with REGISTRY if another program or something else is there; BUSY if other programs
@@ -24,6 +25,10 @@ G_GNUC_INTERNAL gboolean tractor__tcp_listen (const Address *address,
                                               int *ret_fd,
                                               Address *ret_bound,
                                               GError **error);
+
+/* As socketpair(): two ends that are connected to each other, blocking, closed on exec, anywhere; by a Unix
+ * socket, or over the loopback. Returns: FALSE with a G_FILE_ERROR. */
+G_GNUC_INTERNAL gboolean tractor__socket_pair (AddressKind kind, int ret_ends[2], GError **error);
 
 /* Returns: 0; or -1 with errno set: EAGAIN if nobody is waiting; EMFILE and the like, with which the
  * listener stays readable: do not ask at once again. */

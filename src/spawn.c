@@ -1,7 +1,7 @@
 /* spawn.c - how a child actor comes to be.
  *
- * A program of this library is started with one end of a socket pair, over which it hears at once who
- * it is; what it writes to stderr until it answers is kept, for the message about an early death. An
+ * A program of this library is started with one end of a socket pair, of Unix or of TCP, over which it
+ * hears at once who it is; what it writes to stderr until it answers is kept, for the message about an early death. An
  * actor of another make, such as a Python one, is started with a command line that says who it is and
  * where to connect to; when somebody of that name and uuid connects to one of our listeners, the
  * listener gives the connection to it (tractor__child_adopt).
@@ -23,6 +23,7 @@
 #include "python-argv.h"
 #include "registration.h"
 #include "registry.h"
+#include "socket.h"
 #include "stdio-fd.h"
 
 /* --- what is asked for ------------------------------------------------------------------------------ */
@@ -54,13 +55,12 @@ set_errno_error (GError **error, const char *what)
 
 /* @ends: the first is ours, the second the child's. */
 static gboolean
-make_fds (int ends[2], int *ret_boot_stderr_fd, GError **error)
+make_fds (TractorRuntime *runtime, int ends[2], int *ret_boot_stderr_fd, GError **error)
 {
   *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (*ret_boot_stderr_fd < 0)
     return set_errno_error (error, "cannot make a file for an actor's first words");
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    set_errno_error (error, "cannot make a socket to an actor");
+  if (!tractor__socket_pair (runtime->transport, ends, error)) {
     close (*ret_boot_stderr_fd);
     return FALSE;
   }
@@ -259,7 +259,7 @@ start_native (Child *child, GError **error)
   int stderr_fd;
   gboolean ok;
 
-  if (!make_fds (ends, &stderr_fd, error))
+  if (!make_fds (child->runtime, ends, &stderr_fd, error))
     return FALSE;
   request.title = child->id.name;
   request.stdio[STDERR_FILENO] = stderr_fd;

@@ -184,6 +184,10 @@ typedef struct {
  *   directory, unless the registry is reached by TCP
  * @modules: (nullable) (array zero-terminated=1): what this actor serves to others; NULL: nothing
  * @limits: (nullable): NULL is all defaults
+ * @transport: (nullable): "unix" or "tcp": what actors of this tree listen on that are told nothing else,
+ *   and what parent and child talk over. TCP can be looked at with tcpdump; it is slower, and open to every
+ *   user of this machine. NULL: what the environment variable TRACTOR_TRANSPORT says; without it Unix
+ *   sockets, except that actors listen on TCP if the registry is reached by that
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
  *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
  *
@@ -197,7 +201,8 @@ typedef struct {
   const TractorModule *modules;
   const TractorLimits *limits;
   gboolean without_credit;
-  gpointer padding[9];
+  const char *transport;
+  gpointer padding[8];
 } TractorRuntimeOptions;
 
 /**

@@ -261,6 +261,27 @@ relay (GVariant *kwargs, GVariant **ret_result, GError **error)
                                NULL, ret_result, error);
 }
 
+/* What it talks to its parent over, and where it listens: "tcp tcp", or "unix unix". */
+static gboolean
+list_transports (G_GNUC_UNUSED GVariant *kwargs,
+                 GVariant **ret_result,
+                 G_GNUC_UNUSED GError **error)
+{
+  const int link_fd = 3; /* TRACTOR_PARENT_FD */
+  g_auto (GStrv) addresses = tractor_actor_dup_addresses ();
+  int domain = 0;
+  socklen_t size = sizeof domain;
+
+  getsockopt (link_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  *ret_result =
+      g_variant_new_take_string (g_strdup_printf ("%s %.*s",
+                                                  domain == AF_UNIX   ? "unix"
+                                                  : domain == AF_INET ? "tcp"
+                                                                      : "?",
+                                                  (int) strcspn (addresses[0], ":"), addresses[0]));
+  return TRUE;
+}
+
 static const TractorExport test_exports[] = {
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "whoami", TRACTOR_EXPORT_CALL, whoami },
@@ -282,6 +303,7 @@ static const TractorExport test_exports[] = {
   { "list_fds", TRACTOR_EXPORT_CALL, list_fds },
   { "return_unsendable", TRACTOR_EXPORT_CALL, return_unsendable },
   { "relay", TRACTOR_EXPORT_CALL, relay },
+  { "list_transports", TRACTOR_EXPORT_CALL, list_transports },
   { NULL },
 };
 static const TractorExport other_exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo }, { NULL } };
@@ -1244,6 +1266,51 @@ test_depth_of_five (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The whole tree talks over what its root was told, or its environment says. */
+static gboolean
+test_transport_is_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const struct {
+    const char *option;
+    const char *variable;
+    const char *expected;
+  } cases[] = {
+    { "tcp", NULL, "tcp tcp" },     { "unix", NULL, "unix unix" }, { NULL, "tcp", "tcp tcp" },
+    { "unix", "tcp", "unix unix" }, { NULL, "", "unix unix" },     { NULL, NULL, "unix unix" },
+  };
+  g_autofree char *before = g_strdup (g_getenv ("TRACTOR_TRANSPORT"));
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (TractorRuntime) runtime = NULL;
+    g_autoptr (GVariant) answer = NULL;
+
+    if (cases[i].variable != NULL)
+      g_setenv ("TRACTOR_TRANSPORT", cases[i].variable, TRUE);
+    else
+      g_unsetenv ("TRACTOR_TRANSPORT");
+    runtime =
+        tractor_runtime_open (&(TractorRuntimeOptions){ .transport = cases[i].option }, error);
+    g_assert_no_error (*error);
+    g_unsetenv ("TRACTOR_TRANSPORT"); /* it is the root's word that counts */
+    call_relay ("test:list_transports", 0, &answer, error);
+    g_assert_no_error (*error);
+    g_assert_cmpstr (g_variant_get_string (answer, NULL), ==, cases[i].expected);
+  }
+  if (before != NULL)
+    g_setenv ("TRACTOR_TRANSPORT", before, TRUE);
+  return TRUE;
+}
+
+static gboolean
+test_unknown_transport_is_refused (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_null (tractor_runtime_open (&(TractorRuntimeOptions){ .transport = "udp" }, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_nonnull (strstr ((*error)->message, "must be \"unix\" or \"tcp\", not \"udp\""));
+  g_clear_error (error);
+  return TRUE;
+}
+
 static gboolean
 test_error_over_three_hops (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1525,6 +1592,9 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/tree/deadlines-are-handed-down", test_deadlines_are_handed_down);
   harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);
   harness_add_real_task ("/e2e/tree/row-80-error-over-three-hops", test_error_over_three_hops);
+  harness_add_real_task ("/e2e/tree/transport-is-handed-down", test_transport_is_handed_down);
+  harness_add_real_task ("/e2e/tree/unknown-transport-is-refused",
+                         test_unknown_transport_is_refused);
   harness_add_real_task ("/e2e/tree/grandchild-death-is-told", test_grandchild_death_is_told);
   harness_add_real_task ("/e2e/tree/cancelled", test_tree_is_cancelled);
   harness_add_real_task ("/e2e/tree/row-33-P-05-P-13-orphans-leave", test_orphans_leave);
