@@ -9,9 +9,9 @@
  * so it does not wait behind megabytes of data.
  *
  * Functions that the peer calls run as tasks in the link's nursery (rpc.c), so they end with the
- * link. Requests to the peer (request.c) get their messages by call id; when the link has ended,
+ * link. Requests to the peer (request.c) get their messages by call id; when nothing more comes,
  * whoever watches the peer says what became of it, and every request that is open gets that as its
- * outcome (tractor__link_fail). So no request outlives its peer.
+ * outcome (tractor__link_fail). So no request outlives its peer, nor keeps the link from ending.
  *
  * A peer that breaks the protocol ends its own link and nothing else. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -591,6 +591,9 @@ tractor__link_run (gpointer data, GError **error)
     tractor_cancel_scope_set_deadline (tractor_nursery_get_scope (nursery),
                                        tractor_now () + PATIENCE_ACK_USEC);
   }
+  /* What runs for the peer may wait, shielded, for its answer to something. */
+  if (link->on_read_end != NULL)
+    link->on_read_end (link, link->data);
 
   tractor_nursery_join (nursery, error);
   link->nursery = NULL;

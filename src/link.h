@@ -36,6 +36,7 @@ struct _Link {
   LinkFunc on_ack;           /* it has acknowledged our wish that it end */
   LinkFunc on_cancelled;     /* it ends because another actor wanted that */
   LinkFunc on_lost;          /* the connection has ended, and not by tractor__link_close() */
+  LinkFunc on_read_end; /* nothing more comes, however that is; what runs for the peer still does */
   gpointer data;
 
   Credit peer_credit;      /* what it gives each stream of ours, if it counts */

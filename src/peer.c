@@ -11,36 +11,32 @@
 
 #include "bounds.h"
 
-static Link *
-link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
+static void
+fail_what_is_open (Link *link, G_GNUC_UNUSED gpointer data)
 {
-  Link *link = tractor__link_new (runtime, fd, &introduction->id);
-
-  tractor__link_take_introduction (link, introduction);
-  return link;
-}
-
-/* Runs the link to its end, and says so to all that is open on it. */
-static gboolean
-run_link (gpointer data, GError **error)
-{
-  Link *link = data;
-  gboolean ok = tractor__link_run (link, error);
-
   if (link->read_failure != NULL)
     tractor__link_fail (link, g_error_copy (link->read_failure));
   else
     tractor__link_fail (link, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
                                            "The connection to actor '%s' has been closed",
                                            link->peer.name));
-  return ok;
+}
+
+static Link *
+link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
+{
+  Link *link = tractor__link_new (runtime, fd, &introduction->id);
+
+  tractor__link_take_introduction (link, introduction);
+  link->on_read_end = fail_what_is_open;
+  return link;
 }
 
 /* Whatever befalls a connection is told to those who use it: it is no failure of the runtime's. */
 static gboolean
 run_link_quietly (gpointer data, GError **error)
 {
-  run_link (data, error);
+  tractor__link_run (data, error);
   if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     g_clear_error (error);
   return *error == NULL;
@@ -78,5 +74,5 @@ tractor__peer_serve (TractorRuntime *runtime, int fd, Introduction *introduction
   g_autoptr (Link) link = link_new (runtime, fd, introduction);
   g_autoptr (GError) error = NULL;
 
-  run_link (link, &error);
+  tractor__link_run (link, &error);
 }

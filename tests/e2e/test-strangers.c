@@ -28,6 +28,21 @@ sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resu
   return FALSE;
 }
 
+static TractorPortal *caller; /* (nullable) */
+
+/* Asks whoever called it, and does not let itself be disturbed. */
+static gboolean
+ask_back (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  gboolean ok;
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  ok = tractor_portal_call (caller, "x:y", NULL, ret_result, error);
+  tractor_event_set (call_ended);
+  return ok;
+}
+
 /* Sends back what it receives, and returns how many it were. */
 static gboolean
 dialog (TractorContext *context,
@@ -99,6 +114,7 @@ count_to_three (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **
 static const TractorExport exports[] = {
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "ask_back", TRACTOR_EXPORT_CALL, ask_back },
   { "dialog", TRACTOR_EXPORT_CONTEXT, .context = dialog },
   { "take_nothing", TRACTOR_EXPORT_CONTEXT, .context = take_nothing },
   { "tally", TRACTOR_EXPORT_CONTEXT, .context = tally },
@@ -986,6 +1002,57 @@ talk_to_callee (const char *const *answers, HangUp hang_up, gboolean in_context,
   return ok;
 }
 
+/* Calls, is asked back, and is gone. */
+static gboolean
+run_asked_back (gpointer data, GError **error)
+{
+  int listener = GPOINTER_TO_INT (data);
+  Stranger stranger = { .in = g_byte_array_new () };
+
+  if (!tractor_wait_fd (listener, G_IO_IN, NULL, error))
+    return FALSE;
+  stranger.fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  stranger_introduce (&stranger);
+  g_assert_true (stranger_say (
+      &stranger, "{'msg_type': <'Start'>, 'cid': <'c'>, 'ns': <'test'>, 'func': <'ask_back'>,"
+                 " 'kwargs': <@a{sv} {}>, 'uid': <" STRANGER_ID ">}"));
+  stranger_expect (&stranger, "StartAck", NULL);
+  stranger_expect (&stranger, "Start", NULL);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* What runs for a peer may itself wait for that peer: the one's end is the other's. */
+static gboolean
+test_gone_when_asked_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *address = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int listener = stranger_socket (address, TRUE);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autoptr (TractorEvent) ended = call_ended = tractor_event_new ();
+  GError *failure = NULL;
+
+  tractor_nursery_spawn (nursery, "callee", run_asked_back, GINT_TO_POINTER (listener), NULL,
+                         &failure);
+  portal = caller = tractor_connect (address, error);
+  g_assert_no_error (*error);
+  {
+    g_autoptr (TractorCancelScope) scope =
+        tractor_cancel_scope_open (tractor_now () + SECOND * harness_get_slowness ());
+
+    tractor_event_wait (ended, error);
+    g_assert_no_error (*error);
+  }
+  g_assert_true (tractor_nursery_join (nursery, &failure));
+  call_ended = NULL;
+  close (listener);
+  remove_socket (address);
+  return TRUE;
+}
+
 static gboolean
 test_ends_between_frames (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1183,6 +1250,7 @@ main (int argc, char **argv)
   add ("I-17-every-flip", test_every_flip);
   add ("row-96-mutated", test_mutated);
   add ("I-20-fd-spam", test_fd_spam);
+  add ("gone-when-asked-back", test_gone_when_asked_back);
   add_on_both ("I-02-ends-between-frames", test_ends_between_frames);
   add_on_both ("I-01-ends-in-a-frame", test_ends_in_a_frame);
   add_on_both ("row-92-I-01-reset-in-a-frame", test_reset_in_a_frame);
