@@ -146,16 +146,11 @@ find_at (TractorRuntime *runtime,
   return addresses != NULL ? connect_to_any (runtime, registrar, addresses, error) : NULL;
 }
 
-TractorPortal *
-tractor_find_actor (const char *name, GError **error)
+static TractorPortal *
+find_anywhere (TractorRuntime *runtime, const char *name, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
   Registrar *registrar;
 
-  g_return_val_if_fail (name != NULL, NULL);
-
-  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
-    return NULL;
   for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
     g_autoptr (GError) problem = NULL;
     TractorPortal *portal = find_at (runtime, registrar, "find_actor", name, &problem);
@@ -170,6 +165,21 @@ tractor_find_actor (const char *name, GError **error)
       g_debug ("a registrar could not be asked for '%s': %s", name, problem->message);
   }
   return NULL;
+}
+
+TractorPortal *
+tractor_find_actor (const char *name, GError **error)
+{
+  RuntimeUse use;
+  TractorPortal *portal = NULL;
+  GError *failure = NULL;
+
+  g_return_val_if_fail (name != NULL, NULL);
+
+  if (tractor__runtime_enter (&use, &failure) != NULL)
+    portal = find_anywhere (use.runtime, name, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return portal;
 }
 
 /* --- waiting ----------------------------------------------------------------------------------- */
@@ -239,27 +249,31 @@ wait_at_all (TractorRuntime *runtime, const char *name, GError **error)
   return NULL;
 }
 
+static TractorPortal *
+wait_until (TractorRuntime *runtime, const char *name, gint64 deadline, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
+  TractorPortal *portal = wait_at_all (runtime, name, error);
+
+  if (portal == NULL && tractor_cancel_scope_absorb (scope, error))
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                 "No actor '%s' has registered in time", name);
+  return portal;
+}
+
 TractorPortal *
 tractor_wait_for_actor (const char *name, gint64 deadline, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
-  g_autoptr (TractorCancelScope) scope = NULL;
-  TractorPortal *portal;
+  RuntimeUse use;
+  TractorPortal *portal = NULL;
   GError *failure = NULL;
 
   g_return_val_if_fail (name != NULL, NULL);
 
-  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
-    return NULL;
-  scope = tractor_cancel_scope_open (deadline);
-  portal = wait_at_all (runtime, name, &failure);
-  if (portal != NULL)
-    return portal;
-  if (tractor_cancel_scope_absorb (scope, &failure))
-    g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
-                 "No actor '%s' has registered in time", name);
-  g_propagate_error (error, failure);
-  return NULL;
+  if (tractor__runtime_enter (&use, &failure) != NULL)
+    portal = wait_until (use.runtime, name, deadline, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return portal;
 }
 
 /* --- listing ----------------------------------------------------------------------------------- */
@@ -341,17 +355,14 @@ list_at (TractorRuntime *runtime,
   return TRUE;
 }
 
-GPtrArray *
-tractor_list_actors (const char *name, GError **error)
+static GPtrArray *
+list_anywhere (TractorRuntime *runtime, const char *name, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
   g_autoptr (GPtrArray) infos = g_ptr_array_new_with_free_func (actor_info_free);
   g_autoptr (GError) problem = NULL;
   gboolean is_answered = FALSE;
   Registrar *registrar;
 
-  if (runtime == NULL || !tractor_checkpoint_if_cancelled (error))
-    return NULL;
   for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
     g_clear_error (&problem);
     if (list_at (runtime, registrar, name, infos, &problem)) {
@@ -366,6 +377,19 @@ tractor_list_actors (const char *name, GError **error)
     return NULL;
   }
   return g_steal_pointer (&infos);
+}
+
+GPtrArray *
+tractor_list_actors (const char *name, GError **error)
+{
+  RuntimeUse use;
+  GPtrArray *infos = NULL;
+  GError *failure = NULL;
+
+  if (tractor__runtime_enter (&use, &failure) != NULL)
+    infos = list_anywhere (use.runtime, name, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return infos;
 }
 
 /* (transfer full) (nullable): NULL with @error unset if it does not answer. */
@@ -387,20 +411,15 @@ connect_to_info (TractorRuntime *runtime, const TractorActorInfo *info, GError *
   return connect_to_any (runtime, registrar, addresses, error);
 }
 
-GPtrArray *
-tractor_find_actors (const char *name, GError **error)
+static GPtrArray *
+find_all (TractorRuntime *runtime, const char *name, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
   g_autoptr (GPtrArray) portals =
       g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_portal_unref);
   g_autoptr (GPtrArray) infos = NULL;
   GError *problem = NULL;
 
-  g_return_val_if_fail (name != NULL, NULL);
-
-  if (runtime == NULL)
-    return NULL;
-  infos = tractor_list_actors (name, &problem);
+  infos = list_anywhere (runtime, name, &problem);
   if (infos == NULL && is_cancelled (problem)) {
     g_propagate_error (error, problem);
     return NULL;
@@ -419,6 +438,21 @@ tractor_find_actors (const char *name, GError **error)
   return g_steal_pointer (&portals);
 }
 
+GPtrArray *
+tractor_find_actors (const char *name, GError **error)
+{
+  RuntimeUse use;
+  GPtrArray *portals = NULL;
+  GError *failure = NULL;
+
+  g_return_val_if_fail (name != NULL, NULL);
+
+  if (tractor__runtime_enter (&use, &failure) != NULL)
+    portals = find_all (use.runtime, name, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return portals;
+}
+
 /* --- without a name ---------------------------------------------------------------------------- */
 
 static TractorPortal *
@@ -429,17 +463,31 @@ dial (TractorRuntime *runtime, const Address *address, GError **error)
   return link != NULL ? tractor__portal_new_for_link (link, TRUE) : NULL;
 }
 
+static TractorPortal *
+dial_root (TractorRuntime *runtime, GError **error)
+{
+  if (runtime->root.kind != ADDRESS_NONE)
+    return dial (runtime, &runtime->root, error);
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY,
+                       "It is not known where the root of this tree is");
+  return NULL;
+}
+
 TractorPortal *
 tractor_connect (const char *address, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
+  RuntimeUse use;
   g_auto (Address) parsed = { 0 };
+  TractorPortal *portal = NULL;
+  GError *failure = NULL;
 
   g_return_val_if_fail (address != NULL, NULL);
 
-  if (runtime == NULL || !tractor__address_parse (address, &parsed, error))
-    return NULL;
-  return dial (runtime, &parsed, error);
+  if (tractor__runtime_enter (&use, &failure) != NULL &&
+      tractor__address_parse (address, &parsed, &failure))
+    portal = dial (use.runtime, &parsed, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return portal;
 }
 
 TractorPortal *
@@ -455,14 +503,12 @@ tractor_get_parent (void)
 TractorPortal *
 tractor_find_root (GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
+  RuntimeUse use;
+  TractorPortal *portal = NULL;
+  GError *failure = NULL;
 
-  if (runtime == NULL)
-    return NULL;
-  if (runtime->root.kind == ADDRESS_NONE) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY,
-                         "It is not known where the root of this tree is");
-    return NULL;
-  }
-  return dial (runtime, &runtime->root, error);
+  if (tractor__runtime_enter (&use, &failure) != NULL)
+    portal = dial_root (use.runtime, &failure);
+  tractor__runtime_leave (&use, failure, error);
+  return portal;
 }

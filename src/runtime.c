@@ -30,6 +30,13 @@ typedef struct {
 
 static const char key; /* its address is the key in the run's locals */
 
+static void
+set_closed_error (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME,
+                       "The actor runtime has been closed meanwhile");
+}
+
 TractorRuntime *
 tractor__runtime_get (GError **error)
 {
@@ -46,7 +53,7 @@ tractor__runtime_wait_for_change (GError **error)
 {
   TractorRuntime *runtime;
 
-  while ((runtime = tractor__runtime_get (NULL)) != NULL && runtime->is_changing)
+  while ((runtime = tractor__runtime_get (NULL)) != NULL && runtime->state != RUNTIME_OPEN)
     if (!tractor_parking_lot_park (runtime->changed, error))
       return FALSE;
   return TRUE;
@@ -70,6 +77,8 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   tractor__limits_fill (NULL, &runtime->limits, NULL);
   tractor__runtime_set_limits (runtime, &runtime->limits);
   runtime->changed = tractor_parking_lot_new ();
+  runtime->uses = g_ptr_array_new ();
+  runtime->uses_ended = tractor_parking_lot_new ();
   runtime->nurseries_closed = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
@@ -97,12 +106,71 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->links, g_hash_table_unref);
   g_clear_pointer (&runtime->exit_callbacks, g_array_unref);
   g_clear_pointer (&runtime->changed, tractor_parking_lot_free);
+  g_clear_pointer (&runtime->uses, g_ptr_array_unref);
+  g_clear_pointer (&runtime->uses_ended, tractor_parking_lot_free);
   g_clear_pointer (&runtime->nurseries_closed, tractor_parking_lot_free);
   tractor__address_clear (&runtime->root);
   actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
   g_clear_pointer (&runtime->enabled_modules, g_strfreev);
   g_clear_pointer (&runtime->stop, tractor_event_free);
+}
+
+/* --- use --------------------------------------------------------------------------------------- */
+
+TractorRuntime *
+tractor__runtime_enter (RuntimeUse *use, GError **error)
+{
+  TractorRuntime *runtime;
+
+  use->runtime = NULL;
+  if (!tractor_checkpoint_if_cancelled (error))
+    return NULL;
+  while ((runtime = tractor__runtime_get (error)) != NULL && runtime->state == RUNTIME_OPENING)
+    if (!tractor_parking_lot_park (runtime->changed, error))
+      return NULL;
+  if (runtime != NULL && runtime->state == RUNTIME_CLOSED) {
+    set_closed_error (error);
+    return NULL;
+  }
+  if (runtime == NULL)
+    return NULL;
+  use->runtime = runtime;
+  use->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_ptr_array_add (runtime->uses, use);
+  return runtime;
+}
+
+void
+tractor__runtime_leave (RuntimeUse *use, GError *failure, GError **error)
+{
+  TractorRuntime *runtime = use->runtime;
+
+  if (runtime != NULL) {
+    g_ptr_array_remove_fast (runtime->uses, use);
+    if (runtime->uses->len == 0)
+      tractor_parking_lot_unpark (runtime->uses_ended, G_MAXUINT);
+    if (tractor_cancel_scope_get_cancel_called (use->scope) && failure != NULL &&
+        tractor_cancel_scope_absorb (use->scope, &failure))
+      set_closed_error (&failure);
+    tractor_cancel_scope_close (use->scope);
+  }
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+}
+
+static void
+end_uses (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  runtime->state = RUNTIME_CLOSED;
+  for (guint i = 0; i < runtime->uses->len; i++)
+    tractor_cancel_scope_cancel (((RuntimeUse *) runtime->uses->pdata[i])->scope,
+                                 "the runtime is closed");
+  while (runtime->uses->len > 0)
+    tractor_parking_lot_park (runtime->uses_ended, NULL);
 }
 
 /* --- what runs in the background ------------------------------------------------------------------- */
@@ -177,6 +245,7 @@ tractor__runtime_close_services (TractorRuntime *runtime)
   run_exit_callbacks (runtime);
   if (runtime->services != NULL)
     tractor__registrars_leave (runtime);
+  end_uses (runtime);
   tractor_event_set (runtime->end_services);
   g_clear_pointer (&runtime->nursery, tractor_nursery_close);
   g_clear_pointer (&runtime->end_services, tractor_event_free);
@@ -382,10 +451,10 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
     if (options->without_credit)
       runtime->credit = (Credit){ 0 };
   }
-  runtime->is_changing = TRUE;
+  runtime->state = RUNTIME_OPENING;
   tractor__runtime_set (runtime);
   if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure)) {
-    runtime->is_changing = FALSE;
+    runtime->state = RUNTIME_OPEN;
     tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
     return runtime;
   }
@@ -401,7 +470,7 @@ tractor_runtime_close (TractorRuntime *runtime)
     return;
 
   g_return_if_fail (runtime->n_nurseries == 0);
-  runtime->is_changing = TRUE;
+  runtime->state = RUNTIME_CLOSING;
   tractor__runtime_close_services (runtime);
   tractor__runtime_set (NULL);
   tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);

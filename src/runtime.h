@@ -16,11 +16,21 @@
 typedef struct _Link Link;
 typedef struct _Registry Registry;
 
+/* Opening and closing suspend. */
+typedef enum {
+  RUNTIME_OPEN,
+  RUNTIME_OPENING,
+  RUNTIME_CLOSING, /* what it runs for others may still use it */
+  RUNTIME_CLOSED   /* nothing may */
+} RuntimeState;
+
 struct _TractorRuntime {
   ActorId id;
-  guint depth;          /* 0: the root */
-  gboolean is_changing; /* it is being opened or closed, which suspends */
+  guint depth; /* 0: the root */
+  RuntimeState state;
   TractorParkingLot *changed;
+  GPtrArray *uses; /* (element-type RuntimeUse): not owned */
+  TractorParkingLot *uses_ended;
   guint n_nurseries;
   TractorParkingLot *nurseries_closed;
   GPtrArray *children; /* (element-type Child): not owned */
@@ -51,6 +61,18 @@ struct _TractorRuntime {
   Link *parent;  /* (nullable): not owned */
   gint64 end_by; /* when it will be killed, in usec, or 0 */
 };
+
+/* While a task is in one of the runtime's functions that wait: closing the runtime ends that. */
+typedef struct {
+  TractorRuntime *runtime; /* (nullable) */
+  TractorCancelScope *scope;
+} RuntimeUse;
+
+/* Begins one, in a task that it has to be ended in. Returns: the runtime; NULL with NO_RUNTIME or CANCELLED,
+ * and then it has to be ended too. */
+G_GNUC_INTERNAL TractorRuntime *tractor__runtime_enter (RuntimeUse *use, GError **error);
+/* @failure: (transfer full) (nullable): goes to @error; but if it was the closing, that says so */
+G_GNUC_INTERNAL void tractor__runtime_leave (RuntimeUse *use, GError *failure, GError **error);
 
 /* The one of this run, or NULL with NO_RUNTIME. */
 G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);

@@ -3,7 +3,9 @@
  * Every actor is known to the registrars of its tree by its name and where it listens, from before it
  * answers until it ends. Names need not be unique: asking for one gives the latest that took it.
  * Portals from here are connections of their own: dropping one closes it, and calls on it fail with
- * TRANSPORT_CLOSED when the other actor is gone. They own nobody: the actor lives in its own tree. */
+ * TRANSPORT_CLOSED when the other actor is gone. They own nobody: the actor lives in its own tree.
+ *
+ * What waits in one of these functions when the runtime is closed returns at once, with NO_RUNTIME. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -713,7 +713,7 @@ wait_for_nobody (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   g_autoptr (GError) failure = NULL;
 
   g_assert_null (tractor_wait_for_actor ("nobody", TRACTOR_NO_DEADLINE, &failure));
-  g_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+  g_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME);
   return TRUE;
 }
 
@@ -728,6 +728,38 @@ test_waits_while_the_runtime_is_closed (G_GNUC_UNUSED gpointer data, GError **er
     tractor_nursery_spawn (tasks, NULL, wait_for_nobody, NULL, NULL, error);
     g_assert_true (tractor_wait_all_tasks_blocked (0, error));
   }
+  return tractor_nursery_join (tasks, error);
+}
+
+static gboolean
+connect_to_silence (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  g_assert_null (tractor_connect (data, &failure));
+  harness_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME);
+  return TRUE;
+}
+
+/* Whoever uses the runtime is not left with one that is gone, nor waited for until it gives up. */
+static gboolean
+test_connects_while_the_runtime_is_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *address = make_free_address ();
+  int listening = raw_socket (address, TRUE); /* and nobody there who takes it */
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  gint64 closed_at;
+
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+    tractor_nursery_spawn (tasks, NULL, connect_to_silence, address, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+    closed_at = tractor_now ();
+  }
+  g_assert_cmpint (tractor_now () - closed_at, <, SECOND * harness_get_slowness ());
+  close (listening);
+  unlink (address + strlen ("unix:"));
   return tractor_nursery_join (tasks, error);
 }
 
@@ -1301,6 +1333,8 @@ main (int argc, char **argv)
   add ("row-85-waits", test_waits);
   harness_add_real_task ("/e2e/discovery/row-85-waits-while-the-runtime-is-closed",
                          test_waits_while_the_runtime_is_closed);
+  harness_add_real_task ("/e2e/discovery/unix/connects-while-the-runtime-is-closed",
+                         test_connects_while_the_runtime_is_closed);
   harness_add_real_task ("/e2e/discovery/row-9-registrar-hangs", test_registrar_hangs);
   harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
