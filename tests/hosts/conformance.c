@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -535,6 +536,7 @@ wait_for_attached_event (gpointer data, GError **error)
 {
   Attached *attached = data;
 
+  attached->kind->call_later (attached->loop, 5, set_attached_event, attached);
   return tractor_event_wait (attached->event, error);
 }
 
@@ -544,7 +546,6 @@ check_host_callback_wakes (Attached *attached)
 {
   attach (attached, wait_for_attached_event);
   attached->event = tractor_event_new ();
-  attached->kind->call_later (attached->loop, 5, set_attached_event, attached);
   attached->kind->run (attached->loop);
   g_assert_cmpuint (attached->n_done, ==, 1);
   tractor_event_free (attached->event);
@@ -570,14 +571,27 @@ sleep_30_msec (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_sleep_until (tractor_now () + 30 * MSEC, error);
 }
 
+/* Stops the loop once it is asleep. */
+static gboolean
+sleep_until_flag (gpointer data, GError **error)
+{
+  Attached *attached = data;
+
+  attached->kind->call_later (attached->loop, 5, stop_loop, attached);
+  while (!attached->flag)
+    if (!tractor_sleep_until (tractor_now () + MSEC, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* The loop is stopped and run again: the guest goes on where it was. */
 static void
 check_resumed (Attached *attached)
 {
-  attach (attached, sleep_30_msec);
-  attached->kind->call_later (attached->loop, 5, stop_loop, attached);
+  attach (attached, sleep_until_flag);
   attached->kind->run (attached->loop);
   g_assert_cmpuint (attached->n_done, ==, 0);
+  attached->flag = TRUE;
   attached->kind->run (attached->loop);
   g_assert_cmpuint (attached->n_done, ==, 1);
 }
@@ -594,6 +608,7 @@ clean_up_when_cancelled (gpointer data, GError **error)
   Attached *attached = data;
   g_autoptr (TractorCancelScope) shield = NULL;
 
+  attached->kind->call_later (attached->loop, 5, stop_loop, attached);
   g_assert_false (sleep_forever (NULL, error));
   shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   tractor_cancel_scope_set_shield (shield, TRUE);
@@ -608,7 +623,6 @@ check_shutdown (Attached *attached)
   g_autoptr (GError) error = NULL;
 
   attach (attached, clean_up_when_cancelled);
-  attached->kind->call_later (attached->loop, 5, stop_loop, attached);
   attached->kind->run (attached->loop);
   g_assert_true (
       tractor_guest_shutdown (attached->guest, g_get_monotonic_time () + G_USEC_PER_SEC, &error));
@@ -629,14 +643,10 @@ test_shutdown (void)
 static gboolean
 shield_until_flag (gpointer data, GError **error)
 {
-  Attached *attached = data;
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   tractor_cancel_scope_set_shield (shield, TRUE);
-  while (!attached->flag)
-    if (!tractor_sleep_until (tractor_now () + MSEC, error))
-      return FALSE;
-  return TRUE;
+  return sleep_until_flag (data, error);
 }
 
 /* A shutdown that is not over in time says who is to blame, and can be gone on with. */
@@ -646,7 +656,6 @@ check_slow_shutdown (Attached *attached)
   GError *error = NULL;
 
   attach (attached, shield_until_flag);
-  attached->kind->call_later (attached->loop, 5, stop_loop, attached);
   attached->kind->run (attached->loop);
   g_assert_false (
       tractor_guest_shutdown (attached->guest, g_get_monotonic_time () + 20 * MSEC, &error));
@@ -694,13 +703,23 @@ beat (gpointer data)
     attached->kind->call_later (attached->loop, 1, beat, attached);
 }
 
+/* Of this thread's own time: on a loaded machine that is later than by the clock. */
+static gint64
+get_cpu_usec (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
 static gboolean
 spin_for_200_msec (gpointer data, GError **error)
 {
   Attached *attached = data;
-  gint64 end = tractor_now () + 200 * MSEC;
+  gint64 end = get_cpu_usec () + 200 * MSEC;
 
-  while (tractor_now () < end) {
+  while (get_cpu_usec () < end) {
     attached->n_runs++;
     if (!tractor_checkpoint (error))
       return FALSE;
@@ -716,7 +735,7 @@ check_loop_has_its_turns (Attached *attached)
   attach (attached, spin_for_200_msec);
   beat (attached);
   attached->kind->run (attached->loop);
-  g_assert_cmpuint (attached->n_beats, >=, 20 / harness_get_slowness ());
+  g_assert_cmpuint (attached->n_beats, >=, 20);
   g_assert_cmpuint (attached->n_runs, >=, 1000);
 }
 

@@ -316,17 +316,6 @@ test_stale_timeout (void)
 
 /* --- descriptors that the host closes ------------------------------------------------------------------ */
 
-static gboolean
-wait_for_closed (gpointer data, G_GNUC_UNUSED GError **unused)
-{
-  Show *show = data;
-  GError *error = NULL;
-
-  g_assert_false (tractor_wait_fd ((int) show->n_calls, G_IO_IN, NULL, &error));
-  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
-  return TRUE;
-}
-
 static void
 close_it (gpointer data)
 {
@@ -337,6 +326,18 @@ close_it (gpointer data)
   close ((int) show->n_calls);
 }
 
+static gboolean
+wait_for_closed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  Show *show = data;
+  GError *error = NULL;
+
+  show->kind->call_later (show->loop, 5, close_it, show); /* not before we wait */
+  g_assert_false (tractor_wait_fd ((int) show->n_calls, G_IO_IN, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
 static void
 check_closed_by_host (Show *show)
 {
@@ -345,7 +346,6 @@ check_closed_by_host (Show *show)
   g_assert_cmpint (pipe (fds), ==, 0);
   show->n_calls = (guint) fds[0];
   attach (show, wait_for_closed);
-  show->kind->call_later (show->loop, 5, close_it, show);
   show->kind->run (show->loop);
   close (fds[1]);
 }
@@ -435,12 +435,6 @@ test_thousand_calls_one_wakeup (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-static gboolean
-wait_for_event (gpointer data, GError **error)
-{
-  return tractor_event_wait (((Show *) data)->event, error);
-}
-
 static void
 set_event (gpointer data)
 {
@@ -453,6 +447,15 @@ set_event (gpointer data)
   g_assert_cmpuint (n_wakeups, ==, before);
 }
 
+static gboolean
+wait_for_event (gpointer data, GError **error)
+{
+  Show *show = data;
+
+  show->kind->call_later (show->loop, 5, set_event, show); /* not before we wait */
+  return tractor_event_wait (show->event, error);
+}
+
 /* From the loop's own thread a wakeup costs no system call, and the task runs all the same. */
 static void
 check_own_thread (Show *show)
@@ -461,7 +464,6 @@ check_own_thread (Show *show)
 
   show->event = event;
   attach (show, wait_for_event);
-  show->kind->call_later (show->loop, 5, set_event, show);
   show->kind->run (show->loop);
 }
 

@@ -323,9 +323,20 @@ run_test (Test *test)
 
 #ifdef HAS_TSAN
 static gpointer
-return_null (G_GNUC_UNUSED gpointer data)
+return_own_tid (G_GNUC_UNUSED gpointer data)
 {
-  return NULL;
+  return GINT_TO_POINTER ((int) syscall (SYS_gettid));
+}
+
+/* With the first thread after a fork it starts some of its own, which stay. */
+static void
+start_threads_of_tsan (void)
+{
+  int tid = GPOINTER_TO_INT (g_thread_join (g_thread_new ("first", return_own_tid, NULL)));
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d", tid);
+
+  while (access (path, F_OK) == 0) /* joined, and listed for a moment longer */
+    g_thread_yield ();
 }
 #endif
 
@@ -338,9 +349,7 @@ run_in_child (Test *test)
 
   signal (SIGQUIT, on_quit_signal);
 #ifdef HAS_TSAN
-  /* With the first thread after a fork it starts one of its own, which stays. */
-  g_thread_join (g_thread_new ("first", return_null, NULL));
-  wait_for_threads (2);
+  start_threads_of_tsan ();
 #endif
   snapshot_take (&before);
   run_test (test);
