@@ -66,6 +66,9 @@
 
 /* From clone to answering. Slow machines take a second under Valgrind. */
 #define PATIENCE_BOOT_USEC (10 * G_USEC_PER_SEC)
+/* A closed connection is the first sign of most deaths: the process is gone a moment later. One that is
+ * not has only hung up, and is ended. */
+#define PATIENCE_LOST_USEC (G_USEC_PER_SEC / 20)
 /* Upstream's times. An actor that does not acknowledge a cancel in this time gets SIGTERM, */
 #define PATIENCE_ACK_USEC (G_USEC_PER_SEC / 2)
 /* then, after this, SIGKILL, */

@@ -196,7 +196,7 @@ on_lost (G_GNUC_UNUSED Link *link, gpointer data)
 
   child->link_lost = TRUE;
   if (child->wait_scope != NULL)
-    tractor_cancel_scope_cancel (child->wait_scope, "the connection to the actor is lost");
+    tractor__child_expect_end (child);
 }
 
 /* @fd: (transfer full): -1 if it is to come */

@@ -71,6 +71,20 @@ describe_death (Child *child)
   return error;
 }
 
+static gboolean
+has_broken_protocol (Child *child)
+{
+  return g_error_matches (child->link->read_failure, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+}
+
+/* Nobody had asked for it. */
+static GError *
+describe_own_end (Child *child)
+{
+  return has_broken_protocol (child) ? g_error_copy (child->link->read_failure)
+                                     : describe_death (child);
+}
+
 static GError *
 new_unresponsive_error (Child *child, gint64 since, const char *what)
 {
@@ -200,6 +214,16 @@ remove_sockets (Child *child)
   }
 }
 
+/* Usually it is dying. If it broke the protocol it is ended at once. */
+void
+tractor__child_expect_end (Child *child)
+{
+  if (has_broken_protocol (child))
+    tractor_cancel_scope_cancel (child->wait_scope, "the actor broke the protocol");
+  else
+    tractor_cancel_scope_set_deadline (child->wait_scope, tractor_now () + PATIENCE_LOST_USEC);
+}
+
 /* --- watching it ------------------------------------------------------------------------------- */
 
 /* Returns: TRUE if the process ended by itself; FALSE if it is to be ended, because of *@ret_failure
@@ -212,8 +236,10 @@ wait_for_process (Child *child, gboolean *ret_boot_timed_out, GError **ret_failu
   gboolean ended = FALSE;
 
   child->wait_scope = wait;
-  if (child->cancel_requested || child->link_lost)
+  if (child->cancel_requested)
     tractor_cancel_scope_cancel (wait, NULL);
+  if (child->link_lost)
+    tractor__child_expect_end (child);
   boot = tractor_cancel_scope_open (child->has_booted ? TRACTOR_NO_DEADLINE
                                                       : child->started_at + PATIENCE_BOOT_USEC);
   child->boot_scope = boot;
@@ -284,7 +310,7 @@ watch_to_the_end (Child *child)
     if (child->is_killed)
       return NULL;         /* as asked for */
     wait_for_link (child); /* its last word may be that it was cancelled */
-    return child->cancel_requested ? check_orderly_end (child) : describe_death (child);
+    return child->cancel_requested ? check_orderly_end (child) : describe_own_end (child);
   }
 
   if (!boot_timed_out && !child->link_lost && failure == NULL && !child->is_ended_for_restart)
@@ -296,10 +322,9 @@ watch_to_the_end (Child *child)
     return new_boot_too_slow_error (child);
   if (child->cancel_requested || child->is_ended_for_restart)
     return g_steal_pointer (&report);
-  if (g_error_matches (child->link->read_failure, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL))
-    return g_error_copy (child->link->read_failure);
-  /* A closed connection is usually the first sign of a death. */
-  return report != NULL ? g_steal_pointer (&report) : describe_death (child);
+  if (report != NULL && !has_broken_protocol (child))
+    return g_steal_pointer (&report);
+  return describe_own_end (child);
 }
 
 /* One life of the child, to its end. Returns: (transfer full) (nullable): what is to be reported. */

@@ -64,6 +64,8 @@ G_GNUC_INTERNAL gboolean tractor__child_supervise (Child *child,
                                                    struct _Restarts *restarts,
                                                    GError **error);
 G_GNUC_INTERNAL gboolean tractor__child_spawn_link (Child *child, GError **error);
+/* Its connection is lost while it is watched. */
+G_GNUC_INTERNAL void tractor__child_expect_end (Child *child);
 /* Does not ask. */
 G_GNUC_INTERNAL void tractor__child_kill (Child *child);
 /* Ends it so that it can be started again. Returns: FALSE if it is not one of those. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -197,37 +198,45 @@ measure_finding (G_GNUC_UNUSED gconstpointer data)
   return nsec;
 }
 
-/* Connecting to another process, and an exchange of the size of two introductions. */
+/* Connecting to one process after another, each of which has slept until then, and an exchange of the
+ * size of two introductions. */
 static double
 measure_connect_bare (G_GNUC_UNUSED gconstpointer data)
 {
-  struct sockaddr_storage name;
-  socklen_t length;
-  int listener = listen_bare (&unix_transport, &name, &length);
+  struct sockaddr_un names[N_ACTORS];
   gint64 started;
 
-  if (fork () == 0) {
-    for (guint i = 0; i < N_ACTORS; i++) {
+  for (guint i = 0; i < N_ACTORS; i++) {
+    struct sockaddr_storage name;
+    socklen_t length;
+    int listener = listen_bare (&unix_transport, &name, &length);
+
+    memcpy (&names[i], &name, sizeof names[i]);
+    g_snprintf (names[i].sun_path, sizeof names[i].sun_path, "/tmp/tractor-bench-%d-%u",
+                (int) getpid (), i);
+    g_assert (rename (((struct sockaddr_un *) &name)->sun_path, names[i].sun_path) == 0);
+    if (fork () == 0) {
       int peer = accept (listener, NULL, NULL);
 
       exchange (peer, 0, 140);
       exchange (peer, 140, 0);
-      close (peer);
+      _exit (0);
     }
-    _exit (0);
+    close (listener);
   }
   started = bench_now_nsec ();
   for (guint i = 0; i < N_ACTORS; i++) {
     int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    g_assert (connect (fd, (struct sockaddr *) &name, length) == 0);
+    g_assert (connect (fd, (struct sockaddr *) &names[i], sizeof names[i]) == 0);
     exchange (fd, 140, 140);
     close (fd);
   }
   started = bench_now_nsec () - started;
-  close (listener);
-  unlink (((struct sockaddr_un *) &name)->sun_path);
-  g_assert (wait (NULL) > 0);
+  for (guint i = 0; i < N_ACTORS; i++) {
+    unlink (names[i].sun_path);
+    g_assert (wait (NULL) > 0);
+  }
   return (double) started / N_ACTORS;
 }
 
@@ -236,7 +245,7 @@ const BenchRow bench_discovery_rows[] = {
     measure_calls_to_found, measure_bare, &unix_transport },
   { "call over TCP, builtin", BENCH_USEC, "bare TCP", 1.25, TRUE, 5, measure_calls_to_found,
     measure_bare, &tcp_transport },
-  { "find and connect, of 100 actors", BENCH_USEC, "bare connect, introduced", 4, TRUE, 3,
+  { "find and connect, of 100 actors", BENCH_USEC, "bare, 100 processes", 2, TRUE, 3,
     measure_finding, measure_connect_bare, NULL },
   { NULL },
 };
