@@ -53,6 +53,9 @@
 #define LIMIT_GROUP_TEXT_BYTES (LIMIT_FRAME_BYTES / 4)
 /* Actors that passed an error on. */
 #define LIMIT_RELAYS 32
+/* Descriptors: of one message, as fdinfo says of most; and of one connection that nobody takes. */
+#define LIMIT_FDS_OF_MESSAGE 16
+#define LIMIT_WAITING_FDS    256
 /* Processes: of one actor, and from the root down. */
 #define LIMIT_CHILDREN   256
 #define LIMIT_TREE_DEPTH 16

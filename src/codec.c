@@ -18,6 +18,7 @@
 #include <msgpack.h>
 
 #include "bounds.h"
+#include "passed-fds.h"
 #include "tractor-error.h"
 #include "value.h"
 
@@ -37,6 +38,7 @@ write_to_buffer (void *data, const char *bytes, size_t length)
 typedef struct {
   msgpack_packer packer;
   guint n_elements;
+  guint n_fds;
 } Packer;
 
 static gboolean pack (Packer *packer, GVariant *value, guint depth, GError **error);
@@ -110,12 +112,33 @@ pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
   return pack_children (packer, value, depth + 1, error);
 }
 
+/* @mark: of this process's: one that has been received is taken first. */
+static gboolean
+pack_fd (Packer *packer, const guint8 *mark, GError **error)
+{
+  int fd = tractor__fd_mark_get (mark);
+
+  if (fd < 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                         "A descriptor that was received is to be taken before it is sent on");
+    return FALSE;
+  }
+  if (++packer->n_fds > LIMIT_FDS_OF_MESSAGE) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A message of more than %d descriptors cannot be sent", LIMIT_FDS_OF_MESSAGE);
+    return FALSE;
+  }
+  return tractor__fds_append (packer->packer.data, fd, error);
+}
+
 static gboolean
 pack_extension (Packer *packer, gint16 code, GVariant *data, GError **error)
 {
   gsize length;
   const void *bytes = g_variant_get_fixed_array (data, &length, 1);
 
+  if (code == FD_EXT_CODE && length == FD_MARK_BYTES)
+    return pack_fd (packer, bytes, error);
   if (!check_length (packer, length, error))
     return FALSE;
   msgpack_pack_ext_with_body (&packer->packer, bytes, length, (int8_t) code);
@@ -885,6 +908,7 @@ tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
     return TRUE;
 
   buffer = tractor__wire_buffer_new ();
+  buffer->takes_fds = TRUE; /* whether they can be sent is found out then */
   ok = tractor__codec_pack (buffer, value, error) &&
        tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, type, &arrived, error);
   tractor__wire_buffer_free (buffer);

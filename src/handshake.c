@@ -21,6 +21,7 @@ tractor__introduction_clear (Introduction *introduction)
 {
   actor_id_clear (&introduction->id);
   tractor__frame_reader_clear (&introduction->reader);
+  tractor__fds_clear (&introduction->fds);
 }
 
 /* Short, and fit to be shown on a terminal. */
@@ -54,6 +55,7 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
   introduction->is_registrar = tractor__msg_get_boolean (msg, FIELD_IS_REGISTRAR);
   introduction->is_probe = tractor__msg_get_boolean (msg, FIELD_IS_PROBE);
   introduction->credit = tractor__msg_get_credit (msg);
+  introduction->takes_fds = tractor__msg_get_boolean (msg, FIELD_FDS);
   return TRUE;
 }
 
@@ -105,8 +107,9 @@ send_aid (int fd, const AidMsg *ours, GError **error)
 }
 
 static gboolean
-receive_more (int fd, FrameReader *reader, GError **error)
+receive_more (int fd, Introduction *introduction, GError **error)
 {
+  FrameReader *reader = &introduction->reader;
   gsize room;
   guint8 *at = tractor__frame_reader_get_room (reader, &room);
   gssize n;
@@ -114,7 +117,7 @@ receive_more (int fd, FrameReader *reader, GError **error)
   if (at == NULL)
     return set_closed_error (error, "no memory");
   for (;;) {
-    n = recv (fd, at, room, MSG_DONTWAIT);
+    n = tractor__fds_receive (&introduction->fds, fd, at, room);
     if (n > 0) {
       tractor__frame_reader_received (reader, (gsize) n);
       return TRUE;
@@ -147,7 +150,7 @@ receive_aid (int fd, Introduction *introduction, GError **error)
     case FRAME_INVALID:
       return FALSE;
     case FRAME_INCOMPLETE:
-      if (!receive_more (fd, reader, error))
+      if (!receive_more (fd, introduction, error))
         return FALSE;
     }
   }

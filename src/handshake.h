@@ -9,6 +9,7 @@
 #include "address.h"
 #include "frame.h"
 #include "msg.h"
+#include "passed-fds.h"
 
 /* What the other end has said of itself; zeroed memory is nothing yet. */
 typedef struct {
@@ -17,7 +18,9 @@ typedef struct {
   gboolean is_registrar;
   gboolean is_probe;
   Credit credit;
+  gboolean takes_fds;
   FrameReader reader; /* what has come after that */
+  FdInbox fds;        /* and along with it */
 } Introduction;
 
 G_GNUC_INTERNAL void tractor__introduction_clear (Introduction *introduction);

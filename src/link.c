@@ -40,16 +40,13 @@ make_buffer (const Link *link)
   return buffer;
 }
 
-/* A Unix socket holds 208 KiB otherwise, so that a megabyte takes five turns of filling it and waiting.
- * TCP finds its own measure, unless it is told one. */
-static void
-make_room_to_send (int fd)
+static gboolean
+is_unix_socket (int fd)
 {
   int domain;
   socklen_t size = sizeof domain;
 
-  if (getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX)
-    setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BYTES }, sizeof (int));
+  return getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 Link *
@@ -60,7 +57,11 @@ tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
   link->refs = 1;
   link->runtime = runtime;
   link->fd = fd;
-  make_room_to_send (fd);
+  link->is_unix = is_unix_socket (fd);
+  /* It holds 208 KiB otherwise, so that a megabyte takes five turns of filling it and waiting. TCP finds
+   * its own measure, unless it is told one. */
+  if (link->is_unix)
+    setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BYTES }, sizeof (int));
   actor_id_copy (peer, &link->peer);
   link->out = make_buffer (link);
   link->urgent = make_buffer (link);
@@ -88,6 +89,7 @@ tractor__link_unref (Link *link)
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
+  tractor__fds_clear (&link->fds);
   tractor__wire_buffer_free (link->out);
   tractor__wire_buffer_free (link->urgent);
   tractor__cid_table_clear (&link->requests);
@@ -226,22 +228,35 @@ count_sent (Link *link, Writing *writing, const struct iovec *parts, int n_parts
   }
 }
 
+static gssize
+send_parts (Link *link, Writing *writing, struct iovec *parts, int n_parts)
+{
+  struct msghdr message = { .msg_iov = parts, .msg_iovlen = (gsize) n_parts };
+
+  if (G_UNLIKELY (writing->frames->fds != NULL))
+    for (int i = 0; i < n_parts; i++)
+      if (parts[i].iov_base == writing->frames->data + writing->sent)
+        return tractor__fds_send (link->fd, writing->frames, writing->sent, parts, n_parts,
+                                  &parts[i]);
+  if (n_parts == 1) /* usually; then it is cheaper */
+    return send (link->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* @frames: what has been taken from link->out. What becomes urgent meanwhile goes along. */
 static gboolean
 write_all (Link *link, Writing *writing, GError **error)
 {
   while (has_more (link, writing)) {
     struct iovec parts[2];
-    struct msghdr message = { .msg_iov = parts };
+    int n_parts;
     gssize n;
 
     take_urgent (link, writing);
-    message.msg_iovlen = (gsize) lay_out (writing, parts);
-    n = message.msg_iovlen == 1 /* usually; then it is cheaper */
-            ? send (link->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
-            : sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n_parts = lay_out (writing, parts);
+    n = send_parts (link, writing, parts, n_parts);
     if (n >= 0) {
-      count_sent (link, writing, parts, (int) message.msg_iovlen, (gsize) n);
+      count_sent (link, writing, parts, n_parts, (gsize) n);
     } else if (errno == EAGAIN || errno == ENOBUFS) {
       if (!tractor_fd_watch_wait (link->watch, G_IO_OUT, error))
         return FALSE;
@@ -263,6 +278,7 @@ take_queued (Link *link, Writing *writing)
     spare = make_buffer (link);
   }
   wire_truncate (spare, 0);
+  spare->takes_fds = link->takes_fds;
   writing->frames = link->out;
   writing->sent = 0;
   writing->frame_end = 0;
@@ -411,12 +427,18 @@ tractor__link_take_introduction (Link *link, Introduction *introduction)
   link->is_to_ours = introduction->is_ours;
   link->is_to_registrar = introduction->is_registrar;
   link->peer_credit = introduction->credit;
+  link->takes_fds = link->out->takes_fds = link->is_unix && introduction->takes_fds;
   if (introduction->reader.bytes != NULL) {
     tractor__frame_reader_clear (&link->reader);
     link->reader = introduction->reader;
     link->reader.limit = link->runtime->limits.frame_bytes;
     introduction->reader = (FrameReader){ 0 };
+    tractor__fds_clear (&link->fds);
+    link->fds = introduction->fds;
+    introduction->fds = (FdInbox){ 0 };
   }
+  if (!link->takes_fds)
+    tractor__fds_clear (&link->fds);
 }
 
 static gboolean
@@ -486,7 +508,9 @@ handle_each (Link *link, GError **error)
     case FRAME_INVALID:
       return FALSE;
     case FRAME_COMPLETE:
-      if (!tractor__msg_read (body, &msg, error) || !handle_message (link, &msg, error))
+      if (!tractor__msg_read (body, &msg, error) ||
+          (link->fds.n_arrived > 0 && !tractor__fds_claim (&link->fds, body, error)) ||
+          !handle_message (link, &msg, error))
         return FALSE;
     }
   }
@@ -507,6 +531,22 @@ handle_frames (Link *link, GError **error)
   return ok;
 }
 
+/* As recv(). *@ret_is_all: nothing is left: a short read took all that there was, unless it stopped
+ * behind a descriptor. */
+static gssize
+receive (Link *link, guint8 *at, gsize room, gboolean *ret_is_all)
+{
+  guint n_before = link->fds.n_arrived;
+  gssize n;
+
+  if (link->takes_fds || (link->is_unix && !link->has_peer_aid))
+    n = tractor__fds_receive (&link->fds, link->fd, at, room);
+  else
+    n = recv (link->fd, at, room, MSG_DONTWAIT);
+  *ret_is_all = n >= 0 && (gsize) n < room && link->fds.n_arrived == n_before;
+  return n;
+}
+
 /* Ends only with an error: the peer's, or CANCELLED. */
 static gboolean
 read_until_end (Link *link, GError **error)
@@ -516,17 +556,17 @@ read_until_end (Link *link, GError **error)
   while (ok) {
     gsize room;
     guint8 *at = tractor__frame_reader_get_room (&link->reader, &room);
+    gboolean is_all;
     gssize n;
 
     if (at == NULL)
       return set_transport_error (link, error, "no memory for what it sends");
-    n = recv (link->fd, at, room, MSG_DONTWAIT);
+    n = receive (link, at, room, &is_all);
     if (n > 0) {
       tractor__frame_reader_received (&link->reader, (gsize) n);
-      /* A short read took all that there was. */
       ok = handle_frames (link, error) &&
-           ((gsize) n < room ? tractor_fd_watch_wait (link->watch, G_IO_IN, error)
-                             : tractor_checkpoint (error));
+           (is_all ? tractor_fd_watch_wait (link->watch, G_IO_IN, error)
+                   : tractor_checkpoint (error));
     } else if (n == 0) {
       return set_transport_error (link, error,
                                   tractor__frame_reader_is_inside (&link->reader)

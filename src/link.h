@@ -50,6 +50,9 @@ struct _Link {
   TractorEvent *room;      /* (nullable): senders that wait for @out to be taken */
 
   FrameReader reader;
+  FdInbox fds;                 /* descriptors that have come */
+  gboolean is_unix;            /* it can carry them */
+  gboolean takes_fds;          /* and the peer takes them */
   TractorFdWatch *watch;       /* while it runs */
   TractorNursery *nursery;     /* while it runs */
   TractorCancelScope *reading; /* while it reads */

@@ -71,6 +71,7 @@ static const struct {
   [FIELD_LOG_LEVEL] = { NAME ("log_level"), KIND_STRING },
   [FIELD_MEMBERS] = { NAME ("members"), KIND_ANY },
   [FIELD_LIMITS] = { NAME ("limits"), KIND_ANY },
+  [FIELD_FDS] = { NAME ("fds"), KIND_BOOLEAN },
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 

@@ -82,7 +82,7 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append (buffer, aid->addresses != NULL ? "\x89" : "\x88", 1);
+  wire_append (buffer, aid->addresses != NULL ? "\x8a" : "\x89", 1);
   wire_append_literal (buffer, "\xa8msg_type\xa3"
                                "Aid"
                                "\xa4name");
@@ -96,6 +96,8 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
   wire_append_literal (buffer, "\xa8is_probe");
   wire_write_boolean (buffer, aid->is_probe);
   write_credit (buffer, aid->credit);
+  wire_append_literal (buffer, "\xa3"
+                               "fds\xc3");
   if (aid->addresses != NULL) {
     wire_append_literal (buffer, "\xa9"
                                  "addresses");

@@ -64,6 +64,7 @@ typedef enum {
   FIELD_LOG_LEVEL,     /* ours */
   FIELD_LIMITS,        /* ours */
   FIELD_MEMBERS,       /* ours: of an error that is a group */
+  FIELD_FDS,           /* ours: descriptors may be sent to it */
   FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
   N_FIELDS,
 } Field;

@@ -84,6 +84,35 @@ TRACTOR_API gboolean tractor_ext_type_register (gint8 code,
  */
 TRACTOR_API GVariant *tractor_value_new_ext (gint8 code, GVariant *content, GError **error);
 
+/* --- descriptors ------------------------------------------------------------------------------- */
+
+/**
+ * tractor_value_new_fd:
+ * @fd: stays the caller's, and has to be open until what this is in has been sent: until the call, or
+ *   the send, has returned
+ *
+ * A descriptor, to be sent as a value or inside one: to an actor of this library, over a Unix socket, and
+ * at most 16 in a message; else what sends it fails with MSG_TYPE. The other end gets one of its own,
+ * for the same open file, as by dup().
+ *
+ * Returns: (transfer none): a floating "(nay)", good for nothing else.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API GVariant *tractor_value_new_fd (int fd);
+
+/**
+ * tractor_value_take_fd:
+ * @value: (nullable): as it arrived
+ *
+ * What has come, once: whoever takes it closes it. What nobody takes is closed with the connection that
+ * it came over, a portal's, or when 256 later ones have come over that.
+ *
+ * Returns: the descriptor, which is closed on exec; or -1 with @error set to MSG_TYPE if @value is no
+ *   descriptor; CLOSED if it has been taken, or closed; or NO_RUNTIME.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API int tractor_value_take_fd (GVariant *value, GError **error);
+
 /* --- points in time ---------------------------------------------------------------------------- */
 
 /**

@@ -318,7 +318,7 @@ tractor__wire_buffer_new (void)
 {
   WireBuffer *buffer = g_new (WireBuffer, 1);
 
-  *buffer = (WireBuffer){ g_malloc (FIRST_BUFFER_BYTES), 0, FIRST_BUFFER_BYTES, 0 };
+  *buffer = (WireBuffer){ .data = g_malloc (FIRST_BUFFER_BYTES), .size = FIRST_BUFFER_BYTES };
   return buffer;
 }
 
@@ -328,6 +328,7 @@ tractor__wire_buffer_free (WireBuffer *buffer)
   if (buffer == NULL)
     return;
 
+  wire_truncate (buffer, 0);
   g_free (buffer->data);
   g_free (buffer);
 }

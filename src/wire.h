@@ -64,6 +64,8 @@ typedef struct {
   guint len;
   guint size;
   gsize frame_limit; /* of a frame in it; 0: LIMIT_FRAME_BYTES */
+  GArray *fds;       /* (nullable): descriptors that go with it: passed-fds.c */
+  gboolean takes_fds;
 } WireBuffer;
 
 G_GNUC_INTERNAL WireBuffer *tractor__wire_buffer_new (void);
@@ -82,10 +84,15 @@ wire_append (WireBuffer *buffer, const void *bytes, gsize length)
   buffer->len += (guint) length;
 }
 
+/* Closes the descriptors of what is behind @length. In passed-fds.c. */
+G_GNUC_INTERNAL void tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length);
+
 /* Takes back what was appended since it was @length long. */
 static inline void
 wire_truncate (WireBuffer *buffer, guint length)
 {
+  if (G_UNLIKELY (buffer->fds != NULL))
+    tractor__wire_buffer_drop_fds (buffer, length);
   buffer->len = length;
 }
 
