@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# check-thumbwall.sh EXAMPLES - the picture wall on a screen of its own, with a mouse and a keyboard.
+set -u
+wall=${1:?where is it?}/thumbwall
+work=$(mktemp -d)
+n=0
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+
+for program in Xvfb xdotool import; do
+  command -v $program >/dev/null || { echo "1..0 # SKIP there is no $program"; exit 0; }
+done
+exec {ready}<> <(:)
+Xvfb -displayfd $ready -screen 0 1200x800x24 2>"$work/xvfb" &
+read -r -t 20 number <&$ready || { cat "$work/xvfb" >&2; echo 'Bail out! no screen'; exit 1; }
+export DISPLAY=:$number GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none TMPDIR=$work
+# A picture kills its decoder on purpose, and what fontconfig keeps at the end is not ours.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:handle_segv=0:detect_leaks=0 TSAN_OPTIONS=${TSAN_OPTIONS:-}:handle_segv=0
+
+check () { # NAME COMMAND...
+  local name=$1
+  shift
+  n=$((n + 1))
+  if "$@" >"$work/log" 2>&1; then
+    echo "ok $n /thumbwall/$name"
+  else
+    sed 's/^/# /' "$work/log"
+    tail -n 20 "$work/out" | sed 's/^/# /'
+    echo "not ok $n /thumbwall/$name"
+  fi
+}
+
+within () { # SECONDS COMMAND...: waits until it is so
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < end)) || { echo "in vain: $*"; return 1; }
+    sleep 0.02
+  done
+}
+
+open_wall () { # ARGUMENT...
+  "$wall" "$@" >"$work/out" 2>&1 &
+  pid=$!
+}
+
+is_idle () { grep -qE '^[0-9]+ decoded' "$work/out"; }
+is_gone () { ! kill -0 $pid 2>/dev/null; }
+is_off_screen () { ! xdotool search --onlyvisible --name Thumbwall >/dev/null 2>&1; }
+get_decoded () { grep -oE '^[0-9]+ decoded' "$work/out" | tail -n 1 | cut -d' ' -f1; }
+has_decoded_more () { (($(get_decoded) > $1)); }
+
+ends_in_order () { # STATUS
+  within 5 is_gone || return 1
+  wait $pid
+  local got=$?
+  [[ $got -eq $1 ]] || { echo "status $got"; return 1; }
+  ! pgrep -af "^$wall" || { echo 'processes are left'; return 1; }
+  ! ls -d "$work"/thumbwall-* 2>/dev/null
+}
+
+# Of the tiles: gaudy colours, one each.
+count_colours () { # PICTURE
+  convert "$1" -crop 700x600+0+0 -format '%c' histogram:info: |
+    awk '{ gsub(/[:,]/, " ") } $1 >= 3000 { n++ } END { print n }'
+}
+
+shows_its_pictures () {
+  open_wall
+  within 30 is_idle && xdotool search --name Thumbwall || return 1
+  import -window root "$work/first.png"
+  (($(count_colours "$work/first.png") >= 12))
+}
+
+bad_ones_are_told () {
+  grep -qE '^failed: .*/0004.wall: Actor .decoder-[0-9]+. \(pid [0-9]+\) was killed by signal 11' "$work/out" &&
+    grep -qE '^failed: .*/0009.png: actor .decoder-[0-9]+.: ' "$work/out" &&
+    grep -qE '^ +in decode\(\), process' "$work/out"
+}
+
+scrolling_brings_more () {
+  local before
+  before=$(get_decoded)
+  xdotool mousemove 350 300
+  for _ in $(seq 30); do xdotool click 5; done
+  within 20 has_decoded_more $((before + 50)) || return 1
+  import -window root "$work/second.png"
+  ! cmp -s "$work/first.png" "$work/second.png" && (($(count_colours "$work/second.png") >= 12))
+}
+
+a_killed_decoder_is_replaced () {
+  local before victim
+  victim=$(pgrep -P $pid | head -n 1)
+  kill -KILL "$victim"
+  before=$(get_decoded)
+  within 10 eval '[[ $(pgrep -c -P $pid) -ge 2 || $(nproc) -lt 2 ]] && ! kill -0 '"$victim"' 2>/dev/null' || return 1
+  for _ in $(seq 30); do xdotool click 4; done
+  within 20 has_decoded_more $((before + 10))
+}
+
+closes () {
+  xdotool key ctrl+w
+  ends_in_order 0
+}
+
+# One that does not obey, and does not even notice: it is gone all the same, and the window at once.
+closes_over_a_stopped_one () {
+  open_wall
+  within 30 is_idle || return 1
+  kill -STOP "$(pgrep -P $pid | head -n 1)"
+  xdotool key ctrl+w
+  within 1 is_off_screen && kill -0 $pid && ends_in_order 1
+}
+
+ends_with_the_program () {
+  open_wall /usr/share/pixmaps
+  within 30 eval 'xdotool search --name Thumbwall && pgrep -P $pid' || return 1
+  kill -KILL $pid
+  wait $pid
+  within 5 eval '! pgrep -f "^$wall"'
+}
+
+refuses_no_folder () {
+  open_wall /no/such/folder
+  ends_in_order 2 && grep -q 'No such file' "$work/out"
+}
+
+check shows-its-pictures shows_its_pictures
+check bad-ones-are-told-on-their-tiles bad_ones_are_told
+check scrolling-brings-more scrolling_brings_more
+check killed-decoder-is-replaced a_killed_decoder_is_replaced
+check closes-and-leaves-nothing closes
+check closes-over-a-stopped-decoder closes_over_a_stopped_one
+check ends-with-the-program ends_with_the_program
+check no-folder refuses_no_folder
+[[ -n ${THUMBWALL_PICTURES:-} ]] && cp "$work"/*.png "$THUMBWALL_PICTURES"
+echo "1..$n"
