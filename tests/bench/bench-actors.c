@@ -51,9 +51,11 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
-static const TractorModule modules[] = {
-  { "bench", exports }, { "streams", bench_stream_exports }, { "ends", bench_end_exports }, { NULL }
-};
+static const TractorModule modules[] = { { "bench", exports },
+                                         { "streams", bench_stream_exports },
+                                         { "ends", bench_end_exports },
+                                         { "frames", bench_frame_exports },
+                                         { NULL } };
 static const TractorRunner runners[] = {
   { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
 };

@@ -33,6 +33,7 @@ extern const BenchRow bench_actor_rows[];
 extern const BenchRow bench_stream_rows[];
 extern const BenchRow bench_end_rows[];
 extern const BenchRow bench_dbus_rows[];
+extern const BenchRow bench_frame_rows[];
 extern const BenchRow bench_discovery_rows[];
 
 gint64 bench_now_nsec (void);
@@ -43,6 +44,7 @@ void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 gboolean bench_actor_main (int argc, char **argv, int *ret_status);
 extern const TractorExport bench_stream_exports[];
 extern const TractorExport bench_end_exports[];
+extern const TractorExport bench_frame_exports[];
 
 /* An argument that makes this program write a byte to its stdout and do nothing more. */
 #define BENCH_WAIT "--wait"
