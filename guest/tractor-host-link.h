@@ -275,6 +275,30 @@ TRACTOR_API TractorHostEnd *tractor_host_end_ref (TractorHostEnd *end);
  */
 TRACTOR_API void tractor_host_end_unref (TractorHostEnd *end);
 
+/* --- the other way round ------------------------------------------------------------------------- */
+
+/**
+ * tractor_spawn_from_host:
+ * @name: (nullable): as for tractor_nursery_spawn()
+ * @data_free: (nullable): called once with @data: when the task ends, or at once if there is none
+ * @on_done: called exactly once, with what @func failed with, or NULL; with CANCELLED if the nursery was
+ *   cancelled and @func says so; or, before this returns, with CLOSED or LIMIT if there is no task, as by
+ *   tractor_nursery_spawn()
+ *
+ * Starts a task for a callback of the host, which cannot wait for it, and calls another when it has ended:
+ * on the host's stack, after @data was freed, and before the nursery can be left. A failure belongs to
+ * @on_done, and does not cancel the nursery.
+ *
+ * Suspends: no. Thread: guest, in a callback of its host.
+ */
+TRACTOR_API void tractor_spawn_from_host (TractorNursery *nursery,
+                                          const char *name,
+                                          TractorTaskFunc func,
+                                          gpointer data,
+                                          GDestroyNotify data_free,
+                                          TractorDoneFunc on_done,
+                                          gpointer done_data);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorHostLink, tractor_host_link_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorHostEnd, tractor_host_end_unref)
 

@@ -29,10 +29,13 @@ struct _Show {
   guint n_sent;
   guint n_received;
   TractorHostStop reason;
-  GError *cause;          /* what stop() was called with */
-  gboolean is_over;       /* the host's side has told its end */
-  int n_alive;            /* items, both ways */
-  TractorEvent *happened; /* all acts */
+  GError *cause;    /* what stop() was called with */
+  gboolean is_over; /* the host's side has told its end */
+  int n_alive;      /* items, both ways */
+  GError *done;
+  guint n_done;
+  TractorEvent *happened; /* all acts, or the end of an errand */
+  TractorNursery *nursery;
   TractorCancelScope *scope;
   TractorTaskFunc play;
 };
@@ -193,7 +196,13 @@ cancel_scope (Show *show)
   tractor_cancel_scope_cancel (show->scope, "the host wants it");
 }
 
+static void
+do_nothing (G_GNUC_UNUSED Show *show)
+{
+}
+
 static const Act only_start[] = { say_started, NULL };
+static const Act nothing[] = { do_nothing, NULL };
 
 /* --- playing it ------------------------------------------------------------------------------------ */
 
@@ -252,6 +261,7 @@ play_on (const Loop *kind, const Show *script)
     play_on_builtin (&show);
   g_assert_cmpint (show.n_alive, ==, 0);
   g_clear_error (&show.cause);
+  g_clear_error (&show.done);
 }
 
 static void
@@ -1110,6 +1120,214 @@ test_left_open (void)
   play (&(Show){ .acts = only_start, .on_stop = fail, .play = see_it_left_open });
 }
 
+/* --- tasks from callbacks ---------------------------------------------------------------------------- */
+
+static void
+note_done (const GError *error, gpointer data)
+{
+  Show *show = data;
+
+  g_assert_false (tractor_in_task ());
+  g_assert_cmpint (show->n_alive, ==, 0); /* the data first */
+  show->n_done++;
+  show->done = error != NULL ? g_error_copy (error) : NULL;
+  tractor_event_set (show->happened);
+}
+
+static gboolean
+succeed (gpointer data, GError **error)
+{
+  g_assert_cmpuint (((Item *) data)->number, ==, 7);
+  g_assert_cmpstr (tractor_task_get_name (), ==, "errand");
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+run_out_of_ideas (gpointer data, GError **error)
+{
+  if (!succeed (data, error))
+    return FALSE;
+  g_propagate_error (error, out_of_ideas ());
+  return FALSE;
+}
+
+/* What a nursery that nobody joins has lost belongs to the errand. */
+static gboolean
+lose_a_failure (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "errand", run_out_of_ideas, data, NULL, error);
+  sleep_forever (NULL, NULL); /* until it has failed */
+  return TRUE;
+}
+
+static void
+spawn (Show *show, TractorTaskFunc func)
+{
+  tractor_spawn_from_host (show->nursery, "errand", func, item_new (show, 7), item_free, note_done,
+                           show);
+}
+
+static void
+spawn_success (gpointer data)
+{
+  spawn (data, succeed);
+}
+
+static void
+spawn_failure (gpointer data)
+{
+  spawn (data, run_out_of_ideas);
+}
+
+static void
+spawn_loser (gpointer data)
+{
+  spawn (data, lose_a_failure);
+}
+
+static void
+spawn_sleeper (gpointer data)
+{
+  spawn (data, sleep_forever);
+}
+
+static void
+cancel_nursery (gpointer data)
+{
+  Show *show = data;
+
+  g_assert_cmpuint (show->n_done, ==, 0);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (show->nursery), "enough");
+}
+
+/* Waits until the errand has been told of. */
+static void
+run_errand (Show *show, TractorSoonFunc spawn_it)
+{
+  g_autoptr (TractorEvent) happened = tractor_event_new ();
+
+  show->happened = happened;
+  show->n_done = 0;
+  g_clear_error (&show->done);
+  later (show, spawn_it);
+  g_assert_true (tractor_event_wait (happened, NULL));
+}
+
+static gboolean
+send_errands (gpointer data, GError **error)
+{
+  Show *show = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  show->nursery = nursery;
+  run_errand (show, spawn_success);
+  g_assert_no_error (show->done);
+  run_errand (show, spawn_failure);
+  g_assert_error (show->done, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  run_errand (show, spawn_loser);
+  g_assert_true (tractor_error_matches (show->done, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  g_assert_true (tractor_checkpoint (error)); /* the nursery does not mind */
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (show->n_done, ==, 1);
+  return TRUE;
+}
+
+/* The nursery is not left before the host knows. */
+static gboolean
+cancel_errand (gpointer data, GError **error)
+{
+  Show *show = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  show->nursery = nursery;
+  later (show, spawn_sleeper);
+  later (show, cancel_nursery);
+  sleep_forever (NULL, error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (show->n_done, ==, 1);
+  g_assert_error (show->done, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+static void
+spawn_in_vain (gpointer data)
+{
+  Show *show = data;
+
+  spawn_success (show);
+  g_assert_cmpuint (show->n_done, ==, 1); /* before it returns */
+}
+
+static gboolean
+send_errand_too_late (gpointer data, GError **error)
+{
+  Show *show = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  show->nursery = nursery;
+  g_assert_true (tractor_nursery_join (nursery, error));
+  run_errand (show, spawn_in_vain);
+  g_assert_error (show->done, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+static void
+test_spawn_from_host (void)
+{
+  play (&(Show){ .acts = nothing, .play = send_errands });
+  play (&(Show){ .acts = nothing, .play = cancel_errand });
+  play (&(Show){ .acts = nothing, .play = send_errand_too_late });
+}
+
+/* A guest that is freed before its time, which is a mistake: the host waits for an answer all the same. */
+
+static TractorNursery *dropped; /* the task's, which will not free it */
+
+static void
+schedule (G_GNUC_UNUSED gpointer host, G_GNUC_UNUSED gboolean yielded)
+{
+}
+
+static gboolean
+open_and_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  dropped = tractor_nursery_open ();
+  return sleep_forever (NULL, error);
+}
+
+static void
+note_dropped (const GError *error, gpointer data)
+{
+  g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_RUN_FINISHED);
+  ++*(guint *) data;
+}
+
+static void
+never_done (G_GNUC_UNUSED const GError *error, G_GNUC_UNUSED gpointer data)
+{
+  g_assert_not_reached ();
+}
+
+static void
+test_dropped_errand (void)
+{
+  static const TractorHostOps host = { .version = TRACTOR_HOST_VERSION, .schedule = schedule };
+  guint n_dropped = 0;
+  TractorGuest *guest =
+      tractor_guest_new (&host, NULL, open_and_wait, NULL, never_done, NULL, NULL);
+
+  tractor_guest_tick (guest);
+  tractor_spawn_from_host (dropped, "errand", sleep_forever, NULL, NULL, note_dropped, &n_dropped);
+  tractor_guest_tick (guest);
+  g_assert_cmpuint (n_dropped, ==, 0);
+  expect_mistake ("*errand*");
+  tractor_guest_free (guest);
+  g_test_assert_expected_messages ();
+  g_assert_cmpuint (n_dropped, ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1130,5 +1348,7 @@ main (int argc, char **argv)
   harness_add ("/hosts/link/items-under-way", test_items_under_way);
   harness_add ("/hosts/link/mistakes", test_mistakes);
   harness_add ("/hosts/link/left-open", test_left_open);
+  harness_add ("/hosts/link/spawn-from-host", test_spawn_from_host);
+  harness_add ("/hosts/link/spawn-from-host-dropped", test_dropped_errand);
   return harness_run ();
 }
