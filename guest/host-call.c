@@ -32,6 +32,7 @@ tractor__host_call_post (TractorGuest *guest, HostCall *call)
     link = &(*link)->next;
   call->next = NULL;
   *link = call;
+  guest_request_tick (guest); /* if a call does this, and then runs a nested loop */
 }
 
 gboolean
@@ -60,7 +61,9 @@ tractor__host_calls_run (TractorGuest *guest)
     Task *task = call->task;
 
     guest->host_calls = call->next;
-    call->func (call->data); /* if nobody waits, the call may be gone after it */
+    if (guest->host_calls != NULL)
+      guest_request_tick (guest); /* so that a nested loop in there calls the next */
+    call->func (call->data);      /* if nobody waits, the call may be gone after it */
     if (task != NULL)
       task_wake (task, WAKE_NORMAL); /* which asks for a tick */
   }

@@ -18,7 +18,7 @@ struct _HostCall {
   gpointer data;
 };
 
-/* Puts @call, which is the caller's and in no other place, in line; to be used in a tick. */
+/* Puts @call, which is the caller's and in no other place, in line. */
 G_GNUC_INTERNAL void tractor__host_call_post (TractorGuest *guest, HostCall *call);
 /* Calls all that wait, after a tick, and lets their tasks go on. */
 G_GNUC_INTERNAL void tractor__host_calls_run (TractorGuest *guest);

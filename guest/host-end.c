@@ -4,10 +4,11 @@
  *
  * What the host says takes effect at once: items go into a channel, whose bound is the answer that
  * a callback gets in place of a wait; an end sets an event, and if it is a bad one cancels the scope
- * that the task is in. The other way goes by one call in the host's line (host-call.c), whatever there
- * is to say: what was sent, in order, then that the task has left, or else that there is room. So a
- * task never waits for the host's attention, and the host is only ever called outside ticks. A callback
- * may run a nested loop, in which the line goes on; so each step looks anew at what is left to do.
+ * that the task is in. The other way goes by calls in the host's line (host-call.c), one at a time, each
+ * of which says one thing: what was sent, in order, then that the task has left, or else that there is
+ * room. So a task never waits for the host's attention, and the host is only ever called outside ticks.
+ * If there is more to say the next call is in line before a callback is called, for that may run a nested
+ * loop, in which the line goes on.
  *
  * The end is counted, for a callback that comes too late is to find out that it is. What it counts
  * for is a small thing: everything else is freed when both sides have ended.
@@ -87,8 +88,11 @@ tractor_host_end_unref (TractorHostEnd *end)
 static void
 deliver (TractorHostEnd *end)
 {
-  while (end->sent.length > 0)
-    end->ops->receive (end, g_queue_pop_head (&end->sent), end->data);
+  gpointer item = g_queue_pop_head (&end->sent);
+
+  if (end->sent.length > 0 || end->is_left || end->wants_room)
+    tractor__host_end_serve_soon (end);
+  end->ops->receive (end, item, end->data);
 }
 
 static gboolean
@@ -106,11 +110,12 @@ serve (gpointer data)
   g_autoptr (TractorHostEnd) end = data;
 
   end->is_in_line = FALSE;
-  deliver (end);
   if (host_end_is_over (end))
     return;
 
-  if (end->is_left && !end->is_stop_called && end->ops->stop != NULL) {
+  if (end->sent.length > 0) {
+    deliver (end);
+  } else if (end->is_left && !end->is_stop_called && end->ops->stop != NULL) {
     end->is_stop_called = TRUE;
     end->ops->stop (end, end->reason, end->cause, end->data);
   } else if (end->wants_room && !end->is_left && has_room (end)) {

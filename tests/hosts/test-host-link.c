@@ -1002,6 +1002,96 @@ test_items_under_way (void)
   play (&(Show){ .acts = only_start, .play = send_more_than_is_wanted });
 }
 
+static gboolean
+expect_closed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+  gpointer item;
+
+  g_assert_false (tractor_host_link_receive (data, &item, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+expect_closed_in_wait (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+
+  g_assert_false (tractor_host_link_wait (data, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+/* A task outside the link waits at it, and it is closed. */
+static gboolean
+close_under_another (gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  {
+    g_autoptr (TractorHostLink) link = open_link (data);
+
+    tractor_nursery_spawn (nursery, NULL, expect_closed, link, NULL, error);
+    tractor_nursery_spawn (nursery, NULL, expect_closed_in_wait, link, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  }
+  return tractor_nursery_join (nursery, error);
+}
+
+static void
+test_closed_under_another (void)
+{
+  play (&(Show){ .acts = only_start, .on_stop = finish, .play = close_under_another });
+}
+
+/* --- loops inside callbacks --------------------------------------------------------------------------- */
+
+static void
+do_little (G_GNUC_UNUSED gpointer data)
+{
+}
+
+/* Everything that comes later comes in here: the rest of the items, and that the task leaves. */
+static void
+receive_in_nested_loop (TractorHostEnd *end, gpointer item, gpointer data)
+{
+  Show *show = data;
+  gboolean is_first = ((Item *) item)->number == 0;
+
+  receive (end, item, data);
+  while (is_first && show->n_stops == 0)
+    g_main_context_iteration (g_main_loop_get_context (show->loop), TRUE);
+}
+
+static gboolean
+send_one_by_one (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  static const TractorHostLinkOps nests = { start,    receive_in_nested_loop, stop, room, item_free,
+                                            item_free };
+  Show *show = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TractorHostLink) link =
+      tractor_host_link_open (&nests, show, 4, TRACTOR_HOST_LINK_DEFAULT, NULL, &error);
+
+  for (guint i = 0; i < 3; i++) {
+    g_assert_true (tractor_host_link_send (link, item_new (show, i), NULL));
+    g_assert_true (tractor_checkpoint (NULL));
+  }
+  g_assert_true (tractor_run_in_host (do_little, show, NULL)); /* in there, too */
+  g_assert_cmpuint (show->n_received, ==, 3);
+  g_assert_true (tractor_host_link_leave (link, &error));
+  g_assert_cmpuint (show->n_received, ==, 3);
+  assert_outcome (link, show, TRACTOR_HOST_OUTCOME_TASK_EXITED, 1);
+  return TRUE;
+}
+
+static void
+test_nested_loop (void)
+{
+  play_on (&loops[LOOP_GLIB],
+           &(Show){ .acts = only_start, .on_stop = finish, .play = send_one_by_one });
+}
+
 /* --- mistakes ---------------------------------------------------------------------------------------- */
 
 static void
@@ -1041,6 +1131,15 @@ start_twice (Show *show)
   g_test_assert_expected_messages ();
 }
 
+static gpointer
+finish_elsewhere (gpointer end)
+{
+  expect_mistake ("*thread that is not its own*");
+  tractor_host_end_finish (end, NULL);
+  g_test_assert_expected_messages ();
+  return NULL;
+}
+
 static gboolean
 see_mistakes (gpointer data, G_GNUC_UNUSED GError **unused)
 {
@@ -1054,6 +1153,7 @@ see_mistakes (gpointer data, G_GNUC_UNUSED GError **unused)
     expect_mistake ("*task says 'finish'*callbacks of the host*");
     tractor_host_end_finish (end, NULL);
     g_test_assert_expected_messages ();
+    g_thread_join (g_thread_new ("elsewhere", finish_elsewhere, end));
     g_assert_true (tractor_host_link_leave (link, &error));
     g_assert_true (tractor_run_in_host (say_all_too_late, show, NULL));
     assert_outcome (link, show, TRACTOR_HOST_OUTCOME_TASK_EXITED, 1);
@@ -1346,6 +1446,8 @@ main (int argc, char **argv)
   harness_add ("/hosts/link/row-106-echo", test_echo);
   harness_add ("/hosts/link/bounded", test_bounded);
   harness_add ("/hosts/link/items-under-way", test_items_under_way);
+  harness_add ("/hosts/link/closed-under-another", test_closed_under_another);
+  harness_add ("/hosts/link/glib/nested-loop", test_nested_loop);
   harness_add ("/hosts/link/mistakes", test_mistakes);
   harness_add ("/hosts/link/left-open", test_left_open);
   harness_add ("/hosts/link/spawn-from-host", test_spawn_from_host);
