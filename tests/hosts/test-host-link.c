@@ -746,6 +746,37 @@ test_task_exits_first (void)
   play (&(Show){ .acts = only_start, .on_stop = finish, .play = exit_first_by_return });
 }
 
+/* Before it is told to: it is its own doing, although the task has left. */
+static void
+receive_and_cancel (TractorHostEnd *end, gpointer item, gpointer data)
+{
+  receive (end, item, data);
+  cancel_itself (data);
+}
+
+static gboolean
+exit_when_it_cancels_itself (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  static const TractorHostLinkOps gives_up = { start, receive_and_cancel, stop,
+                                               room,  item_free,          item_free };
+  Show *show = data;
+  g_autoptr (TractorHostLink) link =
+      tractor_host_link_open (&gives_up, show, 4, TRACTOR_HOST_LINK_DEFAULT, NULL, NULL);
+  GError *error = NULL;
+
+  g_assert_true (tractor_host_link_send (link, item_new (show, 0), NULL));
+  g_assert_false (tractor_host_link_leave (link, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_HOST_CANCELLED);
+  assert_outcome (link, show, TRACTOR_HOST_OUTCOME_TASK_EXITED, 0);
+  return TRUE;
+}
+
+static void
+test_task_exits_as_host_is_cancelled (void)
+{
+  play (&(Show){ .acts = only_start, .play = exit_when_it_cancels_itself });
+}
+
 /* --- failures of the task, and of both --------------------------------------------------------------- */
 
 static GError *
@@ -1441,6 +1472,8 @@ main (int argc, char **argv)
   harness_add ("/hosts/link/row-106-task-is-cancelled-before-started",
                test_task_is_cancelled_before_started);
   harness_add ("/hosts/link/row-106-task-exits-first", test_task_exits_first);
+  harness_add ("/hosts/link/row-106-task-exits-as-host-is-cancelled",
+               test_task_exits_as_host_is_cancelled);
   harness_add ("/hosts/link/row-106-task-fails", test_task_fails);
   harness_add ("/hosts/link/row-106-both-fail", test_both_fail);
   harness_add ("/hosts/link/row-106-echo", test_echo);
