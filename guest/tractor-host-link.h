@@ -80,7 +80,8 @@ typedef struct {
   void (*receive) (TractorHostEnd *end, gpointer item, gpointer data);
   /* (nullable): the task has left, after what it has sent: the work is to end soon, and to tell its end,
    * at once or later; all this time the task waits, whatever becomes of it. Called at most once. Without
-   * it the work is waited for. @error: (transfer none) (nullable): the task's failure, with
+   * it the work is waited for. If the loop is at its end (tractor_guest_shutdown()), no other callback may
+   * come: who can, ends in here. @error: (transfer none) (nullable): the task's failure, with
    * TRACTOR_HOST_STOP_TASK_FAILED; valid until the end has been told */
   void (*stop) (TractorHostEnd *end, TractorHostStop reason, const GError *error, gpointer data);
   /* (nullable): there is room again, after tractor_host_end_send() said WOULD_BLOCK. */
