@@ -117,26 +117,27 @@ tractor_error_get_children (const GError *error)
   return details != NULL ? details->children : NULL;
 }
 
-static gboolean
-has_cancelled (const GError *error)
+gboolean
+tractor__error_contains (const GError *error, const GError *part)
 {
   const GPtrArray *children = tractor_error_get_children (error);
 
-  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+  if (g_error_matches (error, part->domain, part->code) &&
+      g_str_has_suffix (error->message, part->message))
     return TRUE;
   for (guint i = 0; children != NULL && i < children->len; i++)
-    if (has_cancelled (children->pdata[i]))
+    if (tractor__error_contains (children->pdata[i], part))
       return TRUE;
   return FALSE;
 }
 
 gboolean
-tractor__error_strip_cancelled (GError **error)
+tractor__error_strip (GError **error, const GError *part)
 {
   const GPtrArray *children;
   GPtrArray *kept;
 
-  if (*error == NULL || !has_cancelled (*error))
+  if (*error == NULL || !tractor__error_contains (*error, part))
     return FALSE;
 
   children = tractor_error_get_children (*error);
@@ -150,7 +151,7 @@ tractor__error_strip_cancelled (GError **error)
   for (guint i = 0; i < children->len; i++) {
     GError *child = g_error_copy (children->pdata[i]);
 
-    tractor__error_strip_cancelled (&child);
+    tractor__error_strip (&child, part);
     if (child != NULL)
       g_ptr_array_add (kept, child);
   }
@@ -160,6 +161,14 @@ tractor__error_strip_cancelled (GError **error)
   else
     g_ptr_array_unref (kept);
   return TRUE;
+}
+
+gboolean
+tractor__error_strip_cancelled (GError **error)
+{
+  const GError cancelled = { TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, (char *) "" };
+
+  return tractor__error_strip (error, &cancelled);
 }
 
 /* --- from other actors ------------------------------------------------------------------------- */

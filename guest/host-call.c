@@ -3,20 +3,12 @@
  * They are called after the tick has ended, by whoever called it: so they may need much stack, run
  * a nested loop of the host, in which all tasks go on, and do whatever a callback of the host may
  * do. A call that has not begun is taken back when its task is cancelled; one that has is waited
- * for. */
+ * for. A call that no task waits for (host-link.c) is called in any case. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "host-call.h"
 
 #include "task.h"
-
-/* On the stack of the task that waits for it. */
-struct _HostCall {
-  HostCall *next;
-  Task *task;
-  TractorSoonFunc func;
-  gpointer data;
-};
 
 static gboolean
 take_back (Task *task, gpointer data)
@@ -31,20 +23,29 @@ take_back (Task *task, gpointer data)
   return TRUE;
 }
 
+void
+tractor__host_call_post (TractorGuest *guest, HostCall *call)
+{
+  HostCall **link = &guest->host_calls;
+
+  while (*link != NULL)
+    link = &(*link)->next;
+  call->next = NULL;
+  *link = call;
+  guest_request_tick (guest); /* if a call does this, and then runs a nested loop */
+}
+
 gboolean
 tractor_run_in_host (TractorSoonFunc func, gpointer data, GError **error)
 {
   Task *task = task_begin (error);
   HostCall call = { .task = task, .func = func, .data = data };
-  HostCall **link;
 
   g_return_val_if_fail (func != NULL, FALSE);
 
   if (task == NULL)
     return FALSE;
-  for (link = &task->guest->host_calls; *link != NULL; link = &(*link)->next)
-    ;
-  *link = &call;
+  tractor__host_call_post (task->guest, &call);
   if (tractor__task_park (task, take_back, &call, "host call") == WAKE_NORMAL)
     return TRUE;
   tractor__task_set_cancelled (task, error);
@@ -57,8 +58,13 @@ tractor__host_calls_run (TractorGuest *guest)
   HostCall *call;
 
   while ((call = guest->host_calls) != NULL) {
+    Task *task = call->task;
+
     guest->host_calls = call->next;
-    call->func (call->data);
-    task_wake (call->task, WAKE_NORMAL); /* which asks for a tick */
+    if (guest->host_calls != NULL)
+      guest_request_tick (guest); /* so that a nested loop in there calls the next */
+    call->func (call->data);      /* if nobody waits, the call may be gone after it */
+    if (task != NULL)
+      task_wake (task, WAKE_NORMAL); /* which asks for a tick */
   }
 }

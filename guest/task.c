@@ -301,6 +301,14 @@ tractor__task_lose_failures (Task *task, GPtrArray *failures)
     g_ptr_array_extend_and_steal (*lost, failures);
 }
 
+static const char *
+get_scope_kind (const Scope *scope)
+{
+  if (scope->is_nursery)
+    return "nursery";
+  return scope->content != NULL ? scope->content->name : "cancel scope";
+}
+
 static void
 close_innermost (Task *task, const char *outer)
 {
@@ -309,7 +317,9 @@ close_innermost (Task *task, const char *outer)
   tractor__task_lose_failure (
       task, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "Task '%s' left %s while a %s that it opened inside was still open",
-                         task->name, outer, scope->is_nursery ? "nursery" : "cancel scope"));
+                         task->name, outer, get_scope_kind (scope)));
+  if (scope->content != NULL)
+    scope->content->abandon (scope->content_data);
   if (scope->is_nursery)
     tractor__nursery_abandon ((TractorNursery *) scope);
   else
@@ -341,8 +351,8 @@ tractor__task_close_inside (Task *task, Scope *scope, GError **error)
 
   if (guest == NULL || guest->current != task)
     g_set_error (&misuse, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "A %s of task '%s' was closed by another task",
-                 scope->is_nursery ? "nursery" : "cancel scope", task->name);
+                 "A %s of task '%s' was closed by another task", get_scope_kind (scope),
+                 task->name);
   else
     task_get_suspendable (&misuse);
   if (misuse != NULL) {
@@ -368,6 +378,8 @@ free_abandoned (Task *task)
   for (GSList *link = task->abandoned; link != NULL; link = link->next) {
     Scope *scope = link->data;
 
+    if (scope->content != NULL)
+      scope->content->free (scope->content_data);
     if (scope->is_nursery)
       tractor__nursery_free ((TractorNursery *) scope);
     else

@@ -51,6 +51,8 @@ typedef enum {
   TRACTOR_ERROR_AUTH,              /* the peer is not allowed in */
   TRACTOR_ERROR_LIMIT,             /* a configured limit was reached */
   TRACTOR_ERROR_REGISTRY,          /* no registrar, or the address is held by something else */
+  /* tasks and callbacks of their host */
+  TRACTOR_ERROR_HOST_CANCELLED, /* the host's side of a link has cancelled itself */
 } TractorError;
 
 TRACTOR_API GQuark tractor_error_quark (void);

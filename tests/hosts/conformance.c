@@ -1176,6 +1176,50 @@ test_glib_nested_in_host_call (void)
 }
 
 static void
+iterate_until_ended (gpointer data)
+{
+  Nested *nested = data;
+
+  while (!nested->refused)
+    g_main_context_iteration (nested->context, TRUE);
+}
+
+static void
+end_iteration (gpointer data)
+{
+  ((Nested *) data)->refused = TRUE;
+}
+
+static gboolean
+end_by_host_call (gpointer data, GError **error)
+{
+  return tractor_run_in_host (end_iteration, data, error);
+}
+
+static gboolean
+nest_before_another (gpointer data, GError **error)
+{
+  Nested *nested = data;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  nested->context = g_main_context_get_thread_default ();
+  tractor_nursery_spawn (nursery, "other", end_by_host_call, nested, NULL, error);
+  g_assert_true (tractor_run_in_host (iterate_until_ended, nested, error));
+  return tractor_nursery_join (nursery, error);
+}
+
+/* And so does what other tasks have called in the host, in the same tick. */
+static void
+test_glib_nested_before_another_host_call (void)
+{
+  Nested nested = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_glib_run (nest_before_another, &nested, &error));
+  g_assert_no_error (error);
+}
+
+static void
 test_glib_source_destroyed (void)
 {
   GMainLoop *loop = loops[LOOP_GLIB].new();
@@ -1270,6 +1314,8 @@ main (int argc, char **argv)
   harness_add ("/hosts/glib/B6-nested-in-soon-callback", test_glib_nested_in_soon_callback);
   harness_add ("/hosts/uv/cancelled-after-the-last-tick", test_uv_cancelled_after_last_tick);
   harness_add ("/hosts/glib/B31-nested-in-host-call", test_glib_nested_in_host_call);
+  harness_add ("/hosts/glib/B31-nested-before-another-host-call",
+               test_glib_nested_before_another_host_call);
   harness_add ("/hosts/glib/B24-source-destroyed", test_glib_source_destroyed);
   harness_add ("/hosts/uv/B25-loop-close-while-alive", test_uv_loop_close_while_alive);
   return harness_run ();
