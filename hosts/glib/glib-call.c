@@ -11,7 +11,8 @@
  * Three hold a Call: the task, the handler while it is connected, and each word that is on its way. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "glib-host.h"
+#include "glib-call.h"
+
 #include "host-stack.h"
 
 typedef struct {
@@ -154,7 +155,44 @@ run_call (gpointer data, G_GNUC_UNUSED GError **unused)
   return TRUE;
 }
 
-/* --- public ---------------------------------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------------------------------- */
+
+static gboolean
+spawn (TractorNursery *nursery, Call *call, GError **error)
+{
+  if (nursery != NULL)
+    return tractor_nursery_spawn (nursery, "GTask", run_call, call, call_dropped, error);
+  call_dropped (call);
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "This has been closed");
+  return FALSE;
+}
+
+void
+tractor__glib_call (GTask *task,
+                    TractorNursery *nursery,
+                    TractorGlibFunc func,
+                    gpointer data,
+                    GDestroyNotify data_free,
+                    GDestroyNotify result_free,
+                    GCancellable *cancellable)
+{
+  Call *call = g_new0 (Call, 1);
+  GError *error = NULL;
+
+  g_atomic_ref_count_init (&call->refs);
+  call->task = task;
+  g_set_object (&call->cancellable, cancellable);
+  call->func = func;
+  call->data = data;
+  call->data_free = data_free;
+  call->result_free = result_free;
+  call_ref (call);
+  if (!spawn (nursery, call, &error)) {
+    g_clear_error (&call->error); /* what call_dropped() has supposed */
+    g_propagate_error (&call->error, error);
+  }
+  call_unref (call);
+}
 
 void
 tractor_glib_call_async (TractorNursery *nursery,
@@ -166,27 +204,14 @@ tractor_glib_call_async (TractorNursery *nursery,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  GError *error = NULL;
-  Call *call;
+  GTask *task;
 
   g_return_if_fail (nursery != NULL && func != NULL);
 
-  call = g_new0 (Call, 1);
-  g_atomic_ref_count_init (&call->refs);
   /* Without the cancellable, which would have it call back later, and report what has not happened. */
-  call->task = g_task_new (NULL, NULL, callback, user_data);
-  g_task_set_source_tag (call->task, tractor_glib_call_async);
-  g_set_object (&call->cancellable, cancellable);
-  call->func = func;
-  call->data = data;
-  call->data_free = data_free;
-  call->result_free = result_free;
-  call_ref (call);
-  if (!tractor_nursery_spawn (nursery, "GTask", run_call, call, call_dropped, &error)) {
-    g_clear_error (&call->error); /* what call_dropped() has supposed */
-    g_propagate_error (&call->error, error);
-  }
-  call_unref (call);
+  task = g_task_new (NULL, NULL, callback, user_data);
+  g_task_set_source_tag (task, tractor_glib_call_async);
+  tractor__glib_call (task, nursery, func, data, data_free, result_free, cancellable);
 }
 
 gpointer
