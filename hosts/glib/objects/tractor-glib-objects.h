@@ -4,8 +4,8 @@
  * A TractorGlibRuntime is a tree of processes whose root is this one. It runs on the GMainContext that is
  * the thread-default one when it is made; all of it belongs to the thread of that context. Nothing here
  * blocks, and nothing has to be called from inside a task. Operations are pairs of _async() and _finish().
- * Their callbacks, and all signals, come from the main context, never from inside a call of this library
- * and never on the stack of a task.
+ * Their callbacks, and all signals, come from the main context, never on the stack of a task and never from
+ * inside a call of this library; but for "notify::flowing", which comes of setting it.
  *
  * What an actor serves is written in C, in a program that calls tractor_child_main() (tractor-actor.h).
  *
