@@ -192,11 +192,16 @@ run_services (TractorTaskStatus *status, gpointer data, GError **error)
   return *error == NULL;
 }
 
+/* Shielded: a cancel before they are ready would leave them, who do not hear it, where nobody ends them. */
 gboolean
 tractor__runtime_open_services (TractorRuntime *runtime, GError **error)
 {
+  g_autoptr (TractorCancelScope) shield = NULL;
+
   runtime->nursery = tractor_nursery_open ();
   runtime->end_services = tractor_event_new ();
+  shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_shield (shield, TRUE);
   return tractor_nursery_start (runtime->nursery, "services", run_services, runtime, NULL, NULL,
                                 error);
 }
@@ -439,7 +444,7 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   TractorLimits limits;
   GError *failure = NULL;
 
-  if (!check_may_open (error) ||
+  if (!check_may_open (error) || !tractor_checkpoint_if_cancelled (error) ||
       !tractor__limits_fill (options != NULL ? options->limits : NULL, &limits, error))
     return NULL;
 

@@ -20,9 +20,7 @@
  * or it becomes everybody's. That is looked at after each tick. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "tractor-glib.h"
-
-#include <gio/gio.h>
+#include "glib-host.h"
 
 typedef struct {
   GSource source; /* first */
@@ -183,6 +181,14 @@ tractor_glib_set_priority (TractorGuest *guest, int priority)
   self = tractor_guest_get_host (guest, &ops);
   g_return_if_fail (self != NULL);
   g_source_set_priority (&self->source, priority);
+}
+
+GMainContext *
+tractor__glib_get_context (TractorGuest *guest)
+{
+  GuestSource *self = tractor_guest_get_host (guest, &ops);
+
+  return self != NULL ? g_source_get_context (&self->source) : NULL;
 }
 
 typedef struct {

@@ -1,9 +1,12 @@
 /* tractor-glib.h - tasks on a GMainContext, so that GLib and GTK programs get actors.
  *
  * The program keeps its loop: attach a guest to it, and its tasks run in between the loop's own
- * sources, on the loop's thread. */
+ * sources, on the loop's thread. From a task to GIO and back there is tractor_glib_await(), from a
+ * callback to a task and back tractor_glib_call_async(). */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
+
+#include <gio/gio.h>
 
 #include "tractor-host.h"
 
@@ -52,5 +55,93 @@ TRACTOR_API void tractor_glib_set_priority (TractorGuest *guest, int priority);
  * Suspends: no, it blocks the thread. Thread: any.
  */
 TRACTOR_API gboolean tractor_glib_run (TractorTaskFunc main, gpointer data, GError **error);
+
+/* --- from a task to GIO --------------------------------------------------------------------------- */
+
+/**
+ * TractorGlibStart:
+ * @cancellable: for the operation
+ * @callback: to be called once, from the context that is the thread-default one now
+ * @callback_data: for @callback
+ *
+ * Starts an operation of GIO, in the task. Must not suspend.
+ */
+typedef void (*TractorGlibStart) (GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer callback_data,
+                                  gpointer data);
+
+/**
+ * tractor_glib_await:
+ * @start: called at once, with the guest's GMainContext as the thread-default one
+ *
+ * Starts an operation and waits for its callback. A cancel of the task cancels @cancellable, and the
+ * callback is waited for all the same: what it reports is returned, also if the operation was faster.
+ * tractor-glib-waits.h has the common operations ready-made.
+ *
+ * Returns: (transfer full): for the operation's finish function; or NULL with @error set to CANCELLED,
+ *   NESTED_HOST_LOOP, or MISUSE outside a task or on another host: then it has not been started.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API GAsyncResult *
+tractor_glib_await (TractorGlibStart start, gpointer data, GError **error);
+
+/**
+ * tractor_glib_await_finish:
+ * @is_ok: what the operation's finish function has returned
+ * @error: (inout) (optional): what it was given
+ *
+ * To be called after the finish function, in the same task: a G_IO_ERROR_CANCELLED that comes of a cancel
+ * of the task becomes TRACTOR_ERROR_CANCELLED, which scopes absorb. One of somebody else's stays.
+ *
+ * Returns: @is_ok.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_glib_await_finish (gboolean is_ok, GError **error);
+
+/* --- from a callback to a task ---------------------------------------------------------------------- */
+
+/**
+ * TractorGlibFunc:
+ * @error: never NULL
+ *
+ * Runs in a task. Returns: (transfer full) (nullable): the result; meaningless with *@error set.
+ */
+typedef gpointer (*TractorGlibFunc) (gpointer data, GError **error);
+
+/**
+ * tractor_glib_call_async:
+ * @nursery: (transfer none): where the task lives
+ * @func: what it runs
+ * @data_free: (nullable): called once with @data: when @func has returned, or is not called
+ * @result_free: (nullable): for a result that nobody fetches
+ * @cancellable: (nullable): cancels a scope around @func; may be cancelled in any thread
+ * @callback: (nullable): called once, whatever happens, from the context that is the thread-default one
+ *   now; never on a task's stack, so it waits for the end of a loop that a task runs
+ *
+ * Runs a function as a task, for a program that lives in callbacks. @nursery is not left before
+ * @callback has returned, and never fails because of @func: all failures go to @callback.
+ *
+ * Suspends: no. Thread: guest, in any task or in a callback of its host.
+ */
+TRACTOR_API void tractor_glib_call_async (TractorNursery *nursery,
+                                          TractorGlibFunc func,
+                                          gpointer data,
+                                          GDestroyNotify data_free,
+                                          GDestroyNotify result_free,
+                                          GCancellable *cancellable,
+                                          GAsyncReadyCallback callback,
+                                          gpointer user_data);
+
+/**
+ * tractor_glib_call_finish:
+ * @result: of tractor_glib_call_async()
+ *
+ * Returns: (transfer full) (nullable): what the function returned; or NULL with @error set to what it
+ *   failed with; to G_IO_ERROR_CANCELLED if it was cancelled, by its GCancellable or with its nursery; or
+ *   to CLOSED or LIMIT as by tractor_nursery_spawn().
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gpointer tractor_glib_call_finish (GAsyncResult *result, GError **error);
 
 G_END_DECLS

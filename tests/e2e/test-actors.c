@@ -388,6 +388,34 @@ test_runtime_is_lent (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+cancel_scope (gpointer scope, G_GNUC_UNUSED GError **error)
+{
+  tractor_cancel_scope_cancel (scope, NULL);
+  return TRUE;
+}
+
+/* Before it begins, or in the middle of it: it leaves nothing that waits. */
+static gboolean
+test_runtime_open_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  for (int is_before = 0; is_before < 2; is_before++) {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+    g_autoptr (TractorRuntime) runtime = NULL;
+    GError *failure = NULL;
+
+    tractor_nursery_spawn (nursery, "canceller", cancel_scope, scope, NULL, error);
+    if (is_before)
+      cancel_scope (scope, NULL);
+    runtime = tractor_runtime_open (NULL, &failure);
+    if (runtime == NULL)
+      harness_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_true (!is_before || runtime == NULL);
+  }
+  return TRUE;
+}
+
+static gboolean
 test_runtime_opened_twice (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorRuntime) runtime =
@@ -1538,6 +1566,7 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
   harness_add_real_task ("/e2e/start/row-20-start-call-cancel", test_start_call_cancel);
   harness_add_real_task ("/e2e/start/row-4-runtime-is-lent", test_runtime_is_lent);
+  harness_add_real_task ("/e2e/start/runtime-open-cancelled", test_runtime_open_cancelled);
   harness_add_real_task ("/e2e/start/row-2-runtime-opened-twice", test_runtime_opened_twice);
   harness_add_real_task ("/e2e/start/row-24-same-name", test_same_name);
   harness_add_real_task ("/e2e/start/bad-name", test_bad_name);

@@ -3,7 +3,7 @@
 # prints what the page says it prints, and no link of the guide or of README.md leads nowhere.
 #
 # A program is a block that begins with ```c. A ```text block that follows it, after an empty line
-# or none, is its output, all of it.
+# or none, is its output, all of it. One that includes gtk/gtk.h is run on a display of its own.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$(realpath "${1:?which build?}")
@@ -11,7 +11,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pages=(docs/*.md)
 includes='-Iguest -Ihosts/builtin -Ihosts/virtual -Ihosts/glib -Ihosts/uv -Isrc'
-modules='gio-2.0 libuv'
 n_programs=0
 bad=0
 
@@ -44,7 +43,11 @@ extract () {
 }
 
 check_program () { # PLACE SOURCE
-  local program=$work/program status=0
+  local program=$work/program status=0 modules='gio-2.0 libuv' display=()
+  if grep -q '^#include <gtk/gtk.h>' "$2"; then
+    modules+=' gtk4'
+    display=(xvfb-run -a env GSK_RENDERER=cairo GDK_BACKEND=x11 GSETTINGS_BACKEND=memory NO_AT_BRIDGE=1)
+  fi
   n_programs=$((n_programs + 1))
   if ! gcc -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
       "$build"/libtractor{,-glib,-uv}-1.so -Wl,-rpath,"$build" $(pkg-config --libs $modules) 2>"$work/log"; then
@@ -52,7 +55,7 @@ check_program () { # PLACE SOURCE
     return
   fi
   mkdir "$work/run"
-  (cd "$work/run" && exec timeout -k 1 20 "$program" </dev/null >"$work/stdout" 2>"$work/stderr") || status=$?
+  (cd "$work/run" && exec timeout -k 1 20 "${display[@]}" "$program" </dev/null >"$work/stdout" 2>"$work/stderr") || status=$?
   rm -rf "$work/run"
   [[ $status -ne 124 && $status -ne 137 ]] || complain "$1" "does not end in 20 seconds"
   [[ $status -eq 0 ]] || complain "$1" "exit status $status:" "$work/stderr"

@@ -2,9 +2,9 @@
 # check-headers.sh - every public header compiles alone, as C11 and as C++17.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-flags="-Iguest -Isrc -Ihosts/builtin -Ihosts/glib -Ihosts/uv -Ihosts/virtual
+flags="-Iguest -Isrc -Ihosts/glib/objects -Ihosts/builtin -Ihosts/glib -Ihosts/uv -Ihosts/virtual
        $(pkg-config --cflags gio-2.0 libuv) -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only"
-for header in guest/tractor-*.h src/tractor*.h hosts/*/tractor-*.h; do
+for header in guest/tractor-*.h src/tractor*.h hosts/*/tractor-*.h hosts/glib/objects/tractor-*.h; do
   echo "$header"
   for compiler in "gcc -std=c11 -x c" "clang -std=c11 -x c" "g++ -std=c++17 -x c++"; do
     echo "#include <$(basename "$header")>" | $compiler $flags -

@@ -23,6 +23,13 @@ refuse_includes 'hosts/*/*.[ch]' 'msgpack|tractor-actor|tractor\.h' 'hosts know 
 refuse_includes 'hosts/builtin/*.[ch] hosts/virtual/*.[ch]' 'gio|uv\.h|tractor-(glib|uv)' 'hosts know no other host'
 refuse_includes 'hosts/glib/*.[ch]' 'uv\.h|tractor-(builtin|uv|virtual)' 'hosts know no other host'
 refuse_includes 'hosts/uv/*.[ch]' 'gio|tractor-(builtin|glib|virtual)' 'hosts know no other host'
+# A bridge stands on public headers, but for the host's two by which everything foreign is called.
+refuse_includes 'hosts/glib/objects/*.[ch]' 'msgpack|uv\.h|tractor-(builtin|uv|virtual)|glib-host\.h' 'bridges know only public headers'
+found=$(grep -hoE '#include "[^"]+"' hosts/glib/objects/*.[ch] | cut -d'"' -f2 | sort -u | while read -r header; do
+  [[ $header == tractor* || -f hosts/glib/objects/$header || $header =~ ^(glib-call|host-stack)\.h$ ]] || echo "$header"
+done)
+[[ -z $found ]] || complain "hosts/glib/objects includes what is private to others: $found"
+found=$(grep -nE '#include "(tree|actor|context)\.h"|tractor-glib-objects' hosts/glib/*.[ch]) && complain "the glib host does not know its bridge: $found"
 found=$(grep -lE '#include <msgpack' src/*.[ch] | grep -v '^src/codec\.c$') && complain "only codec.c includes msgpack-c: $found"
 
 # Undefined symbols of a layer's archive that match a pattern.

@@ -69,6 +69,7 @@ typedef struct {
 
 static const HarnessHost *current_host;
 static TractorGuest *current_guest; /* for the dump of a test that hangs */
+static HarnessFunc prepare;         /* (nullable) */
 static GPtrArray *tests;
 
 /* --- small things ------------------------------------------------------------------------------ */
@@ -192,6 +193,33 @@ list_sockets (void)
   return lines;
 }
 
+/* Whether thread @id is one of GLib's own: its workers, and those of its pool. */
+static gboolean
+is_thread_of_glib (const char *id)
+{
+  static const char *const names[] = { "pool-", "gmain", "gdbus" };
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/comm", atoi (id));
+  g_autofree char *name = NULL;
+
+  if (!g_file_get_contents (path, &name, NULL, NULL))
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_str_has_prefix (name, names[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static GPtrArray *
+list_threads (void)
+{
+  GPtrArray *threads = list_directory ("/proc/self/task", FALSE);
+
+  for (guint i = threads->len; prepare != NULL && i-- > 0;)
+    if (is_thread_of_glib (threads->pdata[i]))
+      g_ptr_array_remove_index (threads, i);
+  return threads;
+}
+
 enum {
   KEPT_FDS,
   KEPT_THREADS,
@@ -214,7 +242,7 @@ snapshot_take (Snapshot *snapshot)
   g_autofree char *sockets_dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
 
   snapshot->kept[KEPT_FDS] = list_directory ("/proc/self/fd", TRUE);
-  snapshot->kept[KEPT_THREADS] = list_directory ("/proc/self/task", FALSE);
+  snapshot->kept[KEPT_THREADS] = list_threads ();
   snapshot->kept[KEPT_SOCKETS] = list_sockets ();
   /* Where actors keep their sockets: it may stay, but only empty. */
   rmdir (sockets_dir);
@@ -295,11 +323,21 @@ wait_for_threads (guint n_threads)
   guint n;
 
   do {
-    GPtrArray *threads = list_directory ("/proc/self/task", FALSE);
+    GPtrArray *threads = list_threads ();
 
     n = threads->len;
     g_ptr_array_unref (threads);
   } while (n > n_threads && g_get_monotonic_time () < give_up_at);
+}
+
+static void
+prepare_libraries (void)
+{
+  GPtrArray *threads = list_threads ();
+
+  prepare ();
+  wait_for_threads (threads->len); /* until those that are GLib's are called so */
+  g_ptr_array_unref (threads);
 }
 
 static void
@@ -351,6 +389,8 @@ run_in_child (Test *test)
 #ifdef HAS_TSAN
   start_threads_of_tsan ();
 #endif
+  if (prepare != NULL)
+    prepare_libraries ();
   snapshot_take (&before);
   run_test (test);
   wait_for_threads (before.kept[KEPT_THREADS]->len);
@@ -532,6 +572,22 @@ void
 harness_add_real_task (const char *path, TractorTaskFunc func)
 {
   add_on_hosts (path, func, TRUE);
+}
+
+void
+harness_add_glib_task (const char *path, TractorTaskFunc func)
+{
+  const HarnessHost *host = harness_hosts;
+
+  while (host->run != tractor_glib_run)
+    host++;
+  add (path, &(Test){ .task_func = func, .host = host });
+}
+
+void
+harness_set_prepare (HarnessFunc func)
+{
+  prepare = func;
 }
 
 int

@@ -32,6 +32,11 @@ void harness_add (const char *path, HarnessFunc func);
 void harness_add_task (const char *path, TractorTaskFunc func);
 /* The same on the hosts whose time is real: for tests with other processes. */
 void harness_add_real_task (const char *path, TractorTaskFunc func);
+/* The same on GLib's host only: for what only that has. */
+void harness_add_glib_task (const char *path, TractorTaskFunc func);
+/* For tests of GIO: in each test's process, @func makes what GIO makes once and keeps, before it is
+ * written down what is there; GLib's own threads, which come and go, are not looked at any more. */
+void harness_set_prepare (HarnessFunc func);
 int harness_run (void);
 
 /* How many times slower than usual: 1; more under sanitizers and Valgrind. */

@@ -1,0 +1,276 @@
+/* context.c - TractorGlibContext: a dialog with a function in an actor, as an object.
+ *
+ * A context has to be opened, left and joined by one task, so behind each object stands one, with the
+ * context on its stack. Its body is to wait until somebody wants to leave. In the body there is a nursery for
+ * what is sent and received: it is inside the context's scope, so a failure of the function ends that too,
+ * and it is joined before the context is, so nothing uses a stream that is gone.
+ *
+ * A scope around all is for cancelling, at any time: by the program, or because the object is dropped. The
+ * task does not hold the object. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "context.h"
+
+struct _TractorGlibContext {
+  GObject parent_instance;
+  Tree *tree;
+  GVariant *started; /* (nullable) */
+  Dialog *dialog;    /* (nullable): of the task, until the function has ended */
+  TractorEvent *over;
+  GVariant *result; /* (nullable): once it is over */
+  GError *error;    /* (nullable): once it is over */
+};
+
+enum {
+  PROP_STARTED = 1
+};
+
+G_DEFINE_TYPE (TractorGlibContext, tractor_glib_context, G_TYPE_OBJECT)
+
+Dialog *
+tractor__context_get_dialog (TractorGlibContext *self)
+{
+  return self->dialog;
+}
+
+Tree *
+tractor__context_get_tree (TractorGlibContext *self)
+{
+  return self->tree;
+}
+
+/* --- the task -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  Tree *tree;
+  TractorPortal *portal;
+  const char *function;
+  GVariant *kwargs;            /* (nullable) */
+  TractorGlibContext *context; /* (transfer full) (nullable): once it is there */
+} Opening;
+
+static TractorGlibContext *
+context_new (Dialog *dialog, GVariant *started)
+{
+  TractorGlibContext *self = g_object_new (TRACTOR_GLIB_TYPE_CONTEXT, NULL);
+
+  self->tree = tractor__tree_ref (dialog->tree);
+  self->started = started;
+  self->over = tractor_event_new ();
+  self->dialog = dialog;
+  return self;
+}
+
+/* The body. */
+static void
+talk (Dialog *dialog, TractorTaskStatus *status, GError **error)
+{
+  g_autoptr (TractorNursery) io = tractor_nursery_open ();
+
+  dialog->io = io;
+  tractor_task_started (status, NULL, NULL);
+  tractor_event_wait (dialog->leave, error);
+  dialog->io = NULL;
+  tractor_nursery_join (io, error);
+}
+
+/* @result, @error: (transfer full) (nullable) */
+static void
+settle (Dialog *dialog, GVariant *result, GError *error)
+{
+  TractorGlibContext *self = dialog->self;
+
+  if (self == NULL) {
+    g_clear_pointer (&result, g_variant_unref);
+    g_clear_error (&error);
+    return;
+  }
+  self->dialog = NULL;
+  self->result = result;
+  self->error = error;
+  tractor_event_set (self->over);
+}
+
+static gboolean
+run_context (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  Opening *opening = data; /* until the task has started */
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorEvent) leave = tractor_event_new ();
+  Dialog dialog = { .tree = opening->tree, .scope = scope, .leave = leave };
+  GVariant *started = NULL;
+  g_autoptr (TractorContext) context = tractor_portal_open_context (
+      opening->portal, opening->function, opening->kwargs, NULL, &started, error);
+  GVariant *result = NULL;
+  GError *failure = NULL;
+
+  if (context == NULL)
+    return FALSE;
+  dialog.context = context;
+  dialog.self = opening->context = context_new (&dialog, started);
+  talk (&dialog, status, &failure);
+  tractor_context_join (context, &result, &failure);
+  tractor_cancel_scope_absorb (scope, &failure);
+  settle (&dialog, result, failure);
+  return TRUE;
+}
+
+TractorGlibContext *
+tractor__context_open (Tree *tree,
+                       TractorPortal *portal,
+                       TractorNursery *nursery,
+                       const char *function,
+                       GVariant *kwargs,
+                       GError **error)
+{
+  Opening opening = { tree, portal, function, kwargs, NULL };
+
+  if (nursery == NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "The actor has ended");
+    return NULL;
+  }
+  if (tractor_nursery_start (nursery, function, run_context, &opening, NULL, NULL, error))
+    return opening.context;
+  g_clear_object (&opening.context);
+  return NULL;
+}
+
+/* --- requests -------------------------------------------------------------------------------------------- */
+
+static gpointer
+open_stream (gpointer data, GError **error)
+{
+  TractorGlibContext *self = data;
+  TractorStream *stream = tractor_context_open_stream (self->dialog->context, error);
+
+  return stream != NULL ? tractor__stream_new (self, stream) : NULL;
+}
+
+static gpointer
+wait_for_end (gpointer data, GError **error)
+{
+  TractorGlibContext *self = data;
+
+  if (!tractor_event_wait (self->over, error))
+    return NULL;
+  if (self->error != NULL)
+    g_propagate_error (error, g_error_copy (self->error));
+  return self->result != NULL ? g_variant_ref (self->result) : NULL;
+}
+
+/* --- the class ------------------------------------------------------------------------------------------- */
+
+static void
+tractor_glib_context_init (G_GNUC_UNUSED TractorGlibContext *self)
+{
+}
+
+static void
+dispose (GObject *object)
+{
+  TractorGlibContext *self = TRACTOR_GLIB_CONTEXT (object);
+  Dialog *dialog = g_steal_pointer (&self->dialog);
+
+  if (dialog != NULL) {
+    dialog->self = NULL;
+    tractor_cancel_scope_cancel (dialog->scope, "dropped");
+  }
+  G_OBJECT_CLASS (tractor_glib_context_parent_class)->dispose (object);
+}
+
+static void
+finalize (GObject *object)
+{
+  TractorGlibContext *self = TRACTOR_GLIB_CONTEXT (object);
+
+  g_clear_pointer (&self->started, g_variant_unref);
+  g_clear_pointer (&self->result, g_variant_unref);
+  g_clear_error (&self->error);
+  tractor_event_free (self->over);
+  tractor__tree_unref (self->tree);
+  G_OBJECT_CLASS (tractor_glib_context_parent_class)->finalize (object);
+}
+
+static void
+get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+  if (id == PROP_STARTED)
+    g_value_set_variant (value, TRACTOR_GLIB_CONTEXT (object)->started);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+}
+
+static void
+tractor_glib_context_class_init (TractorGlibContextClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+
+  object_class->dispose = dispose;
+  object_class->finalize = finalize;
+  object_class->get_property = get_property;
+  g_object_class_install_property (
+      object_class, PROP_STARTED,
+      g_param_spec_variant ("started", NULL, NULL, G_VARIANT_TYPE_ANY, NULL,
+                            G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+/* --- public ---------------------------------------------------------------------------------------------- */
+
+GVariant *
+tractor_glib_context_get_started (TractorGlibContext *self)
+{
+  g_return_val_if_fail (TRACTOR_GLIB_IS_CONTEXT (self), NULL);
+
+  return self->started;
+}
+
+void
+tractor_glib_context_open_stream_async (TractorGlibContext *self,
+                                        GCancellable *cancellable,
+                                        GAsyncReadyCallback callback,
+                                        gpointer user_data)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_CONTEXT (self));
+
+  tractor__glib_call (tractor__request_new (self, callback, user_data),
+                      self->dialog != NULL ? self->dialog->io : NULL, open_stream,
+                      g_object_ref (self), g_object_unref, g_object_unref, cancellable);
+}
+
+TractorGlibStream *
+tractor_glib_context_open_stream_finish (TractorGlibContext *self,
+                                         GAsyncResult *result,
+                                         GError **error)
+{
+  return tractor__request_finish (self, result, error);
+}
+
+void
+tractor_glib_context_wait_async (TractorGlibContext *self,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_CONTEXT (self));
+
+  if (self->dialog != NULL)
+    tractor_event_set (self->dialog->leave);
+  tractor__tree_call (self->tree, tractor__request_new (self, callback, user_data), wait_for_end,
+                      g_object_ref (self), g_object_unref, (GDestroyNotify) g_variant_unref,
+                      cancellable);
+}
+
+GVariant *
+tractor_glib_context_wait_finish (TractorGlibContext *self, GAsyncResult *result, GError **error)
+{
+  return tractor__request_finish (self, result, error);
+}
+
+void
+tractor_glib_context_cancel (TractorGlibContext *self)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_CONTEXT (self));
+
+  if (self->dialog != NULL)
+    tractor_cancel_scope_cancel (self->dialog->scope, "tractor_glib_context_cancel()");
+}

@@ -1,0 +1,314 @@
+/* runtime.c - TractorGlibRuntime: the object that a program has of its tree (tree.c), and the list of its
+ * children. Nothing is done here but told. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "actor.h"
+
+struct _TractorGlibRuntime {
+  GObject parent_instance;
+  char *name;
+  Tree *tree;
+  GPtrArray *children;
+  GPtrArray *closers; /* (element-type GTask): of close_async(), until it has closed */
+};
+
+enum {
+  PROP_NAME = 1,
+  PROP_STATE
+};
+
+enum {
+  CLOSED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_ENUM_TYPE (TractorGlibState,
+                    tractor_glib_state,
+                    G_DEFINE_ENUM_VALUE (TRACTOR_GLIB_STATE_OPENING, "opening"),
+                    G_DEFINE_ENUM_VALUE (TRACTOR_GLIB_STATE_OPEN, "open"),
+                    G_DEFINE_ENUM_VALUE (TRACTOR_GLIB_STATE_CLOSING, "closing"),
+                    G_DEFINE_ENUM_VALUE (TRACTOR_GLIB_STATE_CLOSED, "closed"))
+
+/* --- the list -------------------------------------------------------------------------------------------- */
+
+static GType
+get_item_type (G_GNUC_UNUSED GListModel *model)
+{
+  return TRACTOR_GLIB_TYPE_ACTOR;
+}
+
+static guint
+get_n_items (GListModel *model)
+{
+  return TRACTOR_GLIB_RUNTIME (model)->children->len;
+}
+
+static gpointer
+get_item (GListModel *model, guint position)
+{
+  TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (model);
+
+  return position < self->children->len ? g_object_ref (self->children->pdata[position]) : NULL;
+}
+
+static void
+init_list (GListModelInterface *interface)
+{
+  interface->get_item_type = get_item_type;
+  interface->get_n_items = get_n_items;
+  interface->get_item = get_item;
+}
+
+G_DEFINE_TYPE_WITH_CODE (TractorGlibRuntime,
+                         tractor_glib_runtime,
+                         G_TYPE_OBJECT,
+                         G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL, init_list))
+
+static void
+child_added (gpointer object, TractorGlibActor *actor)
+{
+  TractorGlibRuntime *self = object;
+
+  g_ptr_array_add (self->children, g_object_ref (actor));
+  g_list_model_items_changed (object, self->children->len - 1, 0, 1);
+}
+
+static void
+child_removed (gpointer object, TractorGlibActor *actor)
+{
+  TractorGlibRuntime *self = object;
+  guint position;
+
+  if (!g_ptr_array_find (self->children, actor, &position))
+    return;
+  g_ptr_array_remove_index (self->children, position);
+  g_list_model_items_changed (object, position, 1, 0);
+}
+
+/* --- its state ------------------------------------------------------------------------------------------- */
+
+static void
+state_changed (gpointer object)
+{
+  g_object_notify (object, "state");
+}
+
+static void
+answer_closer (GTask *task, const GError *error)
+{
+  if (error != NULL)
+    g_task_return_error (task, g_error_copy (error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+closed (gpointer object, const GError *error)
+{
+  g_autoptr (TractorGlibRuntime) self = g_object_ref (object);
+  g_autoptr (GPtrArray) closers = g_steal_pointer (&self->closers);
+
+  g_signal_emit (self, signals[CLOSED], 0, error);
+  for (guint i = 0; i < closers->len; i++)
+    answer_closer (closers->pdata[i], error);
+}
+
+static const TreeOps tree_ops = { state_changed, child_added, child_removed, closed };
+
+/* --- the class ------------------------------------------------------------------------------------------- */
+
+static void
+tractor_glib_runtime_init (TractorGlibRuntime *self)
+{
+  self->children = g_ptr_array_new_with_free_func (g_object_unref);
+  self->closers = g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+static void
+constructed (GObject *object)
+{
+  TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
+
+  G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->constructed (object);
+  if (self->name == NULL)
+    self->name = g_strdup ("root");
+  self->tree = tractor__tree_new (self->name, &tree_ops, self);
+}
+
+static void
+dispose (GObject *object)
+{
+  TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
+
+  if (self->tree != NULL) {
+    self->tree->object = NULL;
+    tractor__tree_close (self->tree);
+    g_clear_pointer (&self->tree, tractor__tree_unref);
+  }
+  g_ptr_array_set_size (self->children, 0);
+  G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->dispose (object);
+}
+
+static void
+finalize (GObject *object)
+{
+  TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
+
+  g_ptr_array_unref (self->children);
+  g_clear_pointer (&self->closers, g_ptr_array_unref);
+  g_free (self->name);
+  G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->finalize (object);
+}
+
+static void
+set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+  if (id == PROP_NAME)
+    TRACTOR_GLIB_RUNTIME (object)->name = g_value_dup_string (value);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+}
+
+static void
+get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+  TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
+
+  if (id == PROP_NAME)
+    g_value_set_string (value, self->name);
+  else if (id == PROP_STATE)
+    g_value_set_enum (value, (int) tractor_glib_runtime_get_state (self));
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+}
+
+static void
+tractor_glib_runtime_class_init (TractorGlibRuntimeClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+
+  object_class->constructed = constructed;
+  object_class->dispose = dispose;
+  object_class->finalize = finalize;
+  object_class->set_property = set_property;
+  object_class->get_property = get_property;
+  g_object_class_install_property (
+      object_class, PROP_NAME,
+      g_param_spec_string ("name", NULL, NULL, NULL,
+                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS));
+  g_object_class_install_property (
+      object_class, PROP_STATE,
+      g_param_spec_enum ("state", NULL, NULL, TRACTOR_GLIB_TYPE_STATE, TRACTOR_GLIB_STATE_OPENING,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY));
+  signals[CLOSED] = g_signal_new ("closed", TRACTOR_GLIB_TYPE_RUNTIME, G_SIGNAL_RUN_LAST, 0, NULL,
+                                  NULL, NULL, G_TYPE_NONE, 1, G_TYPE_ERROR);
+}
+
+/* --- public ---------------------------------------------------------------------------------------------- */
+
+TractorGlibRuntime *
+tractor_glib_runtime_new (const char *name)
+{
+  return g_object_new (TRACTOR_GLIB_TYPE_RUNTIME, "name", name, NULL);
+}
+
+const char *
+tractor_glib_runtime_get_name (TractorGlibRuntime *self)
+{
+  g_return_val_if_fail (TRACTOR_GLIB_IS_RUNTIME (self), NULL);
+
+  return self->name;
+}
+
+TractorGlibState
+tractor_glib_runtime_get_state (TractorGlibRuntime *self)
+{
+  g_return_val_if_fail (TRACTOR_GLIB_IS_RUNTIME (self), TRACTOR_GLIB_STATE_CLOSED);
+
+  return self->tree != NULL ? self->tree->state : TRACTOR_GLIB_STATE_CLOSED;
+}
+
+void
+tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
+                                  const char *name,
+                                  const char *const *modules,
+                                  const char *program,
+                                  GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data)
+{
+  ActorRequest *request;
+
+  g_return_if_fail (TRACTOR_GLIB_IS_RUNTIME (self) && name != NULL);
+
+  request = tractor__actor_request_new (self->tree, name);
+  request->modules = g_strdupv ((char **) modules);
+  request->program = g_strdup (program);
+  tractor__tree_call (self->tree, tractor__request_new (self, callback, user_data),
+                      tractor__actor_spawn, request, tractor__actor_request_free, g_object_unref,
+                      cancellable);
+}
+
+TractorGlibActor *
+tractor_glib_runtime_spawn_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
+{
+  return tractor__request_finish (self, result, error);
+}
+
+void
+tractor_glib_runtime_find_async (TractorGlibRuntime *self,
+                                 const char *name,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_RUNTIME (self) && name != NULL);
+
+  tractor__tree_call (self->tree, tractor__request_new (self, callback, user_data),
+                      tractor__actor_find, tractor__actor_request_new (self->tree, name),
+                      tractor__actor_request_free, g_object_unref, cancellable);
+}
+
+TractorGlibActor *
+tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
+{
+  return tractor__request_finish (self, result, error);
+}
+
+/* What has closed already answers as it did then, from a later turn of the loop. */
+static void
+answer_late (gpointer data)
+{
+  g_autoptr (GTask) task = data;
+
+  answer_closer (task, TRACTOR_GLIB_RUNTIME (g_task_get_source_object (task))->tree->error);
+}
+
+void
+tractor_glib_runtime_close_async (TractorGlibRuntime *self,
+                                  G_GNUC_UNUSED GCancellable *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (TRACTOR_GLIB_IS_RUNTIME (self));
+
+  task = tractor__request_new (self, callback, user_data);
+  if (self->closers == NULL) {
+    tractor__glib_post_to_host_stack (g_task_get_context (task), answer_late, task);
+    return;
+  }
+  g_ptr_array_add (self->closers, task);
+  tractor__tree_close (self->tree);
+}
+
+gboolean
+tractor_glib_runtime_close_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}

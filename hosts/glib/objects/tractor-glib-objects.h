@@ -1,0 +1,523 @@
+/* tractor-glib-objects.h - actors as GObjects: for programs in Python, JavaScript, Vala and C that live in
+ * callbacks.
+ *
+ * A TractorGlibRuntime is a tree of processes whose root is this one. It runs on the GMainContext that is
+ * the thread-default one when it is made; all of it belongs to the thread of that context. Nothing here
+ * blocks, and nothing has to be called from inside a task. Operations are pairs of _async() and _finish().
+ * Their callbacks, and all signals, come from the main context, never on the stack of a task and never from
+ * inside a call of this library; but for "notify::flowing", which comes of setting it.
+ *
+ * What an actor serves is written in C, in a program that calls tractor_child_main() (tractor-actor.h).
+ *
+ * Errors are of the domain TRACTOR_GLIB_ERROR, G_IO_ERROR or G_FILE_ERROR. G_IO_ERROR_CANCELLED is what
+ * every operation fails with that its GCancellable has cancelled, or the end of the runtime. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#ifndef TRACTOR_API
+#if defined(__GNUC__) && defined(TRACTOR_BUILD)
+#define TRACTOR_API __attribute__ ((visibility ("default"))) extern
+#else
+#define TRACTOR_API extern
+#endif
+#endif
+
+/* --- errors ------------------------------------------------------------------------------------------ */
+
+#define TRACTOR_GLIB_ERROR (tractor_glib_error_quark ())
+
+/**
+ * TractorGlibError:
+ * @TRACTOR_GLIB_ERROR_CANCELLED: not seen here: it comes as G_IO_ERROR_CANCELLED
+ * @TRACTOR_GLIB_ERROR_TOO_SLOW: ran out of time
+ * @TRACTOR_GLIB_ERROR_GROUP: several failures
+ * @TRACTOR_GLIB_ERROR_CLOSED: this end was closed: the runtime, the actor, the context or the stream
+ * @TRACTOR_GLIB_ERROR_BROKEN: the other end of a stream is closed
+ * @TRACTOR_GLIB_ERROR_WOULD_BLOCK: not seen here
+ * @TRACTOR_GLIB_ERROR_BUSY: somebody waits for that already
+ * @TRACTOR_GLIB_ERROR_LAGGED: not seen here
+ * @TRACTOR_GLIB_ERROR_NESTED_HOST_LOOP: not seen here
+ * @TRACTOR_GLIB_ERROR_WRONG_THREAD: used from another thread
+ * @TRACTOR_GLIB_ERROR_FORKED: used in a forked copy of the process
+ * @TRACTOR_GLIB_ERROR_RUN_FINISHED: the runtime has ended
+ * @TRACTOR_GLIB_ERROR_MISUSE: a mistake of the caller's, such as a bad name
+ * @TRACTOR_GLIB_ERROR_NO_RUNTIME: the runtime has ended
+ * @TRACTOR_GLIB_ERROR_REMOTE: the function has failed in the actor; the message says with what
+ * @TRACTOR_GLIB_ERROR_CONTEXT_CANCELLED: the function was cancelled, and not from here
+ * @TRACTOR_GLIB_ERROR_ACTOR_FAILURE: the process died: exit status or signal, and its last words
+ * @TRACTOR_GLIB_ERROR_ACTOR_TOO_SLOW: no answer in time
+ * @TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED: the connection to the actor is gone
+ * @TRACTOR_GLIB_ERROR_NOT_EXPOSED: the actor does not serve that function
+ * @TRACTOR_GLIB_ERROR_MSG_TYPE: a value cannot be sent, or is not what was declared
+ * @TRACTOR_GLIB_ERROR_OVERRUN: a receiver's buffer overflowed
+ * @TRACTOR_GLIB_ERROR_PROTOCOL: the peer broke the protocol
+ * @TRACTOR_GLIB_ERROR_AUTH: the peer is not allowed in
+ * @TRACTOR_GLIB_ERROR_LIMIT: a limit was reached
+ * @TRACTOR_GLIB_ERROR_REGISTRY: no registrar can be reached
+ *
+ * The codes of TractorError.
+ */
+typedef enum {
+  TRACTOR_GLIB_ERROR_CANCELLED,
+  TRACTOR_GLIB_ERROR_TOO_SLOW,
+  TRACTOR_GLIB_ERROR_GROUP,
+  TRACTOR_GLIB_ERROR_CLOSED,
+  TRACTOR_GLIB_ERROR_BROKEN,
+  TRACTOR_GLIB_ERROR_WOULD_BLOCK,
+  TRACTOR_GLIB_ERROR_BUSY,
+  TRACTOR_GLIB_ERROR_LAGGED,
+  TRACTOR_GLIB_ERROR_NESTED_HOST_LOOP,
+  TRACTOR_GLIB_ERROR_WRONG_THREAD,
+  TRACTOR_GLIB_ERROR_FORKED,
+  TRACTOR_GLIB_ERROR_RUN_FINISHED,
+  TRACTOR_GLIB_ERROR_MISUSE,
+  TRACTOR_GLIB_ERROR_NO_RUNTIME,
+  TRACTOR_GLIB_ERROR_REMOTE,
+  TRACTOR_GLIB_ERROR_CONTEXT_CANCELLED,
+  TRACTOR_GLIB_ERROR_ACTOR_FAILURE,
+  TRACTOR_GLIB_ERROR_ACTOR_TOO_SLOW,
+  TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED,
+  TRACTOR_GLIB_ERROR_NOT_EXPOSED,
+  TRACTOR_GLIB_ERROR_MSG_TYPE,
+  TRACTOR_GLIB_ERROR_OVERRUN,
+  TRACTOR_GLIB_ERROR_PROTOCOL,
+  TRACTOR_GLIB_ERROR_AUTH,
+  TRACTOR_GLIB_ERROR_LIMIT,
+  TRACTOR_GLIB_ERROR_REGISTRY
+} TractorGlibError;
+
+/**
+ * tractor_glib_error_quark:
+ *
+ * Returns: the domain, TRACTOR_ERROR.
+ */
+TRACTOR_API GQuark tractor_glib_error_quark (void);
+
+/* --- the runtime --------------------------------------------------------------------------------------- */
+
+/**
+ * TractorGlibState:
+ * @TRACTOR_GLIB_STATE_OPENING: operations can be started, and wait for it to be open
+ * @TRACTOR_GLIB_STATE_OPEN: it works
+ * @TRACTOR_GLIB_STATE_CLOSING: its actors are being ended
+ * @TRACTOR_GLIB_STATE_CLOSED: nothing is left of it
+ */
+typedef enum {
+  TRACTOR_GLIB_STATE_OPENING,
+  TRACTOR_GLIB_STATE_OPEN,
+  TRACTOR_GLIB_STATE_CLOSING,
+  TRACTOR_GLIB_STATE_CLOSED
+} TractorGlibState;
+
+#define TRACTOR_GLIB_TYPE_STATE (tractor_glib_state_get_type ())
+TRACTOR_API GType tractor_glib_state_get_type (void);
+
+#define TRACTOR_GLIB_TYPE_ACTOR (tractor_glib_actor_get_type ())
+/**
+ * TractorGlibActor:
+ *
+ * A process that serves functions: a child from tractor_glib_runtime_spawn_async(), or one of somebody else's
+ * from tractor_glib_runtime_find_async(). Its properties are "name", "uuid", "pid" (-1 for one that is no
+ * child) and "alive".
+ *
+ * Dropping a child does nothing: it lives until it is cancelled or its runtime closed, and the runtime
+ * holds it for that long. Dropping one that was found closes the connection to it.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibActor, tractor_glib_actor, TRACTOR_GLIB, ACTOR, GObject)
+
+#define TRACTOR_GLIB_TYPE_RUNTIME (tractor_glib_runtime_get_type ())
+/**
+ * TractorGlibRuntime:
+ *
+ * This process as the root of a tree of actors. Also a GListModel: of its children that are alive.
+ *
+ * Its properties are "name" and "state". Dropping it closes it, and nobody is told of the end. If the
+ * main context is not run any more, its actors end when this process does.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibRuntime, tractor_glib_runtime, TRACTOR_GLIB, RUNTIME, GObject)
+
+/**
+ * TractorGlibRuntime::closed:
+ * @error: (nullable): what it failed with, such as that it could not be opened
+ *
+ * Everything has ended, and no operation is left that has not been answered.
+ */
+
+/**
+ * tractor_glib_runtime_new:
+ * @name: (nullable): the name of this actor; NULL is "root"
+ *
+ * Makes a runtime and begins to open it. A process has one at a time.
+ *
+ * Returns: (transfer full): the runtime; should it not be possible to open it, its operations and its signal
+ *   "closed" say why.
+ */
+TRACTOR_API TractorGlibRuntime *tractor_glib_runtime_new (const char *name);
+
+/**
+ * tractor_glib_runtime_get_name:
+ *
+ * Returns: (transfer none): what this actor is called.
+ */
+TRACTOR_API const char *tractor_glib_runtime_get_name (TractorGlibRuntime *self);
+
+/**
+ * tractor_glib_runtime_get_state:
+ *
+ * Returns: how far it is.
+ */
+TRACTOR_API TractorGlibState tractor_glib_runtime_get_state (TractorGlibRuntime *self);
+
+/**
+ * tractor_glib_runtime_spawn_async:
+ * @name: 1 to 128 bytes of printable UTF-8 without "/"; need not be unique
+ * @modules: (nullable) (array zero-terminated=1): names of the modules that it may serve; NULL is all that
+ *   its program has
+ * @program: (nullable): the path of a program that calls tractor_child_main(); NULL is this one, which then
+ *   must do so itself
+ * @cancellable: (nullable): ends the child if it has not come up yet
+ *
+ * Starts a child, which is up when @callback is called.
+ */
+TRACTOR_API void tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
+                                                   const char *name,
+                                                   const char *const *modules,
+                                                   const char *program,
+                                                   GCancellable *cancellable,
+                                                   GAsyncReadyCallback callback,
+                                                   gpointer user_data);
+
+/**
+ * tractor_glib_runtime_spawn_finish:
+ *
+ * Returns: (transfer full): the child; or NULL with @error set to CLOSED, LIMIT, MISUSE, ACTOR_FAILURE if it
+ *   died before it was up, ACTOR_TOO_SLOW, or a G_FILE_ERROR that names what cannot be run.
+ */
+TRACTOR_API TractorGlibActor *
+tractor_glib_runtime_spawn_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
+
+/**
+ * tractor_glib_runtime_find_async:
+ * @name: a name or a uuid
+ * @cancellable: (nullable): stops looking
+ *
+ * Connects to an actor that the registrar of the tree knows, wherever in the tree it is.
+ */
+TRACTOR_API void tractor_glib_runtime_find_async (TractorGlibRuntime *self,
+                                                  const char *name,
+                                                  GCancellable *cancellable,
+                                                  GAsyncReadyCallback callback,
+                                                  gpointer user_data);
+
+/**
+ * tractor_glib_runtime_find_finish:
+ *
+ * Returns: (transfer full) (nullable): the actor; NULL if there is none of that name; or NULL with @error set.
+ */
+TRACTOR_API TractorGlibActor *
+tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
+
+/**
+ * tractor_glib_runtime_close_async:
+ * @cancellable: (nullable): not looked at: an end is not taken back
+ *
+ * Ends the whole tree in order: what is running is cancelled, each actor is asked to end, killed if it does
+ * not, and waited for. @callback is called when nothing is left. Closing twice is harmless.
+ */
+TRACTOR_API void tractor_glib_runtime_close_async (TractorGlibRuntime *self,
+                                                   GCancellable *cancellable,
+                                                   GAsyncReadyCallback callback,
+                                                   gpointer user_data);
+
+/**
+ * tractor_glib_runtime_close_finish:
+ *
+ * Returns: TRUE; or FALSE with @error set to what the runtime has failed with.
+ */
+TRACTOR_API gboolean tractor_glib_runtime_close_finish (TractorGlibRuntime *self,
+                                                        GAsyncResult *result,
+                                                        GError **error);
+
+/* --- actors ---------------------------------------------------------------------------------------------- */
+
+#define TRACTOR_GLIB_TYPE_CONTEXT (tractor_glib_context_get_type ())
+/**
+ * TractorGlibContext:
+ *
+ * A function that runs in an actor, is linked to this object, and talks with it. Its property is "started".
+ *
+ * Dropping it cancels the function.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CONTEXT, GObject)
+
+/**
+ * TractorGlibActor::ended:
+ * @error: (nullable): how it died, ACTOR_FAILURE; NULL if it ended because it was asked to
+ *
+ * The actor is gone, and what was running in it has failed. One that was found is known to be gone only when
+ * a call has failed for that reason.
+ */
+
+/**
+ * tractor_glib_actor_get_name:
+ *
+ * Returns: (transfer none): what it is called.
+ */
+TRACTOR_API const char *tractor_glib_actor_get_name (TractorGlibActor *self);
+
+/**
+ * tractor_glib_actor_get_uuid:
+ *
+ * Returns: (transfer none): which one it is.
+ */
+TRACTOR_API const char *tractor_glib_actor_get_uuid (TractorGlibActor *self);
+
+/**
+ * tractor_glib_actor_get_pid:
+ *
+ * Returns: its process id; -1 if it is not a child.
+ */
+TRACTOR_API int tractor_glib_actor_get_pid (TractorGlibActor *self);
+
+/**
+ * tractor_glib_actor_get_alive:
+ *
+ * Returns: whether it has not ended, as far as is known.
+ */
+TRACTOR_API gboolean tractor_glib_actor_get_alive (TractorGlibActor *self);
+
+/**
+ * tractor_glib_actor_call_async:
+ * @function: "module:function"
+ * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @cancellable: (nullable): cancels the function in the actor
+ *
+ * Calls a function of the actor.
+ */
+TRACTOR_API void tractor_glib_actor_call_async (TractorGlibActor *self,
+                                                const char *function,
+                                                GVariant *kwargs,
+                                                GCancellable *cancellable,
+                                                GAsyncReadyCallback callback,
+                                                gpointer user_data);
+
+/**
+ * tractor_glib_actor_call_finish:
+ *
+ * Returns: (transfer full) (nullable): what the function returned, which may be nothing; or NULL with @error
+ *   set to REMOTE, around what it failed with; NOT_EXPOSED; CONTEXT_CANCELLED; MSG_TYPE; MISUSE; CLOSED if the
+ *   actor has ended before; ACTOR_FAILURE or TRANSPORT_CLOSED if it ends meanwhile.
+ */
+TRACTOR_API GVariant *
+tractor_glib_actor_call_finish (TractorGlibActor *self, GAsyncResult *result, GError **error);
+
+/**
+ * tractor_glib_actor_open_context_async:
+ * @function: "module:function", exported as a context
+ * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @cancellable: (nullable): cancels the function if it has not started yet
+ *
+ * Starts a function of the actor that talks back. It has said that it has started when @callback is called.
+ */
+TRACTOR_API void tractor_glib_actor_open_context_async (TractorGlibActor *self,
+                                                        const char *function,
+                                                        GVariant *kwargs,
+                                                        GCancellable *cancellable,
+                                                        GAsyncReadyCallback callback,
+                                                        gpointer user_data);
+
+/**
+ * tractor_glib_actor_open_context_finish:
+ *
+ * Returns: (transfer full): the context; or NULL with @error set as by tractor_glib_actor_call_finish().
+ */
+TRACTOR_API TractorGlibContext *tractor_glib_actor_open_context_finish (TractorGlibActor *self,
+                                                                        GAsyncResult *result,
+                                                                        GError **error);
+
+/**
+ * tractor_glib_actor_cancel_async:
+ * @cancellable: (nullable): stops waiting; the actor ends all the same
+ *
+ * Asks the actor to end. @callback is called when it is gone.
+ */
+TRACTOR_API void tractor_glib_actor_cancel_async (TractorGlibActor *self,
+                                                  GCancellable *cancellable,
+                                                  GAsyncReadyCallback callback,
+                                                  gpointer user_data);
+
+/**
+ * tractor_glib_actor_cancel_finish:
+ *
+ * Returns: TRUE, also if it had ended before; or FALSE with @error set.
+ */
+TRACTOR_API gboolean tractor_glib_actor_cancel_finish (TractorGlibActor *self,
+                                                       GAsyncResult *result,
+                                                       GError **error);
+
+/* --- contexts --------------------------------------------------------------------------------------------- */
+
+#define TRACTOR_GLIB_TYPE_STREAM (tractor_glib_stream_get_type ())
+/**
+ * TractorGlibStream:
+ *
+ * This end of a context's stream, which goes both ways. Its property is "flowing". It holds its context.
+ *
+ * Dropping it closes this end.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibStream, tractor_glib_stream, TRACTOR_GLIB, STREAM, GObject)
+
+/**
+ * tractor_glib_context_get_started:
+ *
+ * Returns: (transfer none) (nullable): what the function said when it had started.
+ */
+TRACTOR_API GVariant *tractor_glib_context_get_started (TractorGlibContext *self);
+
+/**
+ * tractor_glib_context_open_stream_async:
+ * @cancellable: (nullable): gives it up
+ *
+ * Opens this end of the stream. Once for each context.
+ */
+TRACTOR_API void tractor_glib_context_open_stream_async (TractorGlibContext *self,
+                                                         GCancellable *cancellable,
+                                                         GAsyncReadyCallback callback,
+                                                         gpointer user_data);
+
+/**
+ * tractor_glib_context_open_stream_finish:
+ *
+ * Returns: (transfer full): the stream; or NULL with @error set to CLOSED if it has been opened before or the
+ *   context has been left, or to how the function has failed.
+ */
+TRACTOR_API TractorGlibStream *tractor_glib_context_open_stream_finish (TractorGlibContext *self,
+                                                                        GAsyncResult *result,
+                                                                        GError **error);
+
+/**
+ * tractor_glib_context_wait_async:
+ * @cancellable: (nullable): stops waiting; one can wait again
+ *
+ * Leaves the context, and waits for the function to end. Sends and receives that have begun come to their end
+ * first, and so does a flowing stream; then the stream is closed. No others can be begun.
+ */
+TRACTOR_API void tractor_glib_context_wait_async (TractorGlibContext *self,
+                                                  GCancellable *cancellable,
+                                                  GAsyncReadyCallback callback,
+                                                  gpointer user_data);
+
+/**
+ * tractor_glib_context_wait_finish:
+ *
+ * Returns: (transfer full) (nullable): what the function returned, which may be nothing, and is nothing after
+ *   tractor_glib_context_cancel(); or NULL with @error set to REMOTE, around what it failed with;
+ *   CONTEXT_CANCELLED if somebody else has cancelled it; MSG_TYPE; ACTOR_FAILURE or TRANSPORT_CLOSED.
+ */
+TRACTOR_API GVariant *
+tractor_glib_context_wait_finish (TractorGlibContext *self, GAsyncResult *result, GError **error);
+
+/**
+ * tractor_glib_context_cancel:
+ *
+ * Cancels the function, and with it what is being sent and received. tractor_glib_context_wait_async() tells
+ * when it has ended.
+ */
+TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
+
+/* --- streams ---------------------------------------------------------------------------------------------- */
+
+/**
+ * TractorGlibStream::message:
+ * @item: (nullable): what has come; NULL is a nil
+ *
+ * Emitted for each item while the stream is flowing. The next one is received only when all handlers have
+ * returned.
+ */
+
+/**
+ * TractorGlibStream::finished:
+ * @error: (nullable): NULL if the other end has closed its stream or ended well
+ *
+ * Nothing more comes of a stream that was flowing.
+ */
+
+/**
+ * tractor_glib_stream_send_async:
+ * @item: (nullable): a floating one is consumed
+ * @cancellable: (nullable): gives it up, if it waits for room
+ *
+ * Sends an item. Items arrive in the order of these calls, also if nobody waits for the callbacks.
+ */
+TRACTOR_API void tractor_glib_stream_send_async (TractorGlibStream *self,
+                                                 GVariant *item,
+                                                 GCancellable *cancellable,
+                                                 GAsyncReadyCallback callback,
+                                                 gpointer user_data);
+
+/**
+ * tractor_glib_stream_send_finish:
+ *
+ * Returns: TRUE; or FALSE with @error set to BROKEN if the other end has closed its stream; CLOSED if this one
+ *   is; MSG_TYPE; or to how the function has failed.
+ */
+TRACTOR_API gboolean tractor_glib_stream_send_finish (TractorGlibStream *self,
+                                                      GAsyncResult *result,
+                                                      GError **error);
+
+/**
+ * tractor_glib_stream_receive_async:
+ * @cancellable: (nullable): stops waiting; no item is lost
+ *
+ * Waits for the next item.
+ */
+TRACTOR_API void tractor_glib_stream_receive_async (TractorGlibStream *self,
+                                                    GCancellable *cancellable,
+                                                    GAsyncReadyCallback callback,
+                                                    gpointer user_data);
+
+/**
+ * tractor_glib_stream_receive_finish:
+ * @ret_item: (out) (transfer full) (nullable): the item; NULL is a nil
+ *
+ * Returns: TRUE with an item; FALSE at the end of the stream; or FALSE with @error set to CLOSED, MSG_TYPE, or
+ *   how the function has failed.
+ */
+TRACTOR_API gboolean tractor_glib_stream_receive_finish (TractorGlibStream *self,
+                                                         GAsyncResult *result,
+                                                         GVariant **ret_item,
+                                                         GError **error);
+
+/**
+ * tractor_glib_stream_set_flowing:
+ * @flowing: whether items come as signals "message"
+ *
+ * A stream that flows is held, so it need not be kept. What is received by
+ * tractor_glib_stream_receive_async() meanwhile is not emitted.
+ */
+TRACTOR_API void tractor_glib_stream_set_flowing (TractorGlibStream *self, gboolean flowing);
+
+/**
+ * tractor_glib_stream_get_flowing:
+ *
+ * Returns: whether items come as signals, and the end has not come yet.
+ */
+TRACTOR_API gboolean tractor_glib_stream_get_flowing (TractorGlibStream *self);
+
+/**
+ * tractor_glib_stream_close:
+ *
+ * Closes this end: the function gets what has been sent, then the end of its stream. What still comes from
+ * there is thrown away.
+ */
+TRACTOR_API void tractor_glib_stream_close (TractorGlibStream *self);
+
+G_END_DECLS

@@ -1,0 +1,220 @@
+/* tree.c - the guest behind a TractorGlibRuntime.
+ *
+ * The main task opens the actor runtime and a nursery in which every request of the program is a task, and
+ * waits until it is cancelled. What is asked before the nursery is open waits in a queue. Closing cancels
+ * the main task's scope, and so everything: the nursery waits for all tasks, each task of a child for its
+ * process, and each request's task for its callback. So when the guest is done, nothing is left, and all
+ * have been told.
+ *
+ * Tasks never hold the runtime object, or dropping it would do nothing: they hold this, and it knows the
+ * object until that is dropped. The guest holds one reference. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tree.h"
+
+Tree *
+tractor__tree_ref (Tree *tree)
+{
+  tree->refs++;
+  return tree;
+}
+
+void
+tractor__tree_unref (Tree *tree)
+{
+  if (--tree->refs > 0)
+    return;
+  g_queue_free (tree->requests);
+  g_main_context_unref (tree->context);
+  g_clear_error (&tree->error);
+  g_free (tree->name);
+  g_free (tree);
+}
+
+static void
+announce_state (Tree *tree)
+{
+  if (tree->object != NULL)
+    tree->ops->state_changed (tree->object);
+}
+
+/* --- requests ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  GTask *task;
+  TractorGlibFunc func;
+  gpointer data;
+  GDestroyNotify data_free;
+  GDestroyNotify result_free;
+  GCancellable *cancellable; /* (transfer full) (nullable) */
+} Request;
+
+GTask *
+tractor__request_new (gpointer source, GAsyncReadyCallback callback, gpointer user_data)
+{
+  return g_task_new (source, NULL, callback, user_data);
+}
+
+/* Those that waited, in their order; with no nursery they fail. */
+static void
+call_waiting (Tree *tree)
+{
+  Request *request;
+
+  while ((request = g_queue_pop_head (tree->requests)) != NULL) {
+    tractor__glib_call (request->task, tree->nursery, request->func, request->data,
+                        request->data_free, request->result_free, request->cancellable);
+    g_clear_object (&request->cancellable);
+    g_free (request);
+  }
+}
+
+void
+tractor__tree_call (Tree *tree,
+                    GTask *task,
+                    TractorGlibFunc func,
+                    gpointer data,
+                    GDestroyNotify data_free,
+                    GDestroyNotify result_free,
+                    GCancellable *cancellable)
+{
+  Request *request = g_new0 (Request, 1);
+
+  *request = (Request){
+    .task = task, .func = func, .data = data, .data_free = data_free, .result_free = result_free
+  };
+  g_set_object (&request->cancellable, cancellable);
+  g_queue_push_tail (tree->requests, request);
+  if (tree->state != TRACTOR_GLIB_STATE_OPENING)
+    call_waiting (tree);
+}
+
+gpointer
+tractor__request_finish (gpointer source, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, source), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+gboolean
+tractor__request_finish_boolean (gpointer source, GAsyncResult *result, GError **error)
+{
+  GError *failure = NULL;
+
+  tractor__request_finish (source, result, &failure);
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+/* --- the main task --------------------------------------------------------------------------------------- */
+
+static void
+on_open (gpointer data)
+{
+  Tree *tree = data;
+
+  if (tree->state == TRACTOR_GLIB_STATE_OPENING) {
+    tree->state = TRACTOR_GLIB_STATE_OPEN;
+    announce_state (tree);
+  }
+  call_waiting (tree);
+}
+
+static void
+serve_requests (Tree *tree, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tree->nursery = nursery;
+  tractor__glib_call_on_host_stack (tree->context, on_open, tree);
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  tree->nursery = NULL;
+  tractor_nursery_join (nursery, error);
+}
+
+static void
+run_root (Tree *tree, GError **error)
+{
+  const TractorRuntimeOptions options = { .name = tree->name };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&options, error);
+
+  if (runtime != NULL)
+    serve_requests (tree, error);
+}
+
+static gboolean
+serve (gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  Tree *tree = data;
+
+  tree->scope = scope;
+  if (tree->state == TRACTOR_GLIB_STATE_CLOSING)
+    tractor_cancel_scope_cancel (scope, "closed");
+  run_root (tree, error);
+  tree->scope = NULL;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+/* --- its end --------------------------------------------------------------------------------------------- */
+
+static void
+on_closed (gpointer data)
+{
+  Tree *tree = data;
+
+  tree->state = TRACTOR_GLIB_STATE_CLOSED;
+  call_waiting (tree);
+  announce_state (tree);
+  if (tree->object != NULL)
+    tree->ops->closed (tree->object, tree->error);
+  tractor__tree_unref (tree); /* the guest's */
+}
+
+static void
+on_done (const GError *error, gpointer data)
+{
+  Tree *tree = data;
+
+  tree->guest = NULL;
+  tree->error = error != NULL ? g_error_copy (error) : NULL;
+  tractor__glib_post_to_host_stack (tree->context, on_closed, tree);
+}
+
+static void
+on_closing (gpointer data)
+{
+  announce_state (data);
+  tractor__tree_unref (data);
+}
+
+void
+tractor__tree_close (Tree *tree)
+{
+  if (tree->state >= TRACTOR_GLIB_STATE_CLOSING)
+    return;
+  tree->state = TRACTOR_GLIB_STATE_CLOSING;
+  tractor__glib_post_to_host_stack (tree->context, on_closing, tractor__tree_ref (tree));
+  if (tree->scope != NULL)
+    tractor_cancel_scope_cancel (tree->scope, "closed");
+}
+
+Tree *
+tractor__tree_new (const char *name, const TreeOps *ops, gpointer object)
+{
+  Tree *tree = g_new0 (Tree, 1);
+
+  tree->refs = 2; /* the caller's, and the guest's */
+  tree->ops = ops;
+  tree->object = object;
+  tree->name = g_strdup (name);
+  tree->context = g_main_context_ref_thread_default ();
+  tree->requests = g_queue_new ();
+  tree->guest = tractor_glib_attach (tree->context, serve, tree, on_done, tree, &tree->error);
+  if (tree->guest == NULL)
+    tractor__glib_post_to_host_stack (tree->context, on_closed, tree);
+  return tree;
+}

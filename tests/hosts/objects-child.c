@@ -1,0 +1,114 @@
+/* objects-child.c - what the tests of the GObject classes spawn: an actor with one function of each kind. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <tractor-builtin.h>
+#include <tractor.h>
+
+#include <stdlib.h>
+
+static gboolean
+add (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 a = 0;
+  gint64 b = 0;
+
+  g_variant_lookup (kwargs, "a", "x", &a);
+  g_variant_lookup (kwargs, "b", "x", &b);
+  *ret_result = g_variant_new_int64 (a + b);
+  return TRUE;
+}
+
+static gboolean
+fail (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "no such paper");
+  return FALSE;
+}
+
+static gboolean
+wait_for_ever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static gboolean
+die (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  abort ();
+}
+
+/* Says what it begins with, gives back each item doubled, and in the end how many there were. */
+static gboolean
+double_items (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, g_variant_lookup_value (kwargs, "hello", NULL), error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  if (stream == NULL)
+    return FALSE;
+  while (tractor_stream_receive (stream, &item, error)) {
+    g_autoptr (GVariant) owned = item;
+
+    n++;
+    if (!tractor_stream_send (stream, g_variant_new_int64 (2 * g_variant_get_int64 (owned)), error))
+      return FALSE;
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
+/* Sends so many items by itself, and ends. */
+static gboolean
+count_up (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  for (gint64 i = 0; stream != NULL && i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  *ret_result = g_variant_new_string ("counted");
+  return stream != NULL;
+}
+
+static gboolean
+fail_later (TractorContext *context,
+            G_GNUC_UNUSED GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            GError **error)
+{
+  if (tractor_context_started (context, NULL, error))
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the paper is out");
+  return FALSE;
+}
+
+static const TractorExport exports[] = {
+  { "add", TRACTOR_EXPORT_CALL, .call = add },
+  { "fail", TRACTOR_EXPORT_CALL, .call = fail },
+  { "wait", TRACTOR_EXPORT_CALL, .call = wait_for_ever },
+  { "die", TRACTOR_EXPORT_CALL, .call = die },
+  { "double", TRACTOR_EXPORT_CONTEXT, .context = double_items },
+  { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
+  { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  return tractor_child_main (argc, argv, modules, runners, &status) ? status : EXIT_FAILURE;
+}

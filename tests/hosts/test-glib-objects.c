@@ -1,0 +1,452 @@
+/* test-glib-objects.c - the GObject classes from C, in a program that is all callbacks: what each operation
+ * reports, and what becomes of things that are dropped. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <signal.h>
+
+#include "harness.h"
+#include "tractor-glib-objects.h"
+
+/* --- one operation after the other ------------------------------------------------------------------------ */
+
+static void
+on_ready (G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer ret_result)
+{
+  g_assert_null (tractor_guest_get_current ()); /* no task below us */
+  g_assert_null (*(GAsyncResult **) ret_result);
+  *(GAsyncResult **) ret_result = g_object_ref (result);
+}
+
+static void
+turn (void)
+{
+  g_main_context_iteration (NULL, TRUE);
+}
+
+/* To be given to _finish(). */
+static GAsyncResult *
+wait_for (GAsyncResult **result)
+{
+  while (*result == NULL)
+    turn ();
+  return *result;
+}
+
+static TractorGlibActor *
+spawn (TractorGlibRuntime *runtime, const char *name)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TractorGlibActor *actor;
+
+  tractor_glib_runtime_spawn_async (runtime, name, NULL, OBJECTS_CHILD, NULL, on_ready, &result);
+  actor = tractor_glib_runtime_spawn_finish (runtime, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return actor;
+}
+
+static gint64
+call_add (TractorGlibActor *actor, gint64 a, gint64 b, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) sum = NULL;
+
+  tractor_glib_actor_call_async (actor, "test:add",
+                                 g_variant_new_parsed ("{'a': <%x>, 'b': <%x>}", a, b), NULL,
+                                 on_ready, &result);
+  sum = tractor_glib_actor_call_finish (actor, wait_for (&result), error);
+  return sum != NULL ? g_variant_get_int64 (sum) : -1;
+}
+
+static void
+close_runtime (TractorGlibRuntime *runtime)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tractor_glib_runtime_close_async (runtime, NULL, on_ready, &result);
+  g_assert_true (tractor_glib_runtime_close_finish (runtime, wait_for (&result), &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (tractor_glib_runtime_get_state (runtime), ==, TRACTOR_GLIB_STATE_CLOSED);
+  g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (runtime)), ==, 0);
+}
+
+static gboolean
+is_there (int pid)
+{
+  return kill (pid, 0) == 0 || errno != ESRCH;
+}
+
+static TractorGlibContext *
+open_context (TractorGlibActor *actor, const char *function, GVariant *kwargs)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TractorGlibContext *context;
+
+  tractor_glib_actor_open_context_async (actor, function, kwargs, NULL, on_ready, &result);
+  context = tractor_glib_actor_open_context_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return context;
+}
+
+static TractorGlibStream *
+open_stream (TractorGlibContext *context)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TractorGlibStream *stream;
+
+  tractor_glib_context_open_stream_async (context, NULL, on_ready, &result);
+  stream = tractor_glib_context_open_stream_finish (context, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return stream;
+}
+
+static GVariant *
+wait_for_context (TractorGlibContext *context, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  tractor_glib_context_wait_async (context, NULL, on_ready, &result);
+  return tractor_glib_context_wait_finish (context, wait_for (&result), error);
+}
+
+/* --- actors ------------------------------------------------------------------------------------------------ */
+
+static void
+test_call (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  g_assert_cmpstr (tractor_glib_runtime_get_name (runtime), ==, "root");
+  g_assert_cmpstr (tractor_glib_actor_get_name (actor), ==, "worker");
+  g_assert_cmpint (call_add (actor, 17, 25, &error), ==, 42);
+  g_assert_no_error (error);
+  tractor_glib_actor_call_async (actor, "test:fail", NULL, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+  close_runtime (runtime);
+  g_assert_cmpint (call_add (actor, 1, 1, &error), ==, -1);
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+}
+
+/* All are asked for before anything is open. */
+static void
+test_spawn_many (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new ("many");
+  GAsyncResult *results[5] = { NULL };
+
+  for (guint i = 0; i < G_N_ELEMENTS (results); i++)
+    tractor_glib_runtime_spawn_async (runtime, "child", NULL, OBJECTS_CHILD, NULL, on_ready,
+                                      &results[i]);
+  for (guint i = 0; i < G_N_ELEMENTS (results); i++) {
+    g_autoptr (TractorGlibActor) actor =
+        tractor_glib_runtime_spawn_finish (runtime, wait_for (&results[i]), NULL);
+
+    g_assert_cmpint (call_add (actor, i, 1, NULL), ==, i + 1);
+    g_object_unref (results[i]);
+  }
+  g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (runtime)), ==, 5);
+  close_runtime (runtime);
+}
+
+static void
+test_spawn_cancelled (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_spawn_async (runtime, "worker", NULL, OBJECTS_CHILD, cancellable, on_ready,
+                                    &result);
+  while (tractor_glib_runtime_get_state (runtime) == TRACTOR_GLIB_STATE_OPENING)
+    turn ();
+  g_cancellable_cancel (cancellable);
+  g_assert_null (tractor_glib_runtime_spawn_finish (runtime, wait_for (&result), &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (runtime)), ==, 0);
+  close_runtime (runtime);
+}
+
+static void
+on_ended (G_GNUC_UNUSED TractorGlibActor *actor, const GError *error, gpointer ret_error)
+{
+  g_assert_null (tractor_guest_get_current ());
+  *(GError **) ret_error = g_error_copy (error);
+}
+
+static void
+test_killed (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) victim = spawn (runtime, "victim");
+  g_autoptr (TractorGlibActor) other = spawn (runtime, "other");
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *how = NULL;
+  GError *error = NULL;
+
+  g_signal_connect (victim, "ended", G_CALLBACK (on_ended), &how);
+  tractor_glib_actor_call_async (victim, "test:die", NULL, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_actor_call_finish (victim, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_ACTOR_FAILURE);
+  while (how == NULL)
+    turn ();
+  harness_assert_error (how, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_ACTOR_FAILURE);
+  g_assert_false (tractor_glib_actor_get_alive (victim));
+  g_assert_cmpint (call_add (other, 1, 1, NULL), ==, 2);
+  close_runtime (runtime);
+}
+
+/* --- contexts ---------------------------------------------------------------------------------------------- */
+
+static void
+test_context_fails (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:fail_later", NULL);
+  GError *error = NULL;
+
+  g_assert_null (wait_for_context (context, &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+  g_assert_null (wait_for_context (context, &error)); /* again, the same */
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+  close_runtime (runtime);
+}
+
+static void
+test_receive_ends (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:count", NULL);
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) last = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &result);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, &error));
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  last = wait_for_context (context, &error);
+  g_assert_cmpstr (g_variant_get_string (last, NULL), ==, "counted");
+  tractor_glib_stream_send_async (stream, NULL, NULL, on_ready, &result);
+  g_assert_false (tractor_glib_stream_send_finish (stream, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+  close_runtime (runtime);
+}
+
+static void
+test_receive_cancelled (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:double", NULL);
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GAsyncResult) other = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_receive_async (stream, cancellable, on_ready, &result);
+  turn ();
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &other);
+  tractor_glib_context_cancel (context);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&other), &item, &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_null (wait_for_context (context, &error));
+  g_assert_no_error (error);
+  close_runtime (runtime);
+}
+
+typedef struct {
+  gint64 n;
+  gboolean is_finished;
+} Flow;
+
+static void
+on_message (TractorGlibStream *stream, GVariant *item, gpointer data)
+{
+  Flow *flow = data;
+
+  g_assert_null (tractor_guest_get_current ());
+  g_assert_cmpint (g_variant_get_int64 (item), ==, flow->n++);
+  if (flow->n == 10)
+    tractor_glib_stream_set_flowing (stream, FALSE);
+}
+
+static void
+on_finished (G_GNUC_UNUSED TractorGlibStream *stream, const GError *error, gpointer data)
+{
+  g_assert_no_error (error);
+  ((Flow *) data)->is_finished = TRUE;
+}
+
+/* Stopped in between, no item is lost; and while it flows nobody need hold it. */
+static void
+test_flow (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  TractorGlibContext *context =
+      open_context (actor, "test:count", g_variant_new_parsed ("{'n': <int64 100>}"));
+  TractorGlibStream *stream = open_stream (context);
+  Flow flow = { 0 };
+
+  g_signal_connect (stream, "message", G_CALLBACK (on_message), &flow);
+  g_signal_connect (stream, "finished", G_CALLBACK (on_finished), &flow);
+  tractor_glib_stream_set_flowing (stream, TRUE);
+  while (flow.n < 10)
+    turn ();
+  g_assert_cmpint (call_add (actor, 1, 1, NULL), ==, 2); /* turns enough for more */
+  g_assert_cmpint (flow.n, ==, 10);
+  tractor_glib_stream_set_flowing (stream, TRUE);
+  g_object_unref (stream);
+  g_object_unref (context);
+  while (!flow.is_finished)
+    turn ();
+  g_assert_cmpint (flow.n, ==, 100);
+  close_runtime (runtime);
+}
+
+static guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) directory = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (directory) != NULL)
+    n++;
+  return n;
+}
+
+/* --- what is dropped ---------------------------------------------------------------------------------------- */
+
+static void
+test_drop_child (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  TractorGlibActor *actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibActor) again = NULL;
+
+  g_object_unref (actor);
+  again = g_list_model_get_item (G_LIST_MODEL (runtime), 0);
+  g_assert_true (again == actor);
+  g_assert_cmpint (call_add (again, 1, 1, NULL), ==, 2);
+  close_runtime (runtime);
+}
+
+static void
+test_drop_runtime (void)
+{
+  guint before = count_descriptors ();
+  TractorGlibRuntime *runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+
+  g_object_unref (runtime);
+  while (count_descriptors () > before)
+    turn ();
+  g_assert_false (tractor_glib_actor_get_alive (actor));
+  g_assert_false (is_there (tractor_glib_actor_get_pid (actor)));
+}
+
+static void
+test_drop_at_once (void)
+{
+  guint before = count_descriptors ();
+
+  g_object_unref (tractor_glib_runtime_new (NULL));
+  while (count_descriptors () > before)
+    turn ();
+}
+
+static void
+test_drop_context (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  TractorGlibContext *context = open_context (actor, "test:double", NULL);
+  TractorGlibStream *stream = open_stream (context);
+
+  g_object_unref (context); /* which the stream holds */
+  g_assert_cmpint (call_add (actor, 1, 1, NULL), ==, 2);
+  g_object_unref (stream);
+  g_assert_cmpint (call_add (actor, 1, 2, NULL), ==, 3);
+  close_runtime (runtime);
+}
+
+static void
+test_drop_found (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GAsyncResult) result = NULL;
+  TractorGlibActor *found;
+
+  tractor_glib_runtime_find_async (runtime, "worker", NULL, on_ready, &result);
+  found = tractor_glib_runtime_find_finish (runtime, wait_for (&result), NULL);
+  g_assert_cmpint (call_add (found, 1, 1, NULL), ==, 2);
+  g_clear_object (&result);
+  g_object_unref (found);
+  g_assert_cmpint (call_add (actor, 1, 2, NULL), ==, 3);
+  close_runtime (runtime);
+}
+
+/* Refused before anything has run. */
+static void
+test_spawn_bad_name (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_spawn_async (runtime, "a/b", NULL, OBJECTS_CHILD, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_runtime_spawn_finish (runtime, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_MISUSE);
+  close_runtime (runtime);
+}
+
+static void
+start_worker_of_gio (void)
+{
+  g_type_ensure (G_TYPE_TASK);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_set_prepare (start_worker_of_gio);
+
+  harness_add ("/objects/call", test_call);
+  harness_add ("/objects/spawn-many", test_spawn_many);
+  harness_add ("/objects/spawn-cancelled", test_spawn_cancelled);
+  harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);
+  harness_add ("/objects/child-dies-and-the-others-live", test_killed);
+  harness_add ("/objects/context-fails", test_context_fails);
+  harness_add ("/objects/stream-ends", test_receive_ends);
+  harness_add ("/objects/receive-cancelled", test_receive_cancelled);
+  harness_add ("/objects/flow-stopped-and-held", test_flow);
+  harness_add ("/objects/dropped-child-lives", test_drop_child);
+  harness_add ("/objects/dropped-runtime-ends-all", test_drop_runtime);
+  harness_add ("/objects/dropped-at-once", test_drop_at_once);
+  harness_add ("/objects/dropped-context-ends", test_drop_context);
+  harness_add ("/objects/dropped-found-is-disconnected", test_drop_found);
+
+  return harness_run ();
+}

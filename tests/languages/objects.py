@@ -1,0 +1,158 @@
+# objects.py CHILD - the GObject classes from Python: each way an operation can end, and what is left then.
+import os
+import signal
+import sys
+
+import gi
+
+gi.require_version('TractorGlib', '1')
+from gi.repository import Gio, GLib, TractorGlib
+
+child_program = sys.argv[1]
+loop = GLib.MainLoop()
+n = 0
+
+
+def ok(name):
+    global n
+    n += 1
+    print(f'ok {n} /python/{name}')
+
+
+def wait(start, finish, *args, cancellable=None, when_started=None):
+    '''What PyGObject 3.50 does by itself: an operation, and its result.'''
+    results = []
+
+    def on_done(source, result):
+        results.append(result)
+        loop.quit()
+
+    start(*args, cancellable, on_done)
+    if when_started:
+        when_started()
+    while not results:
+        loop.run()
+    return finish(results[0])
+
+
+def fails_with(domain, code, func, *args, **kwargs):
+    try:
+        func(*args, **kwargs)
+    except GLib.Error as error:
+        assert error.matches(domain, code), (error.domain, error.code, error.message)
+        return error
+    assert False, 'it succeeded'
+
+
+def spawn(runtime, name):
+    return wait(runtime.spawn_async, runtime.spawn_finish, name, None, child_program)
+
+
+def call(actor, function, kwargs=None, **rest):
+    return wait(actor.call_async, actor.call_finish, function, kwargs, **rest)
+
+
+def ints(**kwargs):
+    return GLib.Variant('a{sv}', {key: GLib.Variant('x', value) for key, value in kwargs.items()})
+
+
+ERROR = TractorGlib.error_quark()
+GIO_ERROR = Gio.io_error_quark()
+
+runtime = TractorGlib.Runtime(name='python')
+assert runtime.get_property('state') == TractorGlib.State.OPENING
+changes = []
+runtime.connect('items-changed', lambda *args: changes.append(args[1:]))
+
+actor = spawn(runtime, 'worker')
+assert runtime.get_state() == TractorGlib.State.OPEN
+assert actor.get_property('name') == 'worker' and actor.get_property('alive')
+assert os.path.exists(f'/proc/{actor.get_property("pid")}')
+assert list(runtime) == [actor] and changes == [(0, 0, 1)]
+ok('spawn')
+
+fails_with(GLib.file_error_quark(), GLib.FileError.NOENT,
+           wait, runtime.spawn_async, runtime.spawn_finish, 'nobody', None, '/no/such/program')
+ok('spawn-fails')
+
+assert call(actor, 'test:add', ints(a=17, b=25)).unpack() == 42
+ok('call')
+
+error = fails_with(ERROR, TractorGlib.Error.REMOTE, call, actor, 'test:fail')
+assert 'no such paper' in error.message
+ok('call-fails')
+
+cancellable = Gio.Cancellable()
+fails_with(GIO_ERROR, Gio.IOErrorEnum.CANCELLED, call, actor, 'test:wait', cancellable=cancellable,
+           when_started=lambda: GLib.idle_add(cancellable.cancel))
+assert call(actor, 'test:add', ints(a=1, b=1)).unpack() == 2
+ok('call-cancelled')
+
+found = wait(runtime.find_async, runtime.find_finish, 'worker')
+assert found.get_property('uuid') == actor.get_property('uuid') and found.get_pid() == -1
+assert call(found, 'test:add', ints(a=1, b=2)).unpack() == 3
+assert wait(runtime.find_async, runtime.find_finish, 'nobody') is None
+ok('find')
+
+context = wait(actor.open_context_async, actor.open_context_finish, 'test:double', ints(hello=7))
+assert context.get_started().unpack() == 7
+stream = wait(context.open_stream_async, context.open_stream_finish)
+for i in range(3):
+    stream.send_async(GLib.Variant('x', i), None, None)
+for i in range(3):
+    is_item, item = wait(stream.receive_async, stream.receive_finish)
+    assert is_item and item.unpack() == 2 * i
+stream.close()
+assert wait(context.wait_async, context.wait_finish).unpack() == 3
+ok('context-with-a-stream')
+
+context = wait(actor.open_context_async, actor.open_context_finish, 'test:count', ints(n=100))
+stream = wait(context.open_stream_async, context.open_stream_finish)
+items, ends = [], []
+stream.connect('message', lambda stream, item: items.append(item.unpack()))
+stream.connect('finished', lambda stream, error: ends.append(error))
+stream.set_property('flowing', True)
+assert wait(context.wait_async, context.wait_finish).unpack() == 'counted'
+assert items == list(range(100)) and ends == [None] and not stream.get_flowing()
+ok('flowing-stream')
+
+context = wait(actor.open_context_async, actor.open_context_finish, 'test:double', ints(hello=7))
+context.cancel()
+assert wait(context.wait_async, context.wait_finish) is None
+ok('context-cancelled')
+
+victim = spawn(runtime, 'victim')
+endings = []
+victim.connect('ended', lambda actor, error: (endings.append(error), loop.quit()))
+os.kill(victim.get_pid(), signal.SIGKILL)
+while not endings:
+    loop.run()
+assert endings[0].matches(ERROR, TractorGlib.Error.ACTOR_FAILURE) and 'signal 9' in endings[0].message
+assert not victim.get_alive() and list(runtime) == [actor]
+fails_with(ERROR, TractorGlib.Error.CLOSED, call, victim, 'test:add')
+assert call(actor, 'test:add', ints(a=1, b=1)).unpack() == 2
+ok('child-killed')
+
+endings.clear()
+actor.connect('ended', lambda actor, error: endings.append(error))
+assert wait(actor.cancel_async, actor.cancel_finish)
+while not endings:
+    GLib.MainContext.default().iteration(True)
+assert endings == [None] and list(runtime) == []
+ok('cancel')
+
+for i in range(3):
+    actor = spawn(runtime, f'last-{i}')
+pids = [a.get_pid() for a in runtime]
+closings, answers = [], []
+runtime.connect('closed', lambda runtime, error: closings.append(error))
+actor.call_async('test:wait', None, None, lambda actor, result: answers.append(
+    fails_with(GIO_ERROR, Gio.IOErrorEnum.CANCELLED, actor.call_finish, result)))
+assert wait(runtime.close_async, runtime.close_finish)
+assert closings == [None] and len(answers) == 1
+assert runtime.get_state() == TractorGlib.State.CLOSED and len(runtime) == 0
+assert not any(os.path.exists(f'/proc/{pid}') for pid in pids)
+assert wait(runtime.close_async, runtime.close_finish)
+fails_with(ERROR, TractorGlib.Error.CLOSED, spawn, runtime, 'late')
+ok('close-leaves-nothing')
+print(f'1..{n}')
