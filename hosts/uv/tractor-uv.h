@@ -1,7 +1,7 @@
 /* tractor-uv.h - tasks on a uv_loop_t, so that libuv servers get actors.
  *
  * The program keeps its loop: attach a guest to it, and its tasks run in between the loop's own
- * callbacks, on the loop's thread. <uv.h> needs POSIX visibility: compile with -D_GNU_SOURCE or
+ * callbacks, on the loop's thread. What a task may wait for on the loop is in tractor-uv-await.h. <uv.h> needs POSIX visibility: compile with -D_GNU_SOURCE or
  * -std=gnu11. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -19,7 +19,8 @@ G_BEGIN_DECLS
  * @done: called in @loop when @main and all that it started have ended and the guest's handles are
  *   closed, so that uv_loop_close() may follow
  *
- * Runs @main as a task on @loop. While it lives, uv_run() does not return by itself. The guest is
+ * Runs @main as a task on @loop. While it lives, uv_run() does not return by itself, unless
+ * tractor_uv_set_ref() says so. The guest is
  * freed by itself, before @done.
  *
  * Returns: (transfer none): the guest, for cancelling it; or NULL with @error set as by
@@ -32,6 +33,42 @@ TRACTOR_API TractorGuest *tractor_uv_attach (uv_loop_t *loop,
                                              TractorDoneFunc done,
                                              gpointer done_data,
                                              GError **error);
+
+/**
+ * tractor_uv_set_ref:
+ * @guest: from tractor_uv_attach()
+ * @ref: TRUE, as it is at first: uv_run() goes on while the guest lives. FALSE: only while one of its
+ *   tasks is runnable, or something else keeps the loop alive
+ *
+ * As uv_ref() and uv_unref(). A task that sleeps, or waits for a descriptor, a thread or an actor, is not
+ * runnable. When uv_run() has returned the guest is still there: to end it, cancel it, give it @ref again,
+ * and run the loop until it is done.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_uv_set_ref (TractorGuest *guest, gboolean ref);
+
+/**
+ * tractor_uv_owns_handle:
+ * @guest: from tractor_uv_attach()
+ * @handle: one that uv_walk() has come to
+ *
+ * For programs that end by closing every handle of their loop: the guest's are to be left to it. Cancel it
+ * instead; it closes them when its tasks have ended, and then says that it is done.
+ *
+ * Returns: whether @handle is one of the guest's own, and its data not the program's.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_uv_owns_handle (TractorGuest *guest, const uv_handle_t *handle);
+
+/**
+ * tractor_uv_get_loop:
+ *
+ * Returns: (transfer none) (nullable): the loop that the running task is on; NULL outside a guest, and on
+ *   another host.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API uv_loop_t *tractor_uv_get_loop (void);
 
 /**
  * tractor_uv_run:

@@ -127,6 +127,44 @@ tractor_uv_attach (uv_loop_t *loop,
   return host->guest;
 }
 
+static UvHost *
+get_host (TractorGuest *guest)
+{
+  return guest != NULL ? tractor_guest_get_host (guest, &ops) : NULL;
+}
+
+void
+tractor_uv_set_ref (TractorGuest *guest, gboolean ref)
+{
+  UvHost *host = get_host (guest);
+
+  g_return_if_fail (host != NULL);
+
+  /* The idle handle is active only while there is something to do: that keeps its claim. */
+  if (ref)
+    uv_ref ((uv_handle_t *) &host->poll);
+  else
+    uv_unref ((uv_handle_t *) &host->poll);
+}
+
+gboolean
+tractor_uv_owns_handle (TractorGuest *guest, const uv_handle_t *handle)
+{
+  UvHost *host = get_host (guest);
+
+  g_return_val_if_fail (host != NULL, FALSE);
+
+  return handle == (const uv_handle_t *) &host->poll || handle == (const uv_handle_t *) &host->idle;
+}
+
+uv_loop_t *
+tractor_uv_get_loop (void)
+{
+  UvHost *host = get_host (tractor_guest_get_current ());
+
+  return host != NULL ? host->poll.loop : NULL;
+}
+
 typedef struct {
   GError *error;
 } Run;

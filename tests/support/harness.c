@@ -574,14 +574,26 @@ harness_add_real_task (const char *path, TractorTaskFunc func)
   add_on_hosts (path, func, TRUE);
 }
 
-void
-harness_add_glib_task (const char *path, TractorTaskFunc func)
+static void
+add_on (TractorRunFunc run, const char *path, TractorTaskFunc func)
 {
   const HarnessHost *host = harness_hosts;
 
-  while (host->run != tractor_glib_run)
+  while (host->run != run)
     host++;
   add (path, &(Test){ .task_func = func, .host = host });
+}
+
+void
+harness_add_glib_task (const char *path, TractorTaskFunc func)
+{
+  add_on (tractor_glib_run, path, func);
+}
+
+void
+harness_add_uv_task (const char *path, TractorTaskFunc func)
+{
+  add_on (tractor_uv_run, path, func);
 }
 
 void

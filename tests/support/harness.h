@@ -34,6 +34,8 @@ void harness_add_task (const char *path, TractorTaskFunc func);
 void harness_add_real_task (const char *path, TractorTaskFunc func);
 /* The same on GLib's host only: for what only that has. */
 void harness_add_glib_task (const char *path, TractorTaskFunc func);
+/* And on libuv's. */
+void harness_add_uv_task (const char *path, TractorTaskFunc func);
 /* For tests of GIO: in each test's process, @func makes what GIO makes once and keeps, before it is
  * written down what is there; GLib's own threads, which come and go, are not looked at any more. */
 void harness_set_prepare (HarnessFunc func);

@@ -1,0 +1,484 @@
+/* test-uv.c - what only libuv's host has: waits for requests and handles, and manners on the loop. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "tractor-sync.h"
+#include "tractor-thread.h"
+#include "tractor-uv-await.h"
+#include "tractor-uv.h"
+
+#define MSEC 1000
+
+/* Runs @func in a scope that is cancelled when nothing else goes on. */
+static void
+run_cancelled (TractorTaskFunc func, gpointer data)
+{
+  GError *error = NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "waits", func, data, NULL, &error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, &error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_nursery_join (nursery, &error));
+}
+
+/* --- files ----------------------------------------------------------------------------------------- */
+
+static int
+open_file (uv_loop_t *loop, uv_fs_t *request, uv_fs_cb callback, gpointer path)
+{
+  return uv_fs_open (loop, request, path, O_RDONLY, 0, callback);
+}
+
+static gboolean
+test_file (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  uv_fs_t request;
+  char byte;
+
+  g_assert_true (tractor_uv_fs (open_file, (char *) "/dev/zero", &request, error));
+  g_assert_cmpint (read ((int) request.result, &byte, 1), ==, 1);
+  close ((int) request.result);
+  uv_fs_req_cleanup (&request);
+  return TRUE;
+}
+
+static gboolean
+test_no_file (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  uv_fs_t request;
+
+  g_assert_false (tractor_uv_fs (open_file, (char *) "/no/such/file", &request, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  *error = NULL;
+  return TRUE;
+}
+
+static gboolean
+test_file_in_cancelled_scope (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  uv_fs_t request;
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_false (tractor_uv_fs (open_file, (char *) "/dev/zero", &request, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  return TRUE;
+}
+
+/* --- threads --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  gint may_end;
+  gint n_running;
+  gint n_done;
+} Hold;
+
+static void
+hold_thread (gpointer data)
+{
+  Hold *hold = data;
+
+  g_atomic_int_inc (&hold->n_running);
+  while (!g_atomic_int_get (&hold->may_end))
+    g_thread_yield ();
+  g_atomic_int_inc (&hold->n_done);
+}
+
+static gboolean
+wait_for_thread (gpointer data, GError **error)
+{
+  return tractor_uv_work (hold_thread, data, error);
+}
+
+static void
+count_call (gpointer data)
+{
+  ++*(int *) data;
+}
+
+static gboolean
+test_work (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  int n = 0;
+
+  g_assert_true (tractor_uv_work (count_call, &n, error));
+  g_assert_cmpint (n, ==, 1);
+  return TRUE;
+}
+
+static gboolean
+be_cancelled_before_work (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+
+  g_assert_false (tractor_uv_work (count_call, data, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+/* All threads of the pool are taken, so it has to wait for one; and does not have to for long. */
+static gboolean
+test_work_is_taken_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Hold hold = { 0 };
+  int n = 0;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  for (int i = 0; i < 4; i++)
+    tractor_nursery_spawn (nursery, "hold", wait_for_thread, &hold, NULL, error);
+  while (g_atomic_int_get (&hold.n_running) < 4)
+    g_assert_true (tractor_checkpoint (error));
+  run_cancelled (be_cancelled_before_work, &n);
+  g_atomic_int_set (&hold.may_end, TRUE);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (n, ==, 0);
+  return TRUE;
+}
+
+static gboolean
+let_go_when_cancelled (gpointer data, GError **error)
+{
+  g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error));
+  g_atomic_int_set (&((Hold *) data)->may_end, TRUE);
+  return FALSE;
+}
+
+/* What a thread is at is waited for, and has happened. */
+static gboolean
+test_work_is_waited_for (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Hold hold = { 0 };
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "work", wait_for_thread, &hold, NULL, error);
+  tractor_nursery_spawn (nursery, "lets go", let_go_when_cancelled, &hold, NULL, error);
+  while (g_atomic_int_get (&hold.n_running) < 1)
+    g_assert_true (tractor_checkpoint (error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (hold.n_done, ==, 1);
+  return TRUE;
+}
+
+/* --- names ----------------------------------------------------------------------------------------- */
+
+static gboolean
+test_name (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+  struct addrinfo *addresses;
+
+  g_assert_true (tractor_uv_getaddrinfo ("127.0.0.1", "80", &hints, &addresses, error));
+  g_assert_cmpint (addresses->ai_family, ==, AF_INET);
+  g_assert_cmpint (((struct sockaddr_in *) addresses->ai_addr)->sin_port, ==, htons (80));
+  uv_freeaddrinfo (addresses);
+  g_assert_false (tractor_uv_getaddrinfo ("no number", "80", &hints, &addresses, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_FAILED);
+  *error = NULL;
+  return TRUE;
+}
+
+/* --- streams --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  uv_pipe_t ends[2];
+  int before; /* what the data member of the first points to */
+} Pipes;
+
+static void
+open_pipes (Pipes *pipes)
+{
+  uv_os_sock_t fds[2];
+
+  g_assert_cmpint (uv_socketpair (SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE), ==, 0);
+  for (int i = 0; i < 2; i++) {
+    uv_pipe_init (tractor_uv_get_loop (), &pipes->ends[i], 0);
+    g_assert_cmpint (uv_pipe_open (&pipes->ends[i], fds[i]), ==, 0);
+    pipes->ends[i].data = &pipes->before;
+  }
+}
+
+static void
+close_pipes (Pipes *pipes)
+{
+  for (int i = 0; i < 2; i++)
+    if (!uv_is_closing ((uv_handle_t *) &pipes->ends[i]))
+      tractor_uv_close ((uv_handle_t *) &pipes->ends[i]);
+}
+
+static uv_stream_t *
+get_end (Pipes *pipes, int i)
+{
+  return (uv_stream_t *) &pipes->ends[i];
+}
+
+static gboolean
+write_later (gpointer data, GError **error)
+{
+  return tractor_sleep_until (tractor_now () + 2 * MSEC, error) &&
+         tractor_uv_write (get_end (data, 1), "hello", 5, error);
+}
+
+static gboolean
+test_stream (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Pipes pipes;
+  char bytes[16];
+  gsize length;
+
+  open_pipes (&pipes);
+  tractor_nursery_spawn (nursery, "writes", write_later, &pipes, NULL, error);
+  g_assert_true (tractor_uv_read (get_end (&pipes, 0), bytes, 4, &length, error));
+  g_assert_cmpmem (bytes, length, "hell", 4);
+  g_assert_true (tractor_uv_read (get_end (&pipes, 0), bytes, sizeof bytes, &length, error));
+  g_assert_cmpmem (bytes, length, "o", 1);
+  g_assert_true (pipes.ends[0].data == &pipes.before);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_uv_close ((uv_handle_t *) &pipes.ends[1]);
+  g_assert_true (tractor_uv_read (get_end (&pipes, 0), bytes, sizeof bytes, &length, error));
+  g_assert_cmpuint (length, ==, 0);
+  close_pipes (&pipes);
+  return TRUE;
+}
+
+static gboolean
+read_nothing (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+  char byte;
+  gsize length;
+
+  g_assert_false (tractor_uv_read (get_end (data, 0), &byte, 1, &length, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+/* What comes after that is not lost. */
+static gboolean
+test_read_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Pipes pipes;
+  char byte;
+  gsize length;
+
+  open_pipes (&pipes);
+  run_cancelled (read_nothing, &pipes);
+  g_assert_true (pipes.ends[0].data == &pipes.before);
+  g_assert_true (tractor_uv_write (get_end (&pipes, 1), "x", 1, error));
+  g_assert_true (tractor_uv_read (get_end (&pipes, 0), &byte, 1, &length, error));
+  g_assert_cmpint (byte, ==, 'x');
+  close_pipes (&pipes);
+  return TRUE;
+}
+
+#define MUCH (8 * 1024 * 1024)
+
+static gboolean
+write_much (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  g_autofree char *bytes = g_malloc0 (MUCH);
+  GError *error = NULL;
+
+  g_assert_false (tractor_uv_write (get_end (data, 1), bytes, MUCH, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+/* Nobody reads, so it would take for ever; the memory is libuv's until the stream is closed. */
+static gboolean
+test_write_is_left_behind (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  Pipes pipes;
+
+  open_pipes (&pipes);
+  run_cancelled (write_much, &pipes);
+  close_pipes (&pipes);
+  return TRUE;
+}
+
+static gboolean
+test_write_to_nobody (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Pipes pipes;
+
+  open_pipes (&pipes);
+  tractor_uv_close ((uv_handle_t *) &pipes.ends[0]);
+  g_assert_false (tractor_uv_write (get_end (&pipes, 1), "x", 1, error));
+  g_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_PIPE);
+  g_clear_error (error);
+  close_pipes (&pipes);
+  return TRUE;
+}
+
+static void
+on_connection (G_GNUC_UNUSED uv_stream_t *listener, G_GNUC_UNUSED int status)
+{
+}
+
+static gboolean
+test_connect (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  uv_tcp_t listener, tcp;
+  struct sockaddr_in name;
+  int length = sizeof name;
+
+  uv_tcp_init (tractor_uv_get_loop (), &listener);
+  uv_ip4_addr ("127.0.0.1", 0, &name);
+  uv_tcp_bind (&listener, (struct sockaddr *) &name, 0);
+  g_assert_cmpint (uv_listen ((uv_stream_t *) &listener, 1, on_connection), ==, 0);
+  uv_tcp_getsockname (&listener, (struct sockaddr *) &name, &length);
+
+  uv_tcp_init (tractor_uv_get_loop (), &tcp);
+  g_assert_true (tractor_uv_connect (&tcp, (struct sockaddr *) &name, error));
+  tractor_uv_close ((uv_handle_t *) &tcp);
+  tractor_uv_close ((uv_handle_t *) &listener);
+
+  uv_tcp_init (tractor_uv_get_loop (), &tcp);
+  g_assert_false (tractor_uv_connect (&tcp, (struct sockaddr *) &name, error));
+  g_assert_nonnull (strstr ((*error)->message, "connection refused"));
+  g_clear_error (error);
+  tractor_uv_close ((uv_handle_t *) &tcp);
+  return TRUE;
+}
+
+/* --- on another host ------------------------------------------------------------------------------- */
+
+static gboolean
+test_no_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  int n = 0;
+
+  g_assert_null (tractor_uv_get_loop ());
+  g_assert_false (tractor_uv_work (count_call, &n, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  *error = NULL;
+  return TRUE;
+}
+
+/* --- manners --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  TractorGuest *guest;
+  int n_own;
+  int n_closed;
+  int n_done;
+} Program;
+
+static void
+on_done (const GError *error, gpointer data)
+{
+  g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  ((Program *) data)->n_done++;
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* An idle guest lets uv_run() return, and is there afterwards. */
+static void
+test_unref (void)
+{
+  Program program = { 0 };
+  uv_loop_t loop;
+
+  uv_loop_init (&loop);
+  program.guest = tractor_uv_attach (&loop, sleep_forever, NULL, on_done, &program, NULL);
+  tractor_uv_set_ref (program.guest, FALSE);
+  g_assert_cmpint (uv_run (&loop, UV_RUN_DEFAULT), ==, 0);
+  g_assert_cmpint (program.n_done, ==, 0);
+  tractor_guest_cancel (program.guest, NULL);
+  tractor_uv_set_ref (program.guest, TRUE);
+  uv_run (&loop, UV_RUN_DEFAULT);
+  g_assert_cmpint (program.n_done, ==, 1);
+  g_assert_cmpint (uv_loop_close (&loop), ==, 0);
+}
+
+static void
+close_unless_owned (uv_handle_t *handle, gpointer data)
+{
+  Program *program = data;
+
+  if (tractor_uv_owns_handle (program->guest, handle)) {
+    program->n_own++;
+  } else {
+    program->n_closed++;
+    uv_close (handle, NULL);
+  }
+}
+
+/* A program that closes all that is on its loop leaves ours to us. */
+static void
+test_walked (void)
+{
+  Program program = { 0 };
+  uv_timer_t timer;
+  uv_loop_t loop;
+
+  uv_loop_init (&loop);
+  uv_timer_init (&loop, &timer);
+  program.guest = tractor_uv_attach (&loop, sleep_forever, NULL, on_done, &program, NULL);
+  uv_run (&loop, UV_RUN_NOWAIT);
+  uv_walk (&loop, close_unless_owned, &program);
+  g_assert_cmpint (program.n_own, ==, 2);
+  g_assert_cmpint (program.n_closed, ==, 1);
+  tractor_guest_cancel (program.guest, NULL);
+  uv_run (&loop, UV_RUN_DEFAULT);
+  g_assert_cmpint (program.n_done, ==, 1);
+  g_assert_cmpint (uv_loop_close (&loop), ==, 0);
+}
+
+static void
+do_nothing (G_GNUC_UNUSED uv_work_t *request)
+{
+}
+
+/* libuv makes its pool of threads once, and keeps it; and as every program that writes by libuv, this one
+ * does not want to be killed by a broken pipe. */
+static void
+start_pool (void)
+{
+  uv_work_t request;
+  uv_loop_t loop;
+
+  signal (SIGPIPE, SIG_IGN);
+  uv_loop_init (&loop);
+  uv_queue_work (&loop, &request, do_nothing, NULL);
+  uv_run (&loop, UV_RUN_DEFAULT);
+  uv_loop_close (&loop);
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_set_prepare (start_pool);
+  harness_add_uv_task ("/uv/fs", test_file);
+  harness_add_uv_task ("/uv/fs-fails", test_no_file);
+  harness_add_uv_task ("/uv/fs-in-cancelled-scope", test_file_in_cancelled_scope);
+  harness_add_uv_task ("/uv/work", test_work);
+  harness_add_uv_task ("/uv/work-is-taken-back", test_work_is_taken_back);
+  harness_add_uv_task ("/uv/work-is-waited-for", test_work_is_waited_for);
+  harness_add_uv_task ("/uv/getaddrinfo", test_name);
+  harness_add_uv_task ("/uv/stream", test_stream);
+  harness_add_uv_task ("/uv/read-is-cancelled", test_read_is_cancelled);
+  harness_add_uv_task ("/uv/write-is-left-behind", test_write_is_left_behind);
+  harness_add_uv_task ("/uv/write-to-nobody", test_write_to_nobody);
+  harness_add_uv_task ("/uv/connect", test_connect);
+  harness_add_glib_task ("/uv/no-loop", test_no_loop);
+  harness_add ("/uv/unref", test_unref);
+  harness_add ("/uv/walked", test_walked);
+  return harness_run ();
+}
