@@ -6,6 +6,7 @@
 #include "bench.h"
 
 #include <tractor-glib.h>
+#include <tractor-host-link.h>
 #include <tractor.h>
 
 #define N_CALLS 5000
@@ -16,6 +17,7 @@ typedef struct {
   TractorEvent *all;
   guint n_answers;
   double nsec;
+  const char *host;
 } Callbacks;
 
 static gpointer
@@ -41,6 +43,32 @@ call_next (G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer data)
                              callbacks);
 }
 
+/* The same without GIO, as a callback of libuv's does it. */
+static gboolean
+call_as_task (gpointer data, GError **error)
+{
+  return tractor_portal_call (((Callbacks *) data)->portal, "bench:echo", NULL, NULL, error);
+}
+
+static void
+call_next_plainly (const GError *error, gpointer data)
+{
+  Callbacks *callbacks = data;
+
+  g_assert_no_error (error);
+  if (callbacks->n_answers++ == N_CALLS)
+    tractor_event_set (callbacks->all);
+  else
+    tractor_spawn_from_host (callbacks->nursery, "call", call_as_task, callbacks, NULL,
+                             call_next_plainly, callbacks);
+}
+
+static void
+begin_plainly (gpointer data)
+{
+  call_next_plainly (NULL, data);
+}
+
 static gboolean
 time_callbacks (gpointer data, GError **error)
 {
@@ -52,8 +80,12 @@ time_callbacks (gpointer data, GError **error)
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   gint64 started = bench_now_nsec ();
 
-  *callbacks = (Callbacks){ .nursery = nursery, .portal = portal, .all = all };
-  call_next (NULL, NULL, callbacks);
+  *callbacks =
+      (Callbacks){ .nursery = nursery, .portal = portal, .all = all, .host = callbacks->host };
+  if (g_str_equal (callbacks->host, "glib"))
+    call_next (NULL, NULL, callbacks);
+  else if (!tractor_run_in_host (begin_plainly, callbacks, error))
+    return FALSE;
   if (!tractor_event_wait (all, error) || !tractor_nursery_join (nursery, error))
     return FALSE;
   callbacks->nsec = (double) (bench_now_nsec () - started) / N_CALLS;
@@ -62,11 +94,11 @@ time_callbacks (gpointer data, GError **error)
 }
 
 static double
-measure_callbacks (G_GNUC_UNUSED gconstpointer data)
+measure_callbacks (gconstpointer data)
 {
-  Callbacks callbacks;
+  Callbacks callbacks = { .host = data };
 
-  bench_run ("glib", time_callbacks, &callbacks);
+  bench_run (data, time_callbacks, &callbacks);
   return callbacks.nsec;
 }
 
@@ -78,6 +110,8 @@ measure_task (G_GNUC_UNUSED gconstpointer data)
 
 const BenchRow bench_callback_rows[] = {
   { "call from a callback, and back, glib", BENCH_USEC, "from a task, builtin", 2, TRUE, 7,
-    measure_callbacks, measure_task },
+    measure_callbacks, measure_task, "glib" },
+  { "call from a callback, and back, uv", BENCH_USEC, "from a task, builtin", 2, TRUE, 7,
+    measure_callbacks, measure_task, "uv" },
   { NULL },
 };
