@@ -193,8 +193,10 @@ on_activate (GApplication *application, gpointer data)
   Wall *wall = data;
 
   g_application_hold (application); /* until on_done() */
-  wall->guest = tractor_glib_attach (NULL, pool_run, &wall->pool, on_done, wall, NULL);
   make_window (wall);
+  wall->guest = tractor_glib_attach (NULL, pool_run, &wall->pool, on_done, wall, NULL);
+  if (wall->guest == NULL)
+    on_done (NULL, wall); /* nothing can be shown */
 }
 
 static gboolean

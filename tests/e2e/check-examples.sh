@@ -3,21 +3,8 @@
 set -u
 examples=${1:?where are they?}
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
-n=0
-
-check () { # NAME COMMAND...
-  local name=$1
-  shift
-  n=$((n + 1))
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok $n /examples/$name"
-  else
-    sed 's/^/# /' "$work/log"
-    echo "not ok $n /examples/$name"
-  fi
-}
+suite=examples
+. "$(dirname "${BASH_SOURCE[0]}")/../support/tap.sh"
 
 no_actor_left () { # of these examples, whoever their parent is now
   local deadline=$((SECONDS + 3))

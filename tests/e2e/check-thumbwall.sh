@@ -2,9 +2,8 @@
 # check-thumbwall.sh EXAMPLES - the picture wall on a screen of its own, with a mouse and a keyboard.
 set -u
 wall=${1:?where is it?}/thumbwall
-work=$(mktemp -d)
-n=0
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+suite=thumbwall
+. "$(dirname "${BASH_SOURCE[0]}")/../support/tap.sh"
 
 for program in Xvfb xdotool import; do
   command -v $program >/dev/null || { echo "1..0 # SKIP there is no $program"; exit 0; }
@@ -15,28 +14,6 @@ read -r -t 20 number <&$ready || { cat "$work/xvfb" >&2; echo 'Bail out! no scre
 export DISPLAY=:$number GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none TMPDIR=$work
 # A picture kills its decoder on purpose, and what fontconfig keeps at the end is not ours.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:handle_segv=0:detect_leaks=0 TSAN_OPTIONS=${TSAN_OPTIONS:-}:handle_segv=0
-
-check () { # NAME COMMAND...
-  local name=$1
-  shift
-  n=$((n + 1))
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok $n /thumbwall/$name"
-  else
-    sed 's/^/# /' "$work/log"
-    tail -n 20 "$work/out" | sed 's/^/# /'
-    echo "not ok $n /thumbwall/$name"
-  fi
-}
-
-within () { # SECONDS COMMAND...: waits until it is so
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || { echo "in vain: $*"; return 1; }
-    sleep 0.02
-  done
-}
 
 open_wall () { # ARGUMENT...
   "$wall" "$@" >"$work/out" 2>&1 &

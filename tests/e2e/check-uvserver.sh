@@ -2,36 +2,13 @@
 # check-uvserver.sh EXAMPLES - the HTTP server, asked by curl and loaded by wrk while its workers are killed.
 set -u
 server=${1:?where is it?}/uvserver
-work=$(mktemp -d)
-n=0
+suite=uvserver
+. "$(dirname "${BASH_SOURCE[0]}")/../support/tap.sh"
 slow=9223372036854775783 # a prime: hours
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 
 for program in curl wrk; do
   command -v $program >/dev/null || { echo "1..0 # SKIP there is no $program"; exit 0; }
 done
-
-check () { # NAME COMMAND...
-  local name=$1
-  shift
-  n=$((n + 1))
-  if "$@" >"$work/log" 2>&1; then
-    echo "ok $n /uvserver/$name"
-  else
-    sed 's/^/# /' "$work/log"
-    tail -n 20 "$work/out" | sed 's/^/# /'
-    echo "not ok $n /uvserver/$name"
-  fi
-}
-
-within () { # SECONDS COMMAND...: waits until it is so
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || { echo "in vain: $*"; return 1; }
-    sleep 0.02
-  done
-}
 
 has_line () { grep -q '^http://' "$work/out"; }
 open_server () { # ARGUMENT...

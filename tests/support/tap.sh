@@ -1,0 +1,28 @@
+# tap.sh - for scripts that test programs as a user would run them; to be sourced. Sets $work, a directory that goes
+# away with the script and all that it has started; the caller sets $suite.
+# shellcheck shell=bash
+work=$(mktemp -d)
+n=0
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+
+check () { # NAME COMMAND...: what it says, and the end of $work/out, is shown if it fails
+  local name=$1
+  shift
+  n=$((n + 1))
+  if "$@" >"$work/log" 2>&1; then
+    echo "ok $n /$suite/$name"
+  else
+    sed 's/^/# /' "$work/log"
+    [[ ! -f $work/out ]] || tail -n 20 "$work/out" | sed 's/^/# /'
+    echo "not ok $n /$suite/$name"
+  fi
+}
+
+within () { # SECONDS COMMAND...: waits until it is so
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < end)) || { echo "in vain: $*"; return 1; }
+    sleep 0.02
+  done
+}
