@@ -112,8 +112,6 @@ draw_graph (G_GNUC_UNUSED GtkDrawingArea *area, cairo_t *cr, int width, int heig
 
     cairo_rectangle (cr, width - (i + 1) * width / (double) N_FRAMES, height - msec, 1, msec);
   }
-  cairo_fill (cr);
-  cairo_set_source_rgb (cr, 0.5, 0.5, 0.5);
   cairo_rectangle (cr, 0, height - 16.7, width, 0.5);
   cairo_fill (cr);
 }
