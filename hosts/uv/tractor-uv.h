@@ -54,7 +54,8 @@ TRACTOR_API void tractor_uv_set_ref (TractorGuest *guest, gboolean ref);
  * @handle: one that uv_walk() has come to
  *
  * For programs that end by closing every handle of their loop: the guest's are to be left to it. Cancel it
- * instead; it closes them when its tasks have ended, and then says that it is done.
+ * instead; it closes them when its tasks have ended, and then says that it is done. If they are closed all the
+ * same, its tasks stand still; once uv_run() has returned, tractor_guest_shutdown() ends them, and the guest.
  *
  * Returns: whether @handle is one of the guest's own, and its data not the program's.
  * Suspends: no. Thread: guest.

@@ -5,7 +5,10 @@
  * descriptors in each turn, so tasks that are always runnable starve nobody.
  *
  * libuv closes handles asynchronously, so the end takes one more turn of the loop: the guest is
- * done, the handles are closed, and only then does the program hear of it. */
+ * done, the handles are closed, and only then does the program hear of it.
+ *
+ * A program may close them, with all others, as it ends. Then no tick comes any more, nothing here touches
+ * them, and the guest is ended by tractor_guest_shutdown(), for which no loop is needed. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-uv.h"
@@ -42,7 +45,8 @@ schedule (gpointer data, G_GNUC_UNUSED gboolean yielded)
 {
   UvHost *host = data;
 
-  uv_idle_start (&host->idle, on_idle); /* cannot fail; starting it twice is harmless */
+  if (!uv_is_closing ((uv_handle_t *) &host->idle))
+    uv_idle_start (&host->idle, on_idle); /* cannot fail; starting it twice is harmless */
 }
 
 static const TractorHostOps ops = {
@@ -51,10 +55,8 @@ static const TractorHostOps ops = {
 };
 
 static void
-on_closed (uv_handle_t *handle)
+handle_is_closed (UvHost *host)
 {
-  UvHost *host = handle->data;
-
   if (--host->n_open > 0)
     return;
   tractor_guest_free (host->guest);
@@ -65,10 +67,26 @@ on_closed (uv_handle_t *handle)
 }
 
 static void
+on_closed (uv_handle_t *handle)
+{
+  handle_is_closed (handle->data);
+}
+
+/* The program may have closed it: then its callback was called, and not ours. */
+static void
+close_handle (UvHost *host, uv_handle_t *handle)
+{
+  if (uv_is_closing (handle))
+    handle_is_closed (host);
+  else
+    uv_close (handle, on_closed);
+}
+
+static void
 close_handles (UvHost *host)
 {
-  uv_close ((uv_handle_t *) &host->idle, on_closed);
-  uv_close ((uv_handle_t *) &host->poll, on_closed);
+  close_handle (host, (uv_handle_t *) &host->idle);
+  close_handle (host, (uv_handle_t *) &host->poll);
 }
 
 static void

@@ -460,6 +460,34 @@ start_pool (void)
   uv_loop_close (&loop);
 }
 
+static void
+close_it (uv_handle_t *handle, G_GNUC_UNUSED gpointer data)
+{
+  if (!uv_is_closing (handle))
+    uv_close (handle, NULL);
+}
+
+/* And one that does not is no disaster: the tasks end without the loop. */
+static void
+test_closed_by_program (void)
+{
+  Program program = { 0 };
+  GError *error = NULL;
+  uv_loop_t loop;
+
+  uv_loop_init (&loop);
+  program.guest = tractor_uv_attach (&loop, sleep_forever, NULL, on_done, &program, NULL);
+  uv_run (&loop, UV_RUN_NOWAIT);
+  uv_walk (&loop, close_it, NULL);
+  tractor_guest_cancel (program.guest, NULL); /* which asks for a tick */
+  uv_run (&loop, UV_RUN_DEFAULT);
+  g_assert_cmpint (program.n_done, ==, 0);
+  g_assert_cmpint (uv_loop_close (&loop), ==, 0);
+  g_assert_true (
+      tractor_guest_shutdown (program.guest, g_get_monotonic_time () + G_USEC_PER_SEC, &error));
+  g_assert_cmpint (program.n_done, ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -480,5 +508,6 @@ main (int argc, char **argv)
   harness_add_glib_task ("/uv/no-loop", test_no_loop);
   harness_add ("/uv/unref", test_unref);
   harness_add ("/uv/walked", test_walked);
+  harness_add ("/uv/closed-by-program", test_closed_by_program);
   return harness_run ();
 }
