@@ -66,7 +66,7 @@ scrolling_brings_more () {
 
 a_killed_decoder_is_replaced () {
   local before victim
-  victim=$(pgrep -P $pid | head -n 1)
+  victim=$(pgrep -P $pid -f ' decoder-' | head -n 1)
   kill -KILL "$victim"
   before=$(get_decoded)
   within 10 eval '[[ $(pgrep -c -P $pid) -ge 2 || $(nproc) -lt 2 ]] && ! kill -0 '"$victim"' 2>/dev/null' || return 1
@@ -83,7 +83,7 @@ closes () {
 closes_over_a_stopped_one () {
   open_wall
   within 30 is_idle || return 1
-  kill -STOP "$(pgrep -P $pid | head -n 1)"
+  kill -STOP "$(pgrep -P $pid -f ' decoder-' | head -n 1)"
   xdotool key ctrl+w
   within 1 is_off_screen && kill -0 $pid && ends_in_order 1
 }
