@@ -144,6 +144,9 @@ tractor__portal_get_link (TractorPortal *portal, GError **error)
     if (!tractor_parking_lot_park (child->up, error))
       return NULL;
   if (child->cancel_requested && child->link->failure == NULL) {
+    /* Often by the same cancel as the caller: then that is the news. */
+    if (!tractor_checkpoint_if_cancelled (error))
+      return NULL;
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
                  "Actor '%s' has been cancelled", child->id.name);
     return NULL;

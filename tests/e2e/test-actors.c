@@ -1207,6 +1207,27 @@ test_call_in_cancelled_scope_is_not_sent (G_GNUC_UNUSED gpointer data, GError **
   return tractor_actor_nursery_join (actors, error); /* which it hears, for it is in no call */
 }
 
+/* Caller and actor often are by one and the same cancel: a caller that comes a moment later is not told of
+ * the actor's. */
+static gboolean
+test_call_when_both_are_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "actor", error);
+
+  g_assert_no_error (*error);
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+    tractor_actor_nursery_cancel (nursery);
+    tractor_cancel_scope_cancel (scope, NULL);
+    g_assert_false (tractor_portal_call (portal, "test:whoami", NULL, NULL, error));
+    g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_too_many_elements (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1615,6 +1636,7 @@ main (int argc, char **argv)
                          test_nursery_failure_is_the_calls);
   harness_add_real_task ("/e2e/call/A44-not-sent-in-cancelled-scope",
                          test_call_in_cancelled_scope_is_not_sent);
+  harness_add_real_task ("/e2e/call/A44-both-are-cancelled", test_call_when_both_are_cancelled);
   harness_add_real_task ("/e2e/call/too-many-elements", test_too_many_elements);
   harness_add_real_task ("/e2e/end/P-14-many-deaths", test_many_deaths);
   harness_add_real_task ("/e2e/start/nurseries-side-by-side", test_nurseries_side_by_side);
