@@ -24,8 +24,8 @@ typedef struct {
   guint n_empty; /* how often it was, since the last large frame */
 } FrameReader;
 
-/* Returns: NULL if there is no memory; else where to receive to, and how much there is room for: at least one byte, and enough for the rest
- * of the current frame only as far as its bytes have really come. */
+/* Returns: NULL if there is no memory; else where to receive to, and how much there is room for: at least
+ * one byte, and enough for the rest of the current frame only as far as its bytes have really come. */
 G_GNUC_INTERNAL guint8 *tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room);
 G_GNUC_INTERNAL void tractor__frame_reader_received (FrameReader *reader, gsize length);
 /* Takes the next body, which stays valid until the next tractor__frame_reader_get_room(). */

@@ -46,7 +46,8 @@ typedef struct {
 } ProcessRequest;
 
 /* A way to make a process. It fails with MISUSE, before anything is made, for a request that cannot
- * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: a fork server or a simulation is another one. */
+ * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: a fork
+ * server or a simulation is another one. */
 typedef struct {
   const char *name;
   gboolean (*start) (const ProcessRequest *request, Process *ret_process, GError **error);

@@ -178,10 +178,10 @@ typedef struct {
  *   If nobody is there, this actor becomes the registrar, and listens there. NULL: the tree is its own,
  *   and this actor is its registrar
  * @must_be_registrar: fail if there is a registrar already
- * @listen_addresses: (nullable) (array zero-terminated=1): where else to listen: "tcp://HOST:PORT",
- *with a numeric host of this machine, or localhost, and port 0 for any; "unix:/PATH", or a multiaddr: "/ip4/HOST/tcp/PORT",
- *   "/ip6/HOST/tcp/PORT", "/unix/PATH". NULL: at one address that is chosen; a socket in a private
- *   directory, unless the registry is reached by TCP
+ * @listen_addresses: (nullable) (array zero-terminated=1): where else to listen: "tcp://HOST:PORT", with
+ *   a numeric host of this machine, or localhost, and port 0 for any; "unix:/PATH"; or a multiaddr:
+ *   "/ip4/HOST/tcp/PORT", "/ip6/HOST/tcp/PORT", "/unix/PATH". NULL: at one address that is chosen; a
+ *   socket in a private directory, unless the registry is reached by TCP
  * @modules: (nullable) (array zero-terminated=1): what this actor serves to others; NULL: nothing
  * @limits: (nullable): NULL is all defaults
  * @transport: (nullable): "unix" or "tcp": what actors of this tree listen on that are told nothing else,
@@ -215,7 +215,7 @@ typedef struct {
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set to CANCELLED; MISUSE
  *   if one is open, for a bad address, or if this process was spawned as an actor, but did not call
  *   tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
- *   registrar and @must_be_registrar; AUTH for an address that other machines could reach,or a
+ *   registrar and @must_be_registrar; AUTH for an address that other machines could reach, or a
  *   private directory for sockets that others could get at; or a G_FILE_ERROR.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
@@ -357,8 +357,9 @@ typedef enum {
  * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
  *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one
  * @on_death: what happens if it ends without having been asked to
- * @is_python: @program is a Python interpreter that has upstream's tractor:the actor is started as that
- *   starts its own, and connects to us; it is looked for in PATH, and keeps its stderr. Its modules are given as "module=/path/of/module.py"; NULL is none
+ * @is_python: @program is a Python interpreter that has upstream's tractor: the actor is started as that
+ *   starts its own, and connects to us; it is looked for in PATH, and keeps its stderr. Its modules are
+ *   given as "module=/path/of/module.py"; NULL is none
  *
  * Zero what you do not set. All of it is needed only until the actor has been started.
  */
@@ -383,7 +384,7 @@ typedef struct {
 /**
  * tractor_actor_nursery_open:
  *
-* Opens a place for actors to live in. What the calling task does from now on, until it joins or
+ * Opens a place for actors to live in. What the calling task does from now on, until it joins or
  * closes the nursery, is its body. The first failure, of the body or of an actor, cancels the rest.
  *
  * Without a runtime it opens one, which it closes when it is closed itself, and then waits until the
@@ -448,10 +449,10 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *options, 
  * Starts an actor, and returns when it answers calls.
  *
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED; CLOSED if the
- *   nursery is cancelled or closed; LIMIT;MISUSE for a bad name or bad options, before anything
+ *   nursery is cancelled or closed; LIMIT; MISUSE for a bad name or bad options, before anything
  *   has run; ACTOR_FAILURE with the exit status and what the process last wrote to stderr if it
- *   died before, also because its program has no such module or host; ACTOR_TOO_SLOW if it took more than ten seconds; or a G_FILE_ERROR that names the
- *   program or the directory if it cannot be run.
+ *   died before, also because its program has no such module or host; ACTOR_TOO_SLOW if it took more
+ *   than ten seconds; or a G_FILE_ERROR that names the program or the directory if it cannot be run.
  * Suspends: yes, a checkpoint. Thread: guest, in any task.
  */
 TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nursery,
@@ -462,9 +463,10 @@ TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nur
 /**
  * tractor_actor_nursery_cancel:
  *
- * Asks every actor of the nursery to end, and refuses further starts; join waits for them.An
- * actor that does not acknowledge within half a second gets SIGTERM, on which it has 1.2 s left before its
- * own alarm ends it, and SIGKILL 1.6 s later; one that does, but is not gone after 3.1 s, gets SIGKILL. The body goes on.
+ * Asks every actor of the nursery to end, and refuses further starts; join waits for them. An
+ * actor that does not acknowledge within half a second gets SIGTERM, on which it has 1.2 s left before
+ * its own alarm ends it, and SIGKILL 1.6 s later; one that does, but is not gone after 3.1 s, gets
+ * SIGKILL. The body goes on.
  *
  * Suspends: no. Thread: guest.
  */
@@ -473,7 +475,7 @@ TRACTOR_API void tractor_actor_nursery_cancel (TractorActorNursery *nursery);
 /**
  * tractor_actor_nursery_kill:
  *
- * Ends every actor of the nursery at once, by SIGKILL, and refuses further starts.Nothing of theirs is
+ * Ends every actor of the nursery at once, by SIGKILL, and refuses further starts. Nothing of theirs is
  * cleaned up; what they have started themselves ends within two seconds. As asked for, their deaths are no
  * failures.
  *
@@ -487,7 +489,7 @@ TRACTOR_API void tractor_actor_nursery_kill (TractorActorNursery *nursery);
  *   that failed. Never NULL.
  *
  * Ends the body and waits for every actor; actors that nobody cancels are waited for without end.
- *One failure comes back as it is, several as a GROUP. An actor that ends without having been
+ * One failure comes back as it is, several as a GROUP. An actor that ends without having been
  * asked to is a failure, whatever its exit status; and so is one that was asked to, but had to be killed,
  * ended by a signal, or left with a status other than 0.
  *
@@ -553,7 +555,7 @@ TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,
 
 /**
  * tractor_error_type_register:
- * @name: the name of a Python exception class,such as "OutOfPaper", without its module; copied
+ * @name: the name of a Python exception class, such as "OutOfPaper", without its module; copied
  * @domain: of the GError that it stands for
  * @code: of it
  *

@@ -1,8 +1,8 @@
 /* tractor-uv.h - tasks on a uv_loop_t, so that libuv servers get actors.
  *
  * The program keeps its loop: attach a guest to it, and its tasks run in between the loop's own
- * callbacks, on the loop's thread. What a task may wait for on the loop is in tractor-uv-await.h. <uv.h> needs POSIX visibility: compile with -D_GNU_SOURCE or
- * -std=gnu11. */
+ * callbacks, on the loop's thread. What a task may wait for on the loop is in tractor-uv-await.h.
+ * <uv.h> needs POSIX visibility: compile with -D_GNU_SOURCE or -std=gnu11. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
