@@ -20,6 +20,7 @@
 #include "context.h"
 #include "registry.h"
 #include "remote-error.h"
+#include "tree.h"
 
 struct _RpcTask {
   Link *link;
@@ -404,7 +405,7 @@ find_entry (Link *link,
   *ret_has_module = FALSE;
   if (!tractor__msg_string_equals (msg, FIELD_NS, "self"))
     entry = tractor__runtime_find_export (link->runtime, msg, ret_has_module);
-  else if (link->runtime->registry != NULL)
+  else if ((entry = tractor__tree_find_export (msg)) == NULL && link->runtime->registry != NULL)
     *ret_registry_func = tractor__registry_find_func (msg);
   if (*ret_registry_func != NULL)
     entry = &registry_entry;

@@ -81,6 +81,7 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->uses_ended = tractor_parking_lot_new ();
   runtime->nurseries_closed = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
+  runtime->tree_changed = tractor_parking_lot_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
   runtime->listeners = g_ptr_array_new_with_free_func (tractor__listener_free);
   runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
@@ -103,6 +104,7 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->registrars, g_ptr_array_unref);
   g_clear_pointer (&runtime->registry, tractor__registry_free);
   g_clear_pointer (&runtime->children, g_ptr_array_unref);
+  g_clear_pointer (&runtime->tree_changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->links, g_hash_table_unref);
   g_clear_pointer (&runtime->exit_callbacks, g_array_unref);
   g_clear_pointer (&runtime->changed, tractor_parking_lot_free);
@@ -114,6 +116,13 @@ tractor__runtime_clear (TractorRuntime *runtime)
   actor_id_clear (&runtime->stopped_by);
   g_clear_pointer (&runtime->enabled_modules, g_strfreev);
   g_clear_pointer (&runtime->stop, tractor_event_free);
+}
+
+void
+tractor__runtime_tree_changed (TractorRuntime *runtime)
+{
+  runtime->tree_version++;
+  tractor_parking_lot_unpark (runtime->tree_changed, G_MAXUINT);
 }
 
 /* --- use --------------------------------------------------------------------------------------- */

@@ -34,6 +34,9 @@ struct _TractorRuntime {
   guint n_nurseries;
   TractorParkingLot *nurseries_closed;
   GPtrArray *children; /* (element-type Child): not owned */
+  guint64 tree_version; /* counts what happens to them, and below */
+  TractorParkingLot *tree_changed;
+  guint n_watches; /* of the tree */
   const SpawnMethod *spawn_method;
   guint64 last_cid;
   TractorLimits limits;
@@ -94,6 +97,8 @@ G_GNUC_INTERNAL void tractor__runtime_close_services (TractorRuntime *runtime);
  * is over, and tells those who wanted it. */
 G_GNUC_INTERNAL void tractor__runtime_end_rpc_tasks (TractorRuntime *runtime,
                                                      const ActorId *canceller);
+/* Something has happened to a child, or below it. */
+G_GNUC_INTERNAL void tractor__runtime_tree_changed (TractorRuntime *runtime);
 G_GNUC_INTERNAL gboolean tractor__runtime_has_child (TractorRuntime *runtime, const ActorId *id);
 /* Whether what it starts is to be reachable over TCP too. */
 G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);

@@ -163,6 +163,7 @@ boot_is_over (Child *child)
   child->is_down = FALSE;
   tractor_parking_lot_unpark (child->up, G_MAXUINT);
   tractor_event_set (child->booted);
+  tractor__runtime_tree_changed (child->runtime);
 }
 
 static void
@@ -342,6 +343,7 @@ forget_last (Child *child)
   child->has_booted = FALSE;
   child->has_acked = FALSE;
   child->link_lost = FALSE;
+  child->is_followed = FALSE;
 }
 
 gboolean
@@ -349,6 +351,7 @@ tractor__child_start_again (Child *child, GError **error)
 {
   forget_last (child);
   child->n_restarts++;
+  tractor__runtime_tree_changed (child->runtime);
   if (tractor__child_start (child, error))
     return TRUE;
   /* Its portals find out by a link that has failed. */
@@ -404,6 +407,7 @@ tractor__child_unref (Child *child)
   tractor_event_free (child->gone);
   tractor_parking_lot_free (child->up);
   g_clear_error (&child->boot_failure);
+  g_clear_pointer (&child->below, g_variant_unref);
   actor_id_clear (&child->id);
   tractor__spawn_plan_free (child->plan);
   g_free (child);

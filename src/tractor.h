@@ -13,4 +13,5 @@
 #include "tractor-sync.h"
 #include "tractor-task.h"
 #include "tractor-topics.h"
+#include "tractor-tree.h"
 #include "tractor-value.h"

@@ -462,6 +462,18 @@ test_python_registrar (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+see_child (const TractorTreeEntry *entries,
+           gsize n_entries,
+           gpointer pid,
+           G_GNUC_UNUSED GError **error)
+{
+  g_assert_cmpuint (n_entries, ==, 2);
+  g_assert_cmpstr (entries[1].name, ==, "it's a child");
+  g_assert_cmpint (entries[1].pid, ==, GPOINTER_TO_INT (pid));
+  return FALSE;
+}
+
+static gboolean
 test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autofree char *registry = make_free_address ();
@@ -476,6 +488,9 @@ test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
 
   g_assert_no_error (*error);
   talk (child, error);
+  g_assert_true (tractor_watch_tree (NULL, see_child,
+                                     GINT_TO_POINTER (tractor_portal_get_pid (child)), error));
+  talk (child, error); /* it has been asked nothing that it does not know */
   found = tractor_wait_for_actor ("it's a child", TRACTOR_NO_DEADLINE, error);
   g_assert_cmpstr (tractor_portal_get_uuid (found), ==, tractor_portal_get_uuid (child));
   tractor_actor_nursery_cancel (actors);
