@@ -92,6 +92,24 @@ fail_later (TractorContext *context,
   return FALSE;
 }
 
+/* Has a child of its own, called "name", until it is cancelled. */
+static gboolean
+have_child (TractorContext *context,
+            GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  const char *name = "";
+
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  portal = tractor_actor_nursery_start (nursery, name, NULL, error);
+  if (portal != NULL && tractor_context_started (context, NULL, error))
+    tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 static const TractorExport exports[] = {
   { "add", TRACTOR_EXPORT_CALL, .call = add },
   { "fail", TRACTOR_EXPORT_CALL, .call = fail },
@@ -99,6 +117,7 @@ static const TractorExport exports[] = {
   { "die", TRACTOR_EXPORT_CALL, .call = die },
   { "double", TRACTOR_EXPORT_CONTEXT, .context = double_items },
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
+  { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
   { NULL },
 };

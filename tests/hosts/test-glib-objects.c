@@ -136,6 +136,100 @@ test_call (void)
   harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
 }
 
+/* The text of a list of nodes, and of those below them. */
+static void
+describe_below (GString *text, GListModel *list)
+{
+  for (guint i = 0; i < g_list_model_get_n_items (list); i++) {
+    g_autoptr (TractorGlibNode) node = g_list_model_get_item (list, i);
+
+    g_string_append_printf (text, "(%s", tractor_glib_node_get_name (node));
+    describe_below (text, G_LIST_MODEL (node));
+    g_string_append_c (text, ')');
+  }
+}
+
+static void
+wait_until_tree_is (TractorGlibNode *root, const char *wanted)
+{
+  for (gboolean is_as_wanted = FALSE; !is_as_wanted;) {
+    g_autoptr (GString) text = g_string_new (tractor_glib_node_get_name (root));
+
+    describe_below (text, G_LIST_MODEL (root));
+    is_as_wanted = g_str_equal (text->str, wanted);
+    if (!is_as_wanted)
+      turn ();
+  }
+}
+
+static void
+on_items_changed (GListModel *list, guint position, guint removed, guint added, gpointer n_items)
+{
+  g_assert_null (tractor_guest_get_current ());
+  *(guint *) n_items += added - removed;
+  g_assert_cmpuint (g_list_model_get_n_items (list), ==, *(guint *) n_items);
+  g_assert_cmpuint (position, <=, *(guint *) n_items);
+}
+
+static void
+test_tree (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new ("app");
+  g_autoptr (TractorGlibNode) root = g_object_ref (tractor_glib_runtime_get_tree (runtime));
+  g_autoptr (TractorGlibActor) a = NULL;
+  g_autoptr (TractorGlibActor) b = NULL;
+  g_autoptr (TractorGlibNode) node = NULL;
+  g_autoptr (TractorGlibNode) other = NULL;
+  g_autoptr (TractorGlibContext) context = NULL;
+  guint n_items = 0;
+
+  g_signal_connect (root, "items-changed", G_CALLBACK (on_items_changed), &n_items);
+  g_assert_cmpstr (tractor_glib_node_get_name (root), ==, "");
+  wait_until_tree_is (root, "app");
+  g_assert_cmpint (tractor_glib_node_get_pid (root), ==, getpid ());
+  a = spawn (runtime, "a");
+  b = spawn (runtime, "b");
+  wait_until_tree_is (root, "app(a)(b)");
+  node = g_list_model_get_item (G_LIST_MODEL (root), 0);
+  g_assert_cmpstr (tractor_glib_node_get_uuid (node), ==, tractor_glib_actor_get_uuid (a));
+  g_assert_cmpint (tractor_glib_node_get_pid (node), ==, tractor_glib_actor_get_pid (a));
+  g_assert_cmpint (tractor_glib_node_get_state (node), ==, TRACTOR_GLIB_ACTOR_STATE_RUNNING);
+  g_assert_cmpuint (tractor_glib_node_get_restarts (node), ==, 0);
+
+  /* What is started below comes below; the node of its parent stays what it was. */
+  context = open_context (a, "test:have_child", g_variant_new_parsed ("{'name': <'c'>}"));
+  wait_until_tree_is (root, "app(a(c))(b)");
+  other = g_list_model_get_item (G_LIST_MODEL (root), 0);
+  g_assert_true (other == node);
+  tractor_glib_context_cancel (context);
+  g_clear_object (&context);
+  wait_until_tree_is (root, "app(a)(b)");
+  kill (tractor_glib_actor_get_pid (a), SIGKILL);
+  wait_until_tree_is (root, "app(b)");
+  close_runtime (runtime);
+  wait_until_tree_is (root, "app");
+  g_assert_cmpuint (n_items, ==, 0);
+}
+
+/* A runtime that is dropped closes, also while its tree is looked at. */
+static void
+test_tree_dropped (void)
+{
+  TractorGlibRuntime *runtime = tractor_glib_runtime_new ("app");
+  g_autoptr (TractorGlibNode) root = g_object_ref (tractor_glib_runtime_get_tree (runtime));
+  TractorGlibActor *a = spawn (runtime, "a");
+  int pid = tractor_glib_actor_get_pid (a);
+
+  wait_until_tree_is (root, "app(a)");
+  g_object_unref (a);
+  g_object_unref (runtime);
+  wait_until_tree_is (root, "app");
+  while (is_there (pid))
+    turn ();
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
 /* All are asked for before anything is open. */
 static void
 test_spawn_many (void)
@@ -434,6 +528,8 @@ main (int argc, char **argv)
   harness_set_prepare (start_worker_of_gio);
 
   harness_add ("/objects/call", test_call);
+  harness_add ("/objects/tree", test_tree);
+  harness_add ("/objects/tree-of-one-that-is-dropped", test_tree_dropped);
   harness_add ("/objects/spawn-many", test_spawn_many);
   harness_add ("/objects/spawn-cancelled", test_spawn_cancelled);
   harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);

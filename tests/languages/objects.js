@@ -63,6 +63,12 @@ async function main() {
     assert(runtime.get_n_items() === 1 && runtime.get_item(0) === actor);
     ok('spawn');
 
+    const tree = runtime.get_tree();
+    while (tree.get_n_items() === 0)
+        await once(tree, 'items-changed');
+    assert(tree.name === 'gjs' && tree.get_item(0).name === 'worker' && tree.get_item(0).pid === actor.pid);
+    ok('tree');
+
     assert(plain(await actor.call_async('test:add', ints({a: 17, b: 25}), null)) === 42);
     ok('call');
 

@@ -78,6 +78,13 @@ ok('spawn-fails')
 assert call(actor, 'test:add', ints(a=17, b=25)).unpack() == 42
 ok('call')
 
+tree = runtime.get_tree()
+while [node.props.name for node in tree] != ['worker']:
+    GLib.MainContext.default().iteration(True)
+assert tree.props.name == 'python' and tree.props.pid == os.getpid() and len(tree[0]) == 0
+assert tree[0].props.state == TractorGlib.ActorState.RUNNING and tree[0].get_pid() == actor.get_pid()
+ok('tree')
+
 error = fails_with(ERROR, TractorGlib.Error.REMOTE, call, actor, 'test:fail')
 assert 'no such paper' in error.message
 ok('call-fails')

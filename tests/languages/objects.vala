@@ -19,6 +19,15 @@ async void play (string program) throws Error {
     assert (actor.alive && runtime.state == TractorGlib.State.OPEN && runtime.get_n_items () == 1);
     ok ("spawn");
 
+    unowned var tree = runtime.get_tree ();
+    if (tree.get_n_items () == 0) {
+        var handler = tree.items_changed.connect (() => { play.callback (); });
+        yield;
+        tree.disconnect (handler);
+    }
+    assert (((TractorGlib.Node) tree.get_item (0)).pid == actor.pid);
+    ok ("tree");
+
     var sum = yield actor.call_async ("test:add", ints (17, 25), null);
     assert (sum.get_int64 () == 42);
     ok ("call");

@@ -3,13 +3,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "actor.h"
+#include "node.h"
 
 struct _TractorGlibRuntime {
   GObject parent_instance;
   char *name;
   Tree *tree;
   GPtrArray *children;
-  GPtrArray *closers; /* (element-type GTask): of close_async(), until it has closed */
+  TractorGlibNode *node; /* (nullable): until somebody has asked for it */
+  GPtrArray *closers;    /* (element-type GTask): of close_async(), until it has closed */
 };
 
 enum {
@@ -158,6 +160,7 @@ finalize (GObject *object)
 
   g_ptr_array_unref (self->children);
   g_clear_pointer (&self->closers, g_ptr_array_unref);
+  g_clear_object (&self->node);
   g_free (self->name);
   G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->finalize (object);
 }
@@ -275,6 +278,47 @@ TractorGlibActor *
 tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
 {
   return tractor__request_finish (self, result, error);
+}
+
+typedef struct {
+  TractorGlibNode *node;
+  GMainContext *context;
+} Watch;
+
+static void
+watch_free (gpointer data)
+{
+  Watch *watch = data;
+
+  g_object_unref (watch->node);
+  g_main_context_unref (watch->context);
+  g_free (watch);
+}
+
+static gpointer
+watch_tree (gpointer data, GError **error)
+{
+  Watch *watch = data;
+
+  tractor__node_watch (watch->node, watch->context, error);
+  return NULL;
+}
+
+TractorGlibNode *
+tractor_glib_runtime_get_tree (TractorGlibRuntime *self)
+{
+  g_return_val_if_fail (TRACTOR_GLIB_IS_RUNTIME (self), NULL);
+
+  if (self->node == NULL) {
+    Watch *watch = g_new (Watch, 1);
+
+    self->node = tractor_glib_node_new ();
+    *watch = (Watch){ g_object_ref (self->node), g_main_context_ref (self->tree->context) };
+    /* Of the node, and not of us: dropping us is to close us. */
+    tractor__tree_call (self->tree, tractor__request_new (self->node, NULL, NULL), watch_tree,
+                        watch, watch_free, NULL, NULL);
+  }
+  return self->node;
 }
 
 /* What has closed already answers as it did then, from a later turn of the loop. */

@@ -142,8 +142,39 @@ G_DECLARE_FINAL_TYPE (TractorGlibActor, tractor_glib_actor, TRACTOR_GLIB, ACTOR,
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibRuntime, tractor_glib_runtime, TRACTOR_GLIB, RUNTIME, GObject)
 
+#define TRACTOR_GLIB_TYPE_ACTOR_STATE (tractor_glib_actor_state_get_type ())
+/**
+ * TractorGlibActorState:
+ * @TRACTOR_GLIB_ACTOR_STATE_BOOTING: its process has been started, and does not answer yet
+ * @TRACTOR_GLIB_ACTOR_STATE_RUNNING: it answers
+ * @TRACTOR_GLIB_ACTOR_STATE_RESTARTING: it has died, and is to be started again
+ * @TRACTOR_GLIB_ACTOR_STATE_ENDING: it has been asked to end
+ *
+ * How far an actor is, as its parent sees it.
+ */
+typedef enum {
+  TRACTOR_GLIB_ACTOR_STATE_BOOTING,
+  TRACTOR_GLIB_ACTOR_STATE_RUNNING,
+  TRACTOR_GLIB_ACTOR_STATE_RESTARTING,
+  TRACTOR_GLIB_ACTOR_STATE_ENDING
+} TractorGlibActorState;
+
+TRACTOR_API GType tractor_glib_actor_state_get_type (void);
+
+#define TRACTOR_GLIB_TYPE_NODE (tractor_glib_node_get_type ())
+/**
+ * TractorGlibNode:
+ *
+ * An actor as it is seen in the live tree, and a GListModel of those below it: what a GtkTreeListModel
+ * shows. Its properties are "name", "uuid", "pid", "state" and "restarts"; they and the list change as
+ * the tree does. One that has left the tree stays as it was, with nothing below it.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibNode, tractor_glib_node, TRACTOR_GLIB, NODE, GObject)
+
 /**
  * TractorGlibRuntime::closed:
+ * @self: the runtime
  * @error: (nullable): what it failed with, such as that it could not be opened
  *
  * Everything has ended, and no operation is left that has not been answered.
@@ -244,6 +275,54 @@ TRACTOR_API gboolean tractor_glib_runtime_close_finish (TractorGlibRuntime *self
                                                         GAsyncResult *result,
                                                         GError **error);
 
+/**
+ * tractor_glib_runtime_get_tree:
+ *
+ * The live tree: this process, and below it all actors that it has started, and what they have started,
+ * in whatever process. From the first call on it is watched until the runtime closes; it changes at most
+ * 20 times a second.
+ *
+ * Returns: (transfer none): the node of this process.
+ */
+TRACTOR_API TractorGlibNode *tractor_glib_runtime_get_tree (TractorGlibRuntime *self);
+
+/* --- the tree --------------------------------------------------------------------------------------------- */
+
+/**
+ * tractor_glib_node_get_name:
+ *
+ * Returns: (transfer none): what the actor is called; empty until that is known.
+ */
+TRACTOR_API const char *tractor_glib_node_get_name (TractorGlibNode *self);
+
+/**
+ * tractor_glib_node_get_uuid:
+ *
+ * Returns: (transfer none): which one it is; another one after a restart.
+ */
+TRACTOR_API const char *tractor_glib_node_get_uuid (TractorGlibNode *self);
+
+/**
+ * tractor_glib_node_get_pid:
+ *
+ * Returns: its process id.
+ */
+TRACTOR_API int tractor_glib_node_get_pid (TractorGlibNode *self);
+
+/**
+ * tractor_glib_node_get_state:
+ *
+ * Returns: how far it is.
+ */
+TRACTOR_API TractorGlibActorState tractor_glib_node_get_state (TractorGlibNode *self);
+
+/**
+ * tractor_glib_node_get_restarts:
+ *
+ * Returns: how often it has been started again.
+ */
+TRACTOR_API guint tractor_glib_node_get_restarts (TractorGlibNode *self);
+
 /* --- actors ---------------------------------------------------------------------------------------------- */
 
 #define TRACTOR_GLIB_TYPE_CONTEXT (tractor_glib_context_get_type ())
@@ -259,6 +338,7 @@ G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CO
 
 /**
  * TractorGlibActor::ended:
+ * @self: the actor
  * @error: (nullable): how it died, ACTOR_FAILURE; NULL if it ended because it was asked to
  *
  * The actor is gone, and what was running in it has failed. One that was found is known to be gone only when
@@ -437,6 +517,7 @@ TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
 
 /**
  * TractorGlibStream::message:
+ * @self: the stream
  * @item: (nullable): what has come; NULL is a nil
  *
  * Emitted for each item while the stream is flowing. The next one is received only when all handlers have
@@ -445,6 +526,7 @@ TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
 
 /**
  * TractorGlibStream::finished:
+ * @self: the stream
  * @error: (nullable): NULL if the other end has closed its stream or ended well
  *
  * Nothing more comes of a stream that was flowing.
