@@ -33,6 +33,30 @@ TRACTOR_API TractorGuest *tractor_glib_attach (GMainContext *context,
                                                GError **error);
 
 /**
+ * tractor_glib_attach_to_application:
+ * @application: one that runs, such as a GtkApplication in its "activate"
+ * @main: the main task
+ * @done: (nullable): called when @main and all that it started have ended
+ *
+ * As tractor_glib_attach() on the default main context, for as long as the application lives. It is held
+ * (g_application_hold()) until @main has ended. @main is cancelled when the last window of a GtkApplication
+ * has been closed, and by g_application_quit(): g_application_run() returns only when all has ended, so no
+ * process is left when main() returns.
+ *
+ * If @main ends by itself, windows that are open keep the application running.
+ *
+ * Returns: (transfer none): the guest, until @done; or NULL with @error set as by tractor_guest_new(). Then
+ *   @done is not called.
+ * Suspends: no. Thread: the main one.
+ */
+TRACTOR_API TractorGuest *tractor_glib_attach_to_application (GApplication *application,
+                                                              TractorTaskFunc main,
+                                                              gpointer data,
+                                                              TractorDoneFunc done,
+                                                              gpointer done_data,
+                                                              GError **error);
+
+/**
  * tractor_glib_set_priority:
  * @guest: from tractor_glib_attach()
  * @priority: of its source; G_PRIORITY_DEFAULT unless told

@@ -660,6 +660,167 @@ start_worker_of_gio (void)
   g_type_ensure (G_TYPE_TASK);
 }
 
+/* --- with an application --------------------------------------------------------------------------------- */
+
+typedef struct {
+  GApplication *application;
+  TractorTaskFunc main;
+  gboolean quits;
+  gboolean has_started;
+  gboolean has_ended;
+  gboolean is_done;
+  GError *error;
+} App;
+
+/* Takes a while to end, as a tree of actors does. */
+static gboolean
+live_until_cancelled (gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+  App *app = data;
+
+  app->has_started = TRUE;
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  scope = tractor_cancel_scope_open (tractor_now () + G_USEC_PER_SEC / 20);
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL);
+  app->has_ended = TRUE;
+  return FALSE;
+}
+
+static gboolean
+fail_at_once (gpointer data, GError **error)
+{
+  ((App *) data)->has_ended = TRUE;
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no paper");
+  return FALSE;
+}
+
+static void
+on_app_done (const GError *error, gpointer data)
+{
+  App *app = data;
+
+  g_assert_true (app->has_ended);
+  app->is_done = TRUE;
+  app->error = error != NULL ? g_error_copy (error) : NULL;
+}
+
+static gboolean
+quit_once_it_runs (gpointer data)
+{
+  App *app = data;
+
+  if (!app->has_started)
+    return G_SOURCE_CONTINUE;
+  g_application_quit (app->application);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_activate (GApplication *application, gpointer data)
+{
+  App *app = data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_nonnull (
+      tractor_glib_attach_to_application (application, app->main, app, on_app_done, app, &error));
+  g_assert_no_error (error);
+  if (app->quits)
+    g_idle_add (quit_once_it_runs, app);
+}
+
+static void
+run_app (App *app)
+{
+  app->application = g_application_new (NULL, G_APPLICATION_NON_UNIQUE);
+  g_signal_connect (app->application, "activate", G_CALLBACK (on_activate), app);
+  g_application_run (app->application, 0, NULL);
+  g_assert_true (app->is_done);
+  g_object_unref (app->application);
+}
+
+static void
+test_application_quits (void)
+{
+  App app = { .main = live_until_cancelled, .quits = TRUE };
+
+  run_app (&app);
+  harness_assert_error (app.error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+}
+
+static void
+test_application_is_held (void)
+{
+  App app = { .main = fail_at_once };
+
+  run_app (&app);
+  harness_assert_error (app.error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
+}
+
+/* --- windows: an application with what is asked of a GtkApplication -------------------------------------- */
+
+struct _Windowed {
+  GApplication parent_instance;
+  guint n_windows;
+};
+
+G_DECLARE_FINAL_TYPE (Windowed, windowed, TEST, WINDOWED, GApplication)
+G_DEFINE_TYPE (Windowed, windowed, G_TYPE_APPLICATION)
+
+static void
+windowed_init (G_GNUC_UNUSED Windowed *self)
+{
+}
+
+static void
+windowed_get_property (GObject *object, G_GNUC_UNUSED guint id, GValue *value, GParamSpec *spec)
+{
+  g_assert_cmpstr (spec->name, ==, "active-window");
+  g_value_set_object (value, TEST_WINDOWED (object)->n_windows > 0 ? object : NULL);
+}
+
+static void
+windowed_class_init (WindowedClass *class)
+{
+  G_OBJECT_CLASS (class)->get_property = windowed_get_property;
+  g_object_class_install_property (G_OBJECT_CLASS (class), 1,
+                                   g_param_spec_object ("active-window", NULL, NULL, G_TYPE_OBJECT,
+                                                        G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  g_signal_new ("window-removed", windowed_get_type (), G_SIGNAL_RUN_FIRST, 0, NULL, NULL, NULL,
+                G_TYPE_NONE, 1, G_TYPE_OBJECT);
+}
+
+static gboolean
+close_windows (gpointer data)
+{
+  App *app = data;
+  Windowed *windowed = TEST_WINDOWED (app->application);
+
+  if (!app->has_started)
+    return G_SOURCE_CONTINUE;
+  g_assert_false (app->has_ended);
+  windowed->n_windows--;
+  g_signal_emit_by_name (windowed, "window-removed", windowed);
+  return windowed->n_windows > 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void
+test_application_closes_its_last_window (void)
+{
+  App app = { .main = live_until_cancelled };
+  Windowed *windowed = g_object_new (windowed_get_type (), "flags", G_APPLICATION_NON_UNIQUE, NULL);
+
+  windowed->n_windows = 2;
+  app.application = G_APPLICATION (windowed);
+  g_signal_connect (windowed, "activate", G_CALLBACK (on_activate), &app);
+  g_idle_add (close_windows, &app);
+  g_application_run (app.application, 0, NULL);
+  g_assert_true (app.is_done);
+  harness_assert_error (app.error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_object_unref (windowed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -689,6 +850,10 @@ main (int argc, char **argv)
                          test_call_in_nested_loop);
   harness_add ("/call/answered-although-the-guest-is-freed", test_call_guest_freed);
   harness_add ("/call/callbacks-come-before-the-end-of-the-guest", test_call_before_done);
+
+  harness_add ("/application/quits-when-all-has-ended", test_application_quits);
+  harness_add ("/application/is-held-until-the-main-task-ends", test_application_is_held);
+  harness_add ("/application/ends-with-its-last-window", test_application_closes_its_last_window);
 
   return harness_run ();
 }
