@@ -33,7 +33,7 @@ struct _TractorRuntime {
   TractorParkingLot *uses_ended;
   guint n_nurseries;
   TractorParkingLot *nurseries_closed;
-  GPtrArray *children; /* (element-type Child): not owned */
+  GPtrArray *children;  /* (element-type Child): not owned */
   guint64 tree_version; /* counts what happens to them, and below */
   TractorParkingLot *tree_changed;
   guint n_watches; /* of the tree */

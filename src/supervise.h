@@ -34,7 +34,7 @@ struct _Child {
   /* Of its tree, while that is watched (tree.c). */
   TractorCancelScope *following; /* (nullable): of the task that does */
   gboolean is_followed;          /* in this life */
-  GVariant *below; /* (nullable): as it was told last */
+  GVariant *below;               /* (nullable): as it was told last */
 
   TractorEvent *booted; /* or failed to: then @boot_failure is set */
   GError *boot_failure;
