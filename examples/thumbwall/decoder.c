@@ -77,30 +77,24 @@ const TractorExport decoder_exports[] = {
 gboolean
 make_test_pictures (const char *directory, guint n, GError **error)
 {
-  const guint32 nowhere[] = { 64, 64, G_MAXUINT32 };
+  static const char nowhere[] = "\x40\0\0\0\x40\0\0\0\xff\xff\xff";
+  gboolean ok = TRUE;
 
-  for (guint i = 0; i < n; i++) {
-    g_autoptr (GdkPixbuf) pixbuf = gdk_pixbuf_new (GDK_COLORSPACE_RGB, FALSE, 8, 320, 240);
+  for (guint i = 0; ok && i < n; i++) {
+    g_autoptr (GdkPixbuf) pixbuf = gdk_pixbuf_new (GDK_COLORSPACE_RGB, FALSE, 8, 160, 120);
     guint kind = i % 97;
     g_autofree char *path =
         g_strdup_printf ("%s/%04u.%s", directory, i, kind == 4 ? "wall" : "png");
-    g_autofree char *png = NULL;
     float red, green, blue;
-    gsize length;
 
     gtk_hsv_to_rgb ((float) (i * 37 % 100) / 100, 0.7f, 1, &red, &green, &blue);
     gdk_pixbuf_fill (pixbuf, (guint32) (red * 255) << 24 | (guint32) (green * 255) << 16 |
                                  (guint32) (blue * 255) << 8);
-    if (!gdk_pixbuf_save_to_buffer (pixbuf, &png, &length, "png", error, NULL))
-      return FALSE;
-    if (kind == 9)
-      memset (png, '?', 8);
-    if (!g_file_set_contents (path, kind == 4 ? (const char *) nowhere : png,
-                              (gssize) (kind == 4    ? sizeof nowhere
-                                        : kind == 14 ? length / 2
-                                                     : length),
-                              error))
-      return FALSE;
+    if (kind == 4 || kind == 9)
+      ok = g_file_set_contents (path, nowhere, sizeof nowhere, error);
+    else
+      ok = gdk_pixbuf_save (pixbuf, path, "png", error, NULL) &&
+           (kind != 14 || truncate (path, 100) == 0);
   }
-  return TRUE;
+  return ok;
 }

@@ -20,8 +20,7 @@ typedef struct {
   guint8 *pixels;
 } Place;
 
-struct _Room {
-  guint refs; /* its worker's, and each texture's */
+struct _Room { /* in a GRcBox: its worker's, and each texture's */
   int fd;
   guint8 *bytes;
   GQueue free;             /* (element-type Place) */
@@ -34,19 +33,16 @@ typedef struct {
   Room *room;
   TractorPortal *portal;
   char *in_room; /* (nullable): the uuid of the actor that has entered it */
-  guint n_lives;
-  gboolean is_busy;
 } Worker;
 
 static void
-room_unref (Room *room)
+room_clear (gpointer data)
 {
-  if (--room->refs > 0)
-    return;
+  Room *room = data;
+
   munmap (room->bytes, ROOM_BYTES);
   close (room->fd);
   g_queue_clear (&room->free);
-  g_free (room);
 }
 
 static Room *
@@ -63,8 +59,8 @@ room_new (GError **error)
     g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "no memory for pixels");
     return NULL;
   }
-  room = g_new0 (Room, 1);
-  *room = (Room){ 1, fd, bytes, G_QUEUE_INIT, tractor_parking_lot_new () };
+  room = g_rc_box_new (Room);
+  *room = (Room){ fd, bytes, G_QUEUE_INIT, tractor_parking_lot_new () };
   for (guint i = 0; i < N_PLACES; i++) {
     room->places[i] = (Place){ room, bytes + (gsize) i * PLACE_BYTES };
     g_queue_push_tail (&room->free, &room->places[i]);
@@ -81,7 +77,7 @@ leave_place (gpointer data)
   g_queue_push_tail (&room->free, data);
   if (room->full != NULL)
     tractor_parking_lot_unpark (room->full, 1);
-  room_unref (room);
+  g_rc_box_release_full (room, room_clear);
 }
 
 /* --- workers ------------------------------------------------------------------------------------ */
@@ -99,7 +95,6 @@ enter_room (Worker *worker, GError **error)
     return FALSE;
   g_free (worker->in_room);
   worker->in_room = g_strdup (tractor_portal_get_uuid (worker->portal));
-  worker->n_lives++;
   return TRUE;
 }
 
@@ -116,7 +111,7 @@ decode (Worker *worker, const char *path, GError **error)
   while ((place = g_queue_pop_head (&room->free)) == NULL)
     if (!tractor_parking_lot_park (room->full, error))
       return NULL;
-  room->refs++;
+  g_rc_box_acquire (room);
   pixels = g_bytes_new_with_free_func (place->pixels, PLACE_BYTES, leave_place, place);
   if (!enter_room (worker, error))
     return NULL;
@@ -150,9 +145,7 @@ serve (Worker *worker, Request *request, GError **error)
   g_autoptr (GdkTexture) texture = NULL;
   g_autofree char *text = NULL;
 
-  worker->is_busy = TRUE;
   texture = decode (worker, request->path, &failure);
-  worker->is_busy = FALSE;
   if (texture != NULL) {
     pool->n_decoded++;
   } else if (!g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
@@ -175,40 +168,42 @@ static gboolean
 run_worker (gpointer data, GError **error)
 {
   Worker worker = { data, room_new (error) };
-  Pool *pool = worker.pool;
-  gboolean ok = worker.room != NULL;
+  Pool *pool = data;
 
-  g_ptr_array_add (pool->workers, &worker);
-  if (ok)
+  if (worker.room != NULL)
     worker.portal = tractor_actor_nursery_start (
         pool->actors, tractor_task_get_name (),
         &(TractorSpawnOptions){ .on_death = TRACTOR_ON_DEATH_RESTART }, error);
-  ok = worker.portal != NULL;
-  while (ok)
-    if (g_queue_is_empty (&pool->wanted))
-      ok = tractor_parking_lot_park (pool->idle, error);
-    else
-      ok = serve (&worker, g_queue_pop_head (&pool->wanted), error);
-  g_ptr_array_remove (pool->workers, &worker);
+  while (worker.portal != NULL && (g_queue_is_empty (&pool->wanted)
+                                       ? tractor_parking_lot_park (pool->idle, error)
+                                       : serve (&worker, g_queue_pop_head (&pool->wanted), error)))
+    ;
   tractor_portal_unref (worker.portal);
   g_free (worker.in_room);
   if (worker.room != NULL) {
     g_clear_pointer (&worker.room->full, tractor_parking_lot_free);
-    room_unref (worker.room);
+    g_rc_box_release_full (worker.room, room_clear);
   }
   return FALSE;
+}
+
+static gboolean
+watch_tree (gpointer node, GError **error)
+{
+  return tractor_glib_node_watch (node, error);
 }
 
 gboolean
 pool_run (gpointer data, GError **error)
 {
   Pool *pool = data;
-  g_autoptr (GPtrArray) workers = pool->workers = g_ptr_array_new ();
   g_autoptr (TractorParkingLot) idle = pool->idle = tractor_parking_lot_new ();
   g_autoptr (TractorActorNursery) actors = pool->actors = tractor_actor_nursery_open_with_restarts (
       &(TractorRestartOptions){ .max_restarts = 1000 }, error);
   g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
 
+  if (actors != NULL)
+    tractor_nursery_spawn (tasks, "tree", watch_tree, pool->tree, NULL, NULL);
   for (guint i = 0; actors != NULL && i < pool->n_workers; i++) {
     g_autofree char *name = g_strdup_printf ("decoder-%u", i + 1);
 
@@ -235,23 +230,4 @@ pool_unwant (Pool *pool, Request *request)
   request->tile = NULL; /* if it is being decoded, that is for nothing */
   if (g_queue_remove (&pool->wanted, request))
     request_free (request);
-}
-
-char *
-pool_describe (Pool *pool)
-{
-  GString *text = g_string_new ("thumbwall\n");
-
-  for (guint i = 0; pool->idle != NULL && i < pool->workers->len; i++) {
-    Worker *worker = pool->workers->pdata[i];
-
-    if (worker->portal != NULL)
-      g_string_append_printf (text, "└ %s (%d), life %u\n     %u places taken, %s\n",
-                              tractor_portal_get_name (worker->portal),
-                              tractor_portal_get_pid (worker->portal), worker->n_lives,
-                              N_PLACES - g_queue_get_length (&worker->room->free),
-                              worker->is_busy ? "decodes" : "waits");
-  }
-  g_string_append_printf (text, "\n%u decoded, %u failed", pool->n_decoded, pool->n_failed);
-  return g_string_free (text, FALSE);
 }

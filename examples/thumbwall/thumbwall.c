@@ -2,9 +2,9 @@
  *
  * A GTK program as any other: an application, a window, a grid of tiles that come and go as it is
  * scrolled. What it has of tractor is one task on its main loop, which runs a pool of decoders
- * (pool.c), and the first lines of main(), by which its processes become those. A picture that kills
- * its decoder shows so on its own tile. Closing the window cancels the task; the program ends when that
- * has, and no process is left. */
+ * (pool.c); the list of its processes; and the first lines of main(), by which its processes become
+ * decoders. A picture that kills its decoder shows so on its own tile. Closing the window cancels the task;
+ * the program ends when that has, and no process is left. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <glib/gstdio.h>
@@ -16,10 +16,7 @@
 
 typedef struct {
   GtkApplication *application;
-  GtkWidget *window; /* (nullable) */
-  GtkLabel *tree;
   GtkStringList *paths;
-  TractorGuest *guest; /* (nullable) */
   Pool pool;
   double frames_msec[N_FRAMES]; /* from one to the next */
   guint n_frames;
@@ -63,9 +60,8 @@ on_bind (G_GNUC_UNUSED GtkListItemFactory *factory, GtkListItem *item, gpointer 
 {
   const char *path = gtk_string_object_get_string (gtk_list_item_get_item (item));
   GtkWidget *tile = gtk_list_item_get_child (item);
-  Request *request = g_new (Request, 1);
+  Request *request = g_memdup2 (&(Request){ g_strdup (path), tile }, sizeof (Request));
 
-  *request = (Request){ g_strdup (path), tile };
   g_object_set_data (G_OBJECT (tile), "request", request);
   pool_want (&((Wall *) data)->pool, request);
 }
@@ -81,6 +77,62 @@ on_unbind (G_GNUC_UNUSED GtkListItemFactory *factory, GtkListItem *item, gpointe
   show (tile, NULL, NULL, NULL);
 }
 
+/* --- the tree of processes ------------------------------------------------------------------------- */
+
+static char *
+describe (G_GNUC_UNUSED gpointer item, const char *name, int pid, int state, guint restarts)
+{
+  static const char *const states[] = { " boots", "", " boots again", " ends" };
+  return g_strdup_printf ("%s, pid %d, life %u%s", name, pid, restarts + 1, states[state]);
+}
+
+/* Of the TractorGlibNode that a list item shows. */
+static GtkExpression *
+make_property (const char *name)
+{
+  GtkExpression *row = gtk_property_expression_new (GTK_TYPE_LIST_ITEM, NULL, "item");
+  GtkExpression *node = gtk_property_expression_new (GTK_TYPE_TREE_LIST_ROW, row, "item");
+
+  return gtk_property_expression_new (TRACTOR_GLIB_TYPE_NODE, node, name);
+}
+
+static void
+on_row_setup (G_GNUC_UNUSED GtkListItemFactory *factory, GtkListItem *item)
+{
+  GtkExpression *parts[] = { make_property ("name"), make_property ("pid"), make_property ("state"),
+                             make_property ("restarts") };
+  GtkWidget *label = gtk_label_new (NULL);
+  GtkWidget *row = g_object_new (GTK_TYPE_TREE_EXPANDER, "child", label, NULL);
+
+  gtk_expression_bind (gtk_property_expression_new (GTK_TYPE_LIST_ITEM, NULL, "item"), row,
+                       "list-row", item);
+  gtk_expression_bind (gtk_cclosure_expression_new (G_TYPE_STRING, NULL, G_N_ELEMENTS (parts),
+                                                    parts, G_CALLBACK (describe), NULL, NULL),
+                       label, "label", item);
+  gtk_list_item_set_child (item, row);
+}
+
+static GListModel *
+get_below (gpointer node, G_GNUC_UNUSED gpointer data)
+{
+  return g_object_ref (node);
+}
+
+static GtkWidget *
+make_tree (Wall *wall)
+{
+  GListStore *top = g_list_store_new (TRACTOR_GLIB_TYPE_NODE);
+  GtkListItemFactory *factory = gtk_signal_list_item_factory_new ();
+  GtkTreeListModel *rows =
+      gtk_tree_list_model_new (G_LIST_MODEL (top), FALSE, TRUE, get_below, NULL, NULL);
+  GtkNoSelection *model = gtk_no_selection_new (G_LIST_MODEL (rows));
+
+  g_list_store_append (top, wall->pool.tree);
+  g_signal_connect (factory, "setup", G_CALLBACK (on_row_setup), NULL);
+  return g_object_new (GTK_TYPE_SCROLLED_WINDOW, "vexpand", TRUE, "min-content-width", 240, "child",
+                       gtk_list_view_new (GTK_SELECTION_MODEL (model), factory), NULL);
+}
+
 /* --- the window ------------------------------------------------------------------------------------ */
 
 static gboolean
@@ -89,13 +141,8 @@ on_frame (GtkWidget *graph, GdkFrameClock *clock, gpointer data)
   Wall *wall = data;
   gint64 now = gdk_frame_clock_get_frame_time (clock);
 
-  wall->frames_msec[wall->n_frames % N_FRAMES] = (double) (now - wall->last_frame) / 1000;
+  wall->frames_msec[wall->n_frames++ % N_FRAMES] = (double) (now - wall->last_frame) / 1000;
   wall->last_frame = now;
-  if (wall->n_frames++ % 15 == 0) {
-    g_autofree char *text = pool_describe (&wall->pool);
-
-    gtk_label_set_text (wall->tree, text);
-  }
   gtk_widget_queue_draw (graph);
   return G_SOURCE_CONTINUE;
 }
@@ -105,8 +152,12 @@ static void
 draw_graph (G_GNUC_UNUSED GtkDrawingArea *area, cairo_t *cr, int width, int height, gpointer data)
 {
   Wall *wall = data;
+  g_autofree char *text =
+      g_strdup_printf ("%u decoded, %u failed", wall->pool.n_decoded, wall->pool.n_failed);
 
   cairo_set_source_rgb (cr, 0.2, 0.5, 0.9);
+  cairo_move_to (cr, 0, 12);
+  cairo_show_text (cr, text);
   for (guint i = 0; i + 1 < MIN (wall->n_frames, N_FRAMES); i++) {
     double msec = wall->frames_msec[(wall->n_frames - 1 - i) % N_FRAMES];
 
@@ -116,17 +167,6 @@ draw_graph (G_GNUC_UNUSED GtkDrawingArea *area, cairo_t *cr, int width, int heig
   cairo_fill (cr);
 }
 
-/* It is gone from the screen at once; the program ends when its actors have. */
-static void
-on_destroy (G_GNUC_UNUSED GtkWidget *window, gpointer data)
-{
-  Wall *wall = data;
-
-  wall->window = NULL;
-  if (wall->guest != NULL)
-    tractor_guest_cancel (wall->guest, "the window was closed");
-}
-
 static GtkWidget *
 make_grid (Wall *wall)
 {
@@ -134,13 +174,13 @@ make_grid (Wall *wall)
   GtkExpression *path = gtk_property_expression_new (GTK_TYPE_STRING_OBJECT, NULL, "string");
   GtkSortListModel *sorted = gtk_sort_list_model_new (g_object_ref (G_LIST_MODEL (wall->paths)),
                                                       GTK_SORTER (gtk_string_sorter_new (path)));
-  GtkSelectionModel *model = GTK_SELECTION_MODEL (gtk_no_selection_new (G_LIST_MODEL (sorted)));
+  GtkNoSelection *model = gtk_no_selection_new (G_LIST_MODEL (sorted));
 
   g_signal_connect (factory, "setup", G_CALLBACK (on_setup), NULL);
   g_signal_connect (factory, "bind", G_CALLBACK (on_bind), wall);
   g_signal_connect (factory, "unbind", G_CALLBACK (on_unbind), wall);
   return g_object_new (GTK_TYPE_SCROLLED_WINDOW, "hexpand", TRUE, "child",
-                       gtk_grid_view_new (model, factory), NULL);
+                       gtk_grid_view_new (GTK_SELECTION_MODEL (model), factory), NULL);
 }
 
 static void
@@ -151,21 +191,17 @@ make_window (Wall *wall)
   GtkWidget *graph =
       g_object_new (GTK_TYPE_DRAWING_AREA, "content-width", N_FRAMES, "content-height", 80, NULL);
 
-  wall->tree = g_object_new (GTK_TYPE_LABEL, "xalign", 0.0, "yalign", 0.0, "vexpand", TRUE,
-                             "width-chars", 28, NULL);
   gtk_drawing_area_set_draw_func (GTK_DRAWING_AREA (graph), draw_graph, wall, NULL);
   gtk_widget_add_tick_callback (graph, on_frame, wall, NULL);
-  gtk_box_append (GTK_BOX (side), GTK_WIDGET (wall->tree));
+  gtk_box_append (GTK_BOX (side), make_tree (wall));
   gtk_box_append (GTK_BOX (side), graph);
   gtk_box_append (GTK_BOX (box), make_grid (wall));
   gtk_box_append (GTK_BOX (box), side);
-  wall->window =
-      g_object_new (GTK_TYPE_APPLICATION_WINDOW, "application", wall->application, "title",
-                    "Thumbwall", "child", box, "default-width", 1000, "default-height", 640, NULL);
   gtk_application_set_accels_for_action (wall->application, "window.close",
                                          (const char *[]){ "<Control>w", NULL });
-  g_signal_connect (wall->window, "destroy", G_CALLBACK (on_destroy), wall);
-  gtk_window_present (GTK_WINDOW (wall->window));
+  gtk_window_present (g_object_new (GTK_TYPE_APPLICATION_WINDOW, "application", wall->application,
+                                    "title", "Thumbwall", "child", box, "default-width", 1000,
+                                    "default-height", 640, NULL));
 }
 
 /* --- the program ------------------------------------------------------------------------------------ */
@@ -174,27 +210,27 @@ static void
 on_done (const GError *error, gpointer data)
 {
   Wall *wall = data;
+  GtkWindow *window = gtk_application_get_active_window (wall->application);
 
-  wall->guest = NULL;
   if (error != NULL && !g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
     g_printerr ("%s\n", error->message);
     wall->status = 1;
   }
-  if (wall->window != NULL)
-    gtk_window_destroy (GTK_WINDOW (wall->window));
-  g_application_release (G_APPLICATION (wall->application));
+  if (window != NULL)
+    gtk_window_destroy (window); /* nothing more can be shown */
 }
 
+/* A window that is closed is gone from the screen at once; the program ends when its actors have. */
 static void
 on_activate (GApplication *application, gpointer data)
 {
   Wall *wall = data;
+  g_autoptr (GError) error = NULL;
 
-  g_application_hold (application); /* until on_done() */
   make_window (wall);
-  wall->guest = tractor_glib_attach (NULL, pool_run, &wall->pool, on_done, wall, NULL);
-  if (wall->guest == NULL)
-    on_done (NULL, wall); /* nothing can be shown */
+  if (tractor_glib_attach_to_application (application, pool_run, &wall->pool, on_done, wall,
+                                          &error) == NULL)
+    on_done (error, wall);
 }
 
 static gboolean
@@ -208,14 +244,6 @@ list_pictures (Wall *wall, const char *directory, GError **error)
   return dir != NULL;
 }
 
-static void
-remove_pictures (Wall *wall, const char *directory)
-{
-  for (guint i = 0; i < g_list_model_get_n_items (G_LIST_MODEL (wall->paths)); i++)
-    g_unlink (gtk_string_list_get_string (wall->paths, i));
-  g_rmdir (directory);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -223,18 +251,20 @@ main (int argc, char **argv)
   static const TractorRunner runners[] = { { "glib", tractor_glib_run }, { NULL } };
   Wall wall = { .pool = { .n_workers = g_get_num_processors (), .show = show } };
   g_autofree char *made = NULL;
+  guint64 n = 600;
   g_autoptr (GError) error = NULL;
 
   if (tractor_child_main (argc, argv, modules, runners, &wall.status))
     return wall.status;
   if (argc > 2 || (argc == 2 && *argv[1] == '-')) {
-    g_printerr ("usage: thumbwall [FOLDER]\nWithout one it shows pictures of its own.\n");
+    g_printerr ("usage: thumbwall [FOLDER | NUMBER OF PICTURES OF ITS OWN]\n");
     return 2;
   }
   wall.paths = gtk_string_list_new (NULL);
-  if (argc == 1)
+  wall.pool.tree = tractor_glib_node_new ();
+  if (argc == 1 || g_ascii_string_to_unsigned (argv[1], 10, 1, 100000, &n, NULL))
     made = g_dir_make_tmp ("thumbwall-XXXXXX", &error);
-  if (error == NULL && (made == NULL || make_test_pictures (made, 600, &error)) &&
+  if (error == NULL && (made == NULL || make_test_pictures (made, (guint) n, &error)) &&
       list_pictures (&wall, made != NULL ? made : argv[1], &error)) {
     wall.application = gtk_application_new (NULL, G_APPLICATION_NON_UNIQUE);
     g_signal_connect (wall.application, "activate", G_CALLBACK (on_activate), &wall);
@@ -243,8 +273,11 @@ main (int argc, char **argv)
   }
   if (error != NULL)
     g_printerr ("%s\n", error->message);
+  for (guint i = 0; made != NULL && i < g_list_model_get_n_items (G_LIST_MODEL (wall.paths)); i++)
+    g_unlink (gtk_string_list_get_string (wall.paths, i));
   if (made != NULL)
-    remove_pictures (&wall, made);
+    g_rmdir (made);
   g_object_unref (wall.paths);
+  g_object_unref (wall.pool.tree);
   return error != NULL ? 2 : wall.status;
 }

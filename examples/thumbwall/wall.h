@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtk/gtk.h>
+#include <tractor-glib-tree.h>
 #include <tractor.h>
 
 /* A room is memory that a decoder writes into and the window shows: places, each for one picture. */
@@ -24,9 +25,9 @@ typedef struct {
 typedef struct {
   guint n_workers;
   GQueue wanted;           /* (element-type Request): the latest first: it is what is looked at */
-  TractorParkingLot *idle; /* (nullable): while it runs, as are the next */
+  TractorParkingLot *idle; /* (nullable): while it runs, as is the next */
   TractorActorNursery *actors;
-  GPtrArray *workers;
+  TractorGlibNode *tree; /* of the processes */
   guint n_decoded, n_failed;
   /* What came of it: a texture, or what went wrong. */
   void (*show) (gpointer tile, const char *path, GdkTexture *texture, const char *error);
@@ -37,8 +38,6 @@ gboolean pool_run (gpointer data, GError **error);
 /* @request: (transfer full) */
 void pool_want (Pool *pool, Request *request);
 void pool_unwant (Pool *pool, Request *request);
-/* (transfer full): the tree of actors as it is now, and what they have done. */
-char *pool_describe (Pool *pool);
 
 /* Makes so many in @directory, bad ones among them. */
 gboolean make_test_pictures (const char *directory, guint n, GError **error);

@@ -48,6 +48,13 @@ shows_its_pictures () {
   (($(count_colours "$work/first.png") >= 12))
 }
 
+# Frame after frame in its colour: as many columns as have been drawn.
+has_drawn_frames () {
+  import -window root "$work/frames.png"
+  (($(convert "$work/frames.png" -crop 240x60+760+580 -fill white +opaque '#3380e6' -trim -format '%w' info:) >= 200))
+}
+draws_its_frames () { within 20 has_drawn_frames; }
+
 bad_ones_are_told () {
   grep -qE '^failed: .*/0004.wall: Actor .decoder-[0-9]+. \(pid [0-9]+\) was killed by signal 11' "$work/out" &&
     grep -qE '^failed: .*/0009.png: actor .decoder-[0-9]+.: ' "$work/out" &&
@@ -72,6 +79,30 @@ a_killed_decoder_is_replaced () {
   within 10 eval '[[ $(pgrep -c -P $pid) -ge 2 || $(nproc) -lt 2 ]] && ! kill -0 '"$victim"' 2>/dev/null' || return 1
   for _ in $(seq 30); do xdotool click 4; done
   within 20 has_decoded_more $((before + 10))
+}
+
+# The panel shows who is there: another process, and another life, as soon as there is one.
+the_panel_follows () {
+  import -window root "$work/before.png"
+  kill -KILL "$(pgrep -P $pid -f ' decoder-' | head -n 1)"
+  within 10 panel_has_changed
+}
+
+panel_has_changed () {
+  import -window root "$work/after.png"
+  [[ $(compare -metric AE -extract 240x540+760+0 "$work/before.png" "$work/after.png" null: 2>&1) -gt 20 ]]
+}
+
+shows_five_thousand () {
+  local before
+  open_wall 5000
+  within 60 is_idle || return 1
+  before=$(get_decoded)
+  xdotool mousemove 350 300
+  for _ in $(seq 200); do xdotool click 5; done
+  within 30 has_decoded_more $((before + 200)) || return 1
+  xdotool key ctrl+w
+  ends_in_order 0
 }
 
 closes () {
@@ -103,11 +134,14 @@ refuses_no_folder () {
 
 check shows-its-pictures shows_its_pictures
 check bad-ones-are-told-on-their-tiles bad_ones_are_told
+check draws-its-frames draws_its_frames
 check scrolling-brings-more scrolling_brings_more
 check killed-decoder-is-replaced a_killed_decoder_is_replaced
+check panel-follows-the-tree the_panel_follows
 check closes-and-leaves-nothing closes
 check closes-over-a-stopped-decoder closes_over_a_stopped_one
 check ends-with-the-program ends_with_the_program
+check five-thousand-pictures shows_five_thousand
 check no-folder refuses_no_folder
 [[ -n ${THUMBWALL_PICTURES:-} ]] && cp "$work"/*.png "$THUMBWALL_PICTURES"
 echo "1..$n"
