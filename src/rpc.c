@@ -1,8 +1,8 @@
 /* rpc.c - what a peer asks of us.
  *
  * A Start names a function by namespace and name. The namespace "self" is the runtime's own, a
- * closed table; any other is a module of this program, if it was enabled for this actor. Nothing
- * else can be reached. What cannot be done is answered with an Error and costs the peer nothing
+ * closed table; any other is a module of this program, if it was enabled for this actor, or what the
+ * program serves by name itself. Nothing else can be reached. What cannot be done is answered with an Error and costs the peer nothing
  * else; what is against the protocol ends its connection.
  *
  * Each call, stream or context runs in a task of its own, in a cancel scope of its own, in the link's
@@ -28,6 +28,7 @@ struct _RpcTask {
   CidEntry cid_entry;
   const TractorExport *entry;
   RegistryFunc registry_func; /* (nullable): instead of what @entry calls */
+  char *dispatched;           /* (nullable): what the program's dispatch is asked for, instead */
   GVariant *kwargs;
   TractorContext *context;   /* (nullable): of a stream or a context */
   TractorCancelScope *scope; /* while it runs */
@@ -52,6 +53,7 @@ rpc_task_free (gpointer data)
   g_clear_pointer (&task->kwargs, g_variant_unref);
   actor_id_clear (&task->canceller);
   g_free (task->ack_cid);
+  g_free (task->dispatched);
   g_free (task);
 }
 
@@ -75,6 +77,12 @@ answer_cancel_ack (Link *link, const char *cid)
 }
 
 /* --- a running call ---------------------------------------------------------------------------- */
+
+static const char *
+get_function (const RpcTask *task)
+{
+  return task->dispatched != NULL ? task->dispatched : task->entry->name;
+}
 
 /* What a call returns is checked here; what a context does, where it arrives, as upstream has it. */
 static gboolean
@@ -101,12 +109,12 @@ write_success (RpcTask *task, GVariant *result)
     ; /* the caller hears of it instead */
   else if (task->context != NULL && !task->context->is_started)
     g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned without tractor_context_started()", task->entry->name);
+                 "Function '%s' returned without tractor_context_started()", get_function (task));
   else
     tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem);
   if (problem != NULL)
     tractor__remote_error_write (link->out, task->cid, problem, &link->runtime->id,
-                                 task->entry->name);
+                                 get_function (task));
 }
 
 static void
@@ -116,7 +124,7 @@ write_failure (RpcTask *task, const GError *error)
 
   if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
     tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id,
-                                 task->entry->name);
+                                 get_function (task));
   } else if (task->context != NULL && task->context->failure != NULL) {
     /* It was cancelled because the other end failed, which is passed back. */
     tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id,
@@ -149,10 +157,13 @@ static gboolean
 call_function (RpcTask *task, GVariant **ret_result, GError **error)
 {
   const TractorExport *entry = task->entry;
+  TractorRuntime *runtime = task->link->runtime;
 
   if (task->registry_func != NULL)
-    return task->registry_func (task->link->runtime->registry, task->link, task->kwargs, ret_result,
-                                error);
+    return task->registry_func (runtime->registry, task->link, task->kwargs, ret_result, error);
+  if (task->dispatched != NULL)
+    return runtime->dispatch (task->dispatched, task->kwargs, runtime->dispatch_data, ret_result,
+                              error);
   switch (entry->kind) {
   case TRACTOR_EXPORT_STREAM:
     return entry->stream (&task->context->stream, task->kwargs, error);
@@ -194,7 +205,7 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   }
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned FALSE without an error", task->entry->name);
+                 "Function '%s' returned FALSE without an error", get_function (task));
   /* With the failures of nurseries that the function left unjoined; but a cancel of its own stays,
    * for it is the outcome. */
   was_cancelled = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
@@ -390,6 +401,8 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
   return TRUE;
 }
 
+static const TractorExport dispatch_entry = { "dispatch", TRACTOR_EXPORT_CALL };
+
 /* Returns: what it names, or NULL with an error for the caller. */
 static const TractorExport *
 find_entry (Link *link,
@@ -409,6 +422,9 @@ find_entry (Link *link,
     *ret_registry_func = tractor__registry_find_func (msg);
   if (*ret_registry_func != NULL)
     entry = &registry_entry;
+  else if (entry == NULL && link->runtime->dispatch != NULL &&
+           !tractor__msg_string_equals (msg, FIELD_NS, "self"))
+    entry = &dispatch_entry;
   if (entry == NULL) {
     g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
     g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
@@ -444,6 +460,15 @@ static const char *const functypes[] = {
   [TRACTOR_EXPORT_STREAM] = "asyncgen",
   [TRACTOR_EXPORT_CONTEXT] = "context",
 };
+
+static char *
+dup_function (const Msg *msg)
+{
+  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
+  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
+
+  return g_strconcat (ns, ":", func, NULL);
+}
 
 static TractorContext *
 new_context (RpcTask *task)
@@ -494,6 +519,8 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   task->cid = g_steal_pointer (&cid);
   task->entry = entry;
   task->registry_func = registry_func;
+  if (entry == &dispatch_entry)
+    task->dispatched = dup_function (msg);
   task->kwargs = kwargs;
   if (entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);

@@ -462,6 +462,8 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   tractor__runtime_set_limits (runtime, &limits);
   if (options != NULL) {
     runtime->modules = options->modules;
+    runtime->dispatch = options->dispatch;
+    runtime->dispatch_data = options->dispatch_data;
     if (options->without_credit)
       runtime->credit = (Credit){ 0 };
   }

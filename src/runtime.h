@@ -55,6 +55,8 @@ struct _TractorRuntime {
   GArray *exit_callbacks;
 
   const TractorModule *modules;
+  TractorDispatchFunc dispatch; /* (nullable): for what they do not have */
+  gpointer dispatch_data;
   char **enabled_modules; /* (nullable): all */
   gboolean is_ending;     /* nothing more is run for others */
   TractorEvent *stop;     /* (nullable): set when it is to end; NULL: nobody outside says so */

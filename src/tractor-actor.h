@@ -171,6 +171,22 @@ typedef struct {
 } TractorLimits;
 
 /**
+ * TractorDispatchFunc:
+ * @function: "module:function", as it was asked for
+ * @kwargs: (transfer none): an a{sv}, never NULL
+ * @data: TractorRuntimeOptions.dispatch_data
+ * @ret_result: (out) (transfer full) (nullable): what to return; a floating one is taken
+ * @error: never NULL; NOT_EXPOSED says that there is no such function; any other is passed to the caller
+ *
+ * Serves calls by their names, for programs whose functions are in no table: a language binding, say. Runs
+ * in a task of its own for each call, which is cancelled if the caller withdraws it.
+ *
+ * Returns: TRUE; or FALSE with @error set.
+ */
+typedef gboolean (*TractorDispatchFunc) (
+    const char *function, GVariant *kwargs, gpointer data, GVariant **ret_result, GError **error);
+
+/**
  * TractorRuntimeOptions:
  * @name: (nullable): the root actor's name; NULL is "root"
  * @registry_addresses: (nullable) (array zero-terminated=1): where the registrar is that this tree is
@@ -188,6 +204,8 @@ typedef struct {
  *   and what parent and child talk over. TCP can be looked at with tcpdump; it is slower, and open to every
  *   user of this machine. NULL: what the environment variable TRACTOR_TRANSPORT says; without it Unix
  *   sockets, except that actors listen on TCP if the registry is reached by that
+ * @dispatch: (nullable): serves calls to what @modules do not have
+ * @dispatch_data: for @dispatch
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
  *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
  *
@@ -202,7 +220,9 @@ typedef struct {
   const TractorLimits *limits;
   gboolean without_credit;
   const char *transport;
-  gpointer padding[8];
+  TractorDispatchFunc dispatch;
+  gpointer dispatch_data;
+  gpointer padding[6];
 } TractorRuntimeOptions;
 
 /**

@@ -59,6 +59,18 @@ ask_parent (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **erro
   return tractor_portal_call (portal, "test:whoami", NULL, ret_result, error);
 }
 
+/* Calls "function" of its parent. */
+static gboolean
+call_parent (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) portal = tractor_get_parent ();
+  const char *function = "";
+
+  g_variant_lookup (kwargs, "function", "&s", &function);
+  return tractor_portal_call (portal, function, g_variant_new_parsed ("{'n': <20>}"), ret_result,
+                              error);
+}
+
 static gboolean
 ask_root (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
 {
@@ -150,6 +162,7 @@ static const TractorExport exports[] = {
   { "serve", TRACTOR_EXPORT_CONTEXT, .context = serve },
   { "ask_other", TRACTOR_EXPORT_CALL, ask_other },
   { "ask_parent", TRACTOR_EXPORT_CALL, ask_parent },
+  { "call_parent", TRACTOR_EXPORT_CALL, call_parent },
   { "ask_root", TRACTOR_EXPORT_CALL, ask_root },
   { "cancel_other", TRACTOR_EXPORT_CALL, cancel_other },
   { "ask_by_child", TRACTOR_EXPORT_CALL, ask_by_child },
@@ -1308,6 +1321,86 @@ add (const char *path, TractorTaskFunc func)
   }
 }
 
+/* --- calls that are served by name -------------------------------------------------------------------- */
+
+typedef struct {
+  GString *calls;
+  gboolean was_cancelled;
+} Dispatched;
+
+static gboolean
+dispatch (
+    const char *function, GVariant *kwargs, gpointer data, GVariant **ret_result, GError **error)
+{
+  Dispatched *dispatched = data;
+  gint64 n = 0;
+
+  g_string_append_printf (dispatched->calls, "%s ", function);
+  g_variant_lookup (kwargs, "n", "x", &n);
+  if (g_str_has_prefix (function, "fail:")) {
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no paper");
+    return FALSE;
+  }
+  if (g_str_has_suffix (function, ":forever")) {
+    tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+    dispatched->was_cancelled = TRUE;
+    return FALSE;
+  }
+  if (!g_str_has_prefix (function, "any:")) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "no %s", function);
+    return FALSE;
+  }
+  *ret_result = g_variant_new_int64 (n + 1);
+  return TRUE;
+}
+
+static gboolean
+make_call_parent (TractorPortal *child, const char *function, GVariant **ret_result, GError **error)
+{
+  return tractor_portal_call (child, "test:call_parent",
+                              g_variant_new_parsed ("{'function': <%s>}", function), ret_result,
+                              error);
+}
+
+static gboolean
+test_dispatch (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GString) calls = g_string_new (NULL);
+  Dispatched dispatched = { .calls = calls };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){
+          .modules = modules, .dispatch = dispatch, .dispatch_data = &dispatched },
+      error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = tractor_actor_nursery_start (
+      nursery, "child", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (TractorCancelScope) scope = NULL;
+
+  g_assert_no_error (*error);
+  g_assert_true (make_call_parent (child, "any:add_one", &result, error));
+  g_assert_cmpint (g_variant_get_int64 (result), ==, 21);
+  g_clear_pointer (&result, g_variant_unref);
+  g_assert_true (make_call_parent (child, "test:whoami", &result, error)); /* a module's own */
+  g_assert_false (make_call_parent (child, "fail:always", NULL, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  g_assert_false (make_call_parent (child, "no:such", NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+  g_clear_error (error);
+  g_assert_false (make_call_parent (child, "self:nonsense", NULL, error)); /* is the runtime's */
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+  g_clear_error (error);
+  scope = tractor_cancel_scope_open (tractor_now () + SECOND / 5);
+  g_assert_false (make_call_parent (child, "any:forever", NULL, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_clear_pointer (&scope, tractor_cancel_scope_close);
+  g_assert_true (dispatched.was_cancelled);
+  g_assert_cmpstr (calls->str, ==, "any:add_one fail:always no:such any:forever ");
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1356,5 +1449,6 @@ main (int argc, char **argv)
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
+  harness_add_real_task ("/e2e/discovery/served-by-name", test_dispatch);
   return harness_run ();
 }
