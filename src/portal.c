@@ -204,6 +204,15 @@ tractor_portal_call (TractorPortal *portal,
   return FALSE;
 }
 
+gboolean
+tractor_portal_wait_until_gone (TractorPortal *portal, GError **error)
+{
+  g_return_val_if_fail (portal != NULL, FALSE);
+
+  return tractor_event_wait (portal->child != NULL ? portal->child->gone : portal->link->ended,
+                             error);
+}
+
 static GError *
 new_too_slow_error (TractorPortal *portal)
 {

@@ -603,6 +603,17 @@ TRACTOR_API gboolean tractor_portal_cancel_actor (TractorPortal *portal,
                                                   GError **error);
 
 /**
+ * tractor_portal_wait_until_gone:
+ *
+ * Waits until the actor has ended, and if it is started again when it dies, until it has ended for good. Of
+ * an actor that is no child of ours, only its connection is seen: until that is lost.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_portal_wait_until_gone (TractorPortal *portal, GError **error);
+
+/**
  * tractor_portal_get_name:
  *
  * Returns: (transfer none): the actor's name.

@@ -707,6 +707,31 @@ test_many_at_once (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+static gboolean
+wait_until_gone (gpointer portal, GError **error)
+{
+  return tractor_portal_wait_until_gone (portal, error);
+}
+
+static gboolean
+test_wait_until_gone (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+
+  g_assert_false (tractor_portal_wait_until_gone (peer.portal, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_clear_pointer (&scope, tractor_cancel_scope_close);
+  for (int i = 0; i < 2; i++)
+    tractor_nursery_spawn (tasks, NULL, wait_until_gone, peer.portal, NULL, error);
+  kill (tractor_portal_get_pid (peer.child), SIGKILL);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  g_assert_false (end_peer (&peer, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -716,6 +741,7 @@ main (int argc, char **argv)
     return status;
   harness_init (&argc, &argv);
 
+  add_on_transports ("/e2e/context/%s/wait-until-gone", test_wait_until_gone);
   add_on_transports ("/e2e/context/%s/row-51-T1-first-and-result", test_first_and_result);
   add_on_transports ("/e2e/context/%s/T2-fails-before-started", test_fails_before_started);
   add_on_transports ("/e2e/context/%s/T21-cancels-itself-before-started",
