@@ -5,6 +5,8 @@
 #include <tractor.h>
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static gboolean
 add (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
@@ -110,6 +112,23 @@ have_child (TractorContext *context,
   return tractor_actor_nursery_join (nursery, error);
 }
 
+static const char *second_argument = "";
+
+/* What it was launched with; says so on descriptor 7, too. */
+static gboolean
+tell_surroundings (G_GNUC_UNUSED GVariant *kwargs,
+                   GVariant **ret_result,
+                   G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *cwd = g_get_current_dir ();
+  struct rlimit limit;
+
+  getrlimit (RLIMIT_NOFILE, &limit);
+  *ret_result = g_variant_new_take_string (g_strdup_printf ("%s %s %s %d", cwd, g_getenv ("COLOUR"),
+                                                            second_argument, (int) limit.rlim_cur));
+  return write (7, "hi", 2) == 2;
+}
+
 static const TractorExport exports[] = {
   { "add", TRACTOR_EXPORT_CALL, .call = add },
   { "fail", TRACTOR_EXPORT_CALL, .call = fail },
@@ -118,6 +137,7 @@ static const TractorExport exports[] = {
   { "double", TRACTOR_EXPORT_CONTEXT, .context = double_items },
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
+  { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },
   { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
   { NULL },
 };
@@ -129,5 +149,7 @@ main (int argc, char **argv)
 {
   int status;
 
+  if (argc > 3)
+    second_argument = argv[3];
   return tractor_child_main (argc, argv, modules, runners, &status) ? status : EXIT_FAILURE;
 }

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "tractor-glib-objects.h"
@@ -230,6 +232,152 @@ test_tree_dropped (void)
     ;
 }
 
+static TractorGlibActor *
+launch (TractorGlibRuntime *runtime, TractorGlibLauncher *launcher, const char *name)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TractorGlibActor *actor;
+
+  tractor_glib_runtime_launch_async (runtime, launcher, name, NULL, on_ready, &result);
+  g_object_set (launcher, "cwd", "/nowhere", NULL); /* is for the next one */
+  actor = tractor_glib_runtime_launch_finish (runtime, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return actor;
+}
+
+static char *
+ask_for_surroundings (TractorGlibActor *actor)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) answer = NULL;
+
+  tractor_glib_actor_call_async (actor, "test:surroundings", NULL, NULL, on_ready, &result);
+  answer = tractor_glib_actor_call_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return g_variant_dup_string (answer, NULL);
+}
+
+static void
+test_launch (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
+  g_autoptr (TractorGlibActor) actor = NULL;
+  g_autofree char *surroundings = NULL;
+  int ends[2];
+
+  g_assert_cmpint (pipe (ends), ==, 0);
+  g_object_set (launcher, "program", OBJECTS_CHILD, "cwd", "/usr", "env",
+                (const char *[]){ "COLOUR=green", NULL }, "argv",
+                (const char *[]){ "one", "two", NULL }, "modules", (const char *[]){ "test", NULL },
+                NULL);
+  tractor_glib_launcher_take_fd (launcher, ends[1], 7);
+  tractor_glib_launcher_set_limit (launcher, RLIMIT_NOFILE, 99, 100);
+  actor = launch (runtime, launcher, "launched");
+  surroundings = ask_for_surroundings (actor);
+  g_assert_cmpstr (surroundings, ==, "/usr green two 99");
+  g_clear_object (&launcher);
+  close_runtime (runtime);
+  /* It has written there, and nobody has it open any more. */
+  g_assert_cmpint (read (ends[0], surroundings, 3), ==, 2);
+  g_assert_cmpint (read (ends[0], surroundings, 1), ==, 0);
+  close (ends[0]);
+}
+
+static void
+test_launch_fails (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  g_object_set (launcher, "program", OBJECTS_CHILD, "host", "nohost", NULL);
+  tractor_glib_runtime_launch_async (runtime, launcher, "x", NULL, on_ready, &result);
+  g_assert_null (tractor_glib_runtime_launch_finish (runtime, wait_for (&result), &error));
+  g_assert_nonnull (strstr (error->message, "nohost"));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_ACTOR_FAILURE);
+  close_runtime (runtime);
+}
+
+/* The object stays, and so does what shows it. */
+static void
+test_launch_restarted (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new ("app");
+  g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
+  TractorGlibNode *root = tractor_glib_runtime_get_tree (runtime);
+  g_autoptr (TractorGlibNode) node = NULL;
+  g_autoptr (TractorGlibActor) actor = NULL;
+  g_autofree char *uuid = NULL;
+  GError *error = NULL;
+  int pid;
+
+  g_object_set (launcher, "program", OBJECTS_CHILD, "max-restarts", 2, NULL);
+  actor = launch (runtime, launcher, "phoenix");
+  wait_until_tree_is (root, "app(phoenix)");
+  node = g_list_model_get_item (G_LIST_MODEL (root), 0);
+  pid = tractor_glib_actor_get_pid (actor);
+  uuid = g_strdup (tractor_glib_actor_get_uuid (actor));
+  kill (pid, SIGKILL);
+  while (tractor_glib_node_get_restarts (node) == 0 ||
+         tractor_glib_node_get_state (node) != TRACTOR_GLIB_ACTOR_STATE_RUNNING)
+    turn ();
+  g_assert_true (tractor_glib_actor_get_alive (actor));
+  g_assert_cmpint (tractor_glib_actor_get_pid (actor), !=, pid);
+  g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), !=, uuid);
+  g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), ==, tractor_glib_node_get_uuid (node));
+  g_assert_cmpint (call_add (actor, 1, 2, &error), ==, 3);
+  close_runtime (runtime);
+}
+
+static void
+on_ended (G_GNUC_UNUSED TractorGlibActor *actor, const GError *error, gpointer ret_error)
+{
+  *(GError **) ret_error = error != NULL ? g_error_copy (error) : NULL;
+}
+
+/* Nothing has to be asked of it for that. */
+static void
+test_found_ends (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibActor) found = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_find_async (runtime, "worker", NULL, on_ready, &result);
+  found = tractor_glib_runtime_find_finish (runtime, wait_for (&result), &error);
+  g_assert_no_error (error);
+  g_signal_connect (found, "ended", G_CALLBACK (on_ended), &error);
+  kill (tractor_glib_actor_get_pid (actor), SIGKILL);
+  while (tractor_glib_actor_get_alive (found))
+    turn ();
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED);
+  close_runtime (runtime);
+}
+
+/* Who waits for the end may stop waiting; it comes all the same. */
+static void
+test_close_cancelled (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_close_async (runtime, cancellable, on_ready, &result);
+  g_cancellable_cancel (cancellable);
+  g_assert_false (tractor_glib_runtime_close_finish (runtime, wait_for (&result), &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (tractor_glib_runtime_get_state (runtime), ==, TRACTOR_GLIB_STATE_CLOSING);
+  close_runtime (runtime);
+}
+
 /* All are asked for before anything is open. */
 static void
 test_spawn_many (void)
@@ -268,13 +416,6 @@ test_spawn_cancelled (void)
   harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (runtime)), ==, 0);
   close_runtime (runtime);
-}
-
-static void
-on_ended (G_GNUC_UNUSED TractorGlibActor *actor, const GError *error, gpointer ret_error)
-{
-  g_assert_null (tractor_guest_get_current ());
-  *(GError **) ret_error = g_error_copy (error);
 }
 
 static void
@@ -530,6 +671,11 @@ main (int argc, char **argv)
   harness_add ("/objects/call", test_call);
   harness_add ("/objects/tree", test_tree);
   harness_add ("/objects/tree-of-one-that-is-dropped", test_tree_dropped);
+  harness_add ("/objects/launch", test_launch);
+  harness_add ("/objects/launch-fails", test_launch_fails);
+  harness_add ("/objects/launch-with-restarts", test_launch_restarted);
+  harness_add ("/objects/found-ends", test_found_ends);
+  harness_add ("/objects/close-cancelled", test_close_cancelled);
   harness_add ("/objects/spawn-many", test_spawn_many);
   harness_add ("/objects/spawn-cancelled", test_spawn_cancelled);
   harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);

@@ -12,12 +12,12 @@
 #include "actor.h"
 
 #include "context.h"
+#include "launcher.h"
 
-/* What the task of one that was found waits for. On its stack. */
+/* On the stack of the task of one that was found. */
 typedef struct {
-  TractorGlibActor *self; /* (nullable): until it is dropped */
-  TractorEvent *over;
-  GError *failure; /* (nullable): how it was found out that it is gone */
+  TractorGlibActor *self;    /* (nullable): until it is dropped */
+  TractorCancelScope *scope; /* around the wait for its end */
 } Found;
 
 struct _TractorGlibActor {
@@ -88,8 +88,7 @@ tractor__actor_request_free (gpointer data)
 
   tractor__tree_unref (request->tree);
   g_free (request->name);
-  g_strfreev (request->modules);
-  g_free (request->program);
+  g_clear_object (&request->launcher);
   g_clear_object (&request->actor);
   g_free (request);
 }
@@ -144,30 +143,20 @@ join_calls (TractorNursery *calls)
 
 /* --- a child --------------------------------------------------------------------------------------------- */
 
-static TractorPortal *
-start (TractorActorNursery *nursery, ActorRequest *request, GError **error)
-{
-  const TractorSpawnOptions options = {
-    .modules = (const char *const *) request->modules,
-    .program = request->program,
-  };
-
-  return tractor_actor_nursery_start (nursery, request->name, &options, error);
-}
-
 static gboolean
 run_child (TractorTaskStatus *status, gpointer data, GError **error)
 {
   ActorRequest *request = data; /* until the task has started */
   g_autoptr (TractorNursery) calls = tractor_nursery_open ();
   g_autoptr (TractorPortal) portal = NULL;
-  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorActorNursery) nursery =
+      tractor__launcher_open_nursery (request->launcher, error);
   g_autoptr (TractorGlibActor) self = NULL;
   g_autoptr (GError) failure = NULL;
 
   if (nursery == NULL)
     return FALSE;
-  portal = start (nursery, request, error);
+  portal = tractor__launcher_start (request->launcher, nursery, request->name, error);
   if (portal == NULL)
     return FALSE;
   self = actor_new (request->tree, portal, calls);
@@ -194,24 +183,29 @@ tractor__actor_spawn (gpointer data, GError **error)
 
 /* --- one that was found ---------------------------------------------------------------------------------- */
 
-/* Until it is dropped, or known to be gone, or the tree ends. */
+/* Until it is gone, or dropped, or the tree ends. */
 static void
-wait_for_end (TractorGlibActor *self, ActorRequest *request, TractorTaskStatus *status)
+wait_for_end (TractorGlibActor *self,
+              TractorPortal *portal,
+              ActorRequest *request,
+              TractorTaskStatus *status)
 {
-  g_autoptr (TractorEvent) over = tractor_event_new ();
-  Found found = { .self = self, .over = over };
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  Found found = { .self = self, .scope = scope };
+  g_autoptr (GError) failure = NULL;
 
   self->found = &found;
   request->actor = self; /* which may be the last to hold it */
   tractor_task_started (status, NULL, NULL);
-  tractor_event_wait (over, NULL);
-  if (found.self != NULL) {
-    g_object_ref (self);
-    self->found = NULL;
-    tell_end (self, found.failure);
-    g_object_unref (self);
-  }
-  g_clear_error (&found.failure);
+  if (tractor_portal_wait_until_gone (portal, &failure))
+    g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                 "The connection to actor '%s' has ended", tractor_portal_get_name (portal));
+  if (found.self == NULL)
+    return;
+  g_object_ref (self);
+  self->found = NULL;
+  tell_end (self, failure);
+  g_object_unref (self);
 }
 
 static gboolean
@@ -228,7 +222,7 @@ run_found (TractorTaskStatus *status, gpointer data, GError **error)
   }
   if (portal == NULL) /* nobody */
     return tractor_task_started (status, NULL, error);
-  wait_for_end (actor_new (request->tree, portal, calls), request, status);
+  wait_for_end (actor_new (request->tree, portal, calls), portal, request, status);
   join_calls (calls);
   return TRUE;
 }
@@ -242,18 +236,6 @@ tractor__actor_find (gpointer data, GError **error)
                               error))
     return NULL;
   return g_steal_pointer (&request->actor);
-}
-
-static void
-notice_loss (TractorGlibActor *self, const GError *error)
-{
-  Found *found = self->found;
-
-  if (found == NULL || found->failure != NULL ||
-      !g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED))
-    return;
-  found->failure = g_error_copy (error);
-  tractor_event_set (found->over);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------- */
@@ -293,9 +275,8 @@ call (gpointer data, GError **error)
   Question *question = data;
   GVariant *result = NULL;
 
-  if (!tractor_portal_call (question->actor->portal, question->function, question->kwargs, &result,
-                            error))
-    notice_loss (question->actor, *error);
+  tractor_portal_call (question->actor->portal, question->function, question->kwargs, &result,
+                       error);
   return result;
 }
 
@@ -304,12 +285,9 @@ open_context (gpointer data, GError **error)
 {
   Question *question = data;
   TractorGlibActor *actor = question->actor;
-  TractorGlibContext *context = tractor__context_open (actor->tree, actor->portal, actor->calls,
-                                                       question->function, question->kwargs, error);
 
-  if (context == NULL)
-    notice_loss (actor, *error);
-  return context;
+  return tractor__context_open (actor->tree, actor->portal, actor->calls, question->function,
+                                question->kwargs, error);
 }
 
 static gpointer
@@ -341,7 +319,7 @@ dispose (GObject *object)
 
   if (self->found != NULL) {
     self->found->self = NULL;
-    tractor_event_set (self->found->over);
+    tractor_cancel_scope_cancel (self->found->scope, "dropped");
     self->found = NULL;
   }
   self->calls = NULL;
@@ -369,10 +347,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
     g_value_set_string (value, self->name);
     break;
   case PROP_UUID:
-    g_value_set_string (value, self->uuid);
+    g_value_set_string (value, tractor_glib_actor_get_uuid (self));
     break;
   case PROP_PID:
-    g_value_set_int (value, self->pid);
+    g_value_set_int (value, tractor_glib_actor_get_pid (self));
     break;
   case PROP_ALIVE:
     g_value_set_boolean (value, self->is_alive);
@@ -418,7 +396,8 @@ tractor_glib_actor_get_uuid (TractorGlibActor *self)
 {
   g_return_val_if_fail (TRACTOR_GLIB_IS_ACTOR (self), NULL);
 
-  return self->uuid;
+  /* After a restart it is another one, and so is its process. */
+  return self->calls != NULL ? tractor_portal_get_uuid (self->portal) : self->uuid;
 }
 
 int
@@ -426,7 +405,7 @@ tractor_glib_actor_get_pid (TractorGlibActor *self)
 {
   g_return_val_if_fail (TRACTOR_GLIB_IS_ACTOR (self), -1);
 
-  return self->pid;
+  return self->calls != NULL ? tractor_portal_get_pid (self->portal) : self->pid;
 }
 
 gboolean

@@ -8,8 +8,7 @@
 typedef struct {
   Tree *tree; /* (transfer full) */
   char *name;
-  char **modules; /* (nullable) */
-  char *program;  /* (nullable) */
+  TractorGlibLauncher *launcher; /* (transfer full) (nullable): of what is to be started */
   TractorGlibActor
       *actor; /* (transfer full) (nullable): once it is there, until it has been handed over */
 } ActorRequest;

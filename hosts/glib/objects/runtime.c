@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "actor.h"
+#include "launcher.h"
 #include "node.h"
 
 struct _TractorGlibRuntime {
@@ -242,16 +243,36 @@ tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
                                   GAsyncReadyCallback callback,
                                   gpointer user_data)
 {
+  g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
+
+  g_object_set (launcher, "modules", modules, "program", program, NULL);
+  tractor_glib_runtime_launch_async (self, launcher, name, cancellable, callback, user_data);
+}
+
+void
+tractor_glib_runtime_launch_async (TractorGlibRuntime *self,
+                                   TractorGlibLauncher *launcher,
+                                   const char *name,
+                                   GCancellable *cancellable,
+                                   GAsyncReadyCallback callback,
+                                   gpointer user_data)
+{
   ActorRequest *request;
 
   g_return_if_fail (TRACTOR_GLIB_IS_RUNTIME (self) && name != NULL);
+  g_return_if_fail (TRACTOR_GLIB_IS_LAUNCHER (launcher));
 
   request = tractor__actor_request_new (self->tree, name);
-  request->modules = g_strdupv ((char **) modules);
-  request->program = g_strdup (program);
+  request->launcher = tractor__launcher_copy (launcher);
   tractor__tree_call (self->tree, tractor__request_new (self, callback, user_data),
                       tractor__actor_spawn, request, tractor__actor_request_free, g_object_unref,
                       cancellable);
+}
+
+TractorGlibActor *
+tractor_glib_runtime_launch_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
+{
+  return tractor__request_finish (self, result, error);
 }
 
 TractorGlibActor *
@@ -330,9 +351,44 @@ answer_late (gpointer data)
   answer_closer (task, TRACTOR_GLIB_RUNTIME (g_task_get_source_object (task))->tree->error);
 }
 
+static void
+stop_waiting (gpointer data)
+{
+  g_autoptr (GTask) task = data;
+  TractorGlibRuntime *self = g_task_get_source_object (task);
+
+  if (self->closers != NULL && g_ptr_array_remove (self->closers, task))
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "Operation was cancelled");
+}
+
+/* Perhaps with a task below on the stack. */
+static gboolean
+on_wait_cancelled (G_GNUC_UNUSED GCancellable *cancellable, gpointer task)
+{
+  tractor__glib_post_to_host_stack (g_task_get_context (task), stop_waiting, g_object_ref (task));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+destroy_source (gpointer source)
+{
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
+static void
+let_stop_waiting (GTask *task, GCancellable *cancellable)
+{
+  GSource *source = g_cancellable_source_new (cancellable);
+
+  g_source_set_callback (source, G_SOURCE_FUNC (on_wait_cancelled), task, NULL);
+  g_source_attach (source, g_task_get_context (task));
+  g_task_set_task_data (task, source, destroy_source);
+}
+
 void
 tractor_glib_runtime_close_async (TractorGlibRuntime *self,
-                                  G_GNUC_UNUSED GCancellable *cancellable,
+                                  GCancellable *cancellable,
                                   GAsyncReadyCallback callback,
                                   gpointer user_data)
 {
@@ -346,6 +402,8 @@ tractor_glib_runtime_close_async (TractorGlibRuntime *self,
     return;
   }
   g_ptr_array_add (self->closers, task);
+  if (cancellable != NULL)
+    let_stop_waiting (task, cancellable);
   tractor__tree_close (self->tree);
 }
 

@@ -233,6 +233,80 @@ TRACTOR_API void tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
 TRACTOR_API TractorGlibActor *
 tractor_glib_runtime_spawn_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
 
+#define TRACTOR_GLIB_TYPE_LAUNCHER (tractor_glib_launcher_get_type ())
+/**
+ * TractorGlibLauncher:
+ *
+ * What children are started with, for tractor_glib_runtime_launch_async(). All its properties can be set at
+ * any time; each child is started with what they are then:
+ *
+ * - "program", "modules": as for tractor_glib_runtime_spawn_async();
+ * - "host": the loop that it runs on, one of those that its program has, such as "glib" or "builtin"; NULL is
+ *   its first;
+ * - "argv": further arguments for its main();
+ * - "env": what differs from our environment: "NAME=value" sets, "NAME" alone unsets;
+ * - "cwd": its working directory; NULL is ours;
+ * - "listen-addresses": where it listens; NULL: anywhere that suits the tree;
+ * - "log-level": the least important messages that it logs, such as "warning"; NULL: ours;
+ * - "python": whether the program is a Python interpreter with upstream's tractor; then its modules are given
+ *   as "module=/path/of/module.py";
+ * - "max-restarts": if it dies it is started again, as long as that does not happen more often than this in
+ *   five seconds; 0: it is not. The object of such a child stays, and has another uuid and process id then.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibLauncher, tractor_glib_launcher, TRACTOR_GLIB, LAUNCHER, GObject)
+
+/**
+ * tractor_glib_launcher_new:
+ *
+ * Returns: (transfer full): a launcher with nothing set.
+ */
+TRACTOR_API TractorGlibLauncher *tractor_glib_launcher_new (void);
+
+/**
+ * tractor_glib_launcher_take_fd:
+ * @source_fd: a descriptor of ours, which is the launcher's from now on
+ * @target_fd: what it is called in the child: 0, 1 or from 5 on
+ *
+ * Gives children a descriptor.
+ */
+TRACTOR_API void
+tractor_glib_launcher_take_fd (TractorGlibLauncher *self, int source_fd, int target_fd);
+
+/**
+ * tractor_glib_launcher_set_limit:
+ * @resource: one of RLIMIT_*, as for setrlimit()
+ *
+ * Gives children a limit.
+ */
+TRACTOR_API void tractor_glib_launcher_set_limit (TractorGlibLauncher *self,
+                                                  int resource,
+                                                  guint64 soft,
+                                                  guint64 hard);
+
+/**
+ * tractor_glib_runtime_launch_async:
+ * @launcher: what it is started with
+ * @name: 1 to 128 bytes of printable UTF-8 without "/"; need not be unique
+ * @cancellable: (nullable): ends the child if it has not come up yet
+ *
+ * Starts a child, as tractor_glib_runtime_spawn_async() does.
+ */
+TRACTOR_API void tractor_glib_runtime_launch_async (TractorGlibRuntime *self,
+                                                    TractorGlibLauncher *launcher,
+                                                    const char *name,
+                                                    GCancellable *cancellable,
+                                                    GAsyncReadyCallback callback,
+                                                    gpointer user_data);
+
+/**
+ * tractor_glib_runtime_launch_finish:
+ *
+ * Returns: (transfer full): the child; or NULL with @error set as by tractor_glib_runtime_spawn_finish().
+ */
+TRACTOR_API TractorGlibActor *
+tractor_glib_runtime_launch_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
+
 /**
  * tractor_glib_runtime_find_async:
  * @name: a name or a uuid
@@ -256,7 +330,7 @@ tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result
 
 /**
  * tractor_glib_runtime_close_async:
- * @cancellable: (nullable): not looked at: an end is not taken back
+ * @cancellable: (nullable): stops waiting; the end is not taken back
  *
  * Ends the whole tree in order: what is running is cancelled, each actor is asked to end, killed if it does
  * not, and waited for. @callback is called when nothing is left. Closing twice is harmless.
@@ -341,8 +415,8 @@ G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CO
  * @self: the actor
  * @error: (nullable): how it died, ACTOR_FAILURE; NULL if it ended because it was asked to
  *
- * The actor is gone, and what was running in it has failed. One that was found is known to be gone only when
- * a call has failed for that reason.
+ * The actor is gone, and what was running in it has failed. Of one that was found only the connection is
+ * seen: its end is always TRANSPORT_CLOSED.
  */
 
 /**
