@@ -112,6 +112,17 @@ have_child (TractorContext *context,
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* Calls "function" of its parent with the same arguments. */
+static gboolean
+ask_parent (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) parent = tractor_get_parent ();
+  const char *function = "";
+
+  g_variant_lookup (kwargs, "function", "&s", &function);
+  return tractor_portal_call (parent, function, kwargs, ret_result, error);
+}
+
 static const char *second_argument = "";
 
 /* What it was launched with; says so on descriptor 7, too. */
@@ -138,6 +149,7 @@ static const TractorExport exports[] = {
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },
+  { "ask_parent", TRACTOR_EXPORT_CALL, .call = ask_parent },
   { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
   { NULL },
 };

@@ -339,6 +339,189 @@ on_ended (G_GNUC_UNUSED TractorGlibActor *actor, const GError *error, gpointer r
   *(GError **) ret_error = error != NULL ? g_error_copy (error) : NULL;
 }
 
+/* --- calls that this program serves ------------------------------------------------------------------------ */
+
+typedef struct {
+  TractorGlibInvocation *held; /* (nullable) */
+  gboolean is_destroyed;
+} Server;
+
+static void
+serve_add (TractorGlibInvocation *invocation, gpointer data)
+{
+  GVariant *kwargs = tractor_glib_invocation_get_kwargs (invocation);
+  gint64 a = 0;
+
+  g_assert_false (((Server *) data)->is_destroyed);
+  g_assert_null (tractor_guest_get_current ());
+  g_assert_cmpstr (tractor_glib_invocation_get_function (invocation), ==, "app:add");
+  g_variant_lookup (kwargs, "a", "x", &a);
+  tractor_glib_invocation_return_value (invocation, g_variant_new_int64 (a + 1));
+  tractor_glib_invocation_return_value (invocation, g_variant_new_int64 (0)); /* too late */
+}
+
+static void
+serve_fail (TractorGlibInvocation *invocation, G_GNUC_UNUSED gpointer data)
+{
+  g_autoptr (GError) error =
+      g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no paper in the window");
+
+  tractor_glib_invocation_return_error (invocation, error);
+}
+
+static void
+serve_never (G_GNUC_UNUSED TractorGlibInvocation *invocation, G_GNUC_UNUSED gpointer data)
+{
+}
+
+static void
+serve_later (TractorGlibInvocation *invocation, gpointer data)
+{
+  ((Server *) data)->held = g_object_ref (invocation);
+}
+
+static void
+on_server_destroyed (gpointer data)
+{
+  ((Server *) data)->is_destroyed = TRUE;
+}
+
+/* Has the child call "function" of us. */
+static void
+begin_asking (TractorGlibActor *actor,
+              const char *function,
+              GCancellable *cancellable,
+              GAsyncResult **result)
+{
+  g_clear_object (result);
+  tractor_glib_actor_call_async (actor, "test:ask_parent",
+                                 g_variant_new_parsed ("{'function': <%s>, 'a': <41>}", function),
+                                 cancellable, on_ready, result);
+}
+
+static void
+test_export (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) answer = NULL;
+  Server server = { 0 };
+  GError *error = NULL;
+
+  tractor_glib_runtime_export (runtime, "app:add", serve_add, &server, on_server_destroyed);
+  tractor_glib_runtime_export (runtime, "app:fail", serve_fail, NULL, NULL);
+  tractor_glib_runtime_export (runtime, "app:never", serve_never, NULL, NULL);
+  tractor_glib_runtime_export (runtime, "app:later", serve_later, &server, NULL);
+
+  begin_asking (actor, "app:add", NULL, &result);
+  answer = tractor_glib_actor_call_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int64 (answer), ==, 42);
+  g_clear_pointer (&answer, g_variant_unref);
+
+  begin_asking (actor, "app:fail", NULL, &result);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_nonnull (strstr (error->message, "no paper in the window"));
+  g_clear_error (&error);
+
+  begin_asking (actor, "app:never", NULL, &result);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  g_assert_nonnull (strstr (error->message, "dropped without an answer"));
+  g_clear_error (&error);
+
+  /* Answered when the program pleases. */
+  begin_asking (actor, "app:later", NULL, &result);
+  while (server.held == NULL)
+    turn ();
+  g_assert_null (result);
+  tractor_glib_invocation_return_value (server.held, g_variant_new_string ("at last"));
+  g_clear_object (&server.held);
+  answer = tractor_glib_actor_call_finish (actor, wait_for (&result), &error);
+  g_assert_cmpstr (g_variant_get_string (answer, NULL), ==, "at last");
+
+  /* The caller withdraws it: we are told, and an answer is for nothing. */
+  begin_asking (actor, "app:later", cancellable, &result);
+  while (server.held == NULL)
+    turn ();
+  g_cancellable_cancel (cancellable);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_true (
+      g_cancellable_is_cancelled (tractor_glib_invocation_get_cancellable (server.held)));
+  tractor_glib_invocation_return_value (server.held, NULL);
+  g_clear_object (&server.held);
+
+  tractor_glib_runtime_export (runtime, "app:add", NULL, NULL, NULL);
+  g_assert_true (server.is_destroyed);
+  begin_asking (actor, "app:add", NULL, &result);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  g_assert_true (tractor_error_matches (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_NOT_EXPOSED));
+  g_clear_error (&error);
+  close_runtime (runtime);
+}
+
+/* What is still held when the runtime closes is withdrawn. */
+static void
+test_export_and_close (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GAsyncResult) result = NULL;
+  Server server = { 0 };
+
+  tractor_glib_runtime_export (runtime, "app:later", serve_later, &server, on_server_destroyed);
+  begin_asking (actor, "app:later", NULL, &result);
+  while (server.held == NULL)
+    turn ();
+  close_runtime (runtime);
+  g_assert_true (server.is_destroyed);
+  g_assert_true (
+      g_cancellable_is_cancelled (tractor_glib_invocation_get_cancellable (server.held)));
+  tractor_glib_invocation_return_value (server.held, NULL);
+  g_object_unref (server.held);
+}
+
+static void
+test_addresses (void)
+{
+  const char *const listen[] = { "tcp://127.0.0.1:0", NULL };
+  g_autoptr (TractorGlibRuntime) runtime =
+      g_object_new (TRACTOR_GLIB_TYPE_RUNTIME, "listen-addresses", listen, NULL);
+  g_auto (GStrv) before = tractor_glib_runtime_dup_addresses (runtime);
+  g_auto (GStrv) addresses = NULL;
+
+  g_assert_cmpuint (g_strv_length (before), ==, 0);
+  while (tractor_glib_runtime_get_state (runtime) == TRACTOR_GLIB_STATE_OPENING)
+    turn ();
+  addresses = tractor_glib_runtime_dup_addresses (runtime);
+  g_assert_cmpuint (g_strv_length (addresses), ==, 1);
+  g_assert_true (g_str_has_prefix (addresses[0], "tcp://127.0.0.1:"));
+  g_assert_cmpstr (addresses[0], !=, "tcp://127.0.0.1:0");
+  close_runtime (runtime);
+}
+
+static void
+test_bad_address (void)
+{
+  const char *const listen[] = { "carrier-pigeon://loft", NULL };
+  g_autoptr (TractorGlibRuntime) runtime =
+      g_object_new (TRACTOR_GLIB_TYPE_RUNTIME, "listen-addresses", listen, NULL);
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_find_async (runtime, "anybody", NULL, on_ready, &result);
+  g_assert_null (tractor_glib_runtime_find_finish (runtime, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+  g_clear_object (&result);
+  tractor_glib_runtime_close_async (runtime, NULL, on_ready, &result);
+  g_assert_false (tractor_glib_runtime_close_finish (runtime, wait_for (&result), &error));
+  g_assert_nonnull (strstr (error->message, "carrier-pigeon"));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_MISUSE);
+}
+
 /* Nothing has to be asked of it for that. */
 static void
 test_found_ends (void)
@@ -674,6 +857,10 @@ main (int argc, char **argv)
   harness_add ("/objects/launch", test_launch);
   harness_add ("/objects/launch-fails", test_launch_fails);
   harness_add ("/objects/launch-with-restarts", test_launch_restarted);
+  harness_add ("/objects/export", test_export);
+  harness_add ("/objects/export-and-close", test_export_and_close);
+  harness_add ("/objects/addresses", test_addresses);
+  harness_add ("/objects/bad-address", test_bad_address);
   harness_add ("/objects/found-ends", test_found_ends);
   harness_add ("/objects/close-cancelled", test_close_cancelled);
   harness_add ("/objects/spawn-many", test_spawn_many);

@@ -72,6 +72,17 @@ async function main() {
     assert(plain(await actor.call_async('test:add', ints({a: 17, b: 25}), null)) === 42);
     ok('call');
 
+    runtime.export('window:double', invocation => {
+        const {n: factor} = plain(invocation.get_kwargs());
+        invocation.return_value(new GLib.Variant('x', 2 * factor));
+    });
+    const askUs = new GLib.Variant('a{sv}', {
+        function: new GLib.Variant('s', 'window:double'),
+        n: new GLib.Variant('x', 4),
+    });
+    assert(plain(await actor.call_async('test:ask_parent', askUs, null)) === 8);
+    ok('serve-a-child');
+
     let error = await failsWith(TractorGlib.Error, TractorGlib.Error.REMOTE,
         actor.call_async('test:fail', null, null));
     assert(error.message.includes('no such paper'), error.message);

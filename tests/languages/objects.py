@@ -8,7 +8,7 @@ import gi
 gi.require_version('TractorGlib', '1')
 from gi.repository import Gio, GLib, TractorGlib
 
-child_program = sys.argv[1]
+child_program = os.path.abspath(sys.argv[1])
 loop = GLib.MainLoop()
 n = 0
 
@@ -59,6 +59,13 @@ def ints(**kwargs):
 ERROR = TractorGlib.error_quark()
 GIO_ERROR = Gio.io_error_quark()
 
+if len(sys.argv) > 2:  # another program, which finds us at an address
+    runtime = TractorGlib.Runtime(name='client', registry_addresses=[sys.argv[2]])
+    server = wait(runtime.find_async, runtime.find_finish, 'python')
+    print(call(server, 'window:double', ints(n=21)).unpack())
+    assert wait(runtime.close_async, runtime.close_finish)
+    sys.exit()
+
 runtime = TractorGlib.Runtime(name='python')
 assert runtime.get_property('state') == TractorGlib.State.OPENING
 changes = []
@@ -94,6 +101,46 @@ fails_with(GIO_ERROR, Gio.IOErrorEnum.CANCELLED, call, actor, 'test:wait', cance
            when_started=lambda: GLib.idle_add(cancellable.cancel))
 assert call(actor, 'test:add', ints(a=1, b=1)).unpack() == 2
 ok('call-cancelled')
+
+def double(invocation):
+    assert invocation.get_function() == 'window:double'
+    invocation.return_value(GLib.Variant('x', 2 * invocation.get_kwargs().unpack()['n']))
+
+
+def refuse(invocation):
+    invocation.return_error(GLib.Error.new_literal(GLib.file_error_quark(), 'no paper', GLib.FileError.NOSPC))
+
+
+runtime.export('window:double', double)
+runtime.export('window:refuse', refuse)
+runtime.export('window:forget', lambda invocation: None)
+
+
+def ask_us(function):
+    return call(actor, 'test:ask_parent',
+                GLib.Variant('a{sv}', {'function': GLib.Variant('s', function), 'n': GLib.Variant('x', 4)}))
+
+
+assert ask_us('window:double').unpack() == 8
+for function, what in (('window:refuse', 'no paper'), ('window:forget', 'without an answer'),
+                       ('window:other', 'does not serve')):
+    assert what in fails_with(ERROR, TractorGlib.Error.REMOTE, ask_us, function).message
+ok('serve-a-child')
+
+client = Gio.Subprocess.new([sys.executable, *sys.argv[:2], runtime.dup_addresses()[0]],
+                            Gio.SubprocessFlags.STDOUT_PIPE)
+is_ok, out, err = wait(lambda *rest: client.communicate_utf8_async(None, *rest), client.communicate_utf8_finish)
+assert out == '42\n' and client.get_successful(), out
+ok('serve-another-program')
+
+launcher = TractorGlib.Launcher(program=child_program, env=['COLOUR=blue'], cwd='/usr', argv=['a', 'b'])
+here, there = os.pipe()
+launcher.take_fd(there, 7)
+launched = wait(lambda *rest: runtime.launch_async(launcher, 'launched', *rest), runtime.launch_finish)
+assert call(launched, 'test:surroundings').unpack().startswith('/usr blue b ')
+assert os.read(here, 3) == b'hi'
+assert wait(launched.cancel_async, launched.cancel_finish)
+ok('launch')
 
 found = wait(runtime.find_async, runtime.find_finish, 'worker')
 assert found.get_property('uuid') == actor.get_property('uuid') and found.get_pid() == -1

@@ -32,6 +32,16 @@ async void play (string program) throws Error {
     assert (sum.get_int64 () == 42);
     ok ("call");
 
+    runtime.export ("window:double", (invocation) => {
+        var n = invocation.get_kwargs ().lookup_value ("n", VariantType.INT64).get_int64 ();
+        invocation.return_value (new Variant.int64 (2 * n));
+    });
+    var ask = new VariantBuilder (new VariantType ("a{sv}"));
+    ask.add ("{sv}", "function", new Variant.string ("window:double"));
+    ask.add ("{sv}", "n", new Variant.int64 (4));
+    assert ((yield actor.call_async ("test:ask_parent", ask.end (), null)).get_int64 () == 8);
+    ok ("serve-a-child");
+
     try {
         yield actor.call_async ("test:fail", null, null);
         assert_not_reached ();

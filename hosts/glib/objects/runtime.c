@@ -2,14 +2,15 @@
  * children. Nothing is done here but told. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <string.h>
+
 #include "actor.h"
 #include "launcher.h"
 #include "node.h"
 
 struct _TractorGlibRuntime {
   GObject parent_instance;
-  char *name;
-  Tree *tree;
+  Tree *tree; /* (nullable): until it is disposed of */
   GPtrArray *children;
   TractorGlibNode *node; /* (nullable): until somebody has asked for it */
   GPtrArray *closers;    /* (element-type GTask): of close_async(), until it has closed */
@@ -17,6 +18,9 @@ struct _TractorGlibRuntime {
 
 enum {
   PROP_NAME = 1,
+  PROP_REGISTRY_ADDRESSES,
+  PROP_LISTEN_ADDRESSES,
+  PROP_TRANSPORT,
   PROP_STATE
 };
 
@@ -127,6 +131,7 @@ tractor_glib_runtime_init (TractorGlibRuntime *self)
 {
   self->children = g_ptr_array_new_with_free_func (g_object_unref);
   self->closers = g_ptr_array_new_with_free_func (g_object_unref);
+  self->tree = tractor__tree_new (&tree_ops, self);
 }
 
 static void
@@ -135,9 +140,9 @@ constructed (GObject *object)
   TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
 
   G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->constructed (object);
-  if (self->name == NULL)
-    self->name = g_strdup ("root");
-  self->tree = tractor__tree_new (self->name, &tree_ops, self);
+  if (self->tree->name == NULL)
+    self->tree->name = g_strdup ("root");
+  tractor__tree_open (self->tree);
 }
 
 static void
@@ -162,15 +167,22 @@ finalize (GObject *object)
   g_ptr_array_unref (self->children);
   g_clear_pointer (&self->closers, g_ptr_array_unref);
   g_clear_object (&self->node);
-  g_free (self->name);
   G_OBJECT_CLASS (tractor_glib_runtime_parent_class)->finalize (object);
 }
 
 static void
 set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
+  Tree *tree = TRACTOR_GLIB_RUNTIME (object)->tree;
+
   if (id == PROP_NAME)
-    TRACTOR_GLIB_RUNTIME (object)->name = g_value_dup_string (value);
+    tree->name = g_value_dup_string (value);
+  else if (id == PROP_REGISTRY_ADDRESSES)
+    tree->registry_addresses = g_value_dup_boxed (value);
+  else if (id == PROP_LISTEN_ADDRESSES)
+    tree->listen_addresses = g_value_dup_boxed (value);
+  else if (id == PROP_TRANSPORT)
+    tree->transport = g_value_dup_string (value);
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
@@ -181,7 +193,7 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
   TractorGlibRuntime *self = TRACTOR_GLIB_RUNTIME (object);
 
   if (id == PROP_NAME)
-    g_value_set_string (value, self->name);
+    g_value_set_string (value, tractor_glib_runtime_get_name (self));
   else if (id == PROP_STATE)
     g_value_set_enum (value, (int) tractor_glib_runtime_get_state (self));
   else
@@ -193,6 +205,8 @@ tractor_glib_runtime_class_init (TractorGlibRuntimeClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
 
+  const GParamFlags flags = G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+
   object_class->constructed = constructed;
   object_class->dispose = dispose;
   object_class->finalize = finalize;
@@ -200,8 +214,16 @@ tractor_glib_runtime_class_init (TractorGlibRuntimeClass *class)
   object_class->get_property = get_property;
   g_object_class_install_property (
       object_class, PROP_NAME,
-      g_param_spec_string ("name", NULL, NULL, NULL,
-                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS));
+      g_param_spec_string ("name", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_WRITABLE | flags));
+  g_object_class_install_property (
+      object_class, PROP_REGISTRY_ADDRESSES,
+      g_param_spec_boxed ("registry-addresses", NULL, NULL, G_TYPE_STRV, G_PARAM_WRITABLE | flags));
+  g_object_class_install_property (
+      object_class, PROP_LISTEN_ADDRESSES,
+      g_param_spec_boxed ("listen-addresses", NULL, NULL, G_TYPE_STRV, G_PARAM_WRITABLE | flags));
+  g_object_class_install_property (
+      object_class, PROP_TRANSPORT,
+      g_param_spec_string ("transport", NULL, NULL, NULL, G_PARAM_WRITABLE | flags));
   g_object_class_install_property (
       object_class, PROP_STATE,
       g_param_spec_enum ("state", NULL, NULL, TRACTOR_GLIB_TYPE_STATE, TRACTOR_GLIB_STATE_OPENING,
@@ -223,7 +245,7 @@ tractor_glib_runtime_get_name (TractorGlibRuntime *self)
 {
   g_return_val_if_fail (TRACTOR_GLIB_IS_RUNTIME (self), NULL);
 
-  return self->name;
+  return self->tree != NULL ? self->tree->name : NULL;
 }
 
 TractorGlibState
@@ -299,6 +321,27 @@ TractorGlibActor *
 tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
 {
   return tractor__request_finish (self, result, error);
+}
+
+char **
+tractor_glib_runtime_dup_addresses (TractorGlibRuntime *self)
+{
+  g_return_val_if_fail (TRACTOR_GLIB_IS_RUNTIME (self), NULL);
+
+  return self->tree->addresses != NULL ? g_strdupv (self->tree->addresses) : g_new0 (char *, 1);
+}
+
+void
+tractor_glib_runtime_export (TractorGlibRuntime *self,
+                             const char *function,
+                             TractorGlibServeFunc func,
+                             gpointer user_data,
+                             GDestroyNotify destroy)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_RUNTIME (self));
+  g_return_if_fail (function != NULL && strchr (function, ':') != NULL);
+
+  tractor__exports_set (self->tree->exports, function, func, user_data, destroy);
 }
 
 typedef struct {

@@ -7,7 +7,8 @@
  * Their callbacks, and all signals, come from the main context, never on the stack of a task and never from
  * inside a call of this library; but for "notify::flowing", which comes of setting it.
  *
- * What an actor serves is written in C, in a program that calls tractor_child_main() (tractor-actor.h).
+ * What a child serves is written in C, in a program that calls tractor_child_main() (tractor-actor.h). This
+ * process serves what tractor_glib_runtime_export() says: to its children, and to whoever finds it.
  *
  * Errors are of the domain TRACTOR_GLIB_ERROR, G_IO_ERROR or G_FILE_ERROR. G_IO_ERROR_CANCELLED is what
  * every operation fails with that its GCancellable has cancelled, or the end of the runtime. */
@@ -136,7 +137,9 @@ G_DECLARE_FINAL_TYPE (TractorGlibActor, tractor_glib_actor, TRACTOR_GLIB, ACTOR,
  *
  * This process as the root of a tree of actors. Also a GListModel: of its children that are alive.
  *
- * Its properties are "name" and "state". Dropping it closes it, and nobody is told of the end. If the
+ * Its properties are "name" and "state"; and, to be set when it is made, "registry-addresses",
+ * "listen-addresses" and "transport", which mean what they do in TractorRuntimeOptions: with the first it joins
+ * other programs at a registrar, or becomes that; with the second it says where it is to be reached. Dropping it closes it, and nobody is told of the end. If the
  * main context is not run any more, its actors end when this process does.
  */
 TRACTOR_API
@@ -232,6 +235,90 @@ TRACTOR_API void tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
  */
 TRACTOR_API TractorGlibActor *
 tractor_glib_runtime_spawn_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
+
+/**
+ * tractor_glib_runtime_dup_addresses:
+ *
+ * Returns: (transfer full) (array zero-terminated=1): where it listens, such as "tcp://127.0.0.1:4004"; empty
+ *   unless it is open.
+ */
+TRACTOR_API char **tractor_glib_runtime_dup_addresses (TractorGlibRuntime *self);
+
+#define TRACTOR_GLIB_TYPE_INVOCATION (tractor_glib_invocation_get_type ())
+/**
+ * TractorGlibInvocation:
+ *
+ * A call of another actor's that this program serves. It is to be answered once, by
+ * tractor_glib_invocation_return_value() or _return_error(), in the callback or later. What is dropped
+ * without an answer fails.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (
+    TractorGlibInvocation, tractor_glib_invocation, TRACTOR_GLIB, INVOCATION, GObject)
+
+/**
+ * TractorGlibServeFunc:
+ * @invocation: what is asked; to be held if it is answered later
+ * @user_data: as it was given
+ *
+ * Serves a call. It may do what any callback of the program may.
+ */
+typedef void (*TractorGlibServeFunc) (TractorGlibInvocation *invocation, gpointer user_data);
+
+/**
+ * tractor_glib_runtime_export:
+ * @function: "module:function", as callers say
+ * @func: (nullable) (scope notified) (closure user_data) (destroy destroy): what serves it from now on;
+ *   NULL: it is not served any more
+ *
+ * Serves calls to @function: of children, to the actor that started them; and of other programs, to the one
+ * that they have found by its name or address.
+ */
+TRACTOR_API void tractor_glib_runtime_export (TractorGlibRuntime *self,
+                                              const char *function,
+                                              TractorGlibServeFunc func,
+                                              gpointer user_data,
+                                              GDestroyNotify destroy);
+
+/**
+ * tractor_glib_invocation_get_function:
+ *
+ * Returns: (transfer none): what is called: "module:function".
+ */
+TRACTOR_API const char *tractor_glib_invocation_get_function (TractorGlibInvocation *self);
+
+/**
+ * tractor_glib_invocation_get_kwargs:
+ *
+ * Returns: (transfer none): its arguments, an a{sv}.
+ */
+TRACTOR_API GVariant *tractor_glib_invocation_get_kwargs (TractorGlibInvocation *self);
+
+/**
+ * tractor_glib_invocation_get_cancellable:
+ *
+ * Returns: (transfer none): is cancelled when the caller has withdrawn the call, or is gone: for what is done
+ *   to answer it. An answer is thrown away then.
+ */
+TRACTOR_API GCancellable *tractor_glib_invocation_get_cancellable (TractorGlibInvocation *self);
+
+/**
+ * tractor_glib_invocation_return_value:
+ * @value: (nullable): the result; a floating one is consumed
+ *
+ * Answers the call. A second answer is thrown away.
+ */
+TRACTOR_API void tractor_glib_invocation_return_value (TractorGlibInvocation *self,
+                                                       GVariant *value);
+
+/**
+ * tractor_glib_invocation_return_error:
+ * @error: its domain, code and message reach the caller
+ *
+ * Fails the call. A second answer is thrown away.
+ */
+TRACTOR_API void tractor_glib_invocation_return_error (TractorGlibInvocation *self,
+                                                       const GError *error);
 
 #define TRACTOR_GLIB_TYPE_LAUNCHER (tractor_glib_launcher_get_type ())
 /**

@@ -27,7 +27,11 @@ tractor__tree_unref (Tree *tree)
   g_queue_free (tree->requests);
   g_main_context_unref (tree->context);
   g_clear_error (&tree->error);
+  tractor__exports_free (tree->exports);
   g_free (tree->name);
+  g_strfreev (tree->registry_addresses);
+  g_strfreev (tree->listen_addresses);
+  g_free (tree->transport);
   g_free (tree);
 }
 
@@ -138,11 +142,21 @@ serve_requests (Tree *tree, GError **error)
 static void
 run_root (Tree *tree, GError **error)
 {
-  const TractorRuntimeOptions options = { .name = tree->name };
+  const TractorRuntimeOptions options = {
+    .name = tree->name,
+    .registry_addresses = (const char *const *) tree->registry_addresses,
+    .listen_addresses = (const char *const *) tree->listen_addresses,
+    .transport = tree->transport,
+    .dispatch = tractor__exports_dispatch,
+    .dispatch_data = tree->exports,
+  };
   g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&options, error);
 
-  if (runtime != NULL)
-    serve_requests (tree, error);
+  if (runtime == NULL)
+    return;
+  tree->addresses = tractor_actor_dup_addresses ();
+  serve_requests (tree, error);
+  g_clear_pointer (&tree->addresses, g_strfreev);
 }
 
 static gboolean
@@ -168,6 +182,7 @@ on_closed (gpointer data)
 
   tree->state = TRACTOR_GLIB_STATE_CLOSED;
   call_waiting (tree);
+  tractor__exports_clear (tree->exports); /* which may hold the object */
   announce_state (tree);
   if (tree->object != NULL)
     tree->ops->closed (tree->object, tree->error);
@@ -203,18 +218,23 @@ tractor__tree_close (Tree *tree)
 }
 
 Tree *
-tractor__tree_new (const char *name, const TreeOps *ops, gpointer object)
+tractor__tree_new (const TreeOps *ops, gpointer object)
 {
   Tree *tree = g_new0 (Tree, 1);
 
   tree->refs = 2; /* the caller's, and the guest's */
   tree->ops = ops;
   tree->object = object;
-  tree->name = g_strdup (name);
   tree->context = g_main_context_ref_thread_default ();
   tree->requests = g_queue_new ();
+  tree->exports = tractor__exports_new (tree->context);
+  return tree;
+}
+
+void
+tractor__tree_open (Tree *tree)
+{
   tree->guest = tractor_glib_attach (tree->context, serve, tree, on_done, tree, &tree->error);
   if (tree->guest == NULL)
     tractor__glib_post_to_host_stack (tree->context, on_closed, tree);
-  return tree;
 }

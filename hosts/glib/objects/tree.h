@@ -4,6 +4,7 @@
 
 #include "glib-call.h"
 #include "host-stack.h"
+#include "invocation.h"
 #include "tractor-glib-objects.h"
 #include "tractor.h"
 
@@ -20,6 +21,11 @@ typedef struct {
   const TreeOps *ops;
   gpointer object; /* (nullable): the TractorGlibRuntime, until it is dropped */
   char *name;
+  char **registry_addresses; /* (nullable), as the next two are */
+  char **listen_addresses;
+  char *transport;
+  char **addresses; /* (nullable): where it listens, while it is open */
+  Exports *exports;
   GMainContext *context; /* (transfer full) */
   TractorGuest *guest;   /* (nullable): until it has ended */
   TractorGlibState state;
@@ -29,7 +35,9 @@ typedef struct {
   GError *error;             /* (nullable): what it failed with */
 } Tree;
 
-G_GNUC_INTERNAL Tree *tractor__tree_new (const char *name, const TreeOps *ops, gpointer object);
+/* To be filled in, and then opened, which needs a turn of the context. */
+G_GNUC_INTERNAL Tree *tractor__tree_new (const TreeOps *ops, gpointer object);
+G_GNUC_INTERNAL void tractor__tree_open (Tree *tree);
 G_GNUC_INTERNAL Tree *tractor__tree_ref (Tree *tree);
 G_GNUC_INTERNAL void tractor__tree_unref (Tree *tree);
 G_GNUC_INTERNAL void tractor__tree_close (Tree *tree);
