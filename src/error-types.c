@@ -50,6 +50,10 @@ add_own (void)
   add ("BrokenResourceError", TRACTOR_ERROR, TRACTOR_ERROR_BROKEN);
   add ("ClosedResourceError", TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
   add ("BusyResourceError", TRACTOR_ERROR, TRACTOR_ERROR_BUSY);
+  /* Of a task that is linked to callbacks of its host: upstream's are asyncio's. */
+  add ("AsyncioCancelled", TRACTOR_ERROR, TRACTOR_ERROR_HOST_CANCELLED);
+  add ("AsyncioTaskExited", TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  add ("TrioTaskExited", TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
 }
 
 static void

@@ -59,6 +59,7 @@ G_BEGIN_DECLS
  * @TRACTOR_GLIB_ERROR_AUTH: the peer is not allowed in
  * @TRACTOR_GLIB_ERROR_LIMIT: a limit was reached
  * @TRACTOR_GLIB_ERROR_REGISTRY: no registrar can be reached
+ * @TRACTOR_GLIB_ERROR_HOST_CANCELLED: the function's link with its own loop has been cancelled there
  *
  * The codes of TractorError.
  */
@@ -88,7 +89,8 @@ typedef enum {
   TRACTOR_GLIB_ERROR_PROTOCOL,
   TRACTOR_GLIB_ERROR_AUTH,
   TRACTOR_GLIB_ERROR_LIMIT,
-  TRACTOR_GLIB_ERROR_REGISTRY
+  TRACTOR_GLIB_ERROR_REGISTRY,
+  TRACTOR_GLIB_ERROR_HOST_CANCELLED
 } TractorGlibError;
 
 /**
