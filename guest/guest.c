@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "fd-wait.h"
+#include "host-end.h"
 #include "nursery.h"
 #include "task.h"
 
@@ -643,6 +644,7 @@ tractor_guest_free (TractorGuest *guest)
   }
   /* Before the tasks are dropped: a thread may work on what is on a task's stack. */
   tractor__thread_pool_free (guest->threads, guest_is_forked (guest));
+  tractor__host_ends_orphan (guest);
   drop_all (guest);
   tractor__watchdog_free (guest->watchdog, guest_is_forked (guest));
   tractor__instruments_clear (&guest->instruments);

@@ -63,8 +63,9 @@ struct _TractorGuest {
   Instruments instruments;
   Watchdog *watchdog; /* (nullable) */
   AllBlocked all_blocked;
-  HostCall *host_calls; /* the oldest first */
-  Scope root;           /* around the main task */
+  HostCall *host_calls;              /* the oldest first */
+  struct _TractorHostEnd *host_ends; /* linked by next_of_guest */
+  Scope root;                        /* around the main task */
   GHashTable *locals;
   Scope *free_scopes;             /* linked by next_sibling */
   TractorNursery *free_nurseries; /* linked by next_free */

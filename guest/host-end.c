@@ -34,13 +34,40 @@ free_sent (TractorHostEnd *end)
     free_with (end->ops->sent_free, g_queue_pop_head (&end->sent));
 }
 
+static void
+join_guest (TractorHostEnd *end, TractorGuest *guest)
+{
+  end->guest = guest;
+  end->next_of_guest = guest->host_ends;
+  if (end->next_of_guest != NULL)
+    end->next_of_guest->link_of_guest = &end->next_of_guest;
+  end->link_of_guest = &guest->host_ends;
+  guest->host_ends = end;
+}
+
+static void
+leave_guest (TractorHostEnd *end)
+{
+  *end->link_of_guest = end->next_of_guest;
+  if (end->next_of_guest != NULL)
+    end->next_of_guest->link_of_guest = end->link_of_guest;
+  end->guest = NULL;
+}
+
+void
+tractor__host_ends_orphan (TractorGuest *guest)
+{
+  while (guest->host_ends != NULL)
+    leave_guest (guest->host_ends);
+}
+
 TractorHostEnd *
 tractor__host_end_new (const TractorHostLinkOps *ops, gpointer data, guint capacity)
 {
   TractorHostEnd *end = g_new0 (TractorHostEnd, 1);
 
   end->n_refs = 1;
-  end->guest = tractor_guest_get_current ();
+  join_guest (end, tractor_guest_get_current ());
   end->ops = ops;
   end->data = data;
   end->begun = tractor_event_new ();
@@ -73,6 +100,8 @@ tractor_host_end_unref (TractorHostEnd *end)
   if (end == NULL || --end->n_refs > 0)
     return;
 
+  if (end->guest != NULL)
+    leave_guest (end);
   tractor__host_end_drop_items (end);
   g_clear_pointer (&end->sender, tractor_sender_close);
   free_sent (end);
@@ -142,6 +171,10 @@ tractor__host_end_serve_soon (TractorHostEnd *end)
 static gboolean
 may_say (TractorHostEnd *end, const char *what)
 {
+  if (end->guest == NULL) {
+    g_critical ("The host's side of a link says '%s', but its guest was freed", what);
+    return FALSE;
+  }
   if (host_end_is_over (end)) {
     g_critical ("The host's side of a link says '%s' after its end", what);
     return FALSE;

@@ -12,8 +12,10 @@
 #include "tractor-sync.h"
 
 struct _TractorHostEnd {
-  guint n_refs; /* of the link, of a call that is in line, of callers, of the host */
-  TractorGuest *guest;
+  guint n_refs;        /* of the link, of a call that is in line, of callers, of the host */
+  TractorGuest *guest; /* (nullable): NULL: it was freed before its time */
+  TractorHostEnd *next_of_guest;
+  TractorHostEnd **link_of_guest; /* what points at us there */
   const TractorHostLinkOps *ops;
   gpointer data;
   TractorHostOutcome outcome;
@@ -48,6 +50,8 @@ tractor__host_end_new (const TractorHostLinkOps *ops, gpointer data, guint capac
 G_GNUC_INTERNAL void tractor__host_end_serve_soon (TractorHostEnd *end);
 /* The host's side has failed: so does what the task does inside the link, if it is. */
 G_GNUC_INTERNAL void tractor__host_end_cancel_task (TractorHostEnd *end);
+/* @guest is about to be freed: what its ends are told from now on is for nobody. */
+G_GNUC_INTERNAL void tractor__host_ends_orphan (TractorGuest *guest);
 /* Frees all that was for the task. */
 G_GNUC_INTERNAL void tractor__host_end_drop_items (TractorHostEnd *end);
 

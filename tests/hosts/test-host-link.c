@@ -1415,6 +1415,7 @@ test_spawn_from_host (void)
 /* A guest that is freed before its time, which is a mistake: the host waits for an answer all the same. */
 
 static TractorNursery *dropped; /* the task's, which will not free it */
+static TractorHostLink *dropped_link;
 
 static void
 schedule (G_GNUC_UNUSED gpointer host, G_GNUC_UNUSED gboolean yielded)
@@ -1459,6 +1460,49 @@ test_dropped_errand (void)
   g_assert_cmpuint (n_dropped, ==, 1);
 }
 
+static TractorHostEnd *kept; /* (nullable): by a callback of the host */
+
+static void
+start_and_keep (TractorHostEnd *end, G_GNUC_UNUSED gpointer data)
+{
+  kept = tractor_host_end_ref (end);
+  tractor_host_end_started (end, NULL);
+}
+
+static gboolean
+open_link_and_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const TractorHostLinkOps keeping = { .start = start_and_keep, .item_free = g_free };
+
+  dropped_link = tractor_host_link_open (&keeping, NULL, 1, TRACTOR_HOST_LINK_DEFAULT, NULL, error);
+  return sleep_forever (NULL, error);
+}
+
+/* A callback that comes after the guest was freed, with a link open: it is told, and nothing is touched. */
+static void
+test_guest_freed_with_a_link (void)
+{
+  static const TractorHostOps host = { .version = TRACTOR_HOST_VERSION, .schedule = schedule };
+  TractorGuest *guest =
+      tractor_guest_new (&host, NULL, open_link_and_wait, NULL, never_done, NULL, NULL);
+  GError *error = NULL;
+  char *item = g_strdup ("for nobody");
+
+  while (dropped_link == NULL)
+    tractor_guest_tick (guest);
+  expect_mistake ("*freed while*");
+  tractor_guest_free (guest);
+  g_test_assert_expected_messages ();
+  expect_mistake ("*'send', but its guest was freed");
+  g_assert_false (tractor_host_end_send (kept, item, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_free (item);
+  expect_mistake ("*'finish', but its guest was freed");
+  tractor_host_end_finish (kept, g_strdup ("for nobody"));
+  g_test_assert_expected_messages ();
+  tractor_host_end_unref (kept);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1485,5 +1529,6 @@ main (int argc, char **argv)
   harness_add ("/hosts/link/left-open", test_left_open);
   harness_add ("/hosts/link/spawn-from-host", test_spawn_from_host);
   harness_add ("/hosts/link/spawn-from-host-dropped", test_dropped_errand);
+  harness_add ("/hosts/link/guest-freed-with-a-link", test_guest_freed_with_a_link);
   return harness_run ();
 }
