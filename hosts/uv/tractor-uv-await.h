@@ -5,7 +5,8 @@
  * callback wakes. Timers are tractor_sleep_until().
  *
  * Where libuv can take something back, a cancelled task does so. Where it cannot, the header says what
- * happens. A handle must not be closed while a task waits on it: cancel the task's scope first. */
+ * happens. A handle on which a task waits is closed by tractor_uv_close(), which tells that task; of uv_close()
+ * libuv tells it nothing, so before that the task's scope is to be cancelled. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -80,8 +81,8 @@ TRACTOR_API gboolean tractor_uv_work (void (*work) (gpointer data), gpointer dat
  *
  * Reads what comes next, at most @size bytes.
  *
- * Returns: TRUE; or FALSE with @error set to CANCELLED, and then nothing has been read; a G_FILE_ERROR; or
- *   MISUSE on another host.
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, and then nothing has been read; CLOSED if @stream is
+ *   closed; a G_FILE_ERROR; or MISUSE on another host.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_uv_read (
@@ -105,6 +106,66 @@ TRACTOR_API gboolean tractor_uv_write (uv_stream_t *stream,
                                        GError **error);
 
 /**
+ * tractor_uv_listen:
+ * @server: bound to an address; its data member is not the program's any more
+ * @backlog: how many connections may wait for tractor_uv_accept() in the system
+ *
+ * Begins to listen.
+ *
+ * Returns: TRUE; or FALSE with a G_FILE_ERROR.
+ * Suspends: no. Thread: the loop's.
+ */
+TRACTOR_API gboolean tractor_uv_listen (uv_stream_t *server, int backlog, GError **error);
+
+/**
+ * tractor_uv_accept:
+ * @server: from tractor_uv_listen()
+ * @client: initialised, and not connected
+ *
+ * Waits for a connection, and makes it that of @client. One task at a time.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, and then none is lost; CLOSED if @server is closed;
+ *   BUSY if another task accepts there; a G_FILE_ERROR; or MISUSE on another host.
+ * Suspends: if there is none yet; a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_uv_accept (uv_stream_t *server, uv_stream_t *client, GError **error);
+
+/**
+ * tractor_uv_receive:
+ * @udp: that nobody else receives from; its data member is not the program's meanwhile
+ * @bytes: (out caller-allocates) (array length=size)
+ * @ret_length: (out): of the datagram, which may be empty
+ * @ret_from: (out) (optional): who has sent it
+ *
+ * Receives a datagram.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, and then none is lost; CLOSED if @udp is closed;
+ *   G_FILE_ERROR_FAILED for one that is longer than @size, which is lost; another G_FILE_ERROR; or MISUSE on
+ *   another host.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_uv_receive (uv_udp_t *udp,
+                                         gpointer bytes,
+                                         gsize size,
+                                         gsize *ret_length,
+                                         struct sockaddr_storage *ret_from,
+                                         GError **error);
+
+/**
+ * tractor_uv_send:
+ * @bytes: (array length=length): copied
+ * @to: (nullable): NULL if @udp is connected
+ *
+ * Sends a datagram. libuv takes none back: after CANCELLED it is still sent.
+ *
+ * Returns: TRUE when it has been handed to the system; or FALSE with @error set to CANCELLED, CLOSED if @udp
+ *   is closed, a G_FILE_ERROR, or MISUSE on another host.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_uv_send (
+    uv_udp_t *udp, gconstpointer bytes, gsize length, const struct sockaddr *to, GError **error);
+
+/**
  * tractor_uv_connect:
  * @tcp: initialised, and not connected
  *
@@ -119,9 +180,10 @@ TRACTOR_API gboolean tractor_uv_connect (uv_tcp_t *tcp,
 
 /**
  * tractor_uv_close:
- * @handle: on which no task waits; its data member is not the program's any more
+ * @handle: its data member is not the program's any more
  *
- * Closes it, and waits until its memory is the program's again, which takes a turn of the loop.
+ * Closes it, and waits until its memory is the program's again, which takes a turn of the loop. A task that
+ * waits for what comes of it gets CLOSED.
  *
  * Suspends: yes, but is no cancel point. Thread: guest, in a task.
  */

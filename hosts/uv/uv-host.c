@@ -13,10 +13,13 @@
 
 #include "tractor-uv.h"
 
+#include "uv-wait.h"
+
 typedef struct {
   uv_poll_t poll;
   uv_idle_t idle;
-  guint n_open; /* handles */
+  guint n_open;        /* handles */
+  GQueue handle_waits; /* of its tasks, for handles of the program's */
   TractorGuest *guest;
   TractorDoneFunc done; /* NULL: attaching failed */
   gpointer done_data;
@@ -181,6 +184,12 @@ tractor_uv_get_loop (void)
   UvHost *host = get_host (tractor_guest_get_current ());
 
   return host != NULL ? host->poll.loop : NULL;
+}
+
+GQueue *
+tractor__uv_get_handle_waits (void)
+{
+  return &get_host (tractor_guest_get_current ())->handle_waits;
 }
 
 typedef struct {

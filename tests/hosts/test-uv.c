@@ -365,6 +365,258 @@ test_no_loop (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* --- listeners ----------------------------------------------------------------------------------------- */
+
+/* Its address is any free one of the loopback. */
+static void
+open_listener (uv_tcp_t *listener, struct sockaddr_in *ret_address, GError **error)
+{
+  int length = sizeof *ret_address;
+
+  uv_ip4_addr ("127.0.0.1", 0, ret_address);
+  uv_tcp_init (tractor_uv_get_loop (), listener);
+  g_assert_cmpint (uv_tcp_bind (listener, (struct sockaddr *) ret_address, 0), ==, 0);
+  g_assert_true (tractor_uv_listen ((uv_stream_t *) listener, 8, error));
+  uv_tcp_getsockname (listener, (struct sockaddr *) ret_address, &length);
+}
+
+typedef struct {
+  uv_tcp_t listener;
+  struct sockaddr_in address;
+  int n_served;
+} Service;
+
+/* Connects, and says its number. */
+static gboolean
+visit (gpointer data, GError **error)
+{
+  Service *service = data;
+  uv_tcp_t tcp;
+  gboolean ok;
+
+  uv_tcp_init (tractor_uv_get_loop (), &tcp);
+  ok = tractor_uv_connect (&tcp, (struct sockaddr *) &service->address, error) &&
+       tractor_uv_write ((uv_stream_t *) &tcp, "visitor", 7, error);
+  tractor_uv_close ((uv_handle_t *) &tcp);
+  return ok;
+}
+
+static gboolean
+serve_visitor (Service *service, GError **error)
+{
+  char text[16];
+  gsize length;
+  uv_tcp_t tcp;
+  gboolean ok;
+
+  uv_tcp_init (tractor_uv_get_loop (), &tcp);
+  ok = tractor_uv_accept ((uv_stream_t *) &service->listener, (uv_stream_t *) &tcp, error) &&
+       tractor_uv_read ((uv_stream_t *) &tcp, text, sizeof text, &length, error);
+  if (ok)
+    g_assert_cmpmem (text, length, "visitor", 7);
+  tractor_uv_close ((uv_handle_t *) &tcp);
+  service->n_served += ok;
+  return ok;
+}
+
+static gboolean
+test_accept (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Service service = { 0 };
+  g_autoptr (TractorNursery) visitors = NULL;
+
+  open_listener (&service.listener, &service.address, error);
+  visitors = tractor_nursery_open ();
+  for (int i = 0; i < 5; i++)
+    tractor_nursery_spawn (visitors, "visitor", visit, &service, NULL, error);
+  for (int i = 0; i < 5; i++)
+    g_assert_true (serve_visitor (&service, error));
+  g_assert_true (tractor_nursery_join (visitors, error));
+  tractor_uv_close ((uv_handle_t *) &service.listener);
+  g_assert_cmpint (service.n_served, ==, 5);
+  return TRUE;
+}
+
+static gboolean
+accept_in_vain (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+
+  g_assert_false (serve_visitor (data, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+/* Whoever comes after that is served by the next. */
+static gboolean
+test_accept_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Service service = { 0 };
+
+  open_listener (&service.listener, &service.address, error);
+  run_cancelled (accept_in_vain, &service);
+  g_assert_true (visit (&service, error));
+  g_assert_true (serve_visitor (&service, error));
+  tractor_uv_close ((uv_handle_t *) &service.listener);
+  return TRUE;
+}
+
+static gboolean
+accept_until_closed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+
+  g_assert_false (serve_visitor (data, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+/* A second one that accepts is refused, and the first is told when the listener is closed. */
+static gboolean
+test_accept_is_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Service service = { 0 };
+  g_autoptr (TractorNursery) nursery = NULL;
+
+  open_listener (&service.listener, &service.address, error);
+  nursery = tractor_nursery_open ();
+  tractor_nursery_spawn (nursery, "accepts", accept_until_closed, &service, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  g_assert_false (serve_visitor (&service, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_BUSY);
+  tractor_uv_close ((uv_handle_t *) &service.listener);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+read_until_closed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+  gsize length;
+  char byte;
+
+  g_assert_false (tractor_uv_read (data, &byte, 1, &length, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+/* libuv would not say a word. */
+static gboolean
+test_read_is_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Pipes pipes;
+
+  open_pipes (&pipes);
+  tractor_nursery_spawn (nursery, "reads", read_until_closed, get_end (&pipes, 0), NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  close_pipes (&pipes);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* --- datagrams ----------------------------------------------------------------------------------------- */
+
+static void
+open_udp (uv_udp_t *udp, struct sockaddr_in *ret_address)
+{
+  int length = sizeof *ret_address;
+
+  uv_ip4_addr ("127.0.0.1", 0, ret_address);
+  uv_udp_init (tractor_uv_get_loop (), udp);
+  g_assert_cmpint (uv_udp_bind (udp, (struct sockaddr *) ret_address, 0), ==, 0);
+  uv_udp_getsockname (udp, (struct sockaddr *) ret_address, &length);
+}
+
+static gboolean
+receive_in_vain (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+  gsize length;
+  char byte;
+
+  g_assert_false (tractor_uv_receive (data, &byte, 1, &length, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return TRUE;
+}
+
+static gboolean
+test_datagrams (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  uv_udp_t here, there;
+  struct sockaddr_in address, other;
+  struct sockaddr_storage from;
+  char bytes[4];
+  gsize length;
+
+  open_udp (&here, &address);
+  open_udp (&there, &other);
+  run_cancelled (receive_in_vain, &here);
+  g_assert_true (tractor_uv_send (&there, "abc", 3, (struct sockaddr *) &address, error));
+  g_assert_true (tractor_uv_send (&there, "", 0, (struct sockaddr *) &address, error));
+  g_assert_true (tractor_uv_send (&there, "too long", 8, (struct sockaddr *) &address, error));
+  g_assert_true (tractor_uv_receive (&here, bytes, sizeof bytes, &length, &from, error));
+  g_assert_cmpmem (bytes, length, "abc", 3);
+  g_assert_cmpint (((struct sockaddr_in *) &from)->sin_port, ==, other.sin_port);
+  g_assert_true (tractor_uv_receive (&here, bytes, sizeof bytes, &length, NULL, error));
+  g_assert_cmpuint (length, ==, 0);
+  g_assert_false (tractor_uv_receive (&here, bytes, sizeof bytes, &length, NULL, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_FAILED);
+  tractor_uv_close ((uv_handle_t *) &here);
+  tractor_uv_close ((uv_handle_t *) &there);
+  return TRUE;
+}
+
+/* --- several loops -------------------------------------------------------------------------------------- */
+
+typedef struct {
+  int n_loops; /* that have run their tasks to the end: atomic */
+} Loops;
+
+static gboolean
+work_on_own_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Service service = { 0 };
+  g_autoptr (TractorNursery) visitors = NULL;
+  uv_fs_t request;
+
+  open_listener (&service.listener, &service.address, error);
+  visitors = tractor_nursery_open ();
+  for (int i = 0; i < 20; i++) {
+    tractor_nursery_spawn (visitors, "visitor", visit, &service, NULL, error);
+    g_assert_true (serve_visitor (&service, error));
+    g_assert_true (tractor_uv_fs (open_file, (char *) "/dev/null", &request, error));
+    close ((int) request.result);
+    uv_fs_req_cleanup (&request);
+  }
+  g_assert_true (tractor_nursery_join (visitors, error));
+  tractor_uv_close ((uv_handle_t *) &service.listener);
+  return TRUE;
+}
+
+static gpointer
+run_a_loop (gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tractor_uv_run (work_on_own_loop, NULL, &error));
+  g_assert_no_error (error);
+  g_atomic_int_inc (&((Loops *) data)->n_loops);
+  return NULL;
+}
+
+static void
+test_loops_in_threads (void)
+{
+  GThread *threads[4];
+  Loops loops = { 0 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("loop", run_a_loop, &loops);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpint (g_atomic_int_get (&loops.n_loops), ==, 4);
+}
+
 /* --- manners --------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -505,6 +757,12 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/write-is-left-behind", test_write_is_left_behind);
   harness_add_uv_task ("/uv/write-to-nobody", test_write_to_nobody);
   harness_add_uv_task ("/uv/connect", test_connect);
+  harness_add_uv_task ("/uv/read-is-closed", test_read_is_closed);
+  harness_add_uv_task ("/uv/accept", test_accept);
+  harness_add_uv_task ("/uv/accept-is-cancelled", test_accept_is_cancelled);
+  harness_add_uv_task ("/uv/accept-is-closed", test_accept_is_closed);
+  harness_add_uv_task ("/uv/datagrams", test_datagrams);
+  harness_add ("/uv/loops-in-threads", test_loops_in_threads);
   harness_add_glib_task ("/uv/no-loop", test_no_loop);
   harness_add ("/uv/unref", test_unref);
   harness_add ("/uv/walked", test_walked);
