@@ -44,6 +44,7 @@
 #endif
 
 #define CLONE_STACK_BYTES (64 * 1024)
+#define MAX_NICE          19
 
 /* --- between clone and exec --------------------------------------------------------------------- */
 
@@ -62,6 +63,7 @@ typedef struct {
   const char *cwd; /* (nullable) */
   const TractorResourceLimit *limits;
   gsize n_limits;
+  int nice;              /* what it is to have */
   TractorFdMapping *fds; /* all that it is to have, by their numbers there: 0, 1 and 2 first */
   gsize n_fds;
   gboolean is_actor;
@@ -195,7 +197,7 @@ prepare_and_exec (Exec *exec)
   if (exec->cwd != NULL && syscall (SYS_chdir, exec->cwd) != 0)
     return;
   exec->step = STEP_LIMITS;
-  if (!set_limits (exec))
+  if (syscall (SYS_setpriority, PRIO_PROCESS, 0, exec->nice) != 0 || !set_limits (exec))
     return;
   exec->step = STEP_EXEC;
   syscall (SYS_execve, exec->path, exec->argv, exec->envp);
@@ -289,6 +291,15 @@ check_limits (const ProcessRequest *request, GError **error)
                          limit->resource);
   }
   return TRUE;
+}
+
+static gboolean
+check_nice (const ProcessRequest *request, GError **error)
+{
+  return request->nice <= MAX_NICE
+             ? TRUE
+             : set_misuse (error, "A process can be nice by %d at most, not by %u", MAX_NICE,
+                           request->nice);
 }
 
 /* --- making one --------------------------------------------------------------------------------- */
@@ -490,7 +501,8 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
   int null_fd;
   gboolean ok;
 
-  if (!check_env (request, error) || !check_fds (request, error) || !check_limits (request, error))
+  if (!check_env (request, error) || !check_fds (request, error) ||
+      !check_limits (request, error) || !check_nice (request, error))
     return FALSE;
   null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0)
@@ -502,6 +514,7 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
   exec.n_fds = fds->len;
   exec.limits = request->limits;
   exec.n_limits = request->n_limits;
+  exec.nice = MIN (getpriority (PRIO_PROCESS, 0) + (int) request->nice, MAX_NICE);
   exec.is_actor = request->link_fd >= 0;
   ok = clone_and_exec (&exec, &process, error);
   close (null_fd);

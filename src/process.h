@@ -41,6 +41,7 @@ typedef struct {
   gsize n_fds;
   const TractorResourceLimit *limits;
   gsize n_limits;
+  guint nice;   /* how much more than we are */
   int stdio[3]; /* become its stdin, stdout and stderr; -1 is /dev/null */
   int link_fd;  /* becomes its CHILD_LINK_FD; -1: it is no actor */
 } ProcessRequest;

@@ -332,6 +332,7 @@ program_start (const char *const *argv, const TractorProcessOptions *options, GE
     .n_fds = options->n_fds,
     .limits = options->limits,
     .n_limits = options->n_limits,
+    .nice = options->nice,
     .link_fd = -1,
   };
   gboolean started;

@@ -247,6 +247,7 @@ make_request (const TractorSpawnOptions *options)
     .n_fds = options->n_fds,
     .limits = options->limits,
     .n_limits = options->n_limits,
+    .nice = options->nice,
     .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
     .link_fd = -1,
   };

@@ -376,6 +376,8 @@ typedef enum {
  *   TractorRuntimeOptions; NULL: anywhere that suits the tree
  * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
  *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one
+ * @nice: how much less important than we it is to the scheduler of the system, from 0 to 19, as by nice(1):
+ *   for an actor that computes while a window is to keep its pace. It hands that down
  * @on_death: what happens if it ends without having been asked to
  * @is_python: @program is a Python interpreter that has upstream's tractor: the actor is started as that
  *   starts its own, and connects to us; it is looked for in PATH, and keeps its stderr. Its modules are
@@ -398,7 +400,8 @@ typedef struct {
   const char *log_level;
   TractorOnDeath on_death;
   gboolean is_python;
-  gpointer padding[8];
+  guint nice;
+  gpointer padding[7];
 } TractorSpawnOptions;
 
 /**

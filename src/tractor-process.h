@@ -60,6 +60,7 @@ typedef void (*TractorOutputFunc) (const char *line, gsize length, gpointer data
  * @fds: (nullable) (array length=n_fds): descriptors for it; each @there once, none below 0. Its
  *   stdin, stdout or stderr may be among them, unless there is a function for it.
  * @limits: (nullable) (array length=n_limits): limits for it
+ * @nice: how much less important than we it is to the scheduler of the system, from 0 to 19, as by nice(1)
  * @label: (nullable): what it writes, and has no function, is logged as messages of the domain
  *   "tractor": "[label:out] line" and "[label:err] line", with control characters escaped
  * @on_stdout: (nullable): is given what it writes to stdout
@@ -80,7 +81,8 @@ typedef struct {
   TractorOutputFunc on_stdout;
   TractorOutputFunc on_stderr;
   gpointer data;
-  gpointer padding[6];
+  guint nice;
+  gpointer padding[5];
 } TractorProcessOptions;
 
 /**

@@ -796,6 +796,20 @@ test_program_cwd_and_limits (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError *
   return TRUE;
 }
 
+static gboolean
+test_program_nice (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  int ours = getpriority (PRIO_PROCESS, 0);
+  g_autofree char *by_four = g_strdup_printf ("%d", MIN (ours + 4, 19));
+  g_autofree char *by_none = g_strdup_printf ("%d", ours);
+
+  assert_output ("nice", (TractorProcessOptions){ .nice = 4 }, by_four);
+  assert_output ("nice", (TractorProcessOptions){ .nice = 19 }, "19");
+  assert_output ("nice", (TractorProcessOptions){ 0 }, by_none);
+  g_assert_cmpint (getpriority (PRIO_PROCESS, 0), ==, ours);
+  return TRUE;
+}
+
 /* Each one is where it is wanted, also where that is the number that another one has here. */
 static gboolean
 test_program_fds (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
@@ -928,6 +942,7 @@ assert_refused (TractorProcessOptions options)
                                   .fds = options.fds,
                                   .n_fds = options.n_fds,
                                   .limits = options.limits,
+                                  .nice = options.nice,
                                   .n_limits = options.n_limits,
                               },
                               &error));
@@ -955,6 +970,7 @@ test_bad_options (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   assert_refused ((TractorProcessOptions){ .env = (const char *[]){ "", NULL } });
   assert_refused (
       (TractorProcessOptions){ .limits = &(TractorResourceLimit){ 999, 1, 1 }, .n_limits = 1 });
+  assert_refused ((TractorProcessOptions){ .nice = 20 });
   assert_refused ((TractorProcessOptions){ .limits = &(TractorResourceLimit){ RLIMIT_CORE, 2, 1 },
                                            .n_limits = 1 });
   return TRUE;
@@ -1070,6 +1086,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/given/program-arguments", test_program_arguments);
   harness_add_real_task ("/e2e/given/program-environment", test_program_environment);
   harness_add_real_task ("/e2e/given/program-cwd-and-limits", test_program_cwd_and_limits);
+  harness_add_real_task ("/e2e/given/program-nice", test_program_nice);
   harness_add_real_task ("/e2e/given/row-37-program-fds", test_program_fds);
   harness_add_real_task ("/e2e/given/program-stdio", test_program_stdio);
   harness_add_real_task ("/e2e/given/actor-arguments-environment-cwd-limits", test_actor_knobs);

@@ -266,18 +266,20 @@ test_launch (void)
   g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
   g_autoptr (TractorGlibActor) actor = NULL;
   g_autofree char *surroundings = NULL;
+  g_autofree char *expected = NULL;
   int ends[2];
 
   g_assert_cmpint (pipe (ends), ==, 0);
   g_object_set (launcher, "program", OBJECTS_CHILD, "cwd", "/usr", "env",
                 (const char *[]){ "COLOUR=green", NULL }, "argv",
                 (const char *[]){ "one", "two", NULL }, "modules", (const char *[]){ "test", NULL },
-                NULL);
+                "nice", 3, NULL);
   tractor_glib_launcher_take_fd (launcher, ends[1], 7);
   tractor_glib_launcher_set_limit (launcher, RLIMIT_NOFILE, 99, 100);
   actor = launch (runtime, launcher, "launched");
   surroundings = ask_for_surroundings (actor);
-  g_assert_cmpstr (surroundings, ==, "/usr green two 99");
+  expected = g_strdup_printf ("/usr green two 99 %d", MIN (getpriority (PRIO_PROCESS, 0) + 3, 19));
+  g_assert_cmpstr (surroundings, ==, expected);
   g_clear_object (&launcher);
   close_runtime (runtime);
   /* It has written there, and nobody has it open any more. */

@@ -19,6 +19,7 @@ struct _TractorGlibLauncher {
   char **listen_addresses;
   char *log_level;
   gboolean is_python;
+  guint nice;
   guint max_restarts;
   GArray *fds;                 /* (element-type TractorFdMapping): ours, unless this is a copy */
   GArray *limits;              /* (element-type TractorResourceLimit) */
@@ -35,6 +36,7 @@ enum {
   PROP_LISTEN_ADDRESSES,
   PROP_LOG_LEVEL,
   PROP_PYTHON,
+  PROP_NICE,
   PROP_MAX_RESTARTS,
   N_PROPS
 };
@@ -51,7 +53,7 @@ tractor__launcher_copy (TractorGlibLauncher *self)
   g_object_set (copy, "modules", self->modules, "program", self->program, "host", self->host,
                 "argv", self->argv, "env", self->env, "cwd", self->cwd, "listen-addresses",
                 self->listen_addresses, "log-level", self->log_level, "python", self->is_python,
-                "max-restarts", self->max_restarts, NULL);
+                "nice", self->nice, "max-restarts", self->max_restarts, NULL);
   copy->origin = g_object_ref (self); /* whose descriptors they are */
   g_array_set_clear_func (copy->fds, NULL);
   g_array_append_vals (copy->fds, self->fds->data, self->fds->len);
@@ -87,6 +89,7 @@ tractor__launcher_start (TractorGlibLauncher *self,
     .listen_addresses = (const char *const *) self->listen_addresses,
     .log_level = self->log_level,
     .is_python = self->is_python,
+    .nice = self->nice,
     .on_death = self->max_restarts > 0 ? TRACTOR_ON_DEATH_RESTART : TRACTOR_ON_DEATH_FAIL,
   };
 
@@ -176,6 +179,8 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
     *get_strings (self, id) = g_value_dup_boxed (value);
   } else if (id == PROP_PYTHON) {
     self->is_python = g_value_get_boolean (value);
+  } else if (id == PROP_NICE) {
+    self->nice = g_value_get_uint (value);
   } else if (id == PROP_MAX_RESTARTS) {
     self->max_restarts = g_value_get_uint (value);
   } else {
@@ -194,6 +199,8 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
     g_value_set_boxed (value, *get_strings (self, id));
   else if (id == PROP_PYTHON)
     g_value_set_boolean (value, self->is_python);
+  else if (id == PROP_NICE)
+    g_value_set_uint (value, self->nice);
   else if (id == PROP_MAX_RESTARTS)
     g_value_set_uint (value, self->max_restarts);
   else
@@ -230,6 +237,8 @@ tractor_glib_launcher_class_init (TractorGlibLauncherClass *class)
         g_param_spec_boxed (lists[i].name, NULL, NULL, G_TYPE_STRV, flags));
   g_object_class_install_property (object_class, PROP_PYTHON,
                                    g_param_spec_boolean ("python", NULL, NULL, FALSE, flags));
+  g_object_class_install_property (object_class, PROP_NICE,
+                                   g_param_spec_uint ("nice", NULL, NULL, 0, 19, 0, flags));
   g_object_class_install_property (
       object_class, PROP_MAX_RESTARTS,
       g_param_spec_uint ("max-restarts", NULL, NULL, 0, G_MAXUINT, 0, flags));

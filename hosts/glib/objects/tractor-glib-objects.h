@@ -337,6 +337,7 @@ TRACTOR_API void tractor_glib_invocation_return_error (TractorGlibInvocation *se
  * - "cwd": its working directory; NULL is ours;
  * - "listen-addresses": where it listens; NULL: anywhere that suits the tree;
  * - "log-level": the least important messages that it logs, such as "warning"; NULL: ours;
+ * - "nice": how much less important than we it is to the scheduler of the system, from 0 to 19;
  * - "python": whether the program is a Python interpreter with upstream's tractor; then its modules are given
  *   as "module=/path/of/module.py";
  * - "max-restarts": if it dies it is started again, as long as that does not happen more often than this in
