@@ -195,6 +195,8 @@ service_is_found () { # unix|tcp
     "$examples/service_discovery" ask "$address" greeter >"$work/second" || return 1
   cat "$work/first" "$work/second"
   grep -q "^greeter answers: process $pid, " "$work/first" && grep -q "process $pid, " "$work/second" || return 1
+  "$examples/watch_tree" "$address" >"$work/tree" 2>&1 &
+  within 5 grep -q "^greeter, process $pid, runs$" "$work/tree" || return 1
   kill -INT $pid
   wait $pid
   [[ $? -eq 130 ]] && expect 1 "^No actor 'greeter' has registered in time$" \
@@ -337,5 +339,7 @@ for host in builtin glib uv; do
   check "primes-root-killed/$host" root_is_killed $host
   check "external_program/$host" programs_are_run $host
 done
+check watch_tree expect 0 '^    right, process [0-9]+, runs$' "$examples/watch_tree"
+check watch_tree-nobody-there expect 1 'no/such' "$examples/watch_tree" unix:/no/such.sock
 check readme readme_shows_the_example
 echo "1..$n"

@@ -4,14 +4,7 @@ set -u
 wall=${1:?where is it?}/thumbwall
 suite=thumbwall
 . "$(dirname "${BASH_SOURCE[0]}")/../support/tap.sh"
-
-for program in Xvfb xdotool import; do
-  command -v $program >/dev/null || { echo "1..0 # SKIP there is no $program"; exit 0; }
-done
-exec {ready}<> <(:)
-Xvfb -noreset -displayfd $ready -screen 0 1200x800x24 2>"$work/xvfb" &
-read -r -t 20 number <&$ready || { cat "$work/xvfb" >&2; echo 'Bail out! no screen'; exit 1; }
-export DISPLAY=:$number GDK_BACKEND=x11 GSK_RENDERER=cairo GTK_A11Y=none TMPDIR=$work
+. "$(dirname "${BASH_SOURCE[0]}")/../support/display.sh"
 # A picture kills its decoder on purpose, and what fontconfig keeps at the end is not ours.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:handle_segv=0:detect_leaks=0 TSAN_OPTIONS=${TSAN_OPTIONS:-}:handle_segv=0
 
