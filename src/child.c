@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "crash.h"
 #include "link.h"
 #include "listener.h"
 #include "log-level.h"
@@ -257,7 +258,8 @@ find_runner (const TractorRunner *runners, const char *host)
 
 /* --- being an actor --------------------------------------------------------------------------------- */
 
-/* From now on stderr is what the parent's is; what was said before follows it there. */
+/* From now on stderr is what the parent's is; what was said before follows it there. The file is kept for
+ * last words. */
 static void
 take_real_stderr (void)
 {
@@ -265,6 +267,7 @@ take_real_stderr (void)
   off_t written = lseek (STDERR_FILENO, 0, SEEK_CUR);
   off_t at = 0;
   gssize n;
+  int file;
 
   if (fcntl (CHILD_STDERR_FD, F_GETFD) < 0)
     return;
@@ -272,8 +275,11 @@ take_real_stderr (void)
          (n = pread (STDERR_FILENO, bytes, MIN (sizeof bytes, (gsize) (written - at)), at)) > 0 &&
          write (CHILD_STDERR_FD, bytes, (gsize) n) == n)
     at += n;
+  file = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   dup2 (CHILD_STDERR_FD, STDERR_FILENO);
   close (CHILD_STDERR_FD);
+  if (file >= 0 && lseek (file, 0, SEEK_SET) == 0) /* its parent looks at its place, too */
+    tractor__crash_report_to (file);
 }
 
 /* Whatever is below us is to be gone before the last resort. */

@@ -55,24 +55,24 @@ set_errno_error (GError **error, const char *what)
 
 /* @ends: the first is ours, the second the child's. */
 static gboolean
-make_fds (TractorRuntime *runtime, int ends[2], int *ret_boot_stderr_fd, GError **error)
+make_fds (TractorRuntime *runtime, int ends[2], int *ret_words_fd, GError **error)
 {
-  *ret_boot_stderr_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (*ret_boot_stderr_fd < 0)
+  *ret_words_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (*ret_words_fd < 0)
     return set_errno_error (error, "cannot make a file for an actor's first words");
   if (!tractor__socket_pair (runtime->transport, ends, error)) {
-    close (*ret_boot_stderr_fd);
+    close (*ret_words_fd);
     return FALSE;
   }
   /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
-  if (ftruncate (*ret_boot_stderr_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
-    fcntl (*ret_boot_stderr_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
-  if (keep_off_stdio (ret_boot_stderr_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
+  if (ftruncate (*ret_words_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
+    fcntl (*ret_words_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
+  if (keep_off_stdio (ret_words_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
       keep_off_stdio (&ends[1]) == 0)
     return TRUE;
 
   set_errno_error (error, "cannot keep an actor's descriptors off stdin, stdout and stderr");
-  close (*ret_boot_stderr_fd);
+  close (*ret_words_fd);
   close (ends[0]);
   close (ends[1]);
   return FALSE;
@@ -157,9 +157,6 @@ boot_is_over (Child *child)
   child->has_booted = TRUE;
   if (child->boot_scope != NULL)
     tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
-  if (child->boot_stderr_fd >= 0)
-    close (child->boot_stderr_fd);
-  child->boot_stderr_fd = -1;
   child->is_down = FALSE;
   tractor_parking_lot_unpark (child->up, G_MAXUINT);
   tractor_event_set (child->booted);
@@ -273,7 +270,7 @@ start_native (Child *child, GError **error)
     close (stderr_fd);
     return FALSE;
   }
-  child->boot_stderr_fd = stderr_fd;
+  child->words_fd = stderr_fd;
   make_link (child, ends[0]);
   tractor__link_introduce (child->link);
   write_spawn_spec (child);
@@ -324,7 +321,7 @@ tractor__child_start (Child *child, GError **error)
 {
   child->id.uuid = g_uuid_string_random ();
   child->process = (Process){ .pidfd = -1 };
-  child->boot_stderr_fd = -1;
+  child->words_fd = -1;
   child->started_at = tractor_now ();
   child->connects_back = child->plan->options.is_python;
   return child->connects_back ? start_python (child, error) : start_native (child, error);
@@ -338,9 +335,9 @@ forget_last (Child *child)
   g_clear_pointer (&child->connected, tractor_event_free);
   g_clear_pointer (&child->id.uuid, g_free);
   tractor__process_clear (&child->process);
-  if (child->boot_stderr_fd >= 0)
-    close (child->boot_stderr_fd);
-  child->boot_stderr_fd = -1;
+  if (child->words_fd >= 0)
+    close (child->words_fd);
+  child->words_fd = -1;
   child->has_booted = FALSE;
   child->has_acked = FALSE;
   child->link_lost = FALSE;
@@ -386,7 +383,7 @@ tractor__child_new (TractorRuntime *runtime,
   child->booted = tractor_event_new ();
   child->gone = tractor_event_new ();
   child->up = tractor_parking_lot_new ();
-  child->boot_stderr_fd = -1;
+  child->words_fd = -1;
   return tractor__child_start (child, error) ? g_steal_pointer (&child) : NULL;
 }
 

@@ -30,20 +30,21 @@
 
 /* --- how it ended ------------------------------------------------------------------------------ */
 
-/* (transfer full): the last of what it wrote while booting, as it came; empty if nothing. */
+/* (transfer full): the last of what it wrote while booting; or of what it said of its crash; empty if
+ * nothing. */
 static char *
 read_stderr_tail (Child *child)
 {
   char bytes[LIMIT_STDERR_TAIL_BYTES];
   /* Its place in the file is ours too: as far as it has written. */
-  off_t written = child->boot_stderr_fd >= 0 ? lseek (child->boot_stderr_fd, 0, SEEK_CUR) : 0;
+  off_t written = child->words_fd >= 0 ? lseek (child->words_fd, 0, SEEK_CUR) : 0;
   off_t start = MAX (written - (off_t) sizeof bytes, 0);
   g_autofree char *text = NULL;
   gssize n;
 
   if (written <= 0)
     return g_strdup ("");
-  n = pread (child->boot_stderr_fd, bytes, (gsize) (written - start), start);
+  n = pread (child->words_fd, bytes, (gsize) (written - start), start);
   text = g_utf8_make_valid (bytes, MAX (n, 0));
   return g_strchomp (tractor__escape (text));
 }

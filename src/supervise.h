@@ -25,7 +25,7 @@ struct _Child {
   Link *link;
   gboolean connects_back;  /* it is to connect to us */
   TractorEvent *connected; /* (nullable): it has; or it will not any more */
-  int boot_stderr_fd;      /* a file with what it wrote while booting; -1 once booted */
+  int words_fd;            /* a file: what it wrote while booting; then where it crashed */
   gint64 started_at;
   guint n_restarts;
   gboolean is_down; /* between two lives */

@@ -131,7 +131,10 @@ typedef struct {
  * to it.
  *
  * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
- * and ends in good order on SIGTERM.
+ * and ends in good order on SIGTERM. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
+ * parent's ACTOR_FAILURE says in which task, and its frames, as backtrace(3) names them: functions that
+ * are not exported are offsets, for addr2line(1); those of a program that is linked with -rdynamic have
+ * names. Handlers of the program's own, or of a sanitizer, are left alone.
  *
  * Suspends: no, it blocks. Thread: the main one.
  */
@@ -567,7 +570,8 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
  *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
  *   @kwargs cannot be sent; MISUSE if @function is no name of a function, or a stream or a context;
- *   ACTOR_FAILURE if the process died; or TRANSPORT_CLOSED if it can no longer be reached.
+ *   ACTOR_FAILURE if the process died, with its status or signal, and where it crashed; or
+ *   TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,

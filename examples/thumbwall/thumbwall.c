@@ -34,8 +34,7 @@ show (gpointer tile, const char *path, GdkTexture *texture, const char *error)
     return;
   gtk_picture_set_paintable (GTK_PICTURE (gtk_stack_get_child_by_name (tile, "picture")),
                              GDK_PAINTABLE (texture));
-  gtk_label_set_text (GTK_LABEL (gtk_stack_get_child_by_name (tile, "error")),
-                      error != NULL ? error : "");
+  gtk_inscription_set_text (GTK_INSCRIPTION (gtk_stack_get_child_by_name (tile, "error")), error);
   gtk_widget_set_tooltip_text (tile, error != NULL ? error : path);
   gtk_stack_set_visible_child_name (tile, error != NULL ? "error" : "picture");
 }
@@ -44,14 +43,13 @@ static void
 on_setup (G_GNUC_UNUSED GtkListItemFactory *factory, GtkListItem *item)
 {
   GtkWidget *tile = gtk_stack_new ();
-  GtkWidget *label =
-      g_object_new (GTK_TYPE_LABEL, "wrap", TRUE, "wrap-mode", PANGO_WRAP_WORD_CHAR, "lines", 6,
-                    "ellipsize", PANGO_ELLIPSIZE_END, "max-width-chars", 16, NULL);
+  GtkWidget *text =
+      g_object_new (GTK_TYPE_INSCRIPTION, "wrap-mode", PANGO_WRAP_WORD_CHAR, "yalign", 0.0, NULL);
 
   gtk_widget_set_size_request (tile, PLACE_PIXELS, PLACE_PIXELS);
-  gtk_widget_add_css_class (label, "error");
+  gtk_widget_add_css_class (text, "error");
   gtk_stack_add_named (GTK_STACK (tile), gtk_picture_new (), "picture");
-  gtk_stack_add_named (GTK_STACK (tile), label, "error");
+  gtk_stack_add_named (GTK_STACK (tile), text, "error");
   gtk_list_item_set_child (item, tile);
 }
 

@@ -51,7 +51,8 @@ draws_its_frames () { within 20 has_drawn_frames; }
 bad_ones_are_told () {
   grep -qE '^failed: .*/0004.wall: Actor .decoder-[0-9]+. \(pid [0-9]+\) was killed by signal 11' "$work/out" &&
     grep -qE '^failed: .*/0009.png: actor .decoder-[0-9]+.: ' "$work/out" &&
-    grep -qE '^ +in decode\(\), process' "$work/out"
+    grep -qE '^ +in decode\(\), process' "$work/out" &&
+    grep -qE 'libgdk_pixbuf.*\(gdk_pixbuf_copy' "$work/out" # where it crashed
 }
 
 scrolling_brings_more () {

@@ -1,0 +1,13 @@
+/* crash.h - the last words of an actor that crashes. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include <glib.h>
+
+/* From now on a crash of this process is described in the file @fd: (transfer full), before it takes its
+ * course. Signals that somebody handles already are left to them. To be called once. */
+G_GNUC_INTERNAL void tractor__crash_report_to (int fd);

@@ -1,0 +1,219 @@
+/* test-crash.c - the last words of an actor that crashes: in which task, and where. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+
+#include "actors.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_SANITIZER
+#define HAS_SANITIZER 0
+#endif
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static gboolean
+call_abort (G_GNUC_UNUSED GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            G_GNUC_UNUSED GError **error)
+{
+  abort ();
+}
+
+static gboolean
+fault (G_GNUC_UNUSED GVariant *kwargs,
+       G_GNUC_UNUSED GVariant **ret_result,
+       G_GNUC_UNUSED GError **error)
+{
+  *(volatile int *) NULL = 1;
+  return TRUE;
+}
+
+static guint
+overflow_from (guint n)
+{
+  volatile char room[4096];
+
+  room[0] = (char) n;
+  return n == G_MAXUINT ? 0 : overflow_from (n + 1) + (guint) room[0];
+}
+
+static gboolean
+overflow (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (overflow_from (0));
+  return TRUE;
+}
+
+static gboolean
+send_fault (G_GNUC_UNUSED GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            G_GNUC_UNUSED GError **error)
+{
+  kill (getpid (), SIGBUS);
+  return TRUE;
+}
+
+/* Writes to stderr, which is the log's, and not among the last words. */
+static gboolean
+write_and_abort (G_GNUC_UNUSED GVariant *kwargs,
+                 G_GNUC_UNUSED GVariant **ret_result,
+                 G_GNUC_UNUSED GError **error)
+{
+  signal (SIGABRT, SIG_DFL); /* it has its own idea of a crash: none */
+  g_printerr ("farewell\n");
+  abort ();
+}
+
+static gboolean
+get_pid (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (getpid ());
+  return TRUE;
+}
+
+static const TractorExport exports[] = {
+  { "abort", TRACTOR_EXPORT_CALL, call_abort },
+  { "fault", TRACTOR_EXPORT_CALL, fault },
+  { "overflow", TRACTOR_EXPORT_CALL, overflow },
+  { "send_fault", TRACTOR_EXPORT_CALL, send_fault },
+  { "write_and_abort", TRACTOR_EXPORT_CALL, write_and_abort },
+  { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- helpers -------------------------------------------------------------------------------------- */
+
+/* (transfer full): what a call says of an actor that it has killed by @function. */
+static char *
+call_and_crash (const char *function, TractorOnDeath on_death, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
+      nursery, "crasher",
+      &(TractorSpawnOptions){ .host = harness_get_host ()->name, .on_death = on_death }, error);
+  char *message;
+
+  g_assert_no_error (*error);
+  g_assert_false (tractor_portal_call (portal, function, NULL, NULL, error));
+  message = g_strdup ((*error)->message);
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  tractor_actor_nursery_cancel (nursery);
+  tractor_actor_nursery_join (nursery, error);
+  g_assert_no_error (*error);
+  assert_no_child_process ();
+  return message;
+}
+
+static void
+assert_tells (const char *message, const char *what)
+{
+  if (strstr (message, what) == NULL)
+    g_error ("\"%s\" is not in:\n%s", what, message);
+}
+
+/* --- tests ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_abort (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:abort", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 6 (Aborted), with 1 call open; it wrote:\n");
+  assert_tells (message, "in task 'abort'\n");
+  assert_tells (message, "e2e_test_crash("); /* a frame of ours */
+  return TRUE;
+}
+
+static gboolean
+test_fault (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:fault", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 11");
+  assert_tells (message, "in task 'fault'\n");
+  assert_tells (message, "e2e_test_crash(");
+  return TRUE;
+}
+
+/* The handler has a stack of its own. */
+static gboolean
+test_overflow (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:overflow", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 11");
+  assert_tells (message, "in task 'overflow'\n");
+  assert_tells (message, "e2e_test_crash(");
+  return TRUE;
+}
+
+static gboolean
+test_sent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:send_fault", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 7");
+  assert_tells (message, "in task 'send_fault'\n");
+  return TRUE;
+}
+
+static gboolean
+test_handled_by_program (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message =
+      call_and_crash ("test:write_and_abort", TRACTOR_ON_DEATH_IGNORE, error);
+
+  g_assert_true (g_str_has_suffix (message, "was killed by signal 6 (Aborted), with 1 call open"));
+  return TRUE;
+}
+
+/* A life that ends without a word has none of the one before. */
+static gboolean
+test_next_life (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal =
+      tractor_actor_nursery_start (nursery, "crasher",
+                                   &(TractorSpawnOptions){ .host = harness_get_host ()->name,
+                                                           .on_death = TRACTOR_ON_DEATH_RESTART },
+                                   error);
+  g_autoptr (GVariant) pid = NULL;
+
+  g_assert_false (tractor_portal_call (portal, "test:abort", NULL, NULL, error));
+  assert_tells ((*error)->message, "in task 'abort'\n");
+  g_clear_error (error);
+  g_assert_true (tractor_portal_call (portal, "test:get_pid", NULL, &pid, error));
+  g_assert_false (tractor_portal_call (portal, "test:write_and_abort", NULL, NULL, error));
+  g_assert_true (g_str_has_suffix ((*error)->message, "with 1 call open"));
+  g_clear_error (error);
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+
+  harness_add_real_task ("/e2e/crash/abort", test_abort);
+  if (!HAS_SANITIZER) { /* which handles these itself */
+    harness_add_real_task ("/e2e/crash/fault", test_fault);
+    harness_add_real_task ("/e2e/crash/overflow", test_overflow);
+    harness_add_real_task ("/e2e/crash/sent", test_sent);
+  }
+  harness_add_real_task ("/e2e/crash/handled-by-the-program", test_handled_by_program);
+  harness_add_real_task ("/e2e/crash/next-life", test_next_life);
+  return harness_run ();
+}
