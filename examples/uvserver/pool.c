@@ -69,14 +69,13 @@ ask_until_answered (Request *request, GError **error)
 
   for (;;) {
     Worker *worker = find_least_busy (request->pool);
-    gboolean ok;
+    GVariant *n = g_variant_new ("{sv}", "n", g_variant_new_string (request->number));
 
     worker->in_flight++;
-    ok =
-        tractor_portal_call (worker->portal, "work:factor",
-                             g_variant_new_parsed ("{'n': <%s>}", request->number), &result, error);
+    tractor_portal_call (worker->portal, "work:factor", g_variant_new_array (NULL, &n, 1), &result,
+                         error);
     worker->in_flight--;
-    if (ok || !is_death (*error))
+    if (*error == NULL || !is_death (*error))
       return result;
     g_clear_error (error);
     request->pool->n_again++;
@@ -93,7 +92,6 @@ run_request (gpointer data, G_GNUC_UNUSED GError **error)
       tractor_cancel_scope_open (tractor_now () + pool->deadline_msec * 1000);
   g_autoptr (GVariant) result = NULL;
   g_autoptr (GError) failure = NULL;
-  int status;
 
   request->scope = scope;
   if (request->answer == NULL)
@@ -111,9 +109,10 @@ run_request (gpointer data, G_GNUC_UNUSED GError **error)
     pool->n_late++;
     request->answer (request->client, 504, g_strdup ("it took too long\n"));
   } else { /* what the function says of its argument; or the server is stopping */
-    status = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE) ? 400 : 503;
     pool->n_failed++;
-    request->answer (request->client, status, g_strconcat (failure->message, "\n", NULL));
+    request->answer (request->client,
+                     g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE) ? 400 : 503,
+                     g_strconcat (failure->message, "\n", NULL));
   }
   return TRUE;
 }
