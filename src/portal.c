@@ -213,6 +213,33 @@ tractor_portal_wait_until_gone (TractorPortal *portal, GError **error)
                              error);
 }
 
+gboolean
+tractor_portal_wait_until_restarted (TractorPortal *portal, guint *n_restarts, GError **error)
+{
+  Child *child;
+
+  g_return_val_if_fail (portal != NULL && n_restarts != NULL, FALSE);
+
+  child = portal->child;
+  if (child == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "Actor '%s' is no child of this one, which does not see it restart",
+                 get_id (portal)->name);
+    return FALSE;
+  }
+  while (child->n_restarts <= *n_restarts || child->is_down || !child->has_booted) {
+    if (tractor_event_is_set (child->gone)) {
+      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED, "Actor '%s' has ended",
+                   child->id.name);
+      return FALSE;
+    }
+    if (!tractor_parking_lot_park (child->up, error))
+      return FALSE;
+  }
+  *n_restarts = child->n_restarts;
+  return TRUE;
+}
+
 static GError *
 new_too_slow_error (TractorPortal *portal)
 {

@@ -621,6 +621,21 @@ TRACTOR_API gboolean tractor_portal_cancel_actor (TractorPortal *portal,
 TRACTOR_API gboolean tractor_portal_wait_until_gone (TractorPortal *portal, GError **error);
 
 /**
+ * tractor_portal_wait_until_restarted:
+ * @n_restarts: (inout): how many restarts the caller knows of, 0 to begin with; afterwards how many there were
+ *
+ * Waits until an actor that is started again when it dies is up after another restart: what it knew is
+ * gone, and has to be told it anew.
+ *
+ * Returns: TRUE; or FALSE with @error set to CANCELLED; to TRANSPORT_CLOSED if it has ended for good; or to
+ *   MISUSE if it is no child of ours.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_portal_wait_until_restarted (TractorPortal *portal,
+                                                          guint *n_restarts,
+                                                          GError **error);
+
+/**
  * tractor_portal_get_name:
  *
  * Returns: (transfer none): the actor's name.

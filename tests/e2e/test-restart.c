@@ -206,6 +206,39 @@ test_cancelled_while_it_ends_for_another (G_GNUC_UNUSED gpointer data, GError **
 }
 
 static gboolean
+wait_until_restarted (gpointer portal, GError **error)
+{
+  guint n_restarts = 0;
+
+  return tractor_portal_wait_until_restarted (portal, &n_restarts, error) && n_restarts == 1;
+}
+
+static gboolean
+test_wait_until_restarted (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) dies = start (nursery, "dies", TRACTOR_ON_DEATH_RESTART, error);
+  g_autoptr (TractorPortal) found = tractor_find_actor ("dies", error);
+  g_autofree char *uuid = g_strdup (tractor_portal_get_uuid (dies));
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  guint n_restarts = 0;
+
+  g_assert_false (tractor_portal_wait_until_restarted (found, &n_restarts, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  for (int i = 0; i < 2; i++)
+    tractor_nursery_spawn (tasks, NULL, wait_until_restarted, dies, NULL, error);
+  kill_and_wait (dies, error);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  g_assert_cmpstr (tractor_portal_get_uuid (dies), !=, uuid); /* it is up, and another one */
+  g_assert_true (tractor_portal_wait_until_restarted (dies, &n_restarts, error)); /* it has been */
+  g_assert_cmpuint (n_restarts, ==, 1);
+  g_assert_true (tractor_portal_cancel_actor (dies, tractor_now () + 5 * SECOND, error));
+  g_assert_false (tractor_portal_wait_until_restarted (dies, &n_restarts, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return end (nursery, error);
+}
+
+static gboolean
 test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
@@ -235,6 +268,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/restart/cancelled-while-down", test_cancelled_while_down);
   harness_add_real_task ("/e2e/restart/cancelled-while-it-ends-for-another",
                          test_cancelled_while_it_ends_for_another);
+  harness_add_real_task ("/e2e/restart/wait-until-restarted", test_wait_until_restarted);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
   return harness_run ();
 }

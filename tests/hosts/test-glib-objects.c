@@ -304,6 +304,20 @@ test_launch_fails (void)
   close_runtime (runtime);
 }
 
+static void
+count_restart (TractorGlibActor *actor, gpointer n)
+{
+  g_assert_null (tractor_guest_get_current ());
+  g_assert_true (tractor_glib_actor_get_alive (actor));
+  ++*(guint *) n;
+}
+
+static void
+count_notify (G_GNUC_UNUSED GObject *object, G_GNUC_UNUSED GParamSpec *spec, gpointer n)
+{
+  ++*(guint *) n;
+}
+
 /* The object stays, and so does what shows it. */
 static void
 test_launch_restarted (void)
@@ -315,6 +329,8 @@ test_launch_restarted (void)
   g_autoptr (TractorGlibActor) actor = NULL;
   g_autofree char *uuid = NULL;
   GError *error = NULL;
+  guint n_restarts = 0;
+  guint n_notified = 0;
   int pid;
 
   g_object_set (launcher, "program", OBJECTS_CHILD, "max-restarts", 2, NULL);
@@ -323,10 +339,15 @@ test_launch_restarted (void)
   node = g_list_model_get_item (G_LIST_MODEL (root), 0);
   pid = tractor_glib_actor_get_pid (actor);
   uuid = g_strdup (tractor_glib_actor_get_uuid (actor));
+  g_signal_connect (actor, "restarted", G_CALLBACK (count_restart), &n_restarts);
+  g_signal_connect (actor, "notify::pid", G_CALLBACK (count_notify), &n_notified);
+  g_signal_connect (actor, "notify::uuid", G_CALLBACK (count_notify), &n_notified);
   kill (pid, SIGKILL);
-  while (tractor_glib_node_get_restarts (node) == 0 ||
+  while (n_restarts == 0 || tractor_glib_node_get_restarts (node) == 0 ||
          tractor_glib_node_get_state (node) != TRACTOR_GLIB_ACTOR_STATE_RUNNING)
     turn ();
+  g_assert_cmpuint (n_restarts, ==, 1);
+  g_assert_cmpuint (n_notified, ==, 2);
   g_assert_true (tractor_glib_actor_get_alive (actor));
   g_assert_cmpint (tractor_glib_actor_get_pid (actor), !=, pid);
   g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), !=, uuid);

@@ -41,6 +41,7 @@ enum {
 
 enum {
   ENDED,
+  RESTARTED,
   N_SIGNALS
 };
 
@@ -143,6 +144,28 @@ join_calls (TractorNursery *calls)
 
 /* --- a child --------------------------------------------------------------------------------------------- */
 
+static void
+announce_restart (gpointer data)
+{
+  TractorGlibActor *self = data;
+
+  g_object_notify (G_OBJECT (self), "uuid");
+  g_object_notify (G_OBJECT (self), "pid");
+  g_signal_emit (self, signals[RESTARTED], 0);
+}
+
+/* Among the actor's calls, until it has ended. */
+static gboolean
+watch_restarts (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  TractorGlibActor *self = data;
+  guint n_restarts = 0;
+
+  while (tractor_portal_wait_until_restarted (self->portal, &n_restarts, NULL))
+    tractor__glib_call_on_host_stack (self->tree->context, announce_restart, self);
+  return TRUE;
+}
+
 static gboolean
 run_child (TractorTaskStatus *status, gpointer data, GError **error)
 {
@@ -164,6 +187,7 @@ run_child (TractorTaskStatus *status, gpointer data, GError **error)
   tractor_task_started (status, NULL, NULL);
 
   tractor__glib_call_on_host_stack (self->tree->context, announce_child, self);
+  tractor_nursery_spawn (calls, "restarts", watch_restarts, self, NULL, NULL);
   tractor_actor_nursery_join (nursery, &failure);
   tell_end (self, failure);
   join_calls (calls);
@@ -379,6 +403,8 @@ tractor_glib_actor_class_init (TractorGlibActorClass *class)
                                    g_param_spec_boolean ("alive", NULL, NULL, FALSE, flags));
   signals[ENDED] = g_signal_new ("ended", TRACTOR_GLIB_TYPE_ACTOR, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                  NULL, G_TYPE_NONE, 1, G_TYPE_ERROR);
+  signals[RESTARTED] = g_signal_new ("restarted", TRACTOR_GLIB_TYPE_ACTOR, G_SIGNAL_RUN_LAST, 0,
+                                     NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 /* --- public ---------------------------------------------------------------------------------------------- */

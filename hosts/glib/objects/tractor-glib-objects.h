@@ -341,7 +341,7 @@ TRACTOR_API void tractor_glib_invocation_return_error (TractorGlibInvocation *se
  * - "python": whether the program is a Python interpreter with upstream's tractor; then its modules are given
  *   as "module=/path/of/module.py";
  * - "max-restarts": if it dies it is started again, as long as that does not happen more often than this in
- *   five seconds; 0: it is not. The object of such a child stays, and has another uuid and process id then.
+ *   five seconds; 0: it is not. The object of such a child stays: TractorGlibActor::restarted.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibLauncher, tractor_glib_launcher, TRACTOR_GLIB, LAUNCHER, GObject)
@@ -507,6 +507,14 @@ G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CO
  *
  * The actor is gone, and what was running in it has failed. Of one that was found only the connection is
  * seen: its end is always TRANSPORT_CLOSED.
+ */
+
+/**
+ * TractorGlibActor::restarted:
+ * @self: the actor
+ *
+ * A child of a launcher with "max-restarts" has died, and is up again, with another uuid and process id. What
+ * it knew is gone; what was running in it has failed.
  */
 
 /**
