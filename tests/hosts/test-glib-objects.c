@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "tractor-glib-objects.h"
+#include "tractor-glib-tree.h"
+#include "tractor-glib-waits.h"
+#include "tractor.h"
 
 /* --- one operation after the other ------------------------------------------------------------------------ */
 
@@ -211,6 +213,36 @@ test_tree (void)
   close_runtime (runtime);
   wait_until_tree_is (root, "app");
   g_assert_cmpuint (n_items, ==, 0);
+}
+
+static gboolean
+watch_node (gpointer node, GError **error)
+{
+  return tractor_glib_node_watch (node, error);
+}
+
+/* The same for a program with tasks of its own. */
+static gboolean
+test_node_in_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) actor = NULL;
+  g_autoptr (TractorGlibNode) node = tractor_glib_node_new ();
+  g_autoptr (TractorNursery) watch = tractor_nursery_open ();
+
+  tractor_nursery_spawn (watch, "watch", watch_node, node, NULL, error);
+  g_assert_true (tractor_glib_wait_signal (node, "notify::name", NULL, error));
+  g_assert_cmpstr (tractor_glib_node_get_name (node), ==, "root");
+  actor = tractor_actor_nursery_start (actors, "a",
+                                       &(TractorSpawnOptions){ .program = OBJECTS_CHILD }, error);
+  g_assert_no_error (*error);
+  while (g_list_model_get_n_items (G_LIST_MODEL (node)) == 0)
+    g_assert_true (tractor_glib_wait_signal (node, "items-changed", NULL, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (watch), NULL);
+  g_assert_true (tractor_nursery_join (watch, error));
+  g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (node)), ==, 0); /* nobody keeps it */
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
 }
 
 /* A runtime that is dropped closes, also while its tree is looked at. */
@@ -876,6 +908,7 @@ main (int argc, char **argv)
 
   harness_add ("/objects/call", test_call);
   harness_add ("/objects/tree", test_tree);
+  harness_add_glib_task ("/objects/node-in-a-task", test_node_in_task);
   harness_add ("/objects/tree-of-one-that-is-dropped", test_tree_dropped);
   harness_add ("/objects/launch", test_launch);
   harness_add ("/objects/launch-fails", test_launch_fails);
