@@ -1,9 +1,9 @@
 /* watch_tree.c - a tree of actors as it is now, and each time something has changed.
  *
- *   watch_tree [ADDRESS]
+ *   watch_tree [ADDRESS NAME]
  *
- * Without an address it grows a small tree of its own, and ends when that is whole. With the address of an
- * actor, such as a daemon's, it shows what that one has below it, until it ends. */
+ * Without arguments it grows a small tree of its own, and ends when that is whole. With the address of a
+ * registrar and the name of an actor, such as a daemon, it shows what that one has below it, until it ends. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <tractor-builtin.h>
@@ -13,6 +13,9 @@
 
 #define N_LEVELS 2
 #define N_ACTORS 7 /* in the whole tree */
+
+/* How long to wait for an actor that is not there yet. */
+#define PATIENCE (5 * G_USEC_PER_SEC)
 
 /* --- growing: in this process and in the actors ---------------------------------------------------- */
 
@@ -112,21 +115,25 @@ watch_own (GError **error)
 }
 
 static gboolean
-watch_other (const char *address, GError **error)
+watch_other (const char *address, const char *name, GError **error)
 {
-  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
+  const TractorRuntimeOptions options = { .name = "watch_tree",
+                                          .registry_addresses = (const char *[]){ address, NULL } };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&options, error);
   g_autoptr (TractorPortal) actor = NULL;
 
   if (runtime == NULL)
     return FALSE;
-  actor = tractor_connect (address, error);
+  actor = tractor_wait_for_actor (name, tractor_now () + PATIENCE, error);
   return actor != NULL && tractor_watch_tree (actor, show, actor, error);
 }
 
 static gboolean
-watch (gpointer address, GError **error)
+watch (gpointer data, GError **error)
 {
-  return address == NULL ? watch_own (error) : watch_other (address, error);
+  char **arguments = data;
+
+  return arguments[0] == NULL ? watch_own (error) : watch_other (arguments[0], arguments[1], error);
 }
 
 int
@@ -137,11 +144,13 @@ main (int argc, char **argv)
 
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
-  if (argc > 2 || (argc == 2 && *argv[1] == '-')) {
-    g_printerr ("usage: watch_tree [ADDRESS]\nAddresses are unix:/PATH or tcp://HOST:PORT.\n");
+  if (argc != 1 && argc != 3) {
+    g_printerr (
+        "usage: watch_tree [ADDRESS NAME]\nADDRESS is where the registrar is: unix:/PATH or "
+        "tcp://HOST:PORT.\n");
     return 2;
   }
-  if (tractor_run (watch, argv[1], &error))
+  if (tractor_run (watch, argv + 1, &error))
     return EXIT_SUCCESS;
   g_printerr ("%s\n", error->message);
   return EXIT_FAILURE;
