@@ -327,6 +327,14 @@ tractor__child_start (Child *child, GError **error)
   return child->connects_back ? start_python (child, error) : start_native (child, error);
 }
 
+void
+tractor__child_close_words (Child *child)
+{
+  if (child->words_fd >= 0)
+    close (child->words_fd);
+  child->words_fd = -1;
+}
+
 /* What is left of the one that has ended. */
 static void
 forget_last (Child *child)
@@ -335,9 +343,7 @@ forget_last (Child *child)
   g_clear_pointer (&child->connected, tractor_event_free);
   g_clear_pointer (&child->id.uuid, g_free);
   tractor__process_clear (&child->process);
-  if (child->words_fd >= 0)
-    close (child->words_fd);
-  child->words_fd = -1;
+  tractor__child_close_words (child);
   child->has_booted = FALSE;
   child->has_acked = FALSE;
   child->link_lost = FALSE;

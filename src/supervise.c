@@ -403,6 +403,7 @@ run_monitor (gpointer data, GError **error)
   GError *failure = live_again_and_again (child);
 
   g_ptr_array_remove (child->runtime->children, child);
+  tractor__child_close_words (child); /* its portals may be kept for long */
   child->is_down = FALSE;
   tractor__runtime_tree_changed (child->runtime);
   tractor_event_set (child->gone);

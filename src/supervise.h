@@ -84,6 +84,8 @@ G_GNUC_INTERNAL gboolean tractor__child_adopt (TractorRuntime *runtime,
                                                int fd,
                                                Introduction *introduction);
 
+/* They have been read. */
+G_GNUC_INTERNAL void tractor__child_close_words (Child *child);
 G_GNUC_INTERNAL Child *tractor__child_ref (Child *child);
 G_GNUC_INTERNAL void tractor__child_unref (Child *child);
 

@@ -115,7 +115,7 @@ add_below (GVariantBuilder *builder, GVariant *tree, gsize *n_entries)
   g_variant_iter_init (&iter, tree);
   while (*n_entries < LIMIT_TREE_ENTRIES &&
          g_variant_iter_next (&iter, "(x&s&sxxx)", &depth, &name, &uuid, &pid, &state, &n_restarts))
-    if (depth > 0) {
+    if (depth > 0 && depth < LIMIT_TREE_DEPTH) {
       g_variant_builder_add (builder, ENTRY_TYPE, depth + 1, name, uuid, pid, state, n_restarts);
       ++*n_entries;
     }
@@ -265,7 +265,8 @@ watch_other_tree (TractorPortal *portal, Watcher *watcher, GError **error)
   while (tractor_stream_receive (stream, &item, &failure)) {
     g_autoptr (GVariant) tree = item;
 
-    if (tree == NULL || !g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE)))
+    if (tree == NULL || !g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE)) ||
+        g_variant_n_children (tree) == 0)
       g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "This is no tree");
     else if (tell (tree, watcher, &failure))
       continue;
