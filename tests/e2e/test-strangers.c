@@ -962,7 +962,11 @@ run_callee (gpointer data, GError **error)
 
 #define ACK     "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'asyncfunc'>}"
 #define CTX_ACK "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'context'>}"
-#define RETURN  "{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <'done'>}"
+/* With the spec that ours has. */
+#define STREAM_ACK                                                                                 \
+  "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'asyncgen'>, 'pld_spec': "               \
+  "<'a(xssxxx)'>}"
+#define RETURN "{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <'done'>}"
 
 static void
 remove_socket (const char *address)
@@ -972,8 +976,23 @@ remove_socket (const char *address)
 }
 
 /* Calls it, or opens a context. Returns: whether that went well. */
+typedef enum {
+  BY_CALL,
+  BY_CONTEXT,
+  BY_WATCH /* of its tree */
+} Talk;
+
 static gboolean
-talk_to_callee (const char *const *answers, HangUp hang_up, gboolean in_context, GError **error)
+never_told (G_GNUC_UNUSED const TractorTreeEntry *entries,
+            G_GNUC_UNUSED gsize n_entries,
+            G_GNUC_UNUSED gpointer data,
+            G_GNUC_UNUSED GError **error)
+{
+  g_assert_not_reached ();
+}
+
+static gboolean
+talk_to_callee (const char *const *answers, HangUp hang_up, Talk talk, GError **error)
 {
   g_autofree char *registry = make_free_address ();
   g_autofree char *address = make_free_address ();
@@ -987,7 +1006,9 @@ talk_to_callee (const char *const *answers, HangUp hang_up, gboolean in_context,
   tractor_nursery_spawn (nursery, "callee", run_callee, &callee, NULL, &failure);
   portal = tractor_connect (address, error);
   g_assert_no_error (*error);
-  if (in_context) {
+  if (talk == BY_WATCH) {
+    ok = tractor_watch_tree (portal, never_told, NULL, error);
+  } else if (talk == BY_CONTEXT) {
     g_autoptr (TractorContext) context =
         tractor_portal_open_context (portal, "x:y", NULL, NULL, NULL, error);
 
@@ -1059,9 +1080,9 @@ test_ends_between_frames (G_GNUC_UNUSED gpointer data, GError **error)
   static const char *const acknowledged[] = { ACK, NULL };
   static const char *const returned[] = { ACK, RETURN, NULL };
 
-  g_assert_true (talk_to_callee (returned, END, FALSE, error));
+  g_assert_true (talk_to_callee (returned, END, BY_CALL, error));
   g_assert_no_error (*error);
-  g_assert_false (talk_to_callee (acknowledged, END, FALSE, error));
+  g_assert_false (talk_to_callee (acknowledged, END, BY_CALL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
   return TRUE;
 }
@@ -1071,7 +1092,7 @@ test_ends_in_a_frame (G_GNUC_UNUSED gpointer data, GError **error)
 {
   static const char *const answers[] = { ACK, NULL };
 
-  g_assert_false (talk_to_callee (answers, HALF, FALSE, error));
+  g_assert_false (talk_to_callee (answers, HALF, BY_CALL, error));
   g_assert_nonnull (strstr ((*error)->message, "middle of a frame"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
   return TRUE;
@@ -1082,7 +1103,7 @@ test_reset_in_a_frame (G_GNUC_UNUSED gpointer data, GError **error)
 {
   static const char *const answers[] = { ACK, NULL };
 
-  g_assert_false (talk_to_callee (answers, RESET, FALSE, error));
+  g_assert_false (talk_to_callee (answers, RESET, BY_CALL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
   return TRUE;
 }
@@ -1092,7 +1113,7 @@ test_return_for_started (G_GNUC_UNUSED gpointer data, GError **error)
 {
   static const char *const answers[] = { CTX_ACK, RETURN, NULL };
 
-  g_assert_false (talk_to_callee (answers, STAY, TRUE, error));
+  g_assert_false (talk_to_callee (answers, STAY, BY_CONTEXT, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   return TRUE;
 }
@@ -1103,8 +1124,31 @@ test_return_before_ack (G_GNUC_UNUSED gpointer data, GError **error)
   static const char *const answers[] = { "{'msg_type': <'Yield'>, 'cid': <'%s'>, 'pld': <1>}",
                                          NULL };
 
-  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_false (talk_to_callee (answers, END, BY_CALL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
+/* What is no tree is told to nobody: one without an actor, and one of other things. */
+static gboolean
+test_bad_tree (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const empty[] = { STREAM_ACK,
+                                       "{'msg_type': <'Yield'>, 'cid': <'%s'>, 'pld': <@av []>}",
+                                       NULL };
+  static const char *const other[] = { STREAM_ACK,
+                                       "{'msg_type': <'Yield'>, 'cid': <'%s'>, 'pld': <[1, 2]>}",
+                                       NULL };
+  static const char *const nil[] = { STREAM_ACK,
+                                     "{'msg_type': <'Yield'>, 'cid': <'%s'>, 'pld': <@mv nothing>}",
+                                     NULL };
+
+  g_assert_false (talk_to_callee (empty, END, BY_WATCH, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_false (talk_to_callee (other, END, BY_WATCH, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_false (talk_to_callee (nil, END, BY_WATCH, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   return TRUE;
 }
 
@@ -1120,14 +1164,14 @@ test_registered_error (G_GNUC_UNUSED gpointer data, GError **error)
     NULL
   };
 
-  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_false (talk_to_callee (answers, END, BY_CALL, error));
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
   g_assert_cmpstr (tractor_error_get_remote (*error)->type_name, ==, "OutOfPaper");
   g_assert_nonnull (strstr ((*error)->message, "tray 2"));
   g_assert_false (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NXIO));
   g_clear_error (error);
   tractor_error_type_register ("OutOfPaper", G_FILE_ERROR, G_FILE_ERROR_NXIO);
-  g_assert_false (talk_to_callee (answers, END, FALSE, error));
+  g_assert_false (talk_to_callee (answers, END, BY_CALL, error));
   g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NXIO));
   g_clear_error (error);
   return TRUE;
@@ -1257,6 +1301,7 @@ main (int argc, char **argv)
   add ("I-06-return-for-started", test_return_for_started);
   add ("I-06-return-before-ack", test_return_before_ack);
   add ("row-81-registered-error", test_registered_error);
+  add ("bad-tree", test_bad_tree);
   add_on_both ("row-10-first-handshake-dropped", test_first_handshake_dropped);
   return harness_run ();
 }
