@@ -35,14 +35,22 @@ say (const char *text)
 }
 
 static void
+let_it_kill (int number)
+{
+  struct sigaction action = { .sa_handler = SIG_DFL };
+
+  sigaction (number, &action, NULL);
+}
+
+static void
 on_crash (int number, siginfo_t *info, G_GNUC_UNUSED void *context)
 {
   void *frames[MAX_FRAMES];
   const char *task = NULL;
   int n;
 
-  signal (number, SIG_DFL);
-  signal (SIGALRM, SIG_DFL);
+  let_it_kill (number);
+  let_it_kill (SIGALRM);
   alarm (PATIENCE_SECONDS);
   if (gettid () == main_thread) /* another may have no memory yet for what is a thread's own */
     task = tractor_task_get_name ();
