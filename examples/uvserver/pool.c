@@ -137,8 +137,7 @@ pool_ask (Pool *pool, const char *number, AnswerFunc answer, gpointer client)
     return NULL;
   }
   pool->in_flight++;
-  request = g_new (Request, 1);
-  *request = (Request){ pool, g_strdup (number), answer, client, NULL };
+  request = g_memdup2 (&(Request){ pool, g_strdup (number), answer, client }, sizeof *request);
   return tractor_nursery_spawn (pool->requests, "request", run_request, request, request_free, NULL)
              ? request
              : NULL;
