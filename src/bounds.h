@@ -11,6 +11,9 @@
 #define LIMIT_FRAME_BYTES (16 * 1024 * 1024)
 /* The codec recurses, and GVariant, three levels for each of these, goes 128 deep. */
 #define LIMIT_DEPTH 32
+/* The same of what we are given to send, with what has no msgpack of its own: a v in a v. As deep as
+ * GVariant itself reads. */
+#define LIMIT_LEVELS 128
 /* Values in one frame: each costs us some 170 bytes while it is unpacked, whatever it costs the
  * sender, so 45 MiB in all. */
 #define LIMIT_ELEMENTS (256 * 1024)

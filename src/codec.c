@@ -9,8 +9,8 @@
  * tractor-actor.h says; every other type gives exactly itself, or a fault that says where.
  *
  * Values under construction are floating until the container around them takes them; each is
- * dropped where its neighbour fails. Both directions recurse, bounded by LIMIT_DEPTH: on the way
- * in by the check, on the way out here. The bytes of a string or a binary are copied once. */
+ * dropped where its neighbour fails. Both directions recurse: on the way in bounded by LIMIT_DEPTH,
+ * by the check; on the way out here, by that and by LIMIT_LEVELS. The bytes of a string or a binary are copied once. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "codec.h"
@@ -38,6 +38,7 @@ write_to_buffer (void *data, const char *bytes, size_t length)
 typedef struct {
   msgpack_packer packer;
   guint n_elements;
+  guint n_levels; /* around what is being packed */
   guint n_fds;
 } Packer;
 
@@ -48,12 +49,14 @@ pack_children (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   gsize n_children = g_variant_n_children (value);
 
+  packer->n_levels++;
   for (gsize i = 0; i < n_children; i++) {
     g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
 
     if (!pack (packer, child, depth, error))
       return FALSE;
   }
+  packer->n_levels--;
   return TRUE;
 }
 
@@ -177,6 +180,11 @@ check_limits (Packer *packer, GVariant *value, guint depth, GError **error)
   if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
+    return FALSE;
+  }
+  if (packer->n_levels > LIMIT_LEVELS) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of variants nested more than %d deep cannot be sent", LIMIT_LEVELS);
     return FALSE;
   }
   if (!is_only_a_wrapper (value) && ++packer->n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS) {

@@ -244,6 +244,46 @@ test_nested_as_deep_as_may_be (void)
   assert_cannot_be_sent (too_deep);
 }
 
+static GVariant *
+box (GVariant *inner, guint n)
+{
+  while (n-- > 0)
+    inner = g_variant_new_variant (inner);
+  return g_variant_ref_sink (inner);
+}
+
+/* They take no room in a frame, but stack where they are packed. In a task, whose stack is small. */
+static gboolean
+test_variants_in_variants (gpointer data, GError **error)
+{
+  (void) data;
+  (void) error;
+  for (guint n = LIMIT_LEVELS - 1; n <= LIMIT_LEVELS; n++) {
+    g_autoptr (GVariant) boxed = box (g_variant_new_int64 (7), n);
+    g_autoptr (WireBuffer) buffer = pack (boxed);
+
+    g_assert_cmpmem (buffer->data, buffer->len, "\x07", 1);
+  }
+  for (guint n = LIMIT_LEVELS + 1; n < 4 * LIMIT_LEVELS; n++) {
+    g_autoptr (GVariant) boxed = box (g_variant_new_int64 (7), n);
+
+    assert_cannot_be_sent (boxed);
+  }
+  for (guint n = 3000; n <= 100000; n *= 2) {
+    GVariant *boxed = box (g_variant_new_int64 (7), n);
+
+    assert_cannot_be_sent (boxed);
+    while (n > 0 && g_variant_is_of_type (boxed, G_VARIANT_TYPE_VARIANT)) { /* GLib recurses */
+      GVariant *inner = g_variant_get_variant (boxed);
+
+      g_variant_unref (boxed);
+      boxed = inner;
+    }
+    g_variant_unref (boxed);
+  }
+  return TRUE;
+}
+
 /* In a task: on a stack of its own. */
 static gboolean
 test_deep_values_fit_a_stack (gpointer data, GError **error)
@@ -1048,6 +1088,7 @@ main (int argc, char **argv)
   harness_add ("/src/codec/what-cannot-be-sent", test_what_cannot_be_sent);
   harness_add ("/src/codec/too-long-to-send", test_too_long_to_send);
   harness_add ("/src/codec/nested-as-deep-as-may-be", test_nested_as_deep_as_may_be);
+  harness_add_task ("/src/codec/variants-in-variants", test_variants_in_variants);
   harness_add_task ("/src/codec/deep-values-fit-a-stack", test_deep_values_fit_a_stack);
   harness_add ("/src/codec/every-type-keeps-itself", test_every_type_keeps_itself);
   harness_add ("/src/codec/doubles-keep-their-bits", test_doubles_keep_their_bits);
