@@ -35,14 +35,11 @@
 #define LIMIT_QUEUED_BYTES (1024 * 1024)
 /* A peer that asks, does not read the answers, and asks on, is cut off. */
 #define LIMIT_UNREAD_BYTES (64 * 1024 * 1024)
-/* What a stream holds that its receiver has not taken, before its sender waits. Items are many
- * because a small one costs little, and room for few would make a stream of them as slow as calls. */
+/* What a stream holds that its receiver has not taken, whether its sender counts and waits, or does not.
+ * Items are many because a small one costs little, and room for few would make a stream of them as slow
+ * as calls. */
 #define LIMIT_STREAM_ITEMS 4096
 #define LIMIT_STREAM_BYTES (4 * 1024 * 1024)
-/* The same for a peer that does not count, as upstream has it: one more is an overrun. */
-#define LIMIT_UNCOUNTED_ITEMS 64
-/* And how many more are kept where overruns are allowed, before the oldest are dropped. */
-#define LIMIT_OVERRUN_ITEMS 616
 /* Calls that one peer may have running here. */
 #define LIMIT_RPC_TASKS  1024
 #define LIMIT_NAME_BYTES 128
@@ -91,6 +88,9 @@
 #define PATIENCE_UNREGISTER_USEC (G_USEC_PER_SEC / 2)
 /* How long a registrar may keep an actor from coming up: not as long as it has to boot. */
 #define PATIENCE_REGISTER_USEC (2 * G_USEC_PER_SEC)
+/* How long the receiver of a full stream may be away, while a peer that does not count is not read from.
+ * A cancel may stand behind what is not read: it has to be in time to be acknowledged. */
+#define PATIENCE_RECEIVER_USEC (PATIENCE_ACK_USEC / 2)
 /* How much sooner each level of a tree is through with those below it than its parent is with it. */
 #define PATIENCE_STEP_USEC  (3 * G_USEC_PER_SEC / 10)
 #define PATIENCE_LEAST_USEC (6 * G_USEC_PER_SEC / 10)

@@ -249,7 +249,13 @@ context_fail (Request *request, const GError *failure)
   tractor__context_set_failure (context, g_error_copy (failure));
 }
 
-static const RequestClass context_class = { context_deliver, context_fail };
+static gboolean
+context_is_full (const Request *request)
+{
+  return tractor__stream_is_full (&((const TractorContext *) request)->stream);
+}
+
+static const RequestClass context_class = { context_deliver, context_fail, context_is_full };
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
@@ -300,6 +306,7 @@ abandon (TractorContext *context, GError **error)
 {
   if (!context->is_final) {
     context->is_withdrawn = TRUE;
+    tractor__stream_discard (&context->stream);
     tractor__request_withdraw (&context->request);
   }
   if (context->failure != NULL &&

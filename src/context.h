@@ -25,8 +25,8 @@ struct _TractorStream {
   Credit held; /* items that have come and that the peer does not know to be taken */
   Credit owed; /* of those: taken */
   gboolean allow_overruns;
-  gboolean has_told_overrun;
   guint64 n_dropped;
+  GError *overrun; /* (nullable): an item was lost, behind the last of those that are held */
   TractorBroadcaster *broadcaster; /* (nullable): while it is shared */
   gboolean is_shared;
   TractorParkingLot *receivers;
@@ -91,6 +91,8 @@ G_GNUC_INTERNAL void tractor__stream_clear (TractorStream *stream);
 G_GNUC_INTERNAL gboolean tractor__stream_deliver (TractorStream *stream,
                                                   const Msg *msg,
                                                   GError **error);
+/* Whether one more item, of a peer that does not count, would be lost. */
+G_GNUC_INTERNAL gboolean tractor__stream_is_full (const TractorStream *stream);
 /* Whether @error says that the other end has closed it. */
 G_GNUC_INTERNAL gboolean tractor__stream_is_end (const TractorStream *stream, const GError *error);
 /* Tells whoever waits at it that something has changed. */

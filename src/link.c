@@ -13,6 +13,10 @@
  * whoever watches the peer says what became of it, and every request that is open gets that as its
  * outcome (tractor__link_fail). So no request outlives its peer, nor keeps the link from ending.
  *
+ * A peer that does not count what it streams is not read from while the next item is for a stream that
+ * is full, so that its socket holds it back, but never for longer than a cancel may wait that stands
+ * behind the item.
+ *
  * A peer that breaks the protocol ends its own link and nothing else. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -418,6 +422,55 @@ deliver (Link *link, const Msg *msg, GError **error)
   return TRUE;
 }
 
+/* --- a peer that does not count ------------------------------------------------------------------ */
+
+void
+tractor__link_read_on (Link *link)
+{
+  if (link->taken != NULL)
+    tractor_event_set (link->taken);
+}
+
+/* Whether the item in @msg would be lost. Asked anew each time: what it is for may have ended. */
+static gboolean
+is_full (Link *link, const Msg *msg)
+{
+  gsize length;
+  const char *cid = tractor__msg_get_string (msg, FIELD_CID, &length);
+  Request *request;
+  RpcTask *task;
+
+  if (cid == NULL)
+    return FALSE;
+  request = tractor__cid_table_find (&link->requests, cid, length);
+  if (request != NULL)
+    return request->class->is_full != NULL && request->class->is_full (request);
+  task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
+  return task != NULL && tractor__rpc_is_full (task);
+}
+
+/* Gives the receiver of the item in @msg a turn, if it needs one, and some time. What is queued is
+ * sent meanwhile. Returns: FALSE with CANCELLED. */
+static gboolean
+wait_for_receiver (Link *link, const Msg *msg, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+
+  if (msg->type != MSG_YIELD || tractor__link_has_credit (link) || !is_full (link, msg))
+    return TRUE;
+  link->is_handling = FALSE;
+  if (has_queued (link))
+    tractor__link_flush (link);
+  scope = tractor_cancel_scope_open (tractor_now () + PATIENCE_RECEIVER_USEC);
+  do {
+    link->taken = tractor_event_new ();
+    tractor_event_wait (link->taken, error);
+    g_clear_pointer (&link->taken, tractor_event_free);
+  } while (*error == NULL && is_full (link, msg));
+  link->is_handling = TRUE;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
 /* --- reading ----------------------------------------------------------------------------------- */
 
 void
@@ -510,7 +563,7 @@ handle_each (Link *link, GError **error)
     case FRAME_COMPLETE:
       if (!tractor__msg_read (body, &msg, error) ||
           (link->fds.n_arrived > 0 && !tractor__fds_claim (&link->fds, body, error)) ||
-          !handle_message (link, &msg, error))
+          !wait_for_receiver (link, &msg, error) || !handle_message (link, &msg, error))
         return FALSE;
     }
   }

@@ -57,6 +57,7 @@ struct _Link {
   TractorNursery *nursery;     /* while it runs */
   TractorCancelScope *reading; /* while it reads */
   gboolean is_handling;        /* what it has read: it is flushed after that */
+  TractorEvent *taken;         /* (nullable): while it does not read, for a stream is full */
   gboolean is_closing;         /* tractor__link_close() */
   gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;
@@ -107,6 +108,8 @@ link_get_urgent (Link *link, guint64 after)
 G_GNUC_INTERNAL gboolean tractor__link_has_credit (const Link *link);
 /* Waits while too much is queued. */
 G_GNUC_INTERNAL gboolean tractor__link_wait_for_room (Link *link, GError **error);
+/* A stream from a peer that does not count may have room again. */
+G_GNUC_INTERNAL void tractor__link_read_on (Link *link);
 G_GNUC_INTERNAL void tractor__link_make_cid (Link *link, char cid[CID_BYTES]);
 /* Writes who we are: the first frame. */
 G_GNUC_INTERNAL void tractor__link_introduce (Link *link);

@@ -130,7 +130,7 @@ call_fail (Request *request, const GError *failure)
   call->error = g_error_copy (failure);
 }
 
-static const RequestClass call_class = { call_deliver, call_fail };
+static const RequestClass call_class = { call_deliver, call_fail, NULL };
 
 /* (transfer full) */
 Link *

@@ -13,6 +13,8 @@ typedef struct {
   gboolean (*deliver) (Request *request, const Msg *msg, GError **error);
   /* The link has ended; the request is off it. @failure is borrowed. */
   void (*fail) (Request *request, const GError *failure);
+  /* (nullable): whether an item for it, of a peer that does not count, would be lost. */
+  gboolean (*is_full) (const Request *request);
 } RequestClass;
 
 /* The first member of what it is part of. */

@@ -248,6 +248,12 @@ tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error)
   return TRUE;
 }
 
+gboolean
+tractor__rpc_is_full (const RpcTask *task)
+{
+  return task->context != NULL && tractor__stream_is_full (&task->context->stream);
+}
+
 void
 tractor__link_acknowledge_stop (Link *link)
 {
@@ -476,6 +482,7 @@ new_context (RpcTask *task)
   TractorContext *context =
       tractor__context_new_endpoint (task, task->link, task->cid, task->entry->payload_spec);
 
+  context->stream.allow_overruns = task->entry->allow_overruns;
   if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
     context->is_started = TRUE;
     context->stream.is_one_way = TRUE;

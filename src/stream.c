@@ -7,8 +7,11 @@
  * sends more than there is room for breaks the protocol. So memory is bounded at both ends, and
  * nothing is lost.
  *
- * A peer that does not count, such as a Python actor, gets upstream's rule: the 65th item that nobody
- * has received is dropped, and the sender is told once.
+ * A peer that does not count, such as a Python actor, has the same room and does not know it. It is
+ * held back by its socket: while the next item is for a stream that is full, nothing more is read
+ * (link.c), for as long as a receiver may be away for. An item that there is still no room for then is
+ * lost, and with it the stream: its sender is told, once, and so is its receiver, behind the last item
+ * that came before the hole. Where overruns are allowed nobody waits: the oldest item goes.
  *
  * Either side may close first, with a Stop; the other then gets the rest, and the end, and sends no
  * Stop of its own. What comes after one's own Stop is thrown away. */
@@ -64,6 +67,7 @@ tractor__stream_clear (TractorStream *stream)
 {
   tractor__stream_unshare (stream);
   drop_all (stream);
+  g_clear_error (&stream->overrun);
   tractor_parking_lot_free (stream->receivers);
   tractor_parking_lot_free (stream->senders);
 }
@@ -86,6 +90,8 @@ give_back (TractorStream *stream, gsize length)
 
   if (!tractor__link_has_credit (link)) {
     stream->held.items--;
+    stream->held.bytes -= (gint64) length;
+    tractor__link_read_on (link);
     return;
   }
   stream->owed.items++;
@@ -111,6 +117,7 @@ tractor__stream_discard (TractorStream *stream)
     give_back (stream, item->length);
     g_free (item);
   }
+  tractor__link_read_on (stream->context->link);
 }
 
 /* --- what comes -------------------------------------------------------------------------------- */
@@ -150,42 +157,65 @@ receive_counted (TractorStream *stream, WireValue payload, GError **error)
   return TRUE;
 }
 
-/* The sender has sent more than anybody received. Once is enough to tell it. */
+/* Whether there is room for one more item of a peer that does not count. */
+static gboolean
+has_uncounted_room (const TractorStream *stream)
+{
+  const TractorLimits *limits = &stream->context->link->runtime->limits;
+
+  return stream->held.items < (gint64) limits->stream_items &&
+         stream->held.bytes < (gint64) limits->stream_bytes;
+}
+
+gboolean
+tractor__stream_is_full (const TractorStream *stream)
+{
+  return !stream->is_discarding && !stream->allow_overruns && stream->overrun == NULL &&
+         !has_uncounted_room (stream);
+}
+
+/* An item is lost: both ends are told, and nothing that comes behind it is of use. */
 static void
-tell_overrun (TractorStream *stream)
+fail_with_overrun (TractorStream *stream)
 {
   Link *link = stream->context->link;
-  g_autoptr (GError) overrun = NULL;
 
-  if (stream->has_told_overrun)
-    return;
-  stream->has_told_overrun = TRUE;
-  overrun = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
-                         "Actor '%s' has %d items of the stream that it has not received yet%s",
-                         link->runtime->id.name, LIMIT_UNCOUNTED_ITEMS,
-                         stream->is_open ? "" : ", and has not opened its end");
-  tractor__remote_error_write_overrun (link->out, stream->context->cid, overrun, &link->runtime->id,
-                                       &link->peer);
+  stream->overrun =
+      g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
+                   "Actor '%s' did not receive what actor '%s' streamed to it: %" G_GINT64_FORMAT
+                   " items, of %" G_GINT64_FORMAT " bytes, waited%s, and the next was lost",
+                   link->runtime->id.name, link->peer.name, stream->held.items, stream->held.bytes,
+                   stream->is_open ? "" : " for it to open its end");
+  tractor__remote_error_write_overrun (link->out, stream->context->cid, stream->overrun,
+                                       &link->runtime->id, &link->peer);
   tractor__link_flush (link);
+}
+
+static void
+drop_oldest (TractorStream *stream)
+{
+  StreamItem *item = pop (stream);
+
+  stream->held.items--;
+  stream->held.bytes -= (gint64) item->length;
+  stream->n_dropped++;
+  g_free (item);
 }
 
 static void
 receive_uncounted (TractorStream *stream, WireValue payload)
 {
-  gint64 limit = LIMIT_UNCOUNTED_ITEMS + (stream->allow_overruns ? LIMIT_OVERRUN_ITEMS : 0);
-
-  if (stream->is_discarding)
+  if (stream->is_discarding || stream->overrun != NULL)
     return;
-  if (stream->held.items >= limit) {
+  while (!has_uncounted_room (stream)) {
     if (!stream->allow_overruns) {
-      tell_overrun (stream);
+      fail_with_overrun (stream);
       return;
     }
-    g_free (pop (stream));
-    stream->held.items--;
-    stream->n_dropped++;
+    drop_oldest (stream);
   }
   stream->held.items++;
+  stream->held.bytes += (gint64) payload.length;
   append (stream, payload);
 }
 
@@ -343,7 +373,9 @@ take (TractorStream *stream, gboolean *ret_is_empty, GError **error)
     give_back (stream, item->length);
     return item;
   }
-  if (context->failure != NULL)
+  if (stream->overrun != NULL) /* before all that came of it */
+    g_propagate_error (error, g_error_copy (stream->overrun));
+  else if (context->failure != NULL)
     g_propagate_error (error, g_error_copy (context->failure));
   else if (!stream->got_stop && !context->is_final)
     *ret_is_empty = TRUE;

@@ -83,6 +83,7 @@ typedef enum {
  *   this function sends must match, and what it receives on a stream is converted to; NULL: anything.
  *   That is the result of a call; the items of a stream; and of a context the first value, the items and
  *   the result: where one of these is nothing, the spec has to have room for that, such as "m(si)"
+ * @allow_overruns: of a context: what TractorDialogOptions.allow_overruns is for its opener
  *
  * One function of a module.
  */
@@ -93,6 +94,7 @@ typedef struct {
   TractorContextFunc context;
   TractorStreamFunc stream;
   const char *payload_spec;
+  gboolean allow_overruns;
 } TractorExport;
 
 /**
@@ -150,7 +152,8 @@ TRACTOR_API gboolean tractor_child_main (int argc,
  * TractorLimits:
  * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. A peer that sends a larger one loses
  *   its connection; sending one fails with MSG_TYPE
- * @stream_items: items of a stream that nobody has received yet, before the sender waits; 0 is 4096
+ * @stream_items: items of a stream that nobody has received yet, before the sender waits, or is told of an
+ *   overrun if it does not count; 0 is 4096
  * @stream_bytes: the same in bytes; 0 is 4 MiB
  * @calls_per_peer: calls, streams and contexts that one peer may have running here; one more is refused with
  *   OVERRUN; 0 is 1024
@@ -209,8 +212,9 @@ typedef gboolean (*TractorDispatchFunc) (
  *   sockets, except that actors listen on TCP if the registry is reached by that
  * @dispatch: (nullable): serves calls to what @modules do not have
  * @dispatch_data: for @dispatch
- * @without_credit: streams of this actor are not counted, as those of Python actors are not: a
- *   receiver that is too slow is an error (OVERRUN) instead of holding its sender back
+ * @without_credit: streams of this actor are not counted, as those of Python actors are not: a full one
+ *   holds up all that comes behind it, for a quarter of a second; then an item is lost, which is an error
+ *   (OVERRUN) at both ends
  *
  * Zero what you do not set.
  */

@@ -15,9 +15,8 @@ G_BEGIN_DECLS
  * TractorDialogOptions:
  * @payload_spec: (nullable): a GVariant type string that every payload from the other end must
  *   match, and is converted to; NULL: what the other end says its payloads are, or anything
- * @allow_overruns: only toward peers that do not count what they send, such as Python actors: keep
- *   680 items that nobody has received yet, then drop the oldest, instead of failing the sender at
- *   the 65th
+ * @allow_overruns: only toward peers that do not count what they send, such as Python actors: if a stream
+ *   is full, drop the oldest item, instead of holding the peer up and failing with OVERRUN
  *
  * Zero what you do not set.
  */

@@ -1,9 +1,12 @@
 /* tractor-stream.h - items sent from task to task across processes, in order.
  *
- * Between actors of this library a stream has room for some items that nobody has received yet
- * (4096 of them, or 4 MiB); then its sender waits: a slow receiver slows its sender down, and nothing
- * is lost. A Python actor does not count: it must not be sent more than 64 items that it has not
- * received, and if it sends more than that to us, it is told so with OVERRUN. */
+ * A stream has room for some items that nobody has received yet: 4096 of them, or 4 MiB. Between actors
+ * of this library its sender waits for that: a slow receiver slows its sender down, and nothing is lost.
+ *
+ * A Python actor does not count. What it sends is held back by its connection, for a quarter of a second
+ * for each item that has no room; an item that still has none is lost, and both ends are told so with
+ * OVERRUN: the receiver after all the items that came before it. And a Python actor must not be sent more
+ * than 64 items that it has not received: it drops what is more, and says so. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -64,8 +67,9 @@ TRACTOR_API gboolean tractor_stream_send (TractorStream *stream, GVariant *item,
  * Waits for the next item. Several tasks may receive: each item goes to one of them.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; MSG_TYPE for an item that breaks the payload
- *   spec, which the sender is told too; CLOSED if this end is closed; or to how the other end failed;
- *   or FALSE with @error unset at the end of the stream.
+ *   spec, which the sender is told too; CLOSED if this end is closed; OVERRUN where items of a peer that
+ *   does not count were lost, which is told too; or to how the other end failed; or FALSE with @error
+ *   unset at the end of the stream.
  * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
  */
 TRACTOR_API gboolean tractor_stream_receive (TractorStream *stream,

@@ -80,6 +80,67 @@ echo (TractorContext *context, GVariant **ret_result, GError **error)
   return *error == NULL;
 }
 
+/* Returns how many items there were. */
+static gboolean
+count (TractorContext *context, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (tractor_stream_receive (stream, &item, error)) {
+    g_assert_cmpint (g_variant_get_int64 (item), ==, n++);
+    g_variant_unref (item);
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
+static TractorEvent *go_event;
+
+/* To a connection's own order: what was sent before this has come. */
+static gboolean
+go (G_GNUC_UNUSED GVariant *kwargs,
+    G_GNUC_UNUSED GVariant **ret_result,
+    G_GNUC_UNUSED GError **error)
+{
+  tractor_event_set (go_event);
+  return TRUE;
+}
+
+/* Receives once "go" is called; returns the first item, and how many there were. */
+static gboolean
+latest (TractorContext *context,
+        G_GNUC_UNUSED GVariant *kwargs,
+        GVariant **ret_result,
+        GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  gint64 first = -1;
+  GVariant *item;
+  gint64 n = 0;
+
+  go_event = tractor_event_new ();
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  if (!tractor_event_wait (go_event, error))
+    return FALSE;
+  while (tractor_stream_receive (stream, &item, error)) {
+    if (n++ == 0)
+      first = g_variant_get_int64 (item);
+    g_assert_cmpint (g_variant_get_int64 (item), ==, first + n - 1);
+    g_variant_unref (item);
+  }
+  g_assert_cmpuint (tractor_stream_get_n_dropped (stream), ==, first);
+  g_clear_pointer (&go_event, tractor_event_free);
+  *ret_result = g_variant_new_parsed ("[%x, %x]", first, n);
+  return *error == NULL;
+}
+
 static gboolean
 ep (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
@@ -88,6 +149,8 @@ ep (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **e
   g_variant_lookup (kwargs, "mode", "&s", &mode);
   if (strcmp (mode, "echo") == 0)
     return echo (context, ret_result, error);
+  if (strcmp (mode, "count") == 0)
+    return count (context, ret_result, error);
   if (!tractor_context_started (context, NULL, error))
     return FALSE;
   if (strcmp (mode, "fail") == 0)
@@ -101,6 +164,8 @@ static const TractorExport exports[] = {
   { "callback_into", TRACTOR_EXPORT_CALL, callback_into },
   { "agen", TRACTOR_EXPORT_STREAM, .stream = agen },
   { "ep", TRACTOR_EXPORT_CONTEXT, .context = ep },
+  { "latest", TRACTOR_EXPORT_CONTEXT, .context = latest, .allow_overruns = TRUE },
+  { "go", TRACTOR_EXPORT_CALL, go },
   { NULL },
 };
 /* What Python's functions are called that stand in a script. */
@@ -224,6 +289,69 @@ talk_streams (TractorPortal *portal, GError **error)
   g_assert_no_error (*error);
 }
 
+static TractorStream *
+open_generator (TractorPortal *portal, gint64 n, GError **error)
+{
+  TractorStream *stream = tractor_portal_open_stream (
+      portal, "cmod:gen", g_variant_new_parsed ("{'n': <%x>}", n), NULL, error);
+
+  g_assert_no_error (*error);
+  return stream;
+}
+
+/* Returns: how many items came; in order and without a hole. */
+static gint64
+receive_to_the_end (TractorStream *stream, gint64 first, GError **error)
+{
+  GVariant *item;
+
+  while (tractor_stream_receive (stream, &item, error)) {
+    g_assert_cmpint (g_variant_get_int64 (item), ==, first++);
+    g_variant_unref (item);
+  }
+  return first;
+}
+
+static gint64
+get_n_overruns (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) n = NULL;
+
+  g_assert_true (tractor_portal_call (portal, "cmod:n_overruns", NULL, &n, error));
+  return g_variant_get_int64 (n);
+}
+
+/* A generator that does not pause, and a receiver that does. */
+static void
+talk_slowly (TractorPortal *portal, GError **error)
+{
+  gint64 n_overruns = get_n_overruns (portal, error);
+  g_autoptr (TractorStream) stream = open_generator (portal, 1000, error);
+  GVariant *item;
+
+  g_assert_true (tractor_stream_receive (stream, &item, error));
+  g_variant_unref (item);
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND * 3 / 10, error));
+  g_assert_cmpint (receive_to_the_end (stream, 1, error), ==, 1000);
+  g_assert_no_error (*error);
+  g_assert_cmpint (get_n_overruns (portal, error), ==, n_overruns);
+}
+
+/* A receiver that is away for too long: it gets what came before the hole, and then no clean end. */
+static void
+talk_too_slowly (TractorPortal *portal, GError **error)
+{
+  gint64 n_overruns = get_n_overruns (portal, error);
+  g_autoptr (TractorStream) stream = open_generator (portal, 100000, error);
+
+  while (get_n_overruns (portal, error) == n_overruns)
+    g_assert_true (tractor_checkpoint (error));
+  g_assert_cmpint (receive_to_the_end (stream, 0, error), ==, 4096);
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
+  g_assert_cmpint (receive_to_the_end (stream, 0, error), ==, 0);
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
+}
+
 static void
 talk_echo (TractorPortal *portal, GError **error)
 {
@@ -284,23 +412,17 @@ talk_contexts (TractorPortal *portal, GError **error)
   g_assert_null (
       tractor_portal_open_context (portal, "cmod:return_at_once", NULL, NULL, NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
-  /* A peer that does not count: we are told of nothing, and tell it, once. */
+  /* Its relay of our error interrupts a body that waits elsewhere. */
   {
     g_autoptr (TractorContext) context = tractor_portal_open_context (
-        portal, "cmod:flood", g_variant_new_parsed ("{'n': <%x>}", (gint64) 200), NULL, NULL,
+        portal, "cmod:flood", g_variant_new_parsed ("{'n': <%x>}", (gint64) 5000), NULL, NULL,
         error);
     TractorStream *stream = tractor_context_open_stream (context, error);
-    GVariant *item;
-    int n = 0;
 
-    tractor_sleep_until (TRACTOR_NO_DEADLINE,
-                         NULL); /* until its relay of our error interrupts us */
-    while (tractor_stream_receive (stream, &item, error)) {
-      g_variant_unref (item);
-      n++;
-    }
-    g_assert_cmpint (n, ==, 64);
+    g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error));
     g_clear_error (error);
+    g_assert_cmpint (receive_to_the_end (stream, 0, error), ==, 4096);
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
     g_assert_false (tractor_context_join (context, NULL, error));
     g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN));
     g_assert_cmpstr (tractor_error_get_remote (*error)->origin, ==, self);
@@ -313,6 +435,8 @@ talk (TractorPortal *portal, GError **error)
 {
   talk_calls (portal, error);
   talk_streams (portal, error);
+  talk_slowly (portal, error);
+  talk_too_slowly (portal, error);
   talk_echo (portal, error);
   talk_contexts (portal, error);
 }

@@ -536,7 +536,10 @@ test_large_items (G_GNUC_UNUSED gpointer data, GError **error)
 
 /* --- peers that do not count --------------------------------------------------------------------------- */
 
-static const TractorRuntimeOptions without_credit = { .without_credit = TRUE };
+static const TractorLimits upstreams = { .stream_items = 64 };
+static const TractorLimits upstreams_with_overruns = { .stream_items = 680 };
+static const TractorRuntimeOptions without_credit = { .without_credit = TRUE,
+                                                      .limits = &upstreams };
 
 static gboolean
 test_overrun_at_the_receiver (G_GNUC_UNUSED gpointer data, GError **error)
@@ -588,7 +591,8 @@ test_overrun_comes_back_relayed (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_overruns_allowed (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer_with (without_credit, error);
+  Peer peer = start_peer_with (
+      (TractorRuntimeOptions){ .without_credit = TRUE, .limits = &upstreams_with_overruns }, error);
   {
     g_autoptr (TractorContext) context = tractor_portal_open_context (
         peer.portal, "test:flood", g_variant_new_parsed ("{'n': <%x>}", (gint64) 700),
@@ -606,6 +610,77 @@ test_overruns_allowed (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_cmpint (n, ==, 680);
     g_assert_cmpint (tractor_stream_get_n_dropped (stream), ==, 20);
     g_assert_true (tractor_context_join (context, NULL, error));
+  }
+  return end_peer (&peer, error);
+}
+
+/* A receiver that is away now and then misses nothing, however fast the sender is. */
+static gboolean
+test_uncounted_sender_is_held_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer_with (without_credit, error);
+  {
+    g_autoptr (TractorStream) stream = tractor_portal_open_stream (
+        peer.portal, "test:generate", g_variant_new_parsed ("{'n': <%x>}", (gint64) 2000), NULL,
+        error);
+
+    for (gint64 i = 0; i < 2000; i++) {
+      if (i % 200 == 0)
+        g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 20, error));
+      g_assert_cmpint (receive_integer (stream, error), ==, i);
+    }
+    assert_end (stream, error);
+  }
+  return end_peer (&peer, error);
+}
+
+/* What stands behind a full stream comes a moment later; and of the stream, all up to the hole. */
+static gboolean
+test_full_stream_holds_up_for_a_moment (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer_with (without_credit, error);
+  {
+    g_autoptr (TractorStream) stream = tractor_portal_open_stream (
+        peer.portal, "test:generate", g_variant_new_parsed ("{'n': <%x>}", (gint64) 1000), NULL,
+        error);
+    gint64 started = tractor_now ();
+    GVariant *item;
+
+    ask (&peer, "sent", error);
+    g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+    for (gint64 i = 0; i < 64; i++)
+      g_assert_cmpint (receive_integer (stream, error), ==, i);
+    for (int i = 0; i < 2; i++) {
+      g_assert_false (tractor_stream_receive (stream, &item, error));
+      g_assert_nonnull (strstr ((*error)->message, "64 items"));
+      harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
+    }
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_uncounted_bytes_are_bounded (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer_with ((TractorRuntimeOptions){ .without_credit = TRUE }, error);
+  {
+    g_autoptr (TractorContext) context = open_context (
+        &peer, "test:flood",
+        g_variant_new_parsed ("{'n': <%x>, 'size': <%x>}", (gint64) 64, (gint64) 1048576), error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+    int n = 0;
+
+    g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error));
+    g_clear_error (error);
+    while (tractor_stream_receive (stream, &item, error)) {
+      g_variant_unref (item);
+      n++;
+    }
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
+    g_assert_cmpint (n, ==, 4);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_clear_error (error);
   }
   return end_peer (&peer, error);
 }
@@ -811,6 +886,12 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/stream/%s/T20-overrun-comes-back-relayed",
                      test_overrun_comes_back_relayed);
   add_on_transports ("/e2e/stream/%s/row-62-overruns-allowed", test_overruns_allowed);
+  add_on_transports ("/e2e/stream/%s/uncounted-sender-is-held-back",
+                     test_uncounted_sender_is_held_back);
+  add_on_transports ("/e2e/stream/%s/full-stream-holds-up-for-a-moment",
+                     test_full_stream_holds_up_for_a_moment);
+  add_on_transports ("/e2e/stream/%s/uncounted-bytes-are-bounded",
+                     test_uncounted_bytes_are_bounded);
   add_on_transports ("/e2e/stream/%s/F1-generator", test_generator);
   add_on_transports ("/e2e/stream/%s/row-75-generator-stopped-early", test_generator_stopped_early);
   harness_add_real_task ("/e2e/stream/row-71-broken-off", test_broken_off);
