@@ -353,7 +353,7 @@ tell_parent (Link *link)
 
   if (runtime->stopped_by.uuid == NULL || link->stop_cid != NULL)
     return;
-  tractor__remote_error_write_cancelled (link->out, NULL, &runtime->id, &runtime->stopped_by);
+  tractor__remote_error_write_cancelled (link, link->out, NULL, &runtime->stopped_by);
   tractor__link_flush (link);
 }
 

@@ -4,6 +4,10 @@
  * itself to the relay path, and from the second hop on the box is called RemoteActorError. Domain
  * and code of the original GError ride along, so they can be tested for at the far end.
  *
+ * A person in front of a Python actor sees nothing but the traceback. So what we write in its place for
+ * one begins with what happened here: domain, code and text, then where. And the other way round, an
+ * exception's text is taken out of its traceback.
+ *
  * Text from a peer ends up in logs and terminals, so control characters are escaped and its length
  * is cut. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -16,14 +20,15 @@
 #include "bounds.h"
 #include "error-types.h"
 #include "escape.h"
+#include "python-traceback.h"
 #include "tractor-error.h"
 
 /* --- into the box ------------------------------------------------------------------------------ */
 
 /* What is the same for an error and all its members. */
 typedef struct {
-  const ActorId *self;
   char *self_text;
+  gboolean is_to_python;
   const char *where;  /* (nullable): the function that failed */
   guint n_leaves;     /* that may still be written */
   gsize n_text_bytes; /* the same */
@@ -69,20 +74,38 @@ give_birth (ErrorMsg *error_msg, const GError *error, const Boxing *boxing)
   error_msg->code = error->code;
 }
 
+/* What happened, for a person who sees nothing else of @error. */
+static void
+append_summary (GString *text, const GError *error, const Boxing *boxing)
+{
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  const char *domain = remote != NULL ? remote->domain : g_quark_to_string (error->domain);
+
+  if (domain != NULL)
+    g_string_append_printf (text, "%s %d: ", domain, remote != NULL ? remote->code : error->code);
+  g_string_append_printf (text, "%s\nfailed first in %s\n", error->message,
+                          remote != NULL ? remote->origin : boxing->self_text);
+}
+
 /* (transfer full): for a person at the far end. */
 static char *
 make_backtrace (const GError *error, Boxing *boxing)
 {
   const TractorRemoteError *remote = tractor_error_get_remote (error);
-  g_autofree char *text = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
 
-  if (remote != NULL)
-    return clean (remote->backtrace != NULL ? remote->backtrace : "", boxing);
-  if (tractor_error_get_children (error) != NULL && boxing->depth == 0)
-    text = tractor_error_describe (error);
-  else if (boxing->where != NULL)
-    text = g_strdup_printf ("in %s(), process %d", boxing->where, (int) getpid ());
-  return clean (text != NULL ? text : "", boxing);
+  if (boxing->is_to_python && boxing->depth == 0)
+    append_summary (text, error, boxing);
+  if (remote != NULL) {
+    g_string_append (text, remote->backtrace != NULL ? remote->backtrace : "");
+  } else if (tractor_error_get_children (error) != NULL && boxing->depth == 0) {
+    g_autofree char *description = tractor_error_describe (error);
+
+    g_string_append (text, description);
+  } else if (boxing->where != NULL) {
+    g_string_append_printf (text, "in %s(), process %d", boxing->where, (int) getpid ());
+  }
+  return clean (text->str, boxing);
 }
 
 /* @error_msg: what is particular to this one. */
@@ -103,7 +126,8 @@ box (WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, Boxing *boxin
   g_ptr_array_add (relays, boxing->self_text);
   g_ptr_array_add (relays, NULL);
   error_msg->relay_path = (const char *const *) relays->pdata;
-  error_msg->canceller = tractor_error_get_canceller (error);
+  if (error_msg->canceller == NULL)
+    error_msg->canceller = tractor_error_get_canceller (error);
   error_msg->message = message;
   error_msg->backtrace = backtrace;
   if (members != NULL && boxing->depth < LIMIT_GROUP_DEPTH) {
@@ -132,15 +156,12 @@ write_members (WireBuffer *buffer, const GPtrArray *members, Boxing *boxing)
 }
 
 static void
-write_error (WireBuffer *buffer,
-             ErrorMsg *error_msg,
-             const GError *error,
-             const ActorId *self,
-             const char *where)
+write_error (
+    Link *link, WireBuffer *buffer, ErrorMsg *error_msg, const GError *error, const char *where)
 {
-  g_autofree char *self_text = actor_id_to_string (self);
-  Boxing boxing = { .self = self,
-                    .self_text = self_text,
+  g_autofree char *self_text = actor_id_to_string (&link->runtime->id);
+  Boxing boxing = { .self_text = self_text,
+                    .is_to_python = link->has_peer_aid && !link->is_to_ours,
                     .where = where,
                     .n_leaves = LIMIT_GROUP_LEAVES,
                     .n_text_bytes = LIMIT_GROUP_TEXT_BYTES };
@@ -149,60 +170,42 @@ write_error (WireBuffer *buffer,
 }
 
 void
-tractor__remote_error_write (WireBuffer *buffer,
-                             const char *cid,
-                             const GError *error,
-                             const ActorId *self,
-                             const char *where)
+tractor__remote_error_write (Link *link, const char *cid, const GError *error, const char *where)
 {
-  write_error (buffer, &(ErrorMsg){ .cid = cid }, error, self, where);
+  write_error (link, link->out, &(ErrorMsg){ .cid = cid }, error, where);
 }
 
 void
-tractor__remote_error_write_as (WireBuffer *buffer,
+tractor__remote_error_write_as (Link *link,
                                 const char *cid,
                                 const char *type_name,
-                                const GError *error,
-                                const ActorId *self)
+                                const GError *error)
 {
-  write_error (buffer, &(ErrorMsg){ .cid = cid, .src_type = type_name }, error, self, NULL);
+  write_error (link, link->out, &(ErrorMsg){ .cid = cid, .src_type = type_name }, error, NULL);
 }
 
 void
-tractor__remote_error_write_overrun (WireBuffer *buffer,
-                                     const char *cid,
-                                     const GError *overrun,
-                                     const ActorId *self,
-                                     const ActorId *sender)
+tractor__remote_error_write_overrun (Link *link, const char *cid, const GError *overrun)
 {
-  g_autofree char *sender_text = actor_id_to_string (sender);
+  g_autofree char *sender_text = actor_id_to_string (&link->peer);
 
-  write_error (buffer, &(ErrorMsg){ .cid = cid, .sender = sender_text }, overrun, self, NULL);
+  write_error (link, link->out, &(ErrorMsg){ .cid = cid, .sender = sender_text }, overrun, NULL);
 }
 
 void
-tractor__remote_error_write_cancelled (WireBuffer *buffer,
+tractor__remote_error_write_cancelled (Link *link,
+                                       WireBuffer *buffer,
                                        const char *cid,
-                                       const ActorId *self,
                                        const ActorId *canceller)
 {
-  g_autofree char *self_text = actor_id_to_string (self);
   g_autofree char *canceller_text = actor_id_to_string (canceller);
-  g_autofree char *message = g_strdup_printf ("cancelled by %s", canceller_text);
-  const char *relays[] = { self_text, NULL };
+  g_autoptr (GError) cancelled = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED,
+                                              "cancelled by %s", canceller_text);
 
-  tractor__msg_write_error (buffer, &(ErrorMsg){
-                                        .cid = cid,
-                                        .src_uid = self_text,
-                                        .src_type = "ContextCancelled",
-                                        .boxed_type = "ContextCancelled",
-                                        .relay_path = relays,
-                                        .message = message,
-                                        .backtrace = "",
-                                        .canceller = canceller_text,
-                                        .domain = g_quark_to_string (TRACTOR_ERROR),
-                                        .code = TRACTOR_ERROR_CONTEXT_CANCELLED,
-                                    });
+  write_error (
+      link, buffer,
+      &(ErrorMsg){ .cid = cid, .src_type = "ContextCancelled", .canceller = canceller_text },
+      cancelled, NULL);
 }
 
 /* --- out of the box ---------------------------------------------------------------------------- */
@@ -262,6 +265,42 @@ read_members (WireValue value, const ActorId *peer, guint depth)
   return members;
 }
 
+/* (transfer full): what a Python actor says, in one line if it is of an ordinary exception. @text:
+ * (nullable) */
+static char *
+describe_exception (const char *text, const char *backtrace, const char *type_name)
+{
+  g_autofree char *line =
+      backtrace != NULL ? tractor__python_traceback_get_line (backtrace, type_name) : NULL;
+
+  if (line != NULL && strcmp (type_name, "ContextCancelled") != 0)
+    return g_steal_pointer (&line);
+  return g_strchomp (g_strdup (text != NULL ? text : type_name));
+}
+
+/* (transfer full): who failed is said once, where the error is first taken out: further hops of ours
+ * leave it as it is. @text: (nullable) */
+static char *
+make_message (const Msg *msg,
+              const ActorId *peer,
+              const TractorRemoteError *remote,
+              const char *text)
+{
+  gboolean was_passed_on = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "RemoteActorError");
+  const char *origin = remote->origin != NULL ? remote->origin : peer->name;
+  g_autofree char *said = NULL;
+
+  if (text != NULL && text[0] == '\0')
+    text = NULL;
+  if (msg->fields[FIELD_DOMAIN].bytes == NULL) { /* from Python */
+    said = describe_exception (text, remote->backtrace, remote->type_name);
+    return g_strdup_printf ("actor '%.*s': %s", (int) strcspn (origin, "@"), origin, said);
+  }
+  if (was_passed_on && text != NULL)
+    return g_strdup (text);
+  return g_strdup_printf ("actor '%s': %s", peer->name, text != NULL ? text : remote->type_name);
+}
+
 static GError *
 read_error (const Msg *msg, const ActorId *peer, guint depth)
 {
@@ -275,7 +314,6 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
   g_autofree char *message = NULL;
   g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);
   g_autoptr (GPtrArray) members = read_members (msg->fields[FIELD_MEMBERS], peer, depth + 1);
-  gboolean was_passed_on = tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "RemoteActorError");
   TractorRemoteError remote = {
     .domain = domain,
     .code = (int) tractor__msg_get_integer (msg, FIELD_CODE),
@@ -294,12 +332,7 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
     g_free (*relay);
     *relay = escaped;
   }
-  /* Who failed is said once, where the error is first taken out: further hops leave it as it is. */
-  if (was_passed_on && text != NULL && text[0] != '\0')
-    message = g_steal_pointer (&text);
-  else
-    message = g_strdup_printf ("actor '%s': %s", peer->name,
-                               text != NULL && text[0] != '\0' ? text : type_name);
+  message = make_message (msg, peer, &remote, text);
   return tractor_error_new_remote (is_cancelled ? TRACTOR_ERROR_CONTEXT_CANCELLED
                                                 : TRACTOR_ERROR_REMOTE,
                                    &remote, canceller, message);

@@ -6,32 +6,26 @@
 #error "private to src/"
 #endif
 
-#include "msg.h"
+#include "link.h"
 
-/* Writes @error as the outcome of call @cid, sent by @self. @where: (nullable): the function that
- * failed. */
-G_GNUC_INTERNAL void tractor__remote_error_write (WireBuffer *buffer,
-                                                  const char *cid,
-                                                  const GError *error,
-                                                  const ActorId *self,
-                                                  const char *where);
-/* Writes that the task of call @cid, or, NULL, all of @self, was cancelled on the wish of @canceller. */
-G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (WireBuffer *buffer,
-                                                            const char *cid,
-                                                            const ActorId *self,
-                                                            const ActorId *canceller);
+/* Writes to @link, for its next round, @error as the outcome of call @cid. @where: (nullable): the
+ * function that failed. */
+G_GNUC_INTERNAL void
+tractor__remote_error_write (Link *link, const char *cid, const GError *error, const char *where);
 /* The same under a name of Python's that @error alone does not have. */
-G_GNUC_INTERNAL void tractor__remote_error_write_as (WireBuffer *buffer,
+G_GNUC_INTERNAL void tractor__remote_error_write_as (Link *link,
                                                      const char *cid,
                                                      const char *type_name,
-                                                     const GError *error,
-                                                     const ActorId *self);
-/* Writes that @sender's items of stream @cid were too many for @self. */
-G_GNUC_INTERNAL void tractor__remote_error_write_overrun (WireBuffer *buffer,
-                                                          const char *cid,
-                                                          const GError *overrun,
-                                                          const ActorId *self,
-                                                          const ActorId *sender);
+                                                     const GError *error);
+/* The same: the peer's items of stream @cid were too many. */
+G_GNUC_INTERNAL void
+tractor__remote_error_write_overrun (Link *link, const char *cid, const GError *overrun);
+/* Writes to @buffer, which is one of @link's, that the task of call @cid, or, NULL, all of this actor,
+ * was cancelled on the wish of @canceller. */
+G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (Link *link,
+                                                            WireBuffer *buffer,
+                                                            const char *cid,
+                                                            const ActorId *canceller);
 /* @error: (transfer full). Returns: (transfer full): a group of one as that one. */
 G_GNUC_INTERNAL GError *tractor__collapse_group (GError *error);
 /* Whether the two tell of one and the same event. */

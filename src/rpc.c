@@ -63,7 +63,7 @@ rpc_task_free (gpointer data)
 static void
 answer_error (Link *link, const char *cid, GError *error)
 {
-  tractor__remote_error_write (link->out, cid, error, &link->runtime->id, NULL);
+  tractor__remote_error_write (link, cid, error, NULL);
   tractor__link_flush (link);
   g_error_free (error);
 }
@@ -113,8 +113,7 @@ write_success (RpcTask *task, GVariant *result)
   else
     tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem);
   if (problem != NULL)
-    tractor__remote_error_write (link->out, task->cid, problem, &link->runtime->id,
-                                 get_function (task));
+    tractor__remote_error_write (link, task->cid, problem, get_function (task));
 }
 
 static void
@@ -123,12 +122,10 @@ write_failure (RpcTask *task, const GError *error)
   Link *link = task->link;
 
   if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
-    tractor__remote_error_write (link->out, task->cid, error, &link->runtime->id,
-                                 get_function (task));
+    tractor__remote_error_write (link, task->cid, error, get_function (task));
   } else if (task->context != NULL && task->context->failure != NULL) {
     /* It was cancelled because the other end failed, which is passed back. */
-    tractor__remote_error_write (link->out, task->cid, task->context->failure, &link->runtime->id,
-                                 NULL);
+    tractor__remote_error_write (link, task->cid, task->context->failure, NULL);
   } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
     tractor__msg_write_stop (link_get_urgent (link, 0), task->cid); /* as upstream: it knows why */
   } else {
@@ -136,9 +133,8 @@ write_failure (RpcTask *task, const GError *error)
     WireBuffer *buffer =
         link_get_urgent (link, task->context != NULL ? task->context->started_at : 0);
 
-    tractor__remote_error_write_cancelled (buffer, task->cid, &link->runtime->id,
-                                           task->is_cancelled ? &task->canceller
-                                                              : &link->runtime->id);
+    tractor__remote_error_write_cancelled (
+        link, buffer, task->cid, task->is_cancelled ? &task->canceller : &link->runtime->id);
   }
 }
 
@@ -456,7 +452,7 @@ refuse (Link *link, const char *cid, gboolean is_only_function, GError *refusal)
     answer_error (link, cid, refusal);
     return;
   }
-  tractor__remote_error_write_as (link->out, cid, "AttributeError", refusal, &link->runtime->id);
+  tractor__remote_error_write_as (link, cid, "AttributeError", refusal);
   tractor__link_flush (link);
   g_error_free (refusal);
 }
@@ -509,7 +505,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
     return TRUE;
 
   if (link->runtime->is_ending) {
-    tractor__remote_error_write_cancelled (link->out, cid, &link->runtime->id, &link->runtime->id);
+    tractor__remote_error_write_cancelled (link, link->out, cid, &link->runtime->id);
     tractor__link_flush (link);
     return TRUE;
   }

@@ -186,8 +186,7 @@ fail_with_overrun (TractorStream *stream)
                    " items, of %" G_GINT64_FORMAT " bytes, waited%s, and the next was lost",
                    link->runtime->id.name, link->peer.name, stream->held.items, stream->held.bytes,
                    stream->is_open ? "" : " for it to open its end");
-  tractor__remote_error_write_overrun (link->out, stream->context->cid, stream->overrun,
-                                       &link->runtime->id, &link->peer);
+  tractor__remote_error_write_overrun (link, stream->context->cid, stream->overrun);
   tractor__link_flush (link);
 }
 
@@ -406,7 +405,7 @@ tell_bad_item (TractorStream *stream, const GError *problem)
 
   if (stream->context->is_final || stream->context->task != NULL)
     return;
-  tractor__remote_error_write (link->out, stream->context->cid, problem, &link->runtime->id, NULL);
+  tractor__remote_error_write (link, stream->context->cid, problem, NULL);
   tractor__link_flush (link);
 }
 

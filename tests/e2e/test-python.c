@@ -31,6 +31,26 @@ boom (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GErro
   return FALSE;
 }
 
+/* A child of its own, which dies. */
+static gboolean
+start_and_lose (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (actors, "short", NULL, error);
+
+  g_assert_no_error (*error);
+  tractor_portal_call (portal, "scen:die", NULL, NULL, NULL);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+die (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  _exit (7);
+}
+
 /* Finds the Python actor "name", and lets it add 10 and 20. */
 static gboolean
 callback_into (GVariant *kwargs, GVariant **ret_result, GError **error)
@@ -161,6 +181,8 @@ ep (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **e
 static const TractorExport exports[] = {
   { "add", TRACTOR_EXPORT_CALL, add_numbers },
   { "boom", TRACTOR_EXPORT_CALL, boom },
+  { "start_and_lose", TRACTOR_EXPORT_CALL, start_and_lose },
+  { "die", TRACTOR_EXPORT_CALL, die },
   { "callback_into", TRACTOR_EXPORT_CALL, callback_into },
   { "agen", TRACTOR_EXPORT_STREAM, .stream = agen },
   { "ep", TRACTOR_EXPORT_CONTEXT, .context = ep },
@@ -253,6 +275,7 @@ talk_calls (TractorPortal *portal, GError **error)
 {
   g_autoptr (GVariant) sum = NULL;
   g_autofree char *id = portal_id (portal);
+  g_autofree char *text = NULL;
   const TractorRemoteError *remote;
 
   g_assert_true (tractor_portal_call (portal, "cmod:add", numbers (20, 22), &sum, error));
@@ -266,6 +289,13 @@ talk_calls (TractorPortal *portal, GError **error)
   g_assert_cmpstr (remote->origin, ==, id);
   g_assert_cmpstr (remote->relays[0], ==, id);
   g_assert_nonnull (strstr (remote->backtrace, "Traceback"));
+  text = g_strdup_printf ("actor '%s': ValueError: kaboom", tractor_portal_get_name (portal));
+  g_assert_cmpstr ((*error)->message, ==, text);
+  g_clear_error (error);
+
+  g_assert_false (tractor_portal_call (portal, "cmod:boom_with_more", NULL, NULL, error));
+  g_assert_cmpstr ((*error)->message, ==, text);
+  g_assert_nonnull (strstr (tractor_error_get_remote (*error)->backtrace, "and more"));
   g_clear_error (error);
 
   g_assert_false (tractor_portal_call (portal, "os:getpid", NULL, NULL, error));
