@@ -53,9 +53,12 @@
 #define LIMIT_GROUP_TEXT_BYTES (LIMIT_FRAME_BYTES / 4)
 /* Actors that passed an error on. */
 #define LIMIT_RELAYS 32
-/* Descriptors: of one message, as fdinfo says of most; and of one connection that nobody takes. */
+/* Descriptors: of one message; and of those that nobody has taken yet, in the process, if a fourth of
+ * RLIMIT_NOFILE is more than that. */
 #define LIMIT_FDS_OF_MESSAGE 16
-#define LIMIT_WAITING_FDS    256
+#define LIMIT_HELD_FDS       4096
+/* What one that is in an item takes of a stream's bytes: with the usual room there are 64. */
+#define WEIGHT_OF_FD_BYTES (64 * 1024)
 /* Processes: of one actor, and from the root down. */
 #define LIMIT_CHILDREN   256
 #define LIMIT_TREE_DEPTH 16

@@ -18,8 +18,8 @@
 #include <msgpack.h>
 
 #include "bounds.h"
-#include "passed-fds.h"
 #include "tractor-error.h"
+#include "value-fd.h"
 #include "value.h"
 
 /* --- to msgpack -------------------------------------------------------------------------------- */
@@ -119,7 +119,7 @@ pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
 static gboolean
 pack_fd (Packer *packer, const guint8 *mark, GError **error)
 {
-  int fd = tractor__fd_mark_get (mark);
+  int fd = tractor__value_fd_get (mark);
 
   if (fd < 0) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
@@ -140,7 +140,7 @@ pack_extension (Packer *packer, gint16 code, GVariant *data, GError **error)
   gsize length;
   const void *bytes = g_variant_get_fixed_array (data, &length, 1);
 
-  if (code == FD_EXT_CODE && length == FD_MARK_BYTES)
+  if (is_fd_extension (code, length))
     return pack_fd (packer, bytes, error);
   if (!check_length (packer, length, error))
     return FALSE;
@@ -298,8 +298,11 @@ tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
 typedef struct {
   WireReader reader;
   gsize n_elements;
-  char *fault; /* what is wrong */
-  char *place; /* and where: it grows at its front on the way out of the containers */
+  PassedFds *fds; /* (nullable): that came with it */
+  ValueFds value_fds;
+  TractorError code; /* MSG_TYPE, unless it is another */
+  char *fault;       /* what is wrong */
+  char *place;       /* and where: it grows at its front on the way out of the containers */
 } Unpacker;
 
 /* All that make a value: (transfer floating), or NULL with a fault. */
@@ -440,12 +443,34 @@ new_string_or_bytes (const WireItem *item)
 }
 
 static GVariant *
+unpack_fd (Unpacker *unpacker, const WireItem *item)
+{
+  GVariant *value = tractor__value_fds_add (&unpacker->value_fds, unpacker->fds, item->bytes + 1);
+
+  if (value == NULL) {
+    unpacker->code = TRACTOR_ERROR_LIMIT;
+    unpacker->fault =
+        g_strdup ("this process had no room for a descriptor that came (RLIMIT_NOFILE)");
+  }
+  return value;
+}
+
+static gboolean
+is_fd (const WireItem *item)
+{
+  return is_fd_extension (get_extension_code (item), item->length - 1);
+}
+
+static GVariant *
 unpack_extension (Unpacker *unpacker, const WireItem *item)
 {
   g_autoptr (GError) error = NULL;
-  GVariant *value =
-      tractor__ext_unpack (get_extension_code (item), item->bytes + 1, item->length - 1, &error);
+  GVariant *value;
 
+  if (is_fd (item))
+    return unpack_fd (unpacker, item);
+  value =
+      tractor__ext_unpack (get_extension_code (item), item->bytes + 1, item->length - 1, &error);
   if (value == NULL)
     unpacker->fault = g_strdup (error->message);
   return value;
@@ -761,7 +786,7 @@ unpack_boxed (Unpacker *unpacker, const WireItem *item)
 static GVariant *
 unpack_extension_as (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
 {
-  if (g_variant_type_equal (type, EXTENSION_TYPE))
+  if (g_variant_type_equal (type, EXTENSION_TYPE) && !is_fd (item))
     return tractor__ext_new_raw (get_extension_code (item), item->bytes + 1, item->length - 1);
   return unpack_matching (unpacker, item, type);
 }
@@ -830,21 +855,22 @@ static void
 fail (Unpacker *unpacker, GError **error)
 {
   if (unpacker->place == NULL)
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, unpacker->fault);
+    g_set_error_literal (error, TRACTOR_ERROR, unpacker->code, unpacker->fault);
   else
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "at %s: %s", unpacker->place,
+    g_set_error (error, TRACTOR_ERROR, unpacker->code, "at %s: %s", unpacker->place,
                  unpacker->fault);
+  tractor__value_fds_clear (&unpacker->value_fds);
   g_free (unpacker->fault);
   g_free (unpacker->place);
 }
 
 gboolean
-tractor__codec_unpack_as (WireValue value,
-                          const GVariantType *type,
-                          GVariant **ret_value,
-                          GError **error)
+tractor__codec_unpack_as (
+    WireValue value, PassedFds *fds, const GVariantType *type, GVariant **ret_value, GError **error)
 {
-  Unpacker unpacker = { .reader = { value.bytes, value.bytes + value.length } };
+  Unpacker unpacker = { .reader = { value.bytes, value.bytes + value.length },
+                        .fds = fds,
+                        .code = TRACTOR_ERROR_MSG_TYPE };
   GVariant *unpacked;
 
   if (type == NULL)
@@ -861,13 +887,14 @@ tractor__codec_unpack_as (WireValue value,
   }
   *ret_value = g_variant_ref_sink (unpacked);
   compact (*ret_value, unpacker.n_elements, value.length);
+  *ret_value = tractor__value_fds_attach (&unpacker.value_fds, *ret_value);
   return TRUE;
 }
 
 gboolean
 tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
 {
-  return tractor__codec_unpack_as (value, NULL, ret_value, error);
+  return tractor__codec_unpack_as (value, NULL, NULL, ret_value, error);
 }
 
 /* (transfer full): one for all, since making it is a fifth of what a small call costs. */
@@ -883,15 +910,18 @@ ref_no_kwargs (void)
 }
 
 gboolean
-tractor__codec_unpack_kwargs (WireValue value, GVariant **ret_kwargs, GError **error)
+tractor__codec_unpack_kwargs (WireValue value,
+                              PassedFds *fds,
+                              GVariant **ret_kwargs,
+                              GError **error)
 {
   if (value.length == 1 && value.bytes[0] == 0x80) {
     *ret_kwargs = ref_no_kwargs ();
     return TRUE;
   }
-  if (tractor__codec_unpack_as (value, G_VARIANT_TYPE_VARDICT, ret_kwargs, error))
+  if (tractor__codec_unpack_as (value, fds, G_VARIANT_TYPE_VARDICT, ret_kwargs, error))
     return TRUE;
-  g_prefix_error (error, "Keyword arguments must be a map with string keys: ");
+  g_prefix_error (error, "Keyword arguments, which are a map with string keys: ");
   return FALSE;
 }
 
@@ -918,7 +948,8 @@ tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
   buffer = tractor__wire_buffer_new ();
   buffer->takes_fds = TRUE; /* whether they can be sent is found out then */
   ok = tractor__codec_pack (buffer, value, error) &&
-       tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, type, &arrived, error);
+       tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, NULL, type, &arrived,
+                                 error);
   tractor__wire_buffer_free (buffer);
   return ok;
 }

@@ -6,13 +6,16 @@
 #error "private to src/"
 #endif
 
+#include "passed-fds.h"
 #include "wire.h"
 
 /* Appends @value; NULL is nil. Returns: FALSE with MSG_TYPE if it cannot be sent: then nothing has
  * been appended. */
 G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error);
 
-/* For all that unpack: @value must have passed tractor__wire_check(), and is not needed after. */
+/* For all that unpack: @value must have passed tractor__wire_check(), and is not needed after. @fds
+ * (nullable) came with it: what it has marks for belongs to what is made of it from then on; if one was
+ * lost for want of room here, nothing is made, and the error is LIMIT. */
 
 /* To the type that it has by itself; nil gives NULL. Returns: FALSE with MSG_TYPE if the function of
  * a registered extension fails. */
@@ -27,11 +30,13 @@ G_GNUC_INTERNAL gboolean tractor__codec_unpack (WireValue value,
  * *@ret_value is NULL for nil with "*". Returns: FALSE with MSG_TYPE that says what was expected and
  * what came, and where: "at [2]['name']: expected 'i', got a string". */
 G_GNUC_INTERNAL gboolean tractor__codec_unpack_as (WireValue value,
+                                                   PassedFds *fds,
                                                    const GVariantType *type,
                                                    GVariant **ret_value,
                                                    GError **error);
 /* To an a{sv}: a map with string keys. */
 G_GNUC_INTERNAL gboolean tractor__codec_unpack_kwargs (WireValue value,
+                                                       PassedFds *fds,
                                                        GVariant **ret_kwargs,
                                                        GError **error);
 

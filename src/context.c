@@ -84,13 +84,14 @@ wake_all (TractorContext *context)
 gboolean
 tractor__context_unpack (TractorContext *context,
                          WireValue payload,
+                         PassedFds *fds,
                          GVariant **ret_value,
                          GError **error)
 {
   const GVariantType *type =
       context->payload_spec != NULL ? G_VARIANT_TYPE (context->payload_spec) : NULL;
 
-  return tractor__codec_unpack_as (payload, type, ret_value, error);
+  return tractor__codec_unpack_as (payload, fds, type, ret_value, error);
 }
 
 /* --- how the other end failed --------------------------------------------------------------------- */
@@ -177,7 +178,8 @@ handle_started (TractorContext *context, const Msg *msg)
     g_debug ("actor '%s' started a context twice", context->link->peer.name);
     return;
   }
-  if (tractor__context_unpack (context, msg->fields[FIELD_PLD], &context->first, &failure))
+  if (tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, &context->first,
+                               &failure))
     context->is_started = TRUE;
   else
     tractor__context_set_failure (context, failure);
@@ -193,7 +195,7 @@ handle_return (TractorContext *context, const Msg *msg)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "The function returned without having said that it had started");
   else
-    tractor__context_unpack (context, msg->fields[FIELD_PLD], &context->result, &failure);
+    tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, &context->result, &failure);
   if (failure != NULL)
     tractor__context_set_failure (context, failure);
   finish (context);

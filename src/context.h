@@ -70,6 +70,7 @@ G_GNUC_INTERNAL void tractor__context_free (TractorContext *context);
 /* Payloads, as the spec has them. */
 G_GNUC_INTERNAL gboolean tractor__context_unpack (TractorContext *context,
                                                   WireValue payload,
+                                                  PassedFds *fds,
                                                   GVariant **ret_value,
                                                   GError **error);
 /* @failure: (transfer full): of the other end: for whoever waits for it, or else the body. */

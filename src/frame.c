@@ -84,6 +84,17 @@ tractor__frame_reader_received (FrameReader *reader, gsize length)
   reader->end += length;
 }
 
+gsize
+tractor__frame_reader_get_missing (const FrameReader *reader)
+{
+  gsize held = reader->end - reader->start;
+  gsize size = HEADER_BYTES;
+
+  if (held >= HEADER_BYTES)
+    size += get_length (reader->bytes + reader->start);
+  return MIN (size - held, reader->size - reader->end);
+}
+
 FrameResult
 tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **error)
 {
@@ -137,6 +148,7 @@ tractor__frame_begin (WireBuffer *buffer)
 {
   guint start = buffer->len;
 
+  buffer->frame_start = start;
   wire_append_literal (buffer, "\0\0\0\0");
   return start;
 }

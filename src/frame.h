@@ -28,6 +28,9 @@ typedef struct {
  * one byte, and enough for the rest of the current frame only as far as its bytes have really come. */
 G_GNUC_INTERNAL guint8 *tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room);
 G_GNUC_INTERNAL void tractor__frame_reader_received (FrameReader *reader, gsize length);
+/* How many bytes it takes to the end of the length, or of the frame, that has been begun: at most as many
+ * as there is room for. */
+G_GNUC_INTERNAL gsize tractor__frame_reader_get_missing (const FrameReader *reader);
 /* Takes the next body, which stays valid until the next tractor__frame_reader_get_room(). */
 G_GNUC_INTERNAL FrameResult tractor__frame_reader_next (FrameReader *reader,
                                                         WireValue *ret_body,

@@ -2,8 +2,8 @@
  *
  * Both send an Aid at once and then read the other's; neither waits for the other first. Whoever has
  * not said who it is costs little: one small frame is read from it, for a bounded time, and nothing
- * of ours is kept for it but the descriptor. What comes after the frame stays in the reader, for the
- * link that takes over. */
+ * of ours is kept for it but the descriptor. Nothing behind the frame is read: it may come with
+ * descriptors, which are the link's that takes over, and until then are nobody's. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "handshake.h"
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "shortage.h"
 #include "socket.h"
 #include "tractor-task.h"
 
@@ -21,7 +22,6 @@ tractor__introduction_clear (Introduction *introduction)
 {
   actor_id_clear (&introduction->id);
   tractor__frame_reader_clear (&introduction->reader);
-  tractor__fds_clear (&introduction->fds);
 }
 
 /* Short, and fit to be shown on a terminal. */
@@ -99,6 +99,9 @@ send_aid (int fd, const AidMsg *ours, GError **error)
     else if (errno == EAGAIN) {
       if (!tractor_wait_fd (fd, G_IO_OUT, NULL, error))
         return FALSE;
+    } else if (errno_is_shortage (errno)) {
+      if (!wait_out_shortage (error))
+        return FALSE;
     } else if (errno != EINTR) {
       return set_closed_error (error, g_strerror (errno));
     }
@@ -117,7 +120,7 @@ receive_more (int fd, Introduction *introduction, GError **error)
   if (at == NULL)
     return set_closed_error (error, "no memory");
   for (;;) {
-    n = tractor__fds_receive (&introduction->fds, fd, at, room);
+    n = recv (fd, at, tractor__frame_reader_get_missing (reader), MSG_DONTWAIT);
     if (n > 0) {
       tractor__frame_reader_received (reader, (gsize) n);
       return TRUE;
@@ -126,6 +129,9 @@ receive_more (int fd, Introduction *introduction, GError **error)
       return set_closed_error (error, "the other end closed it");
     if (errno == EAGAIN) {
       if (!tractor_wait_fd (fd, G_IO_IN, NULL, error))
+        return FALSE;
+    } else if (errno_is_shortage (errno)) {
+      if (!wait_out_shortage (error))
         return FALSE;
     } else if (errno != EINTR) {
       return set_closed_error (error, g_strerror (errno));

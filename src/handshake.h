@@ -9,7 +9,6 @@
 #include "address.h"
 #include "frame.h"
 #include "msg.h"
-#include "passed-fds.h"
 
 /* What the other end has said of itself; zeroed memory is nothing yet. */
 typedef struct {
@@ -20,7 +19,6 @@ typedef struct {
   Credit credit;
   gboolean takes_fds;
   FrameReader reader; /* what has come after that */
-  FdInbox fds;        /* and along with it */
 } Introduction;
 
 G_GNUC_INTERNAL void tractor__introduction_clear (Introduction *introduction);

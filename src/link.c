@@ -32,6 +32,7 @@
 #include "registry.h"
 #include "request.h"
 #include "rpc.h"
+#include "shortage.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -93,7 +94,7 @@ tractor__link_unref (Link *link)
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
-  tractor__fds_clear (&link->fds);
+  tractor__fd_inbox_clear (&link->fds);
   tractor__wire_buffer_free (link->out);
   tractor__wire_buffer_free (link->urgent);
   tractor__cid_table_clear (&link->requests);
@@ -240,8 +241,8 @@ send_parts (Link *link, Writing *writing, struct iovec *parts, int n_parts)
   if (G_UNLIKELY (writing->frames->fds != NULL))
     for (int i = 0; i < n_parts; i++)
       if (parts[i].iov_base == writing->frames->data + writing->sent)
-        return tractor__fds_send (link->fd, writing->frames, writing->sent, parts, n_parts,
-                                  &parts[i]);
+        return tractor__fds_send (link->fd, &link->n_fd_batches, writing->frames, writing->sent,
+                                  parts, n_parts, &parts[i]);
   if (n_parts == 1) /* usually; then it is cheaper */
     return send (link->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
   return sendmsg (link->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -261,8 +262,11 @@ write_all (Link *link, Writing *writing, GError **error)
     n = send_parts (link, writing, parts, n_parts);
     if (n >= 0) {
       count_sent (link, writing, parts, n_parts, (gsize) n);
-    } else if (errno == EAGAIN || errno == ENOBUFS) {
+    } else if (errno == EAGAIN) {
       if (!tractor_fd_watch_wait (link->watch, G_IO_OUT, error))
+        return FALSE;
+    } else if (errno_is_shortage (errno)) {
+      if (!wait_out_shortage (error))
         return FALSE;
     } else if (errno != EINTR) {
       return set_transport_error (link, error, g_strerror (errno));
@@ -486,12 +490,7 @@ tractor__link_take_introduction (Link *link, Introduction *introduction)
     link->reader = introduction->reader;
     link->reader.limit = link->runtime->limits.frame_bytes;
     introduction->reader = (FrameReader){ 0 };
-    tractor__fds_clear (&link->fds);
-    link->fds = introduction->fds;
-    introduction->fds = (FdInbox){ 0 };
   }
-  if (!link->takes_fds)
-    tractor__fds_clear (&link->fds);
 }
 
 static gboolean
@@ -549,10 +548,22 @@ handle_message (Link *link, const Msg *msg, GError **error)
 }
 
 static gboolean
+handle_frame (Link *link, WireValue body, GError **error)
+{
+  g_autoptr (PassedFds) fds = NULL;
+  Msg msg;
+
+  if (!tractor__msg_read (body, &msg, error))
+    return FALSE;
+  if (G_UNLIKELY (!fd_inbox_is_empty (&link->fds)))
+    msg.fds = fds = tractor__fds_claim (&link->fds, body);
+  return wait_for_receiver (link, &msg, error) && handle_message (link, &msg, error);
+}
+
+static gboolean
 handle_each (Link *link, GError **error)
 {
   WireValue body;
-  Msg msg;
 
   for (;;) {
     switch (tractor__frame_reader_next (&link->reader, &body, error)) {
@@ -561,9 +572,7 @@ handle_each (Link *link, GError **error)
     case FRAME_INVALID:
       return FALSE;
     case FRAME_COMPLETE:
-      if (!tractor__msg_read (body, &msg, error) ||
-          (link->fds.n_arrived > 0 && !tractor__fds_claim (&link->fds, body, error)) ||
-          !wait_for_receiver (link, &msg, error) || !handle_message (link, &msg, error))
+      if (!handle_frame (link, body, error))
         return FALSE;
     }
   }
@@ -584,19 +593,22 @@ handle_frames (Link *link, GError **error)
   return ok;
 }
 
-/* As recv(). *@ret_is_all: nothing is left: a short read took all that there was, unless it stopped
- * behind a descriptor. */
+/* As recv(). Of one who has not introduced itself yet only that is read, for what is behind it may come
+ * with descriptors. *@ret_is_all: nothing is left: a short read took all that there was, unless it
+ * stopped behind a descriptor. */
 static gssize
 receive (Link *link, guint8 *at, gsize room, gboolean *ret_is_all)
 {
-  guint n_before = link->fds.n_arrived;
+  guint64 n_before = link->fds.n_batches;
   gssize n;
 
-  if (link->takes_fds || (link->is_unix && !link->has_peer_aid))
+  if (!link->has_peer_aid)
+    room = tractor__frame_reader_get_missing (&link->reader);
+  if (link->takes_fds)
     n = tractor__fds_receive (&link->fds, link->fd, at, room);
   else
     n = recv (link->fd, at, room, MSG_DONTWAIT);
-  *ret_is_all = n >= 0 && (gsize) n < room && link->fds.n_arrived == n_before;
+  *ret_is_all = n >= 0 && (gsize) n < room && link->fds.n_batches == n_before;
   return n;
 }
 
@@ -627,6 +639,8 @@ read_until_end (Link *link, GError **error)
                                       : "the other end closed it");
     } else if (errno == EAGAIN) {
       ok = tractor_fd_watch_wait (link->watch, G_IO_IN, error);
+    } else if (errno_is_shortage (errno)) {
+      ok = wait_out_shortage (error);
     } else if (errno != EINTR) {
       return set_transport_error (link, error, g_strerror (errno));
     }

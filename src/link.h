@@ -51,6 +51,7 @@ struct _Link {
 
   FrameReader reader;
   FdInbox fds;                 /* descriptors that have come */
+  guint64 n_fd_batches;        /* that have gone */
   gboolean is_unix;            /* it can carry them */
   gboolean takes_fds;          /* and the peer takes them */
   TractorFdWatch *watch;       /* while it runs */

@@ -11,6 +11,7 @@
 
 #include "actor-id.h"
 #include "address.h"
+#include "passed-fds.h"
 #include "tractor-actor.h"
 #include "wire.h"
 
@@ -73,6 +74,7 @@ typedef enum {
 typedef struct {
   MsgType type;
   WireValue fields[N_FIELDS]; /* bytes NULL: not there, or nil */
+  PassedFds *fds; /* (nullable): that came with it; whoever keeps a part of it refs them */
 } Msg;
 
 /* Checks and reads a frame's body. Returns: FALSE with PROTOCOL, saying what is wrong and where. */

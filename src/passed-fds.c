@@ -1,18 +1,23 @@
 /* passed-fds.c - descriptors that travel with messages.
  *
  * In a payload a descriptor is a mark: an extension whose bytes say which. The descriptor itself goes
- * by SCM_RIGHTS, with some byte of its message or one before that; so when a message is whole, what it
- * has marks for has arrived, and in the order of the marks. Then each waits under its mark until
- * somebody takes it, at most so many and so long as the connection lasts; of more, the oldest are
- * closed.
+ * by SCM_RIGHTS. Those of one or more whole frames go together, as a batch, with the first byte of the
+ * first of these frames; a mark has the number of its batch on the connection, its place in it, and how
+ * many are in it, which is filled in when it is sent. So the receiver knows which descriptor belongs to
+ * which mark also where some have not come: the kernel drops those that it finds no free number for,
+ * and does not say how many.
  *
- * Two kinds of marks never meet. What tractor_value_new_fd() makes holds a secret of this process and
- * the number of the descriptor, and is replaced when it is sent: so nobody outside can make a value that
- * would send one of ours on. What is on the wire is only a number that is unlike others on the same
- * connection.
+ * A message that is whole takes what it has marks for, and nothing else ever leads to these: what of
+ * them nobody makes a value of (value-fd.c) is closed with the message. Of the batches the last two are
+ * kept: the frames of one before that have been dealt with, since no byte of a batch's frames is sent
+ * before all of the frames of the last.
  *
- * A peer may send descriptors without marks, marks without descriptors, or too many of either. The
- * first are bounded and closed, the second cannot be taken, and the third close the connection. */
+ * What has come and has not been taken is counted for the whole process, and what is beyond a share of
+ * RLIMIT_NOFILE is lost, as where the kernel has none left: an error of its message, and of no other.
+ * Before a peer has introduced itself, nothing is taken along at all.
+ *
+ * A peer may send descriptors without marks, marks without descriptors, or wrong ones. The first are
+ * bounded and closed, the others lead to nothing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "passed-fds.h"
@@ -20,9 +25,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "frame.h"
 #include "stdio-fd.h"
 #include "tractor-error.h"
 
@@ -31,47 +38,23 @@ typedef union {
   char room[CMSG_SPACE (LIMIT_FDS_OF_MESSAGE * sizeof (int))];
 } Control;
 
-/* --- marks of our own ---------------------------------------------------------------------------- */
+/* A mark on the wire. */
+typedef struct {
+  guint64 batch; /* from 1 on, little-endian as all of a frame's own; 0: not sent yet */
+  guint8 index;
+  guint8 n;
+  guint8 zero[6];
+} Mark;
 
-#define SECRET_BYTES (FD_MARK_BYTES - sizeof (gint32))
-
-static const guint8 *
-get_secret (void)
-{
-  static guint8 secret[SECRET_BYTES];
-  static gsize is_made;
-
-  if (g_once_init_enter (&is_made)) {
-    for (gsize i = 0; i < SECRET_BYTES; i += sizeof (guint32))
-      memcpy (secret + i, &(guint32){ g_random_int () }, sizeof (guint32));
-    g_once_init_leave (&is_made, 1);
-  }
-  return secret;
-}
-
-void
-tractor__fd_mark_make (int fd, guint8 mark[FD_MARK_BYTES])
-{
-  memcpy (mark, get_secret (), SECRET_BYTES);
-  memcpy (mark + SECRET_BYTES, &(gint32){ fd }, sizeof (gint32));
-}
-
-int
-tractor__fd_mark_get (const guint8 *mark)
-{
-  gint32 fd = -1;
-
-  if (memcmp (mark, get_secret (), SECRET_BYTES) == 0)
-    memcpy (&fd, mark + SECRET_BYTES, sizeof fd);
-  return fd;
-}
+G_STATIC_ASSERT (sizeof (Mark) == FD_MARK_BYTES);
 
 /* --- sending ------------------------------------------------------------------------------------- */
 
-/* One that is to go along with the bytes of a buffer, not after the one at @at. */
+/* One that is to go along with a frame in a buffer. */
 typedef struct {
-  guint at;
-  int fd; /* ours */
+  guint frame; /* where that begins */
+  guint at;    /* where its mark is */
+  int fd;      /* ours */
 } OutgoingFd;
 
 static OutgoingFd *
@@ -83,9 +66,7 @@ get_outgoing (const WireBuffer *buffer, guint i)
 gboolean
 tractor__fds_append (WireBuffer *buffer, int fd, GError **error)
 {
-  static gsize last_number;
-  guint8 mark[FD_MARK_BYTES] = { 0 };
-  OutgoingFd outgoing = { buffer->len, -1 };
+  OutgoingFd outgoing = { buffer->frame_start, buffer->len + 2, -1 };
 
   if (!buffer->takes_fds) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
@@ -105,10 +86,9 @@ tractor__fds_append (WireBuffer *buffer, int fd, GError **error)
     buffer->fds = g_array_new (FALSE, FALSE, sizeof (OutgoingFd));
   g_array_append_val (buffer->fds, outgoing);
 
-  memcpy (mark, &(gsize){ (gsize) g_atomic_pointer_add (&last_number, 1) }, sizeof last_number);
   wire_append_literal (buffer, "\xd8\x9c"); /* fixext 16, FD_EXT_CODE */
   G_STATIC_ASSERT ((guint8) FD_EXT_CODE == 0x9c);
-  wire_append (buffer, mark, sizeof mark);
+  wire_append (buffer, &(Mark){ 0 }, sizeof (Mark));
   return TRUE;
 }
 
@@ -123,82 +103,186 @@ tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length)
     g_clear_pointer (&buffer->fds, g_array_unref);
 }
 
-/* Returns: how many go along with @frames, which ends before one that does not. */
+/* Shortens @frames to what goes in one piece: up to the first frame with descriptors, or from there on as
+ * many frames as have no more than may go along. Returns: how many these are. */
 static guint
-choose_outgoing (const WireBuffer *buffer, gsize sent, struct iovec *frames)
+choose_batch (const WireBuffer *buffer, gsize sent, struct iovec *frames)
 {
+  gsize end = sent + frames->iov_len;
   guint n = 0;
 
-  while (n < buffer->fds->len && get_outgoing (buffer, n)->at < sent + frames->iov_len)
-    n++;
-  if (n <= LIMIT_FDS_OF_MESSAGE)
-    return n;
-  frames->iov_len = get_outgoing (buffer, LIMIT_FDS_OF_MESSAGE)->at - sent;
-  return LIMIT_FDS_OF_MESSAGE;
+  while (n < buffer->fds->len && get_outgoing (buffer, n)->frame < end) {
+    guint frame = get_outgoing (buffer, n)->frame;
+    guint n_with_frame = n;
+
+    while (n_with_frame < buffer->fds->len && get_outgoing (buffer, n_with_frame)->frame == frame)
+      n_with_frame++;
+    if (get_outgoing (buffer, 0)->frame > sent || n_with_frame > LIMIT_FDS_OF_MESSAGE) {
+      frames->iov_len = frame - sent;
+      return n;
+    }
+    n = n_with_frame;
+  }
+  return n;
+}
+
+static void
+fill_in (WireBuffer *buffer, guint64 batch, guint n, Control *control)
+{
+  control->header = (struct cmsghdr){ CMSG_LEN (n * sizeof (int)), SOL_SOCKET, SCM_RIGHTS };
+  for (guint i = 0; i < n; i++) {
+    const OutgoingFd *outgoing = get_outgoing (buffer, i);
+    Mark mark = { GUINT64_TO_LE (batch), (guint8) i, (guint8) n, { 0 } };
+
+    memcpy (buffer->data + outgoing->at, &mark, sizeof mark);
+    memcpy (CMSG_DATA (&control->header) + i * sizeof (int), &outgoing->fd, sizeof (int));
+  }
 }
 
 gssize
-tractor__fds_send (
-    int fd, WireBuffer *buffer, gsize sent, struct iovec *parts, int n_parts, struct iovec *frames)
+tractor__fds_send (int fd,
+                   guint64 *n_batches,
+                   WireBuffer *buffer,
+                   gsize sent,
+                   struct iovec *parts,
+                   int n_parts,
+                   struct iovec *frames)
 {
   Control control = { 0 };
   struct msghdr message = { .msg_iov = parts, .msg_iovlen = (gsize) n_parts };
-  guint n = choose_outgoing (buffer, sent, frames);
+  guint n = choose_batch (buffer, sent, frames);
   gssize n_bytes;
 
   if (n > 0) {
+    fill_in (buffer, *n_batches + 1, n, &control);
     message.msg_control = &control;
     message.msg_controllen = CMSG_SPACE (n * sizeof (int));
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN (n * sizeof (int));
-    for (guint i = 0; i < n; i++)
-      memcpy (CMSG_DATA (&control.header) + i * sizeof (int), &get_outgoing (buffer, i)->fd,
-              sizeof (int));
   }
   n_bytes = sendmsg (fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n_bytes <= 0)
+  if (n_bytes <= 0 || n == 0)
     return n_bytes;
+  ++*n_batches;
   for (guint i = 0; i < n; i++) /* with the first byte, however few have gone */
     close (get_outgoing (buffer, i)->fd);
   g_array_remove_range (buffer->fds, 0, n);
   return n_bytes;
 }
 
-/* --- receiving ----------------------------------------------------------------------------------- */
-
-/* Returns: FALSE if there is no room for it; then it is closed. */
 static gboolean
-arrive (FdInbox *inbox, int fd)
+is_mark (const WireItem *item)
 {
-  if (keep_off_stdio (&fd) == 0 && inbox->n_arrived < G_N_ELEMENTS (inbox->arrived)) {
-    inbox->arrived[inbox->n_arrived++] = fd;
-    return TRUE;
-  }
-  close (fd);
+  return item->type == WIRE_EXTENSION && item->length == 1 + FD_MARK_BYTES &&
+         (gint8) item->bytes[0] == FD_EXT_CODE;
+}
+
+gboolean
+tractor__fds_are_marked (WireValue value)
+{
+  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireItem item;
+
+  if (memmem (value.bytes, value.length, "\xd8\x9c", 2) == NULL) /* nearly always */
+    return FALSE;
+  while (reader.at < reader.end && tractor__wire_read (&reader, &item))
+    if (is_mark (&item))
+      return TRUE;
   return FALSE;
 }
 
-/* Every one is looked at, whatever befalls those before. */
-static gboolean
-take_rights (FdInbox *inbox, struct msghdr *message)
-{
-  gboolean ok = (message->msg_flags & MSG_CTRUNC) == 0;
+/* --- what the process holds ------------------------------------------------------------------------ */
 
+static int n_held;
+
+/* One for each four that may be open, so that the rest of the program still finds some. */
+static gboolean
+hold_one (void)
+{
+  struct rlimit limit = { 1024, 1024 };
+  int most;
+
+  getrlimit (RLIMIT_NOFILE, &limit);
+  most = (int) CLAMP (limit.rlim_cur / 4, LIMIT_FDS_OF_MESSAGE, LIMIT_HELD_FDS);
+  if (g_atomic_int_add (&n_held, 1) < most)
+    return TRUE;
+  g_atomic_int_add (&n_held, -1);
+  return FALSE;
+}
+
+void
+tractor__fd_let_go (void)
+{
+  g_atomic_int_add (&n_held, -1);
+}
+
+void
+tractor__fd_close (int fd)
+{
+  close (fd);
+  tractor__fd_let_go ();
+}
+
+/* --- receiving ----------------------------------------------------------------------------------- */
+
+struct _FdBatch {
+  guint64 number;
+  guint n_claimed;
+  guint n;
+  int fds
+      [LIMIT_FDS_OF_MESSAGE]; /* what came; FD_IS_LOST or, when it has been claimed, FD_IS_UNKNOWN */
+};
+
+static void
+batch_free (FdBatch *batch)
+{
+  if (batch == NULL)
+    return;
+  for (guint i = 0; i < batch->n; i++)
+    if (batch->fds[i] >= 0)
+      tractor__fd_close (batch->fds[i]);
+  g_free (batch);
+}
+
+void
+tractor__fd_inbox_clear (FdInbox *inbox)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (inbox->batches); i++)
+    g_clear_pointer (&inbox->batches[i], batch_free);
+}
+
+static FdBatch **
+get_place (FdInbox *inbox, guint64 number)
+{
+  return &inbox->batches[number % G_N_ELEMENTS (inbox->batches)];
+}
+
+static void
+arrive (FdBatch *batch, int fd)
+{
+  if (keep_off_stdio (&fd) == 0 && hold_one ()) {
+    batch->fds[batch->n++] = fd;
+    return;
+  }
+  close (fd);
+  batch->fds[batch->n++] = FD_IS_LOST;
+}
+
+/* Every one is looked at: the kernel gives no more than there is room for in a Control. */
+static void
+take_rights (FdBatch *batch, struct msghdr *message)
+{
   for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
        header = CMSG_NXTHDR (message, header)) {
     gsize n = (header->cmsg_len - CMSG_LEN (0)) / sizeof (int);
 
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
       continue;
-    for (gsize i = 0; i < n; i++) {
+    for (gsize i = 0; i < n && batch->n < LIMIT_FDS_OF_MESSAGE; i++) {
       int fd;
 
       memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof fd);
-      ok = arrive (inbox, fd) && ok;
+      arrive (batch, fd);
     }
   }
-  return ok;
 }
 
 gssize
@@ -210,73 +294,114 @@ tractor__fds_receive (FdInbox *inbox, int fd, guint8 *at, gsize room)
     .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
   };
   gssize n = recvmsg (fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  gboolean is_cut = n > 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+  FdBatch **place;
 
-  if (n < 0 || take_rights (inbox, &message))
+  if (n <= 0 || (!is_cut && message.msg_controllen == 0))
     return n;
-  tractor__fds_clear (inbox);
+  place = get_place (inbox, ++inbox->n_batches);
+  batch_free (*place);
+  *place = g_new0 (FdBatch, 1);
+  (*place)->number = inbox->n_batches;
+  take_rights (*place, &message);
+  if (!is_cut || (*place)->n < LIMIT_FDS_OF_MESSAGE)
+    return n;
+  tractor__fd_inbox_clear (inbox); /* all that may come has, and there were more */
   errno = EBADMSG;
   return -1;
 }
 
-/* @mark: that of one which has arrived. */
-static gboolean
-claim (FdInbox *inbox, const guint8 *mark, GError **error)
-{
-  PassedFd passed = { .fd = inbox->arrived[0] };
+/* --- what a message came with ---------------------------------------------------------------------- */
 
-  memcpy (passed.mark, mark, FD_MARK_BYTES);
-  if (inbox->waiting == NULL)
-    inbox->waiting = g_array_new (FALSE, FALSE, sizeof (PassedFd));
-  for (guint i = 0; i < inbox->waiting->len; i++)
-    if (memcmp (g_array_index (inbox->waiting, PassedFd, i).mark, mark, FD_MARK_BYTES) == 0) {
-      g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                           "two descriptors with the same mark");
-      return FALSE;
-    }
-  if (inbox->waiting->len >= LIMIT_WAITING_FDS) {
-    close (g_array_index (inbox->waiting, PassedFd, 0).fd);
-    g_array_remove_index (inbox->waiting, 0);
+struct _PassedFds {
+  guint n;
+  struct {
+    guint8 mark[FD_MARK_BYTES];
+    int fd; /* or one of the two */
+  } fds[LIMIT_FDS_OF_MESSAGE];
+};
+
+static int
+claim (FdInbox *inbox, const guint8 *bytes)
+{
+  FdBatch **place;
+  Mark mark;
+  int fd = FD_IS_LOST;
+
+  memcpy (&mark, bytes, sizeof mark);
+  place = get_place (inbox, GUINT64_FROM_LE (mark.batch));
+  if (*place == NULL || (*place)->number != GUINT64_FROM_LE (mark.batch) || mark.index >= mark.n)
+    return FD_IS_UNKNOWN;
+  if (mark.index < (*place)->n) {
+    fd = (*place)->fds[mark.index];
+    (*place)->fds[mark.index] = FD_IS_UNKNOWN;
   }
-  g_array_append_val (inbox->waiting, passed);
-  memmove (inbox->arrived, inbox->arrived + 1, --inbox->n_arrived * sizeof (int));
-  return TRUE;
+  if (++(*place)->n_claimed >= mark.n)
+    g_clear_pointer (place, batch_free);
+  return fd;
 }
 
-gboolean
-tractor__fds_claim (FdInbox *inbox, WireValue body, GError **error)
+PassedFds *
+tractor__fds_claim (FdInbox *inbox, WireValue body)
 {
   WireReader reader = { body.bytes, body.bytes + body.length };
+  PassedFds *fds = NULL;
   WireItem item;
 
-  while (inbox->n_arrived > 0 && reader.at < reader.end && tractor__wire_read (&reader, &item))
-    if (item.type == WIRE_EXTENSION && item.length == 1 + FD_MARK_BYTES &&
-        (gint8) item.bytes[0] == FD_EXT_CODE && !claim (inbox, item.bytes + 1, error))
-      return FALSE;
-  return TRUE;
+  while (!fd_inbox_is_empty (inbox) && reader.at < reader.end &&
+         tractor__wire_read (&reader, &item)) {
+    if (!is_mark (&item))
+      continue;
+    if (fds == NULL)
+      fds = g_rc_box_new0 (PassedFds);
+    if (fds->n == LIMIT_FDS_OF_MESSAGE)
+      break;
+    memcpy (fds->fds[fds->n].mark, item.bytes + 1, FD_MARK_BYTES);
+    fds->fds[fds->n++].fd = claim (inbox, item.bytes + 1);
+  }
+  return fds;
 }
 
-int
-tractor__fds_take (FdInbox *inbox, const guint8 *mark)
+PassedFds *
+tractor__passed_fds_ref (PassedFds *fds)
 {
-  for (guint i = 0; inbox->waiting != NULL && i < inbox->waiting->len; i++) {
-    PassedFd *passed = &g_array_index (inbox->waiting, PassedFd, i);
-    int fd = passed->fd;
+  return fds != NULL ? g_rc_box_acquire (fds) : NULL;
+}
 
-    if (memcmp (passed->mark, mark, FD_MARK_BYTES) != 0)
-      continue;
-    g_array_remove_index (inbox->waiting, i);
-    return fd;
-  }
-  return -1;
+static void
+close_rest (gpointer data)
+{
+  PassedFds *fds = data;
+
+  for (guint i = 0; i < fds->n; i++)
+    if (fds->fds[i].fd >= 0)
+      tractor__fd_close (fds->fds[i].fd);
 }
 
 void
-tractor__fds_clear (FdInbox *inbox)
+tractor__passed_fds_unref (PassedFds *fds)
 {
-  for (guint i = 0; i < inbox->n_arrived; i++)
-    close (inbox->arrived[i]);
-  for (guint i = 0; inbox->waiting != NULL && i < inbox->waiting->len; i++)
-    close (g_array_index (inbox->waiting, PassedFd, i).fd);
-  g_clear_pointer (&inbox->waiting, g_array_unref);
-  inbox->n_arrived = 0;
+  if (fds != NULL)
+    g_rc_box_release_full (fds, close_rest);
+}
+
+guint
+tractor__passed_fds_get_n (const PassedFds *fds)
+{
+  return fds != NULL ? fds->n : 0;
+}
+
+int
+tractor__passed_fds_take (PassedFds *fds, const guint8 *mark)
+{
+  for (guint i = 0; i < tractor__passed_fds_get_n (fds); i++) {
+    int fd = fds->fds[i].fd;
+
+    if (memcmp (fds->fds[i].mark, mark, FD_MARK_BYTES) != 0 || fd == FD_IS_UNKNOWN)
+      continue;
+    if (fd >= 0)
+      fds->fds[i].fd = FD_IS_UNKNOWN;
+    return fd;
+  }
+  return FD_IS_UNKNOWN;
 }

@@ -16,37 +16,64 @@
 #define FD_EXT_CODE   (-100)
 #define FD_MARK_BYTES 16
 
-typedef struct {
-  guint8 mark[FD_MARK_BYTES];
-  int fd;
-} PassedFd;
+/* --- sending ------------------------------------------------------------------------------------- */
 
-/* What has come over one connection and nobody has taken yet. Zeroed memory is an empty one. */
-typedef struct {
-  int arrived[2 * LIMIT_FDS_OF_MESSAGE]; /* their messages are not whole yet */
-  guint n_arrived;
-  GArray *waiting; /* (nullable) (element-type PassedFd): the oldest first */
-} FdInbox;
-
-/* As recv(), without waiting, and takes what comes along. Returns: -1 with errno set; EBADMSG: too many
- * came, or not all of them: then all of them are closed. */
-G_GNUC_INTERNAL gssize tractor__fds_receive (FdInbox *inbox, int fd, guint8 *at, gsize room);
-/* @body: a whole message: what it has marks for has arrived, and waits from now on. Returns: FALSE with
- * PROTOCOL if it has a mark twice. */
-G_GNUC_INTERNAL gboolean tractor__fds_claim (FdInbox *inbox, WireValue body, GError **error);
-/* Returns: (transfer full): the one that @mark stands for; -1 */
-G_GNUC_INTERNAL int tractor__fds_take (FdInbox *inbox, const guint8 *mark);
-/* Closes all. */
-G_GNUC_INTERNAL void tractor__fds_clear (FdInbox *inbox);
-
-/* Appends a mark, and a duplicate of @fd that is to be sent before it. Returns: FALSE with MSG_TYPE or a
- * G_FILE_ERROR. */
+/* Appends a mark, and a duplicate of @fd that is to be sent with the frame it is in. Returns: FALSE with
+ * MSG_TYPE or a G_FILE_ERROR. */
 G_GNUC_INTERNAL gboolean tractor__fds_append (WireBuffer *buffer, int fd, GError **error);
 /* As sendmsg() of @parts, of which the one with @frames has what is in @buffer from @sent on: it is
- * shortened if more of them belong to it than may go along. */
-G_GNUC_INTERNAL gssize tractor__fds_send (
-    int fd, WireBuffer *buffer, gsize sent, struct iovec *parts, int n_parts, struct iovec *frames);
+ * shortened where a frame begins that cannot go along. *@n_batches counts those that have gone over the
+ * connection. */
+G_GNUC_INTERNAL gssize tractor__fds_send (int fd,
+                                          guint64 *n_batches,
+                                          WireBuffer *buffer,
+                                          gsize sent,
+                                          struct iovec *parts,
+                                          int n_parts,
+                                          struct iovec *frames);
 
-G_GNUC_INTERNAL void tractor__fd_mark_make (int fd, guint8 mark[FD_MARK_BYTES]);
-/* Returns: the descriptor that @mark, of a value of this process's, stands for; -1 */
-G_GNUC_INTERNAL int tractor__fd_mark_get (const guint8 *mark);
+/* --- receiving ----------------------------------------------------------------------------------- */
+
+typedef struct _FdBatch FdBatch;
+
+/* What has come over one connection and is no message's yet. Zeroed memory is an empty one. */
+typedef struct {
+  guint64 n_batches;
+  FdBatch *batches[2]; /* (nullable): the last two; one is in the place of the last but two */
+} FdInbox;
+
+/* As recv(), without waiting, and takes what comes along. Returns: -1 with errno set; EBADMSG: more came
+ * than may: then all of them are closed. */
+G_GNUC_INTERNAL gssize tractor__fds_receive (FdInbox *inbox, int fd, guint8 *at, gsize room);
+G_GNUC_INTERNAL void tractor__fd_inbox_clear (FdInbox *inbox);
+static inline gboolean
+fd_inbox_is_empty (const FdInbox *inbox)
+{
+  return inbox->batches[0] == NULL && inbox->batches[1] == NULL;
+}
+
+/* Whether a value has marks, as only tractor__fds_append() may write them. */
+G_GNUC_INTERNAL gboolean tractor__fds_are_marked (WireValue value);
+
+/* What came with one message. Counted; what is left in it is closed with it. */
+typedef struct _PassedFds PassedFds;
+
+/* @body: a whole message. Returns: (transfer full) (nullable): what it has marks for. */
+G_GNUC_INTERNAL PassedFds *tractor__fds_claim (FdInbox *inbox, WireValue body);
+G_GNUC_INTERNAL PassedFds *tractor__passed_fds_ref (PassedFds *fds);
+G_GNUC_INTERNAL void tractor__passed_fds_unref (PassedFds *fds);
+/* @fds: (nullable). Returns: how many it was sent with. */
+G_GNUC_INTERNAL guint tractor__passed_fds_get_n (const PassedFds *fds);
+
+#define FD_IS_LOST    (-1) /* it was sent, and there was no room for it here */
+#define FD_IS_UNKNOWN (-2) /* nothing came, or it has been taken */
+
+/* @fds: (nullable). Returns: (transfer full): what @mark stands for; or one of the two. */
+G_GNUC_INTERNAL int tractor__passed_fds_take (PassedFds *fds, const guint8 *mark);
+
+/* One that came is the program's from now on: it no longer counts. */
+G_GNUC_INTERNAL void tractor__fd_let_go (void);
+/* One that came is not wanted. */
+G_GNUC_INTERNAL void tractor__fd_close (int fd);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PassedFds, tractor__passed_fds_unref)

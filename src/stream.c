@@ -28,6 +28,7 @@
 
 struct _StreamItem {
   StreamItem *next;
+  PassedFds *fds; /* (nullable): that came with it */
   gsize length;
   guint8 bytes[];
 };
@@ -54,12 +55,21 @@ pop (TractorStream *stream)
 }
 
 static void
+item_free (gpointer data)
+{
+  StreamItem *item = data;
+
+  tractor__passed_fds_unref (item->fds);
+  g_free (item);
+}
+
+static void
 drop_all (TractorStream *stream)
 {
   StreamItem *item;
 
   while ((item = pop (stream)) != NULL)
-    g_free (item);
+    item_free (item);
 }
 
 void
@@ -81,21 +91,34 @@ tractor__stream_wake (TractorStream *stream)
 
 /* --- counting ---------------------------------------------------------------------------------- */
 
+/* What an item takes of a stream's room. Descriptors are dear: a process has few. */
+static gint64
+weigh (gsize length, guint n_fds)
+{
+  return (gint64) length + (gint64) n_fds * WEIGHT_OF_FD_BYTES;
+}
+
+static gint64
+weigh_item (const StreamItem *item)
+{
+  return weigh (item->length, tractor__passed_fds_get_n (item->fds));
+}
+
 /* An item has been taken, or thrown away. */
 static void
-give_back (TractorStream *stream, gsize length)
+give_back (TractorStream *stream, gint64 weight)
 {
   Link *link = stream->context->link;
   Credit room = link->runtime->credit;
 
   if (!tractor__link_has_credit (link)) {
     stream->held.items--;
-    stream->held.bytes -= (gint64) length;
+    stream->held.bytes -= weight;
     tractor__link_read_on (link);
     return;
   }
   stream->owed.items++;
-  stream->owed.bytes += (gint64) length;
+  stream->owed.bytes += weight;
   if (stream->owed.items * 2 < room.items && stream->owed.bytes * 2 < room.bytes)
     return;
   stream->held.items -= stream->owed.items;
@@ -114,8 +137,8 @@ tractor__stream_discard (TractorStream *stream)
 
   stream->is_discarding = TRUE;
   while ((item = pop (stream)) != NULL) {
-    give_back (stream, item->length);
-    g_free (item);
+    give_back (stream, weigh_item (item));
+    item_free (item);
   }
   tractor__link_read_on (stream->context->link);
 }
@@ -123,11 +146,12 @@ tractor__stream_discard (TractorStream *stream)
 /* --- what comes -------------------------------------------------------------------------------- */
 
 static void
-append (TractorStream *stream, WireValue payload)
+append (TractorStream *stream, WireValue payload, PassedFds *fds)
 {
   StreamItem *item = g_malloc (sizeof *item + payload.length);
 
   item->next = NULL;
+  item->fds = tractor__passed_fds_ref (fds);
   item->length = payload.length;
   memcpy (item->bytes, payload.bytes, payload.length);
   if (stream->last != NULL)
@@ -139,9 +163,10 @@ append (TractorStream *stream, WireValue payload)
 }
 
 static gboolean
-receive_counted (TractorStream *stream, WireValue payload, GError **error)
+receive_counted (TractorStream *stream, WireValue payload, PassedFds *fds, GError **error)
 {
   Credit room = stream->context->link->runtime->credit;
+  gint64 weight = weigh (payload.length, tractor__passed_fds_get_n (fds));
 
   if (stream->held.items >= room.items || stream->held.bytes >= room.bytes) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
@@ -149,11 +174,11 @@ receive_counted (TractorStream *stream, WireValue payload, GError **error)
     return FALSE;
   }
   stream->held.items++;
-  stream->held.bytes += (gint64) payload.length;
+  stream->held.bytes += weight;
   if (stream->is_discarding)
-    give_back (stream, payload.length);
+    give_back (stream, weight);
   else
-    append (stream, payload);
+    append (stream, payload, fds);
   return TRUE;
 }
 
@@ -198,7 +223,7 @@ drop_oldest (TractorStream *stream)
   stream->held.items--;
   stream->held.bytes -= (gint64) item->length;
   stream->n_dropped++;
-  g_free (item);
+  item_free (item);
 }
 
 static void
@@ -215,7 +240,7 @@ receive_uncounted (TractorStream *stream, WireValue payload)
   }
   stream->held.items++;
   stream->held.bytes += (gint64) payload.length;
-  append (stream, payload);
+  append (stream, payload, NULL); /* who does not count has no descriptors either */
 }
 
 gboolean
@@ -228,7 +253,7 @@ tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
     if (stream->got_stop)
       return TRUE; /* too late: it said itself that nothing more would come */
     if (tractor__link_has_credit (stream->context->link))
-      return receive_counted (stream, msg->fields[FIELD_PLD], error);
+      return receive_counted (stream, msg->fields[FIELD_PLD], msg->fds, error);
     receive_uncounted (stream, msg->fields[FIELD_PLD]);
     return TRUE;
   case MSG_STOP:
@@ -369,7 +394,7 @@ take (TractorStream *stream, gboolean *ret_is_empty, GError **error)
   }
   item = pop (stream);
   if (item != NULL) {
-    give_back (stream, item->length);
+    give_back (stream, weigh_item (item));
     return item;
   }
   if (stream->overrun != NULL) /* before all that came of it */
@@ -397,13 +422,14 @@ wait_and_take (TractorStream *stream, GError **error)
   return item;
 }
 
-/* The sender of an item that breaks the spec hears of it; from a function by how that ends. */
+/* The sender of an item that breaks the spec, but not one that there is no room for, hears of it; from a function by how that ends. */
 static void
 tell_bad_item (TractorStream *stream, const GError *problem)
 {
   Link *link = stream->context->link;
 
-  if (stream->context->is_final || stream->context->task != NULL)
+  if (stream->context->is_final || stream->context->task != NULL ||
+      !g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE))
     return;
   tractor__remote_error_write (link, stream->context->cid, problem, NULL);
   tractor__link_flush (link);
@@ -415,9 +441,9 @@ unpack_item (TractorStream *stream, StreamItem *item, GVariant **ret_item, GErro
 {
   GError *problem = NULL;
   gboolean ok = tractor__context_unpack (stream->context, (WireValue){ item->bytes, item->length },
-                                         ret_item, &problem);
+                                         item->fds, ret_item, &problem);
 
-  g_free (item);
+  item_free (item);
   if (ok)
     return TRUE;
   tell_bad_item (stream, problem);
@@ -462,7 +488,8 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
   item = wait_and_take (stream, error);
   if (item == NULL)
     return FALSE;
-  *ret_item = g_bytes_new_with_free_func (item->bytes, item->length, g_free, item);
+  tractor__passed_fds_unref (g_steal_pointer (&item->fds)); /* nothing leads to them any more */
+  *ret_item = g_bytes_new_with_free_func (item->bytes, item->length, item_free, item);
   return TRUE;
 }
 
@@ -518,12 +545,12 @@ wait_for_room (TractorStream *stream, GError **error)
   return TRUE;
 }
 
-/* An item of so many bytes has been written. */
+/* An item of so much has been written. */
 static void
-count_sent (TractorStream *stream, gsize length)
+count_sent (TractorStream *stream, gint64 weight)
 {
   stream->room.items--;
-  stream->room.bytes -= (gint64) length;
+  stream->room.bytes -= weight;
   tractor__link_flush (stream->context->link);
 }
 
@@ -532,6 +559,7 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
 {
   g_autoptr (GVariant) owned = item != NULL ? g_variant_ref_sink (item) : NULL;
   TractorContext *context;
+  guint n_fds_before;
   guint before;
 
   g_return_val_if_fail (stream != NULL, FALSE);
@@ -540,9 +568,11 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
   if (!wait_for_room (stream, error))
     return FALSE;
   before = context->link->out->len;
+  n_fds_before = wire_count_fds (context->link->out);
   if (!tractor__msg_write_payload (context->link->out, MSG_YIELD, context->cid, owned, error))
     return FALSE;
-  count_sent (stream, context->link->out->len - before - stream->overhead_bytes);
+  count_sent (stream, weigh (context->link->out->len - before - stream->overhead_bytes,
+                             wire_count_fds (context->link->out) - n_fds_before));
   return TRUE;
 }
 
@@ -565,9 +595,14 @@ tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
                  offset);
     return FALSE;
   }
+  if (tractor__fds_are_marked (value)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                         "A descriptor cannot be sent in a packed item");
+    return FALSE;
+  }
   if (!wait_for_room (stream, error) ||
       !tractor__msg_write_packed (context->link->out, MSG_YIELD, context->cid, value, error))
     return FALSE;
-  count_sent (stream, value.length);
+  count_sent (stream, weigh (value.length, 0));
   return TRUE;
 }

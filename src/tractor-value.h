@@ -91,8 +91,8 @@ TRACTOR_API GVariant *tractor_value_new_ext (gint8 code, GVariant *content, GErr
  * @fd: stays the caller's, and has to be open until what this is in has been sent: until the call, or
  *   the send, has returned
  *
- * A descriptor, to be sent as a value or inside one: to an actor of this library, over a Unix socket, and
- * at most 16 in a message; else what sends it fails with MSG_TYPE. The other end gets one of its own,
+ * A descriptor, to be sent as a value or inside one, but not in a packed item: to an actor of this library,
+ * over a Unix socket, and at most 16 in a message; else what sends it fails with MSG_TYPE. The other end gets one of its own,
  * for the same open file, as by dup().
  *
  * Returns: (transfer none): a floating "(nay)", good for nothing else.
@@ -104,12 +104,18 @@ TRACTOR_API GVariant *tractor_value_new_fd (int fd);
  * tractor_value_take_fd:
  * @value: (nullable): as it arrived
  *
- * What has come, once: whoever takes it closes it. What nobody takes is closed with the connection that
- * it came over, a portal's, or when 256 later ones have come over that.
+ * What came with @value, once: whoever takes it closes it. What nobody takes is closed with the value it
+ * came in: when the last reference to the arguments, result or item is gone, and to all that was taken out
+ * of them.
+ *
+ * A process holds as many that have not been taken as a fourth of RLIMIT_NOFILE, at least 16 and at most
+ * 4096. A message with one that is beyond that, or that the kernel finds no free number for, fails with
+ * LIMIT, and nothing else does: a call at its caller, an item where it is received. In the room that a
+ * stream's receiver gives, a descriptor counts as 64 KiB.
  *
  * Returns: the descriptor, which is closed on exec; or -1 with @error set to MSG_TYPE if @value is no
- *   descriptor; CLOSED if it has been taken, or closed; or NO_RUNTIME.
- * Suspends: no. Thread: guest.
+ *   descriptor; CLOSED if it has been taken, or none came with it.
+ * Suspends: no. Thread: any.
  */
 TRACTOR_API int tractor_value_take_fd (GVariant *value, GError **error);
 

@@ -1,64 +1,222 @@
-/* value-fd.c - a descriptor as a value, and back. */
+/* value-fd.c - a descriptor as a value, and back.
+ *
+ * In a value of this process a descriptor is a mark with a secret of the process and a number: that of
+ * the descriptor, if it is to be sent, or below zero one that has arrived. The codec replaces each mark
+ * when it is sent, and when it arrives (passed-fds.c): so what a peer sends never leads to one of ours,
+ * nor to one that came with another message, over whatever connection.
+ *
+ * What has arrived waits in one table under its number, which is never used twice, until somebody takes
+ * it or the value that it came in is freed. A GVariant can be freed on any thread, and so be asked. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "tractor-value.h"
+#include "value-fd.h"
 
-#include "link.h"
-#include "passed-fds.h"
-#include "runtime.h"
+#include <string.h>
+#include <sys/random.h>
+
+#include "tractor-error.h"
 #include "value.h"
+
+/* --- marks --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  guint64 secret;
+  gint64 number;
+} Mark;
+
+G_STATIC_ASSERT (sizeof (Mark) == FD_MARK_BYTES);
+
+/* Not 0, which is nothing's. */
+static guint64
+get_secret (void)
+{
+  static guint64 secret;
+  static gsize is_made;
+
+  if (g_once_init_enter (&is_made)) {
+    while (secret == 0)
+      if (getrandom (&secret, sizeof secret, 0) != sizeof secret)
+        secret = (guint64) g_random_int () << 32 | g_random_int ();
+    g_once_init_leave (&is_made, 1);
+  }
+  return secret;
+}
+
+static GVariant *
+new_mark (gint64 number)
+{
+  Mark mark = { get_secret (), number };
+
+  return tractor__ext_new_raw (FD_EXT_CODE, (const guint8 *) &mark, sizeof mark);
+}
+
+int
+tractor__value_fd_get (const guint8 *bytes)
+{
+  Mark mark;
+
+  memcpy (&mark, bytes, sizeof mark);
+  return mark.secret == get_secret () && mark.number >= 0 ? (int) mark.number : -1;
+}
 
 GVariant *
 tractor_value_new_fd (int fd)
 {
-  guint8 mark[FD_MARK_BYTES];
-
   g_return_val_if_fail (fd >= 0, NULL);
 
-  tractor__fd_mark_make (fd, mark);
-  return tractor__ext_new_raw (FD_EXT_CODE, mark, sizeof mark);
+  return new_mark (fd);
 }
 
-/* (transfer full) (nullable): its bytes, which @ret_mark points to. */
-static GVariant *
-get_mark (GVariant *value, const guint8 **ret_mark)
+/* --- what has arrived ------------------------------------------------------------------------------ */
+
+typedef struct {
+  gint64 number; /* the key */
+  int fd;
+} Arrived;
+
+static GMutex mutex;
+static GHashTable *arrived; /* (nullable) (element-type Arrived) */
+static gint64 last_number;
+
+static gint64
+keep (int fd)
 {
-  GVariant *bytes = NULL;
+  Arrived *entry = g_new (Arrived, 1);
+  gint64 number;
+
+  g_mutex_lock (&mutex);
+  if (arrived == NULL)
+    arrived = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  number = --last_number;
+  *entry = (Arrived){ number, fd };
+  g_hash_table_add (arrived, entry);
+  g_mutex_unlock (&mutex);
+  return number;
+}
+
+/* Returns: (transfer full): -1 if it is not there any more. */
+static int
+withdraw (gint64 number)
+{
+  Arrived *entry;
+  int fd = -1;
+
+  g_mutex_lock (&mutex);
+  entry = arrived != NULL ? g_hash_table_lookup (arrived, &number) : NULL;
+  if (entry != NULL) {
+    fd = entry->fd;
+    g_hash_table_remove (arrived, entry);
+  }
+  if (arrived != NULL && g_hash_table_size (arrived) == 0)
+    g_clear_pointer (&arrived, g_hash_table_unref);
+  g_mutex_unlock (&mutex);
+  return fd;
+}
+
+GVariant *
+tractor__value_fds_add (ValueFds *value_fds, PassedFds *fds, const guint8 *mark)
+{
+  int fd = tractor__passed_fds_take (fds, mark);
+  gint64 number;
+
+  if (fd == FD_IS_LOST)
+    return NULL;
+  if (fd < 0) {
+    static const guint8 nothing[FD_MARK_BYTES];
+
+    return tractor__ext_new_raw (FD_EXT_CODE, nothing, sizeof nothing);
+  }
+  number = keep (fd);
+  value_fds->numbers[value_fds->n++] = number;
+  return new_mark (number);
+}
+
+void
+tractor__value_fds_clear (ValueFds *value_fds)
+{
+  for (guint i = 0; i < value_fds->n; i++) {
+    int fd = withdraw (value_fds->numbers[i]);
+
+    if (fd >= 0)
+      tractor__fd_close (fd);
+  }
+  value_fds->n = 0;
+}
+
+/* The bytes of a value, which all that is taken out of it shares. */
+typedef struct {
+  GBytes *bytes;
+  ValueFds fds;
+} Owner;
+
+static void
+owner_free (gpointer data)
+{
+  Owner *owner = data;
+
+  tractor__value_fds_clear (&owner->fds);
+  g_bytes_unref (owner->bytes);
+  g_free (owner);
+}
+
+GVariant *
+tractor__value_fds_attach (ValueFds *value_fds, GVariant *value)
+{
+  g_autoptr (GVariant) owned = value;
+  g_autoptr (GBytes) bytes = NULL;
+  Owner *owner;
+  gsize length;
+  gconstpointer data;
+
+  if (value_fds->n == 0)
+    return g_steal_pointer (&owned);
+  owner = g_new (Owner, 1);
+  *owner = (Owner){ g_variant_get_data_as_bytes (value), *value_fds };
+  data = g_bytes_get_data (owner->bytes, &length);
+  bytes = g_bytes_new_with_free_func (data, length, owner_free, owner);
+  *value_fds = (ValueFds){ 0 };
+  return g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (value), bytes, TRUE));
+}
+
+/* --- for programs ---------------------------------------------------------------------------------- */
+
+/* Returns: FALSE if @value is no descriptor. */
+static gboolean
+read_mark (GVariant *value, Mark *ret_mark)
+{
+  g_autoptr (GVariant) bytes = NULL;
+  gconstpointer data;
   gint16 code = 0;
   gsize length = 0;
 
   if (value == NULL || !g_variant_is_of_type (value, EXTENSION_TYPE))
-    return NULL;
+    return FALSE;
   g_variant_get (value, "(n@ay)", &code, &bytes);
-  *ret_mark = g_variant_get_fixed_array (bytes, &length, 1);
-  if (code != FD_EXT_CODE || length != FD_MARK_BYTES)
-    g_clear_pointer (&bytes, g_variant_unref);
-  return bytes;
+  data = g_variant_get_fixed_array (bytes, &length, 1);
+  if (!is_fd_extension (code, length))
+    return FALSE;
+  memcpy (ret_mark, data, sizeof *ret_mark);
+  return TRUE;
 }
 
 int
 tractor_value_take_fd (GVariant *value, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
-  const guint8 *mark = NULL;
-  g_autoptr (GVariant) bytes = runtime != NULL ? get_mark (value, &mark) : NULL;
-  GHashTableIter iter;
-  gpointer link;
+  Mark mark;
   int fd = -1;
 
-  if (runtime == NULL)
-    return -1;
-  if (bytes == NULL) {
+  if (!read_mark (value, &mark)) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "A value of type '%s' is no descriptor",
                  value != NULL ? g_variant_get_type_string (value) : "nil");
     return -1;
   }
-  g_hash_table_iter_init (&iter, runtime->links);
-  while (fd < 0 && g_hash_table_iter_next (&iter, &link, NULL))
-    fd = tractor__fds_take (&((Link *) link)->fds, mark);
-  if (fd < 0)
+  if (mark.secret == get_secret () && mark.number < 0)
+    fd = withdraw (mark.number);
+  if (fd >= 0)
+    tractor__fd_let_go ();
+  else
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                         "The descriptor has been taken before, or its connection has ended");
+                         "The descriptor has been taken before, or none came with the value");
   return fd;
 }

@@ -64,6 +64,7 @@ typedef struct {
   guint len;
   guint size;
   gsize frame_limit; /* of a frame in it; 0: LIMIT_FRAME_BYTES */
+  guint frame_start; /* where the frame begins that is being written */
   GArray *fds;       /* (nullable): descriptors that go with it: passed-fds.c */
   gboolean takes_fds;
 } WireBuffer;
@@ -94,6 +95,13 @@ wire_truncate (WireBuffer *buffer, guint length)
   if (G_UNLIKELY (buffer->fds != NULL))
     tractor__wire_buffer_drop_fds (buffer, length);
   buffer->len = length;
+}
+
+/* Descriptors that are to go with it. */
+static inline guint
+wire_count_fds (const WireBuffer *buffer)
+{
+  return buffer->fds != NULL ? buffer->fds->len : 0;
 }
 
 /* @literal: msgpack that is known when we are compiled. */

@@ -52,7 +52,7 @@ unpack (WireValue bytes, const char *type)
   GVariant *value = NULL;
 
   g_assert_null (check (bytes));
-  g_assert_true (tractor__codec_unpack_as (bytes, TYPE (type), &value, &error));
+  g_assert_true (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, &error));
   g_assert_no_error (error);
   g_assert_true (value == NULL || !g_variant_is_floating (value));
   return value;
@@ -95,11 +95,11 @@ assert_refused (WireValue bytes, const char *type, const char *message)
   GVariant *value = NULL;
 
   g_assert_null (check (bytes));
-  g_assert_false (tractor__codec_unpack_as (bytes, TYPE (type), &value, &error));
+  g_assert_false (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, &error));
   g_assert_null (value);
   g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_cmpstr (error->message, ==, message);
-  g_assert_false (tractor__codec_unpack_as (bytes, TYPE (type), &value, NULL));
+  g_assert_false (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, NULL));
 }
 
 static void
@@ -449,13 +449,13 @@ test_kwargs (void)
   GError *error = NULL;
   GVariant *refused = NULL;
 
-  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x80"), &none, NULL));
+  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x80"), NULL, &none, NULL));
   g_assert_cmpstr (g_variant_get_type_string (none), ==, "a{sv}");
-  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x81\xa1x\x05"), &some, NULL));
+  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x81\xa1x\x05"), NULL, &some, NULL));
   g_assert_cmpuint (g_variant_n_children (some), ==, 1);
-  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\x81\x01\x05"), &refused, &error));
+  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\x81\x01\x05"), NULL, &refused, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
-  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\xc0"), &refused, &error));
+  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\xc0"), NULL, &refused, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
 }
 
@@ -1022,7 +1022,7 @@ decode_both_ways (WireValue bytes, const char *type, guint *n_typed)
     g_assert_true (g_variant_is_normal_form (freely));
     tractor__codec_check (freely, G_VARIANT_TYPE (type), NULL);
   }
-  if (!tractor__codec_unpack_as (bytes, G_VARIANT_TYPE (type), &typed, &error)) {
+  if (!tractor__codec_unpack_as (bytes, NULL, G_VARIANT_TYPE (type), &typed, &error)) {
     g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
     return;
   }
