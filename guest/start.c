@@ -114,6 +114,17 @@ wait_until_ready (TractorTaskStatus *status, const char *name, GError **error)
   return FALSE;
 }
 
+/* The task has ended where it was, in peace. @name: (nullable) */
+static GError *
+new_not_moved_error (const Waiting *waiting, const char *name)
+{
+  if (waiting->is_ready) /* whoever waits was cancelled then, and has been shielded since */
+    return g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                      "Task '%s' ended without having said that it is ready",
+                      name != NULL ? name : "");
+}
+
 gboolean
 tractor_nursery_start (TractorNursery *nursery,
                        const char *name,
@@ -150,9 +161,8 @@ tractor_nursery_start (TractorNursery *nursery,
     tractor__nursery_release (nursery);
 
   /* A task that ends because whoever waits is cancelled owes no explanation. */
-  if (failure == NULL && !waiting.is_ready && tractor_checkpoint_if_cancelled (&failure))
-    g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Task '%s' ended without having said that it is ready", name != NULL ? name : "");
+  if (failure == NULL && !waiting.has_moved && tractor_checkpoint_if_cancelled (&failure))
+    failure = new_not_moved_error (&waiting, name);
   if (failure != NULL) {
     g_propagate_error (error, failure);
     return FALSE;

@@ -201,6 +201,69 @@ test_cancelled_before_ready (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+/* Says that it is ready when whoever waits is cancelled, and then ends well: its value goes with it. */
+static gboolean
+be_ready_too_late (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  Story *story = data;
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  g_assert_true (tractor_event_wait (story->go_on, error));
+  g_assert_true (tractor_task_started (status, &shield, error));
+  g_assert_true (tractor_sleep_until (tractor_now () + MSEC, error));
+  story->is_over = TRUE;
+  return TRUE;
+}
+
+static gboolean
+test_ready_too_late (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+  Story story = { .go_on = event };
+  gpointer value = NULL;
+
+  tractor_nursery_spawn (nursery, "setter", set_event_soon, event, NULL, error);
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", be_ready_too_late, &story, NULL, &value, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  g_assert_null (value);
+  g_assert_true (story.is_over);
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+shield_soon (gpointer data, GError **error)
+{
+  if (!tractor_sleep_until (tractor_now () + 6 * MSEC, error))
+    return FALSE;
+  tractor_cancel_scope_set_shield (data, TRUE);
+  return TRUE;
+}
+
+/* The cancel that it came too late for is not visible any more when the start returns. */
+static gboolean
+test_ready_too_late_in_a_shield (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (tractor_now () + MSEC);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  Story story = { .go_on = event };
+
+  tractor_nursery_spawn (nursery, "setter", set_event_soon, event, NULL, error);
+  tractor_nursery_spawn (nursery, "shielder", shield_soon, scope, NULL, error);
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", be_ready_too_late, &story, NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  tractor_cancel_scope_close (g_steal_pointer (&scope));
+  tractor_cancel_scope_close (g_steal_pointer (&outer));
+  return tractor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_own_failure_is_kept (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -381,5 +444,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/start/A31-closed-nursery", test_closed_nursery);
   harness_add_task ("/guest/start/A32-moved-into-cancelled", test_moved_into_cancelled);
   harness_add_task ("/guest/start/A33-without-status", test_without_status);
+  harness_add_task ("/guest/start/ready-too-late-is-cancelled", test_ready_too_late);
+  harness_add_task ("/guest/start/ready-too-late-is-cancelled-in-a-shield",
+                    test_ready_too_late_in_a_shield);
   return harness_run ();
 }
