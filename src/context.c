@@ -614,9 +614,8 @@ settle (TractorContext *context, GError **error)
   if (failure == NULL)
     return;
   if (is_own_cancel (context, failure)) {
-    /* As asked for; and so it is if a receive of the body's has reported it. */
-    if (*error != NULL && tractor__remote_error_is_same (failure, *error))
-      g_clear_error (error);
+    /* As asked for; and so it is if a receive of the body's has reported it, or of a task in it. */
+    tractor__remote_error_strip (error, failure);
     return;
   }
   if (*error == NULL) {

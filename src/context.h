@@ -94,8 +94,9 @@ G_GNUC_INTERNAL gboolean tractor__stream_deliver (TractorStream *stream,
                                                   GError **error);
 /* Whether one more item, of a peer that does not count, would be lost. */
 G_GNUC_INTERNAL gboolean tractor__stream_is_full (const TractorStream *stream);
-/* Whether @error says that the other end has closed it. */
-G_GNUC_INTERNAL gboolean tractor__stream_is_end (const TractorStream *stream, const GError *error);
+/* Takes away what of *@error says that the other end has closed it, in groups too. Returns: whether there
+ * was any. */
+G_GNUC_INTERNAL gboolean tractor__stream_strip_end (const TractorStream *stream, GError **error);
 /* Tells whoever waits at it that something has changed. */
 G_GNUC_INTERNAL void tractor__stream_wake (TractorStream *stream);
 /* What has come and still comes is thrown away: its room is given back. */

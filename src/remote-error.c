@@ -353,6 +353,44 @@ tractor__remote_error_is_same (const GError *a, const GError *b)
   return a->domain == b->domain && a->code == b->code && g_str_equal (a->message, b->message);
 }
 
+static gboolean
+contains (const GError *error, const GError *part)
+{
+  const GPtrArray *members = tractor_error_get_children (error);
+
+  if (members == NULL)
+    return tractor__remote_error_is_same (error, part);
+  for (guint i = 0; i < members->len; i++)
+    if (contains (members->pdata[i], part))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+tractor__remote_error_strip (GError **error, const GError *part)
+{
+  const GPtrArray *members;
+  g_autoptr (GPtrArray) kept = NULL;
+
+  if (*error == NULL || !contains (*error, part))
+    return FALSE;
+
+  /* Copies of a group share its members, so it is made anew. */
+  members = tractor_error_get_children (*error);
+  kept = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  for (guint i = 0; members != NULL && i < members->len; i++) {
+    GError *member = g_error_copy (members->pdata[i]);
+
+    tractor__remote_error_strip (&member, part);
+    if (member != NULL)
+      g_ptr_array_add (kept, member);
+  }
+  g_clear_error (error);
+  if (kept->len > 0)
+    *error = tractor_error_new_group (g_steal_pointer (&kept));
+  return TRUE;
+}
+
 GError *
 tractor__collapse_group (GError *error)
 {

@@ -30,5 +30,8 @@ G_GNUC_INTERNAL void tractor__remote_error_write_cancelled (Link *link,
 G_GNUC_INTERNAL GError *tractor__collapse_group (GError *error);
 /* Whether the two tell of one and the same event. */
 G_GNUC_INTERNAL gboolean tractor__remote_error_is_same (const GError *a, const GError *b);
+/* Takes what is the same as @part away from *@error, in groups too; clears it if nothing is left. Returns:
+ * whether there was any. */
+G_GNUC_INTERNAL gboolean tractor__remote_error_strip (GError **error, const GError *part);
 /* (transfer full): the error that an Error message from the actor @peer tells of. */
 G_GNUC_INTERNAL GError *tractor__remote_error_read (const Msg *msg, const ActorId *peer);

@@ -194,11 +194,6 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
     task->context->scope = NULL;
   if (*ret_result != NULL)
     *ret_result = g_variant_take_ref (*ret_result);
-  if (task->context != NULL && tractor__stream_is_end (&task->context->stream, failure)) {
-    /* As upstream: to have had nobody to send to any more is no failure. */
-    g_clear_error (&failure);
-    ok = TRUE;
-  }
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Function '%s' returned FALSE without an error", get_function (task));
@@ -208,6 +203,9 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   tractor_cancel_scope_absorb (scope, &failure);
   if (was_cancelled && failure == NULL)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED, "Cancelled");
+  /* As upstream: to have had nobody to send to any more is no failure. */
+  if (task->context != NULL)
+    tractor__stream_strip_end (&task->context->stream, &failure);
   /* So that a group of one has its domain and code, or its origin, for the caller. */
   return failure != NULL ? tractor__collapse_group (failure) : NULL;
 }

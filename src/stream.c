@@ -371,10 +371,11 @@ tractor_stream_get_n_dropped (TractorStream *stream)
 }
 
 gboolean
-tractor__stream_is_end (const TractorStream *stream, const GError *error)
+tractor__stream_strip_end (const TractorStream *stream, GError **error)
 {
-  return stream->got_stop && g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN) &&
-         g_str_equal (error->message, OTHER_END_CLOSED);
+  const GError end = { TRACTOR_ERROR, TRACTOR_ERROR_BROKEN, (char *) OTHER_END_CLOSED };
+
+  return stream->got_stop && tractor__remote_error_strip (error, &end);
 }
 
 /* --- receiving --------------------------------------------------------------------------------- */

@@ -165,6 +165,36 @@ send_and_fail (TractorContext *context,
          tractor_stream_send (stream, NULL, error) && set_no_space (error);
 }
 
+static gboolean
+send_forever (gpointer stream, GError **error)
+{
+  while (tractor_stream_send (stream, NULL, error))
+    ;
+  return FALSE;
+}
+
+/* Sends in a task of its own until nobody wants any more; "unjoined", leaves it to the end. */
+static gboolean
+send_in_task (TractorContext *context,
+              GVariant *kwargs,
+              G_GNUC_UNUSED GVariant **ret_result,
+              GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gboolean unjoined = FALSE;
+  TractorStream *stream;
+
+  g_variant_lookup (kwargs, "unjoined", "b", &unjoined);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  tractor_nursery_spawn (nursery, "sender", send_forever, stream, NULL, error);
+  if (!unjoined)
+    return tractor_nursery_join (nursery, error);
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL); /* the sender's end ends that */
+  return TRUE;
+}
+
 /* Cancels the actor that its own parent has started under @name. */
 static gboolean
 plain_call (G_GNUC_UNUSED GVariant *kwargs,
@@ -180,6 +210,7 @@ static const TractorExport exports[] = {
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count },
   { "send_many", TRACTOR_EXPORT_CONTEXT, .context = send_many },
   { "send_and_fail", TRACTOR_EXPORT_CONTEXT, .context = send_and_fail },
+  { "send_in_task", TRACTOR_EXPORT_CONTEXT, .context = send_in_task },
   { "plain_call", TRACTOR_EXPORT_CALL, plain_call },
   { NULL },
 };
@@ -531,6 +562,77 @@ test_opener_cancels (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+receive_and_fail (gpointer stream, GError **error)
+{
+  g_autoptr (GVariant) item = NULL;
+
+  return tractor_stream_receive (stream, &item, error);
+}
+
+static gboolean
+fail_when_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_false (sleep_forever (error));
+  g_clear_error (error);
+  return set_no_space (error);
+}
+
+/* A task of the body has received what the opener's own cancel made of the function: that is no failure,
+ * wherever it stands, but what is beside it is. */
+static void
+cancel_while_a_task_receives (Peer *peer, TractorTaskFunc other, GError **error)
+{
+  g_autoptr (TractorContext) context = open_in_mode (peer, "sleep", error);
+  TractorStream *stream = tractor_context_open_stream (context, error);
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "receiver", receive_and_fail, stream, NULL, error);
+    if (other != NULL)
+      tractor_nursery_spawn (nursery, "other", other, NULL, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, NULL));
+    tractor_context_cancel (context);
+    g_assert_false (tractor_nursery_join (nursery, error));
+  }
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED));
+  tractor_context_join (context, NULL, error);
+}
+
+static gboolean
+test_own_cancel_in_a_group (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  cancel_while_a_task_receives (&peer, NULL, error);
+  g_assert_no_error (*error);
+  cancel_while_a_task_receives (&peer, fail_when_cancelled, error);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_false (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED));
+  g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_end_of_stream_in_a_group (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  for (int unjoined = 0; unjoined < 2; unjoined++) {
+    g_autoptr (TractorContext) context = tractor_portal_open_context (
+        peer.portal, "test:send_in_task", g_variant_new_parsed ("{'unjoined': <%b>}", unjoined),
+        NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    g_autoptr (GVariant) item = NULL;
+
+    g_assert_true (tractor_stream_receive (stream, &item, error));
+    tractor_stream_close (stream);
+    g_assert_true (tractor_context_join (context, NULL, error));
+    g_assert_no_error (*error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
 test_function_cancels_itself (G_GNUC_UNUSED gpointer data, GError **error)
 {
   Peer peer = start_peer (error);
@@ -766,6 +868,10 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/unjoined-failure-is-not-lost",
                      test_unjoined_failure_is_not_lost);
   add_on_transports ("/e2e/context/%s/row-54-T9-C-01-opener-cancels", test_opener_cancels);
+  add_on_transports ("/e2e/context/%s/own-cancel-in-a-group-is-absorbed",
+                     test_own_cancel_in_a_group);
+  add_on_transports ("/e2e/context/%s/end-of-stream-in-a-group-is-success",
+                     test_end_of_stream_in_a_group);
   add_on_transports ("/e2e/context/%s/row-56-T11-function-cancels-itself",
                      test_function_cancels_itself);
   add_on_transports ("/e2e/context/%s/row-55-T10-actor-cancelled-by-opener",
