@@ -298,14 +298,13 @@ start (gpointer data)
 static TractorHostLink *
 link_new (TractorHostEnd *end, TractorHostLinkFlags flags)
 {
-  static const ScopeContent content = { "link", abandon, link_free };
+  static const TractorScopeContent content = { "link", abandon, NULL, link_free };
   TractorHostLink *link = g_new0 (TractorHostLink, 1);
 
   link->end = end;
   link->flags = flags;
   link->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  link->scope->content = &content;
-  link->scope->content_data = link;
+  tractor_cancel_scope_set_content (link->scope, &content, link);
   end->scope = link->scope;
   if (end->failure != NULL) /* since it has started */
     tractor__host_end_cancel_task (end);

@@ -400,3 +400,24 @@ tractor_cancel_scope_close (TractorCancelScope *scope)
   }
   tractor__scope_free (scope);
 }
+
+/* --- what is more than a scope ----------------------------------------------------------------- */
+
+void
+tractor_cancel_scope_set_content (TractorCancelScope *scope,
+                                  const TractorScopeContent *content,
+                                  gpointer data)
+{
+  g_return_if_fail (scope != NULL && content != NULL && content->free != NULL);
+
+  scope->content = content;
+  scope->content_data = data;
+}
+
+gboolean
+tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error)
+{
+  g_return_val_if_fail (scope != NULL, FALSE);
+
+  return scope->is_left || tractor__task_close_inside (scope->owner, scope, error);
+}

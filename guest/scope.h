@@ -15,14 +15,6 @@ typedef TractorCancelScope Scope;
 
 #define SCOPE_REASON_BYTES 64
 
-/* What lives in a scope besides tasks, and belongs to whoever opened the scope. */
-typedef struct {
-  const char *name;
-  void (*abandon) (
-      gpointer data);           /* ends it, and waits for that: the scope is left for its owner */
-  void (*free) (gpointer data); /* the owner has ended */
-} ScopeContent;
-
 struct _TractorCancelScope {
   /* The tree. A scope is in it from open until it is left. */
   Scope *parent;
@@ -44,7 +36,7 @@ struct _TractorCancelScope {
   gboolean effective;         /* cancel_called, or a parent's effective that no shield hides */
   TractorCancelSource source; /* of cancel_called */
 
-  const ScopeContent *content; /* (nullable) */
+  const TractorScopeContent *content; /* (nullable) */
   gpointer content_data;
   GPtrArray *lost_failures; /* (nullable): of nurseries inside that were closed without a join */
   char reason[SCOPE_REASON_BYTES]; /* of cancel_called */

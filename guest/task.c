@@ -302,28 +302,50 @@ tractor__task_lose_failures (Task *task, GPtrArray *failures)
 }
 
 static const char *
-get_scope_kind (const Scope *scope)
+get_kind (const Scope *scope)
 {
-  if (scope->is_nursery)
-    return "nursery";
-  return scope->content != NULL ? scope->content->name : "cancel scope";
+  if (scope->content != NULL && scope->content->name != NULL)
+    return scope->content->name;
+  return scope->is_nursery ? "nursery" : "cancel scope";
+}
+
+/* (transfer full): "a nursery" */
+static char *
+describe_kind (const Scope *scope)
+{
+  const char *kind = get_kind (scope);
+
+  return g_strdup_printf ("%s %s", strchr ("aeiou", kind[0]) != NULL ? "an" : "a", kind);
+}
+
+static void
+report_left_open (Task *task, const Scope *scope, const char *outer)
+{
+  g_autofree char *inner = describe_kind (scope);
+
+  if (scope->content != NULL && scope->content->name == NULL)
+    return;
+  tractor__task_lose_failure (
+      task, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "Task '%s' left %s while %s that it opened inside was still open",
+                         task->name, outer, inner));
 }
 
 static void
 close_innermost (Task *task, const char *outer)
 {
   Scope *scope = task->scope;
+  const TractorScopeContent *content = scope->content;
 
-  tractor__task_lose_failure (
-      task, g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                         "Task '%s' left %s while a %s that it opened inside was still open",
-                         task->name, outer, get_scope_kind (scope)));
-  if (scope->content != NULL)
-    scope->content->abandon (scope->content_data);
+  report_left_open (task, scope, outer);
+  if (content != NULL && content->end != NULL)
+    content->end (scope->content_data);
   if (scope->is_nursery)
     tractor__nursery_abandon ((TractorNursery *) scope);
   else
     tractor__scope_leave (scope);
+  if (content != NULL && content->left != NULL)
+    content->left (scope->content_data);
   task->abandoned = g_slist_prepend (task->abandoned, scope);
 }
 
@@ -351,8 +373,7 @@ tractor__task_close_inside (Task *task, Scope *scope, GError **error)
 
   if (guest == NULL || guest->current != task)
     g_set_error (&misuse, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "A %s of task '%s' was closed by another task", get_scope_kind (scope),
-                 task->name);
+                 "The %s of task '%s' was closed by another task", get_kind (scope), task->name);
   else
     task_get_suspendable (&misuse);
   if (misuse != NULL) {
@@ -360,8 +381,12 @@ tractor__task_close_inside (Task *task, Scope *scope, GError **error)
     return FALSE;
   }
 
-  while (task->scope != scope)
-    close_innermost (task, scope->is_nursery ? "a nursery" : "a cancel scope");
+  if (G_UNLIKELY (task->scope != scope)) {
+    g_autofree char *outer = describe_kind (scope);
+
+    while (task->scope != scope)
+      close_innermost (task, outer);
+  }
   return TRUE;
 }
 
@@ -375,6 +400,7 @@ tractor__task_forget_abandoned (Task *task, Scope *scope)
 static void
 free_abandoned (Task *task)
 {
+  task->abandoned = g_slist_reverse (task->abandoned); /* the innermost may know those around it */
   for (GSList *link = task->abandoned; link != NULL; link = link->next) {
     Scope *scope = link->data;
 

@@ -305,8 +305,12 @@ TRACTOR_API TractorCancelSource tractor_cancel_scope_get_source (TractorCancelSc
  *
  * Leaves the scope. If an enclosing scope is cancelled too, the CANCELLED is that one's, and stays.
  *
+ * What the task has left open inside is closed first: nurseries, contexts, a runtime. Unless it was
+ * joined that is a mistake, of which a MISUSE is added.
+ *
  * Returns: TRUE if nothing is left in *@error.
- * Suspends: no. Thread: guest, the task that opened the scope.
+ * Suspends: if something was left open inside whose closing does; but is no cancel point. Thread:
+ *   guest, the task that opened the scope.
  */
 TRACTOR_API gboolean tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error);
 
@@ -318,7 +322,7 @@ TRACTOR_API gboolean tractor_cancel_scope_absorb (TractorCancelScope *scope, GEr
  * and nothing else is left, *@error says TOO_SLOW instead.
  *
  * Returns: TRUE if the body was in time, and nothing is left in *@error.
- * Suspends: no. Thread: guest, the task that opened the scope.
+ * Suspends: as tractor_cancel_scope_absorb(). Thread: guest, the task that opened the scope.
  */
 TRACTOR_API gboolean tractor_cancel_scope_absorb_or_fail (TractorCancelScope *scope,
                                                           GError **error);
@@ -329,9 +333,59 @@ TRACTOR_API gboolean tractor_cancel_scope_absorb_or_fail (TractorCancelScope *sc
  *
  * Leaves the scope, if tractor_cancel_scope_absorb() has not, and frees it.
  *
- * Suspends: no. Thread: guest, the task that opened the scope.
+ * Suspends: as tractor_cancel_scope_absorb(). Thread: guest, the task that opened the scope.
  */
 TRACTOR_API void tractor_cancel_scope_close (TractorCancelScope *scope);
+
+/* --- for libraries: what is more than a scope -------------------------------------------------- */
+
+/* An object that a task opens and closes, as it does a nursery, and that stands for more than tasks: a
+ * connection, say, that must be told of the end. It opens a scope or a nursery, which gives it its place
+ * in the task, and says here what else there is to do if the task leaves what is around without having
+ * closed it. */
+
+/**
+ * TractorScopeContent:
+ * @name: (nullable): what the MISUSE of a task that has left it open calls it, such as "context"; NULL
+ *   if that is no mistake of the task's
+ * @end: (nullable): called before the scope is left for its owner: ends what lives in there. It may wait,
+ *   in a shielded scope
+ * @left: (nullable): called after that
+ * @free: frees it: the task has ended without having closed it
+ */
+typedef struct {
+  const char *name;
+  void (*end) (gpointer data);
+  void (*left) (gpointer data);
+  void (*free) (gpointer data);
+} TractorScopeContent;
+
+/**
+ * tractor_cancel_scope_set_content:
+ * @content: must stay valid as long as the scope
+ * @data: for its functions
+ *
+ * Says what else there is to do if the scope is left open. If it is closed in order, by the object's own
+ * function for that, none of @content is called.
+ *
+ * Suspends: no. Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API void tractor_cancel_scope_set_content (TractorCancelScope *scope,
+                                                   const TractorScopeContent *content,
+                                                   gpointer data);
+
+/**
+ * tractor_cancel_scope_close_inside:
+ *
+ * How a function begins that closes such an object: closes what the task has left open inside @scope. If
+ * @scope has been left already there is nothing to do.
+ *
+ * Returns: TRUE; or FALSE with MISUSE if the calling task has not opened the scope, or NESTED_HOST_LOOP:
+ *   then nothing is to be closed. It is in *@error; or, without one or with one that is set, the calling
+ *   task ends with it.
+ * Suspends: as tractor_cancel_scope_absorb(). Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error);
 
 /* --- nurseries --------------------------------------------------------------------------------- */
 
@@ -397,7 +451,8 @@ typedef gboolean (*TractorStartFunc) (TractorTaskStatus *status, gpointer data, 
  * tractor_nursery_start:
  * @name: (nullable): as for tractor_nursery_spawn()
  * @data_free: (nullable): as for tractor_nursery_spawn()
- * @ret_value: (out) (optional): what the task passed to tractor_task_started()
+ * @ret_value: (out) (optional): what the task passed to tractor_task_started(). The task may have ended
+ *   by the time this returns: what is on its stack, or goes with it, is no value to pass
  *
  * Starts a task and waits until it says that it is ready. Until then the task lives under the
  * calling one, with its cancel scopes; afterwards it has moved, with all that it has opened, into

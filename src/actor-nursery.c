@@ -7,6 +7,8 @@
  * body's call and the nursery both report a death, come back as one. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "actor-nursery.h"
+
 #include "bounds.h"
 #include "portal.h"
 #include "remote-error.h"
@@ -21,8 +23,51 @@ struct _TractorActorNursery {
   Restarts *restarts;
   gboolean is_cancelled;
   gboolean is_joined;
+  gboolean is_left; /* the runtime may be gone */
   gboolean has_opened_runtime;
 };
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+/* It is being left by what is around it: its actors are ended, as those of a nursery that is closed. */
+static void
+end (gpointer data)
+{
+  TractorActorNursery *self = data;
+
+  self->is_joined = TRUE;
+}
+
+static void
+left (gpointer data)
+{
+  TractorActorNursery *self = data;
+
+  if (self->is_left)
+    return;
+  self->is_left = TRUE;
+  g_ptr_array_set_size (self->children, 0); /* which know the runtime */
+  g_ptr_array_remove_fast (self->runtime->nurseries, self);
+  tractor_parking_lot_unpark (self->runtime->nurseries_left, G_MAXUINT);
+}
+
+static void
+nursery_free (gpointer data)
+{
+  TractorActorNursery *self = data;
+
+  tractor__restarts_free (self->restarts);
+  g_ptr_array_unref (self->children);
+  g_free (self);
+}
+
+static const TractorScopeContent content = { "actor nursery", end, left, nursery_free };
+
+static TractorCancelScope *
+get_scope (TractorActorNursery *self)
+{
+  return tractor_nursery_get_scope (self->nursery);
+}
 
 TractorActorNursery *
 tractor_actor_nursery_open (GError **error)
@@ -43,17 +88,18 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
   runtime = tractor__runtime_get (NULL);
   has_opened_runtime = runtime == NULL;
   if (has_opened_runtime)
-    runtime = tractor_runtime_open (NULL, error);
+    runtime = tractor__runtime_open (NULL, TRUE, error);
   if (runtime == NULL)
     return NULL;
 
   self = g_new0 (TractorActorNursery, 1);
   self->runtime = runtime;
   self->has_opened_runtime = has_opened_runtime;
-  self->runtime->n_nurseries++;
+  g_ptr_array_add (runtime->nurseries, self);
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
   self->restarts = tractor__restarts_new (restart_options, self->children);
   self->nursery = tractor_nursery_open ();
+  tractor_cancel_scope_set_content (get_scope (self), &content, self);
   return self;
 }
 
@@ -62,9 +108,8 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
 static gboolean
 may_start (TractorActorNursery *self, GError **error)
 {
-  TractorCancelScope *scope = tractor_nursery_get_scope (self->nursery);
-
-  if (self->is_joined || self->is_cancelled || tractor_cancel_scope_get_cancel_called (scope)) {
+  if (self->is_joined || self->is_cancelled ||
+      tractor_cancel_scope_get_cancel_called (get_scope (self))) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
                          "The actor nursery is closed or being cancelled");
     return FALSE;
@@ -186,40 +231,45 @@ tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
 {
   g_return_val_if_fail (self != NULL && error != NULL, FALSE);
 
+  if (!tractor_cancel_scope_close_inside (get_scope (self), error))
+    return FALSE;
   self->is_joined = TRUE;
-  if (tractor_nursery_join (self->nursery, error))
-    return TRUE;
-  *error = collapse (g_steal_pointer (error));
+  tractor_nursery_join (self->nursery, error);
+  if (*error != NULL)
+    *error = collapse (g_steal_pointer (error));
+  /* Whoever has failed does not wait for what others do in its runtime. */
+  if (!self->is_left && self->has_opened_runtime)
+    self->runtime->waits_for_nurseries = *error == NULL;
+  left (self);
+  return *error == NULL;
+}
+
+static gboolean
+fail_without_runtime (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME,
+                       "The actor runtime that the nursery was opened in has been closed");
   return FALSE;
 }
 
-/* Nurseries that other tasks have opened meanwhile are in it too. */
-static void
-close_runtime (TractorRuntime *runtime)
+void
+tractor__actor_nursery_fail (TractorActorNursery *self)
 {
-  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-
-  tractor_cancel_scope_set_shield (shield, TRUE);
-  while (runtime->n_nurseries > 0)
-    tractor_parking_lot_park (runtime->nurseries_closed, NULL);
-  g_clear_pointer (&shield, tractor_cancel_scope_close);
-  tractor_runtime_close (runtime);
+  if (!tractor_nursery_spawn (self->nursery, "runtime", fail_without_runtime, NULL, NULL, NULL))
+    tractor_cancel_scope_cancel (get_scope (self), "the runtime is closed");
 }
 
 void
 tractor_actor_nursery_close (TractorActorNursery *self)
 {
-  if (self == NULL)
+  if (self == NULL || !tractor_cancel_scope_close_inside (get_scope (self), NULL))
     return;
 
   tractor_nursery_close (self->nursery);
-  tractor__restarts_free (self->restarts);
-  g_ptr_array_unref (self->children);
-  self->runtime->n_nurseries--;
-  tractor_parking_lot_unpark (self->runtime->nurseries_closed, G_MAXUINT);
+  left (self);
   if (self->has_opened_runtime)
-    close_runtime (self->runtime);
-  g_free (self);
+    tractor_runtime_close (self->runtime);
+  nursery_free (self);
 }
 
 /* --- in one step ------------------------------------------------------------------------------- */

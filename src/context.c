@@ -349,11 +349,22 @@ tractor__context_open (Link *link,
   return NULL;
 }
 
+static void end (gpointer context);
+
+static void
+free_left_open (gpointer context)
+{
+  tractor__context_free (context);
+}
+
 /* From now on the calling task is in its body. */
 static void
 enter_body (TractorContext *context, GVariant **ret_first)
 {
+  static const TractorScopeContent content = { "context", end, NULL, free_left_open };
+
   context->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_content (context->scope, &content, context);
   if (context->failure != NULL)
     interrupt_body (context);
   if (ret_first != NULL)
@@ -651,6 +662,8 @@ tractor_context_join (TractorContext *context, GVariant **ret_result, GError **e
 
   if (context->is_joined || (*error == NULL && !check_is_opener (context, error)))
     return *error == NULL;
+  if (!tractor_cancel_scope_close_inside (context->scope, error))
+    return FALSE;
   context->is_joined = TRUE;
   tractor_cancel_scope_absorb (context->scope, error);
   /* A body that its own scope has ended gives the function up too: there is no end to wait for. */
@@ -684,22 +697,33 @@ report_unjoined (const GError *failure)
                          (GDestroyNotify) g_error_free, NULL);
 }
 
+/* Nobody has joined it. */
+static void
+end (gpointer data)
+{
+  TractorContext *context = data;
+  g_autoptr (GError) failure = NULL;
+
+  if (context->is_joined)
+    return;
+  context->is_joined = TRUE;
+  end_other_side (context);
+  settle (context, &failure);
+  if (failure != NULL)
+    report_unjoined (failure);
+}
+
 void
 tractor_context_close (TractorContext *context)
 {
-  g_autoptr (GError) failure = NULL;
-
   if (context == NULL)
     return;
   g_return_if_fail (context->task == NULL);
 
-  g_clear_pointer (&context->scope, tractor_cancel_scope_close);
-  if (!context->is_joined) {
-    end_other_side (context);
-    settle (context, &failure);
-    if (failure != NULL)
-      report_unjoined (failure);
-  }
+  if (!tractor_cancel_scope_close_inside (context->scope, NULL))
+    return;
+  tractor_cancel_scope_close (context->scope);
+  end (context);
   tractor__context_free (context);
 }
 

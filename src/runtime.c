@@ -1,8 +1,9 @@
 /* runtime.c - what this process is in the tree: who it is, where it listens, and what it serves.
  *
- * There is one runtime in a run. It is lexical: whoever opens it closes it, after every actor
- * nursery in it. A first actor nursery without one opens one for itself; in a spawned actor,
- * child.c has opened it.
+ * There is one runtime in a run. It is lexical: whoever opens it closes it; what the same task has left
+ * open in it is closed first, and actor nurseries of other tasks fail. A first actor nursery without one
+ * opens one for itself; in a spawned actor, child.c has opened it. One that its task leaves open is ended
+ * by what is around it, as a nursery is: then only its memory is left, until it is closed or the task ends.
  *
  * What runs in the background, listeners and connections to peers, runs in a nursery of a task that
  * is shielded: it goes on while the program unwinds from a cancel, for whom it serves unwinds too,
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor-nursery.h"
 #include "link.h"
 #include "listener.h"
 #include "peer-limits.h"
@@ -79,7 +81,8 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->changed = tractor_parking_lot_new ();
   runtime->uses = g_ptr_array_new ();
   runtime->uses_ended = tractor_parking_lot_new ();
-  runtime->nurseries_closed = tractor_parking_lot_new ();
+  runtime->nurseries = g_ptr_array_new ();
+  runtime->nurseries_left = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
   runtime->tree_changed = tractor_parking_lot_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
@@ -110,7 +113,8 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->uses, g_ptr_array_unref);
   g_clear_pointer (&runtime->uses_ended, tractor_parking_lot_free);
-  g_clear_pointer (&runtime->nurseries_closed, tractor_parking_lot_free);
+  g_clear_pointer (&runtime->nurseries, g_ptr_array_unref);
+  g_clear_pointer (&runtime->nurseries_left, tractor_parking_lot_free);
   tractor__address_clear (&runtime->root);
   actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
@@ -240,27 +244,44 @@ forget_linked_registrars (TractorRuntime *runtime)
   }
 }
 
-/* A root ends because its body has: what it runs for others ends with it, and they are told. */
+static void
+wait_for_nurseries (TractorRuntime *runtime)
+{
+  while (runtime->nurseries->len > 0)
+    tractor_parking_lot_park (runtime->nurseries_left, NULL);
+}
+
+/* Ends what has been left to others: what it runs for them, of which they are told, and then what other
+ * tasks have open in it. */
 static void
 end_shielded (TractorRuntime *runtime)
 {
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   tractor_cancel_scope_set_shield (shield, TRUE);
-  tractor__runtime_end_rpc_tasks (runtime, &runtime->id);
+  if (!runtime->is_ending)
+    tractor__runtime_end_rpc_tasks (runtime, &runtime->id);
+  for (guint i = 0; i < runtime->nurseries->len; i++)
+    tractor__actor_nursery_fail (runtime->nurseries->pdata[i]);
+  wait_for_nurseries (runtime);
 }
 
 void
-tractor__runtime_close_services (TractorRuntime *runtime)
+tractor__runtime_end_services (TractorRuntime *runtime)
 {
   tractor__stop_listening (runtime);
-  if (!runtime->is_ending)
-    end_shielded (runtime);
+  end_shielded (runtime);
   run_exit_callbacks (runtime);
   if (runtime->services != NULL)
     tractor__registrars_leave (runtime);
   end_uses (runtime);
   tractor_event_set (runtime->end_services);
+}
+
+void
+tractor__runtime_close_services (TractorRuntime *runtime)
+{
+  tractor__runtime_end_services (runtime);
   g_clear_pointer (&runtime->nursery, tractor_nursery_close);
   g_clear_pointer (&runtime->end_services, tractor_event_free);
   forget_linked_registrars (runtime);
@@ -444,8 +465,73 @@ check_may_open (GError **error)
   return FALSE;
 }
 
+/* --- the end of a root ------------------------------------------------------------------------------ */
+
+/* Nurseries that other tasks have opened meanwhile are in it too. */
+static void
+wait_for_borrowers (TractorRuntime *runtime)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  wait_for_nurseries (runtime);
+}
+
+static void
+end (gpointer data)
+{
+  TractorRuntime *runtime = data;
+
+  if (runtime->waits_for_nurseries)
+    wait_for_borrowers (runtime);
+  runtime->state = RUNTIME_CLOSING;
+  tractor__runtime_end_services (runtime);
+}
+
+/* Its nursery is left: only its memory is there. */
+static void
+left (gpointer data)
+{
+  TractorRuntime *runtime = data;
+
+  forget_linked_registrars (runtime);
+  tractor__runtime_set (NULL);
+  tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
+  runtime->has_ended = TRUE;
+}
+
+static void
+root_free (gpointer data)
+{
+  TractorRuntime *runtime = data;
+
+  g_clear_pointer (&runtime->end_services, tractor_event_free);
+  tractor__runtime_clear (runtime);
+  g_free (runtime);
+}
+
+static const TractorScopeContent content = { "actor runtime", end, left, root_free };
+static const TractorScopeContent implicit_content = { NULL, end, left, root_free };
+
+void
+tractor_runtime_close (TractorRuntime *runtime)
+{
+  if (runtime == NULL ||
+      !tractor_cancel_scope_close_inside (tractor_nursery_get_scope (runtime->nursery), NULL))
+    return;
+
+  if (!runtime->has_ended)
+    end (runtime);
+  tractor_nursery_close (runtime->nursery);
+  if (!runtime->has_ended)
+    left (runtime);
+  root_free (runtime);
+}
+
+/* --- its beginning ---------------------------------------------------------------------------------- */
+
 TractorRuntime *
-tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
+tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error)
 {
   g_autofree char *uuid = g_uuid_string_random ();
   const char *name = options != NULL && options->name != NULL ? options->name : "root";
@@ -470,6 +556,8 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   runtime->state = RUNTIME_OPENING;
   tractor__runtime_set (runtime);
   if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure)) {
+    tractor_cancel_scope_set_content (tractor_nursery_get_scope (runtime->nursery),
+                                      is_implicit ? &implicit_content : &content, runtime);
     runtime->state = RUNTIME_OPEN;
     tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
     return runtime;
@@ -479,19 +567,10 @@ tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
   return NULL;
 }
 
-void
-tractor_runtime_close (TractorRuntime *runtime)
+TractorRuntime *
+tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
 {
-  if (runtime == NULL)
-    return;
-
-  g_return_if_fail (runtime->n_nurseries == 0);
-  runtime->state = RUNTIME_CLOSING;
-  tractor__runtime_close_services (runtime);
-  tractor__runtime_set (NULL);
-  tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
-  tractor__runtime_clear (runtime);
-  g_free (runtime);
+  return tractor__runtime_open (options, FALSE, error);
 }
 
 /* --- what is known of it ---------------------------------------------------------------------------- */

@@ -31,10 +31,12 @@ struct _TractorRuntime {
   TractorParkingLot *changed;
   GPtrArray *uses; /* (element-type RuntimeUse): not owned */
   TractorParkingLot *uses_ended;
-  guint n_nurseries;
-  TractorParkingLot *nurseries_closed;
-  GPtrArray *children;  /* (element-type Child): not owned */
-  guint64 tree_version; /* counts what happens to them, and below */
+  GPtrArray *nurseries; /* (element-type TractorActorNursery): those that are open; not owned */
+  TractorParkingLot *nurseries_left;
+  gboolean
+      waits_for_nurseries; /* it was lent to those of other tasks, and whoever lent it is done */
+  GPtrArray *children;     /* (element-type Child): not owned */
+  guint64 tree_version;    /* counts what happens to them, and below */
   TractorParkingLot *tree_changed;
   guint n_watches; /* of the tree */
   const SpawnMethod *spawn_method;
@@ -44,6 +46,7 @@ struct _TractorRuntime {
 
   TractorNursery *nursery; /* of the task that has @services */
   TractorEvent *end_services;
+  gboolean has_ended;       /* a root's; only its memory is there */
   TractorNursery *services; /* listeners, connections to peers, registrations */
   GHashTable *links;        /* (element-type Link): those that run; not owned */
   GPtrArray *listeners;
@@ -83,6 +86,9 @@ G_GNUC_INTERNAL void tractor__runtime_leave (RuntimeUse *use, GError *failure, G
 G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);
 /* Waits while another task opens or closes one. Returns: FALSE with CANCELLED. */
 G_GNUC_INTERNAL gboolean tractor__runtime_wait_for_change (GError **error);
+/* Opens one. @is_implicit: for the actor nursery that is opened next, whose part it is. */
+G_GNUC_INTERNAL TractorRuntime *
+tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error);
 /* Makes @runtime the one of this run, or, NULL, makes it have none. */
 G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
 G_GNUC_INTERNAL void
@@ -91,9 +97,10 @@ G_GNUC_INTERNAL void tractor__runtime_set_limits (TractorRuntime *runtime,
                                                   const TractorLimits *limits);
 G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
 
-/* Opens and closes the nursery of what runs in the background; in one task. Closing runs the exit
+/* Opens, ends and closes the nursery of what runs in the background; in one task. Ending runs the exit
  * callbacks and takes the actor out of the registry. */
 G_GNUC_INTERNAL gboolean tractor__runtime_open_services (TractorRuntime *runtime, GError **error);
+G_GNUC_INTERNAL void tractor__runtime_end_services (TractorRuntime *runtime);
 G_GNUC_INTERNAL void tractor__runtime_close_services (TractorRuntime *runtime);
 /* Cancels what runs here for others, on the wish of whoever wants this actor to end, waits until it
  * is over, and tells those who wanted it. */

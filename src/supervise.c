@@ -121,6 +121,8 @@ tractor__child_end_for_restart (Child *child)
 void
 tractor__child_cancel (Child *child)
 {
+  if (tractor_event_is_set (child->gone))
+    return; /* the runtime may be, too */
   child->cancel_requested = TRUE;
   tractor__runtime_tree_changed (child->runtime);
   if (child->wait_scope != NULL)

@@ -251,10 +251,11 @@ TRACTOR_API TractorRuntime *tractor_runtime_open (const TractorRuntimeOptions *o
 
 /**
  * tractor_runtime_close:
- * @runtime: (transfer full) (nullable): every actor nursery in it must be closed
+ * @runtime: (transfer full) (nullable)
  *
  * Calls what tractor_actor_at_exit() was given, takes this actor out of the registry, and closes every
- * connection.
+ * connection. What the calling task has left open inside is closed first, as by
+ * tractor_cancel_scope_absorb(); actor nurseries of other tasks fail with NO_RUNTIME, and are waited for.
  *
  * Suspends: yes, but is no cancel point. Thread: guest, the task that opened it.
  */
@@ -417,9 +418,10 @@ typedef struct {
  * Opens a place for actors to live in. What the calling task does from now on, until it joins or
  * closes the nursery, is its body. The first failure, of the body or of an actor, cancels the rest.
  *
- * Without a runtime it opens one, which it closes when it is closed itself, and then waits until the
- * nurseries that other tasks have opened meanwhile are closed too. So a program whose tasks open nurseries
- * on their own opens a runtime before them.
+ * Without a runtime it opens one, which it closes when it is closed itself. If it was joined, and nothing
+ * had failed, that waits until the nurseries that other tasks have opened meanwhile are left too;
+ * otherwise those fail with NO_RUNTIME. So a program whose tasks open nurseries on their own opens a
+ * runtime before them.
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
  *   tractor_runtime_open().
@@ -533,10 +535,12 @@ TRACTOR_API gboolean tractor_actor_nursery_join (TractorActorNursery *nursery, G
  * @nursery: (transfer full) (nullable)
  *
  * What g_autoptr does on an early return: cancels the actors that are left, waits until they are
- * gone, and frees the nursery. Failures that nobody joined are not lost: the calling task ends
- * with them.
+ * gone, and frees the nursery. Failures that nobody joined are not lost: they come out of the
+ * tractor_cancel_scope_absorb() or tractor_nursery_join() around it, or the calling task ends with
+ * them.
  *
- * Suspends: if the nursery was not joined. Thread: guest, the task that opened the nursery.
+ * Suspends: if the nursery was not joined, or has opened a runtime; but is no cancel point. Thread:
+ *   guest, the task that opened the nursery.
  */
 TRACTOR_API void tractor_actor_nursery_close (TractorActorNursery *nursery);
 

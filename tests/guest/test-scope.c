@@ -4,6 +4,8 @@
  * matters, and on the virtual host they pass at once. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <string.h>
+
 #include "harness.h"
 #include "tractor-task.h"
 
@@ -319,6 +321,108 @@ leave_scope_open (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_checkpoint (error);
 }
 
+/* --- what is more than a scope ------------------------------------------------------------------- */
+
+/* Of an object with a scope: what has been called, a letter each. */
+static GString *calls;
+
+static void
+note_end (gpointer data)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  g_assert_true (tractor_sleep_until (in_msec (1), NULL)); /* it may wait */
+  g_string_append_printf (calls, "end %s ", (char *) data);
+}
+
+static void
+note_left (gpointer data)
+{
+  g_string_append_printf (calls, "left %s ", (char *) data);
+}
+
+static void
+note_free (gpointer data)
+{
+  g_string_append_printf (calls, "free %s ", (char *) data);
+}
+
+static const TractorScopeContent object = { "example", note_end, note_left, note_free };
+static const TractorScopeContent part = { NULL, note_end, note_left, note_free };
+
+static gboolean
+leave_objects_open (gpointer cancelled, GError **error)
+{
+  TractorCancelScope *outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  TractorCancelScope *inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_content (outer, &part, (char *) "a");
+  tractor_cancel_scope_set_content (inner, &object, (char *) "b");
+  if (cancelled != NULL)
+    tractor_cancel_scope_cancel (outer, NULL);
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+close_object_after_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  TractorCancelScope *inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_content (inner, &object, (char *) "b");
+  g_assert_false (tractor_cancel_scope_absorb (outer, error));
+  g_assert_cmpstr (calls->str, ==, "end b left b ");
+  g_assert_true (tractor_cancel_scope_close_inside (inner, NULL)); /* nothing is */
+  tractor_cancel_scope_close (inner); /* and so nothing is freed later */
+  return FALSE;
+}
+
+static gboolean
+close_object_in_order (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorCancelScope *scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_content (scope, &object, (char *) "a");
+  g_assert_true (tractor_cancel_scope_close_inside (scope, error));
+  tractor_cancel_scope_close (scope);
+  return TRUE;
+}
+
+static char *
+run_with_objects (TractorTaskFunc func, gpointer data)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GError) error = NULL;
+
+  calls = g_string_new (NULL);
+  tractor_nursery_spawn (nursery, "offender", func, data, NULL, &error);
+  if (!tractor_nursery_join (nursery, &error)) {
+    g_autofree char *words = tractor_error_describe (error);
+
+    g_string_append (calls, strstr (words, "an example") != NULL ? "misuse" : words);
+  }
+  return g_string_free (calls, FALSE);
+}
+
+static void
+assert_calls (TractorTaskFunc func, gpointer data, const char *wanted)
+{
+  g_autofree char *got = run_with_objects (func, data);
+
+  g_assert_cmpstr (got, ==, wanted);
+}
+
+static gboolean
+test_content (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  assert_calls (leave_objects_open, NULL, "end b left b end a left a free b free a misuse");
+  assert_calls (leave_objects_open, &calls, "end b left b end a left a free b free a misuse");
+  assert_calls (close_object_after_all, NULL, "end b left b misuse");
+  assert_calls (close_object_in_order, NULL, "");
+  return TRUE;
+}
+
 static gboolean
 close_foreign_scope (gpointer data, GError **error)
 {
@@ -394,5 +498,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/scope/A51-misnesting-is-contained", test_misnesting);
   harness_add_task ("/guest/scope/A51-left-open-by-its-task", test_scope_left_open);
   harness_add_task ("/guest/scope/A51-closed-by-another-task", test_closed_by_another_task);
+  harness_add_task ("/guest/scope/what-is-more-than-a-scope", test_content);
   return harness_run ();
 }
