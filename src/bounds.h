@@ -6,17 +6,23 @@
 #error "private to src/"
 #endif
 
-/* A frame from a peer: as varlink and D-Bus allow. Larger ones are refused before a byte of their
- * body is stored. */
+/* A frame from a peer: as varlink and D-Bus allow. Of a larger one no more is stored than what says
+ * which call it is of, which is refused; */
 #define LIMIT_FRAME_BYTES (16 * 1024 * 1024)
+/* up to this: who sends more does not know what it does. */
+#define LIMIT_SKIPPED_BYTES (256 * 1024 * 1024)
+/* What is stored of each of its keys and values. */
+#define LIMIT_KEPT_BYTES 1024
+/* Keys of a message: all that there are, and as many again. */
+#define LIMIT_MESSAGE_KEYS 128
 /* The codec recurses, and GVariant, three levels for each of these, goes 128 deep. */
 #define LIMIT_DEPTH 32
 /* The same of what we are given to send, with what has no msgpack of its own: a v in a v. As deep as
  * GVariant itself reads. */
 #define LIMIT_LEVELS 128
-/* Values in one frame: each costs us some 170 bytes while it is unpacked, whatever it costs the
+/* Values in one payload: each costs us some 170 bytes while it is unpacked, whatever it costs the
  * sender, so 45 MiB in all. */
-#define LIMIT_ELEMENTS (256 * 1024)
+#define LIMIT_ELEMENTS 262144
 /* What somebody may send before it is known who it is: one small frame, */
 #define LIMIT_FIRST_FRAME_BYTES 4096
 /* within this time, as upstream has it, */

@@ -139,6 +139,7 @@ read_message (Boot *boot, MsgType type, Msg *msg, gint64 deadline)
                   error != NULL ? error->message : "another message was due");
       return FALSE;
     case FRAME_INVALID:
+    case FRAME_OVERSIZED: /* only after the introduction */
       g_printerr ("tractor: the parent's introduction is wrong: %s\n", error->message);
       return FALSE;
     case FRAME_INCOMPLETE:

@@ -94,6 +94,13 @@ tractor__context_unpack (TractorContext *context,
   return tractor__codec_unpack_as (payload, fds, type, ret_value, error);
 }
 
+static gboolean
+unpack_payload (TractorContext *context, const Msg *msg, GVariant **ret_value, GError **error)
+{
+  return tractor__msg_check_whole (msg, error) &&
+         tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, ret_value, error);
+}
+
 /* --- how the other end failed --------------------------------------------------------------------- */
 
 /* Whether @failure is the other end's answer to a cancel by this opener, and by nothing else. */
@@ -178,8 +185,7 @@ handle_started (TractorContext *context, const Msg *msg)
     g_debug ("actor '%s' started a context twice", context->link->peer.name);
     return;
   }
-  if (tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, &context->first,
-                               &failure))
+  if (unpack_payload (context, msg, &context->first, &failure))
     context->is_started = TRUE;
   else
     tractor__context_set_failure (context, failure);
@@ -195,7 +201,7 @@ handle_return (TractorContext *context, const Msg *msg)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "The function returned without having said that it had started");
   else
-    tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, &context->result, &failure);
+    unpack_payload (context, msg, &context->result, &failure);
   if (failure != NULL)
     tractor__context_set_failure (context, failure);
   finish (context);

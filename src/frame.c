@@ -2,7 +2,10 @@
  *
  * The buffer grows with what has come, never with what a length promises: a peer that announces
  * sixteen megabytes and sends ten bytes costs one read's room. The rest of a large frame is read by
- * itself, so that the next one starts at the front of the buffer, and nothing large is ever moved. */
+ * itself, so that the next one starts at the front of the buffer, and nothing large is ever moved.
+ *
+ * A frame that is too large can be skipped instead: it is handed out in the parts that it comes in, of
+ * which the caller takes as much as it can, and no more than those are held. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "frame.h"
@@ -32,7 +35,7 @@ get_rest_of_large (const FrameReader *reader)
   gsize held = reader->end - reader->start;
   gsize size;
 
-  if (held < HEADER_BYTES)
+  if (held < HEADER_BYTES || reader->rest > 0)
     return 0;
   size = HEADER_BYTES + (gsize) get_length (reader->bytes + reader->start);
   return size > READ_BYTES ? size - held : 0;
@@ -95,6 +98,14 @@ tractor__frame_reader_get_missing (const FrameReader *reader)
   return MIN (size - held, reader->size - reader->end);
 }
 
+static FrameResult
+get_part (const FrameReader *reader, WireValue *ret_part)
+{
+  ret_part->bytes = reader->bytes + reader->start;
+  ret_part->length = MIN (reader->end - reader->start, reader->rest);
+  return ret_part->length > 0 ? FRAME_OVERSIZED : FRAME_INCOMPLETE;
+}
+
 FrameResult
 tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **error)
 {
@@ -103,14 +114,21 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
   gsize limit = reader->limit != 0 ? reader->limit : LIMIT_FRAME_BYTES;
   gsize length;
 
+  if (reader->rest > 0)
+    return get_part (reader, ret_body);
   if (held < HEADER_BYTES)
     return FRAME_INCOMPLETE;
 
   length = get_length (header);
+  if (length > limit && length <= reader->skipped) {
+    reader->start += HEADER_BYTES;
+    reader->rest = length;
+    return get_part (reader, ret_body);
+  }
   if (length == 0 || length > limit) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                  "a frame of %" G_GSIZE_FORMAT " bytes; 1 to %" G_GSIZE_FORMAT " are allowed",
-                 length, limit);
+                 length, MAX (limit, reader->skipped));
     return FRAME_INVALID;
   }
   if (held - HEADER_BYTES < length)
@@ -124,10 +142,17 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
   return FRAME_COMPLETE;
 }
 
+void
+tractor__frame_reader_skip (FrameReader *reader, gsize length)
+{
+  reader->start += length;
+  reader->rest -= length;
+}
+
 gboolean
 tractor__frame_reader_is_inside (const FrameReader *reader)
 {
-  return reader->end > reader->start;
+  return reader->end > reader->start || reader->rest > 0;
 }
 
 void

@@ -11,6 +11,7 @@
 typedef enum {
   FRAME_COMPLETE,
   FRAME_INCOMPLETE,
+  FRAME_OVERSIZED, /* part of one that is too large */
   FRAME_INVALID
 } FrameResult;
 
@@ -21,6 +22,8 @@ typedef struct {
   gsize start;
   gsize end;
   gsize limit;   /* of a body; 0: LIMIT_FRAME_BYTES */
+  gsize skipped; /* a body up to this is skipped if it is too large; 0: none is */
+  gsize rest;    /* of one that is being skipped */
   guint n_empty; /* how often it was, since the last large frame */
 } FrameReader;
 
@@ -31,10 +34,14 @@ G_GNUC_INTERNAL void tractor__frame_reader_received (FrameReader *reader, gsize 
 /* How many bytes it takes to the end of the length, or of the frame, that has been begun: at most as many
  * as there is room for. */
 G_GNUC_INTERNAL gsize tractor__frame_reader_get_missing (const FrameReader *reader);
-/* Takes the next body, which stays valid until the next tractor__frame_reader_get_room(). */
+/* Takes the next body, which stays valid until the next tractor__frame_reader_get_room(). If it is
+ * OVERSIZED, *@ret_body is what has come of it, and nothing is taken: reader->rest is how much of it
+ * is left, this part too. */
 G_GNUC_INTERNAL FrameResult tractor__frame_reader_next (FrameReader *reader,
                                                         WireValue *ret_body,
                                                         GError **error);
+/* Takes so much of the part of a frame that is OVERSIZED. */
+G_GNUC_INTERNAL void tractor__frame_reader_skip (FrameReader *reader, gsize length);
 /* Whether the stream would end inside a frame now. */
 G_GNUC_INTERNAL gboolean tractor__frame_reader_is_inside (const FrameReader *reader);
 G_GNUC_INTERNAL void tractor__frame_reader_clear (FrameReader *reader);

@@ -154,6 +154,7 @@ receive_aid (int fd, Introduction *introduction, GError **error)
       return tractor__msg_read (body, &msg, error) &&
              tractor__introduction_take (introduction, &msg, error);
     case FRAME_INVALID:
+    case FRAME_OVERSIZED: /* only after the introduction */
       return FALSE;
     case FRAME_INCOMPLETE:
       if (!receive_more (fd, introduction, error))

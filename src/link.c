@@ -94,6 +94,7 @@ tractor__link_unref (Link *link)
   if (link->fd >= 0)
     close (link->fd);
   tractor__frame_reader_clear (&link->reader);
+  tractor__skim_free (link->skim);
   tractor__fd_inbox_clear (&link->fds);
   tractor__wire_buffer_free (link->out);
   tractor__wire_buffer_free (link->urgent);
@@ -491,6 +492,7 @@ tractor__link_take_introduction (Link *link, Introduction *introduction)
     link->reader.limit = link->runtime->limits.frame_bytes;
     introduction->reader = (FrameReader){ 0 };
   }
+  link->reader.skipped = LIMIT_SKIPPED_BYTES;
 }
 
 static gboolean
@@ -547,17 +549,47 @@ handle_message (Link *link, const Msg *msg, GError **error)
   }
 }
 
+/* @marked: what tells the descriptors that came with it. */
+static gboolean
+handle_with_fds (Link *link, Msg *msg, WireValue marked, GError **error)
+{
+  g_autoptr (PassedFds) fds = NULL;
+
+  if (G_UNLIKELY (!fd_inbox_is_empty (&link->fds)))
+    msg->fds = fds = tractor__fds_claim (&link->fds, marked);
+  return wait_for_receiver (link, msg, error) && handle_message (link, msg, error);
+}
+
 static gboolean
 handle_frame (Link *link, WireValue body, GError **error)
 {
-  g_autoptr (PassedFds) fds = NULL;
+  gboolean ok;
   Msg msg;
 
-  if (!tractor__msg_read (body, &msg, error))
+  ok = link->has_peer_aid ? tractor__msg_read_tolerantly (body, &msg, error)
+                          : tractor__msg_read (body, &msg, error);
+  return ok && handle_with_fds (link, &msg, body, error);
+}
+
+/* Takes part of a frame that is too large; at its end, what is small of it is handled. */
+static gboolean
+handle_part (Link *link, WireValue part, GError **error)
+{
+  g_autoptr (Skim) skim = g_steal_pointer (&link->skim);
+  gsize n_taken;
+  Msg msg;
+
+  if (skim == NULL)
+    skim = tractor__skim_new (link->reader.rest, link->reader.limit);
+  if (!tractor__skim_feed (skim, part, &n_taken, error))
     return FALSE;
-  if (G_UNLIKELY (!fd_inbox_is_empty (&link->fds)))
-    msg.fds = fds = tractor__fds_claim (&link->fds, body);
-  return wait_for_receiver (link, &msg, error) && handle_message (link, &msg, error);
+  tractor__frame_reader_skip (&link->reader, n_taken);
+  if (!tractor__skim_is_done (skim)) {
+    link->skim = g_steal_pointer (&skim);
+    return TRUE;
+  }
+  return tractor__skim_read (skim, &msg, error) &&
+         handle_with_fds (link, &msg, tractor__skim_get_marked (skim), error);
 }
 
 static gboolean
@@ -571,6 +603,12 @@ handle_each (Link *link, GError **error)
       return TRUE;
     case FRAME_INVALID:
       return FALSE;
+    case FRAME_OVERSIZED:
+      if (!handle_part (link, body, error))
+        return FALSE;
+      if (link->skim != NULL)
+        return TRUE; /* more has to come */
+      break;
     case FRAME_COMPLETE:
       if (!handle_frame (link, body, error))
         return FALSE;

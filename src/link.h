@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "frame.h"
 #include "handshake.h"
+#include "msg-skim.h"
 #include "msg.h"
 #include "runtime.h"
 #include "tractor-sync.h"
@@ -50,6 +51,7 @@ struct _Link {
   TractorEvent *room;      /* (nullable): senders that wait for @out to be taken */
 
   FrameReader reader;
+  Skim *skim;                  /* (nullable): of a frame that is too large */
   FdInbox fds;                 /* descriptors that have come */
   guint64 n_fd_batches;        /* that have gone */
   gboolean is_unix;            /* it can carry them */

@@ -2,7 +2,8 @@
  *
  * Two tables say everything about reading: what type each field must have, and which fields each
  * message must have. Unknown keys are skipped and the order of keys is free, as upstream has it;
- * everything else that is wrong is the peer's fault, and ends its connection.
+ * everything else that is wrong is the peer's fault, and ends its connection. But for a payload above
+ * our limits, which upstream does not know: it is left out, and who waits for the message is told.
  *
  * A third table is only for speed: how those messages look that come by the million, as our own
  * writer and upstream's lay them out. Their keys are compared as constant bytes, and only the values
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "codec.h"
 #include "tractor-error.h"
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -75,7 +77,7 @@ static const struct {
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
 };
 
-#define BIT(field) (G_GUINT64_CONSTANT (1) << (field))
+#define BIT FIELD_BIT
 
 static const struct {
   const char *name;
@@ -166,9 +168,8 @@ set_protocol_error (GError **error, const char *problem, const char *what)
   return FALSE;
 }
 
-/* Returns: the field's number, or N_FIELDS for a key that is not ours. */
-static Field
-find_field (const WireItem *key)
+Field
+tractor__msg_find_field (const WireItem *key)
 {
   for (Field field = 0; field < N_FIELDS; field++)
     if (item_is (key, fields[field].key, fields[field].key_length))
@@ -176,47 +177,127 @@ find_field (const WireItem *key)
   return N_FIELDS;
 }
 
+/* A body while it is read. */
+typedef struct {
+  const guint8 *start;
+  WireReader reader;
+  Msg *msg;
+  gboolean has_type;
+  guint64 seen;
+  gboolean is_tolerant; /* of payloads above the limits */
+} Reading;
+
 static gboolean
-read_type (Msg *msg, WireReader *reader, gboolean *has_type, GError **error)
+set_malformed (const Reading *reading, const char *problem, GError **error)
 {
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "%s, at byte %" G_GSIZE_FORMAT,
+               problem, (gsize) (reading->reader.at - reading->start));
+  return FALSE;
+}
+
+/* Takes the next value, checked. Of one that is above a limit, *@ret_limit is set to which. */
+static gboolean
+take_checked (Reading *reading, WireValue *ret_value, const char **ret_limit, GError **error)
+{
+  WireReader *reader = &reading->reader;
+  const char *problem;
+
+  *ret_limit = NULL;
+  ret_value->bytes = reader->at;
+  problem = tractor__wire_check_value (reader, 1);
+  if (problem == NULL) {
+    ret_value->length = (gsize) (reader->at - ret_value->bytes);
+    return TRUE;
+  }
+  if (!reading->is_tolerant ||
+      (problem != tractor__wire_too_many && problem != tractor__wire_too_deep))
+    return set_malformed (reading, problem, error);
+
+  reader->at = ret_value->bytes;
+  *ret_limit = problem;
+  return tractor__wire_read_value (reader, ret_value) ||
+         set_malformed (reading, "not msgpack, or cut short", error);
+}
+
+static gboolean
+read_type (Reading *reading, WireValue value, GError **error)
+{
+  WireReader reader = { value.bytes, value.bytes + value.length };
   WireItem item;
 
-  tractor__wire_read (reader, &item);
-  if (*has_type)
+  tractor__wire_read (&reader, &item);
+  if (reading->has_type)
     return set_protocol_error (error, "twice the key", "msg_type");
   for (guint i = 0; i < G_N_ELEMENTS (types); i++)
     if (item_is (&item, types[i].name, types[i].name_length)) {
-      msg->type = (MsgType) i;
-      *has_type = TRUE;
+      reading->msg->type = (MsgType) i;
+      reading->has_type = TRUE;
       return TRUE;
     }
   return set_protocol_error (error, "an unknown type of message", "msg_type");
 }
 
-static gboolean
-read_field (Msg *msg, WireReader *reader, Field field, guint64 *seen, GError **error)
+static void
+leave_out (Msg *msg, Field field, gsize length, const char *limit)
 {
-  WireValue value;
+  msg->left_out.fields |= BIT (field);
+  msg->left_out.n_bytes += length;
+  msg->left_out.limit = limit;
+}
 
-  tractor__wire_read_value (reader, &value);
+/* @limit: (nullable): which it is above. */
+static gboolean
+read_field (Reading *reading, Field field, WireValue value, const char *limit, GError **error)
+{
   if (field == N_FIELDS)
     return TRUE;
-  if (*seen & BIT (field))
+  if (reading->seen & BIT (field))
     return set_protocol_error (error, "twice the key", fields[field].key);
-  *seen |= BIT (field);
+  reading->seen |= BIT (field);
+  if (limit != NULL) {
+    leave_out (reading->msg, field, value.length, limit);
+    return TRUE;
+  }
   if (value.bytes[0] == 0xc0 && fields[field].kind != KIND_ANY)
     return TRUE; /* nil: as if it were not there */
   if (!is_of_kind (value, fields[field].kind))
     return set_protocol_error (error, "a wrong value for the key", fields[field].key);
-  msg->fields[field] = value;
+  reading->msg->fields[field] = value;
   return TRUE;
 }
 
 static gboolean
+read_pair (Reading *reading, GError **error)
+{
+  WireReader key_reader = reading->reader;
+  const char *limit;
+  WireValue value;
+  WireItem key;
+
+  if (!take_checked (reading, &value, &limit, error))
+    return FALSE;
+  tractor__wire_read (&key_reader, &key);
+  if (key.type != WIRE_STRING)
+    return set_protocol_error (error, "a key that is not a string:", "frame");
+  if (!take_checked (reading, &value, &limit, error))
+    return FALSE;
+  if (item_is (&key, NAME ("msg_type")))
+    return read_type (reading, value, error);
+  return read_field (reading, tractor__msg_find_field (&key), value, limit, error);
+}
+
+/* What an outcome can do without: the rest says whose it is. */
+#define PAYLOADS                                                                                   \
+  (BIT (FIELD_PLD) | BIT (FIELD_KWARGS) | BIT (FIELD_RELAY_PATH) | BIT (FIELD_MESSAGE) |           \
+   BIT (FIELD_BACKTRACE) | BIT (FIELD_MEMBERS))
+
+static gboolean
 has_required (const Msg *msg, GError **error)
 {
+  guint64 required = types[msg->type].required & ~(msg->left_out.fields & PAYLOADS);
+
   for (Field field = 0; field < N_FIELDS; field++)
-    if ((types[msg->type].required & BIT (field)) && msg->fields[field].bytes == NULL) {
+    if ((required & BIT (field)) && msg->fields[field].bytes == NULL) {
       g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "a message '%s' without '%s'",
                    types[msg->type].name, fields[field].key);
       return FALSE;
@@ -224,41 +305,48 @@ has_required (const Msg *msg, GError **error)
   return TRUE;
 }
 
-gboolean
-tractor__msg_read_in_any_order (WireValue body, Msg *msg, GError **error)
+/* @left_out: (nullable): of it, before */
+static gboolean
+read_body (WireValue body, const LeftOut *left_out, gboolean is_tolerant, Msg *msg, GError **error)
 {
-  WireReader reader = { body.bytes, body.bytes + body.length };
-  gboolean has_type = FALSE;
-  guint64 seen = 0;
-  gsize offset;
-  const char *problem = tractor__wire_check (body.bytes, body.length, &offset);
+  Reading reading = { .start = body.bytes,
+                      .reader = { body.bytes, body.bytes + body.length },
+                      .msg = msg,
+                      .is_tolerant = is_tolerant };
   WireItem map;
 
   G_STATIC_ASSERT (N_FIELDS <= 64);
-  if (problem != NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL, "%s, at byte %" G_GSIZE_FORMAT,
-                 problem, offset);
-    return FALSE;
+  memset (msg, 0, sizeof *msg);
+  if (left_out != NULL) {
+    msg->left_out = *left_out;
+    reading.seen = left_out->fields;
   }
-  tractor__wire_read (&reader, &map);
+  if (!tractor__wire_read (&reading.reader, &map))
+    return set_malformed (&reading, "not msgpack, or cut short", error);
   if (map.type != WIRE_MAP)
     return set_protocol_error (error, "a message that is not a map:", "frame");
-
-  memset (msg, 0, sizeof *msg);
-  for (guint32 i = 0; i < map.length; i++) {
-    WireItem key;
-
-    tractor__wire_read (&reader, &key);
-    if (key.type != WIRE_STRING)
-      return set_protocol_error (error, "a key that is not a string:", "frame");
-    if (item_is (&key, NAME ("msg_type"))
-            ? !read_type (msg, &reader, &has_type, error)
-            : !read_field (msg, &reader, find_field (&key), &seen, error))
+  if (map.length > LIMIT_MESSAGE_KEYS)
+    return set_malformed (&reading, "a message of too many keys", error);
+  for (guint32 i = 0; i < map.length; i++)
+    if (!read_pair (&reading, error))
       return FALSE;
-  }
-  if (!has_type)
+  if (reading.reader.at < reading.reader.end)
+    return set_malformed (&reading, "bytes after the end of the value", error);
+  if (!reading.has_type)
     return set_protocol_error (error, "a message without", "msg_type");
   return has_required (msg, error);
+}
+
+gboolean
+tractor__msg_read_in_any_order (WireValue body, Msg *msg, GError **error)
+{
+  return read_body (body, NULL, FALSE, msg, error);
+}
+
+gboolean
+tractor__msg_read_kept (WireValue body, const LeftOut *left_out, Msg *msg, GError **error)
+{
+  return read_body (body, left_out, TRUE, msg, error);
 }
 
 /* --- the layouts of our writer --- */
@@ -340,29 +428,27 @@ take_plain_string (WireReader *reader)
 
 /* Takes a value, checked as well as in any other order. */
 static gboolean
-take_value (WireReader *reader, Kind kind, guint *n_elements, WireValue *ret_value)
+take_value (WireReader *reader, Kind kind, WireValue *ret_value)
 {
   ret_value->bytes = reader->at;
   if (kind == KIND_STRING && take_plain_string (reader)) {
-    ++*n_elements;
     ret_value->length = (gsize) (reader->at - ret_value->bytes);
     return TRUE;
   }
-  if (tractor__wire_check_value (reader, 1, n_elements) != NULL)
+  if (tractor__wire_check_value (reader, 1) != NULL)
     return FALSE;
   ret_value->length = (gsize) (reader->at - ret_value->bytes);
   return is_of_kind (*ret_value, kind);
 }
 
 static gboolean
-read_part (WireReader *reader, const LayoutPart *part, guint *n_elements, Msg *msg)
+read_part (WireReader *reader, const LayoutPart *part, Msg *msg)
 {
   if ((gsize) (reader->end - reader->at) < part->length ||
       memcmp (reader->at, part->bytes, part->length) != 0)
     return FALSE;
   reader->at += part->length;
-  ++*n_elements; /* the key */
-  return take_value (reader, fields[part->field].kind, n_elements, &msg->fields[part->field]);
+  return take_value (reader, fields[part->field].kind, &msg->fields[part->field]);
 }
 
 /* Returns: FALSE if it has none of the layouts, or something is wrong with it; then @msg is in any
@@ -371,7 +457,6 @@ static gboolean
 read_as_laid_out (WireValue body, Msg *msg)
 {
   WireReader reader = { body.bytes, body.bytes + body.length };
-  guint n_elements = 3; /* the map, and its type */
 
   if (body.length <= TYPE_AT + 1)
     return FALSE;
@@ -384,9 +469,9 @@ read_as_laid_out (WireValue body, Msg *msg)
     memset (msg, 0, sizeof *msg);
     msg->type = layouts[i].type;
     for (guint part = 0; part < MAX_PARTS && parts[part].bytes != NULL; part++)
-      if (!read_part (&reader, &parts[part], &n_elements, msg))
+      if (!read_part (&reader, &parts[part], msg))
         return FALSE;
-    return reader.at == reader.end && n_elements <= LIMIT_ELEMENTS;
+    return reader.at == reader.end;
   }
   return FALSE;
 }
@@ -394,7 +479,13 @@ read_as_laid_out (WireValue body, Msg *msg)
 gboolean
 tractor__msg_read (WireValue body, Msg *msg, GError **error)
 {
-  return read_as_laid_out (body, msg) || tractor__msg_read_in_any_order (body, msg, error);
+  return read_as_laid_out (body, msg) || read_body (body, NULL, FALSE, msg, error);
+}
+
+gboolean
+tractor__msg_read_tolerantly (WireValue body, Msg *msg, GError **error)
+{
+  return read_as_laid_out (body, msg) || read_body (body, NULL, TRUE, msg, error);
 }
 
 /* --- what a message says ----------------------------------------------------------------------- */
@@ -408,6 +499,31 @@ read_item (const Msg *msg, Field field, WireReader *ret_reader, WireItem *ret_it
     return FALSE;
   *ret_reader = (WireReader){ value.bytes, value.bytes + value.length };
   return tractor__wire_read (ret_reader, ret_item);
+}
+
+gboolean
+tractor__msg_check_whole (const Msg *msg, GError **error)
+{
+  if (msg->left_out.limit == NULL)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "A value is refused: %s",
+               msg->left_out.limit);
+  return FALSE;
+}
+
+gboolean
+tractor__msg_unpack_as (
+    const Msg *msg, Field field, const GVariantType *type, GVariant **ret_value, GError **error)
+{
+  return tractor__msg_check_whole (msg, error) &&
+         tractor__codec_unpack_as (msg->fields[field], msg->fds, type, ret_value, error);
+}
+
+gboolean
+tractor__msg_unpack_kwargs (const Msg *msg, GVariant **ret_kwargs, GError **error)
+{
+  return tractor__msg_check_whole (msg, error) &&
+         tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], msg->fds, ret_kwargs, error);
 }
 
 const char *

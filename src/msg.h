@@ -70,10 +70,20 @@ typedef enum {
   N_FIELDS,
 } Field;
 
+/* What of a message is above a limit of ours: who waits for it is told, and nothing else happens. */
+typedef struct {
+  guint64 fields;    /* FIELD_BIT() of each */
+  gsize n_bytes;     /* of them */
+  const char *limit; /* (nullable): which; NULL: nothing is left out */
+} LeftOut;
+
+#define FIELD_BIT(field) (G_GUINT64_CONSTANT (1) << (field))
+
 /* A message whose fields point into its frame. */
 typedef struct {
   MsgType type;
-  WireValue fields[N_FIELDS]; /* bytes NULL: not there, or nil */
+  WireValue fields[N_FIELDS]; /* bytes NULL: not there, or nil, or left out */
+  LeftOut left_out;
   PassedFds *fds; /* (nullable): that came with it; whoever keeps a part of it refs them */
 } Msg;
 
@@ -83,6 +93,26 @@ G_GNUC_INTERNAL gboolean tractor__msg_read (WireValue body, Msg *ret_msg, GError
 G_GNUC_INTERNAL gboolean tractor__msg_read_in_any_order (WireValue body,
                                                          Msg *ret_msg,
                                                          GError **error);
+/* The same from a peer that is known: payloads above the limits are left out. */
+G_GNUC_INTERNAL gboolean tractor__msg_read_tolerantly (WireValue body,
+                                                       Msg *ret_msg,
+                                                       GError **error);
+/* @body: what a Skim has kept of a message that is too large. */
+G_GNUC_INTERNAL gboolean tractor__msg_read_kept (WireValue body,
+                                                 const LeftOut *left_out,
+                                                 Msg *ret_msg,
+                                                 GError **error);
+/* Returns: FALSE with MSG_TYPE, naming the limit, if something is left out. */
+G_GNUC_INTERNAL gboolean tractor__msg_check_whole (const Msg *msg, GError **error);
+/* The field of a key, or N_FIELDS for one that is not ours. */
+G_GNUC_INTERNAL Field tractor__msg_find_field (const WireItem *key);
+/* tractor__codec_unpack_as() of a field; also FALSE as tractor__msg_check_whole(). */
+G_GNUC_INTERNAL gboolean tractor__msg_unpack_as (
+    const Msg *msg, Field field, const GVariantType *type, GVariant **ret_value, GError **error);
+/* The same of FIELD_KWARGS, to an a{sv}. */
+G_GNUC_INTERNAL gboolean tractor__msg_unpack_kwargs (const Msg *msg,
+                                                     GVariant **ret_kwargs,
+                                                     GError **error);
 
 /* (transfer full) (nullable): of a StartAck; NULL if there is none, or it is Python's, which means
  * nothing here. */

@@ -98,10 +98,9 @@ call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
     break;
   case MSG_RETURN:
   case MSG_CANCEL_ACK:
-    tractor__codec_unpack_as (msg->fields[FIELD_PLD], msg->fds,
-                              call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec)
-                                                         : NULL,
-                              &call->result, &call->error);
+    tractor__msg_unpack_as (msg, FIELD_PLD,
+                            call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec) : NULL,
+                            &call->result, &call->error);
     break;
   case MSG_START_ACK:
     g_free (call->payload_spec);

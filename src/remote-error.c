@@ -241,6 +241,18 @@ dup_id_text (const Msg *msg, Field field)
   return tractor__escape (text);
 }
 
+/* (transfer full) (nullable): an error that is above a limit is one all the same, and says at least
+ * that. */
+static char *
+dup_message (const Msg *msg, const char *type_name)
+{
+  g_autofree char *text = dup_escaped (msg, FIELD_MESSAGE);
+
+  if (msg->left_out.limit == NULL || (text != NULL && text[0] != '\0'))
+    return g_steal_pointer (&text);
+  return g_strdup_printf ("%s (its text is refused: %s)", type_name, msg->left_out.limit);
+}
+
 /* (transfer full) (nullable): what stands behind a group. Members that are not well-formed are left
  * out: they are no more than news of an error. */
 static GPtrArray *
@@ -309,7 +321,7 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
   g_autofree char *type_name = dup_name (msg, FIELD_SRC_TYPE);
   g_autofree char *origin = dup_id_text (msg, FIELD_SRC_UID);
   g_autofree char *canceller = dup_id_text (msg, FIELD_CANCELLER);
-  g_autofree char *text = dup_escaped (msg, FIELD_MESSAGE);
+  g_autofree char *text = dup_message (msg, type_name);
   g_autofree char *backtrace = dup_escaped (msg, FIELD_BACKTRACE);
   g_autofree char *message = NULL;
   g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);

@@ -318,7 +318,7 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
   tractor__link_flush (link);
   if (link->stop_cid != NULL)
     return; /* it is ending */
-  if (tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], msg->fds, &kwargs, NULL) &&
+  if (tractor__msg_unpack_kwargs (msg, &kwargs, NULL) &&
       g_variant_lookup (kwargs, "patience_usec", "x", &patience_usec))
     runtime->end_by = tractor_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
   link->stop_cid = g_strdup (cid);
@@ -335,7 +335,7 @@ handle_cancel_task (Link *link, const char *cid, const Msg *msg)
   const char *task_cid = NULL;
   RpcTask *task;
 
-  if (tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], msg->fds, &kwargs, NULL))
+  if (tractor__msg_unpack_kwargs (msg, &kwargs, NULL))
     g_variant_lookup (kwargs, "cid", "&s", &task_cid);
   task = task_cid != NULL ? tractor__cid_table_find (&link->rpc_tasks, task_cid, strlen (task_cid))
                           : NULL;
@@ -508,8 +508,7 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
     return TRUE;
   }
   entry = find_entry (link, msg, &registry_func, &has_module, &refusal);
-  if (entry == NULL ||
-      !tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], msg->fds, &kwargs, &refusal)) {
+  if (entry == NULL || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
     refuse (link, cid, entry == NULL && has_module, refusal);
     return TRUE;
   }

@@ -28,7 +28,8 @@
 
 struct _StreamItem {
   StreamItem *next;
-  PassedFds *fds; /* (nullable): that came with it */
+  PassedFds *fds;  /* (nullable): that came with it */
+  GError *refusal; /* (nullable): instead of bytes, for it is above a limit */
   gsize length;
   guint8 bytes[];
 };
@@ -60,6 +61,7 @@ item_free (gpointer data)
   StreamItem *item = data;
 
   tractor__passed_fds_unref (item->fds);
+  g_clear_error (&item->refusal);
   g_free (item);
 }
 
@@ -145,15 +147,23 @@ tractor__stream_discard (TractorStream *stream)
 
 /* --- what comes -------------------------------------------------------------------------------- */
 
-static void
-append (TractorStream *stream, WireValue payload, PassedFds *fds)
+static StreamItem *
+item_new (const Msg *yield)
 {
+  WireValue payload = yield->fields[FIELD_PLD];
   StreamItem *item = g_malloc (sizeof *item + payload.length);
 
-  item->next = NULL;
-  item->fds = tractor__passed_fds_ref (fds);
-  item->length = payload.length;
-  memcpy (item->bytes, payload.bytes, payload.length);
+  *item = (StreamItem){ .fds = tractor__passed_fds_ref (yield->fds),
+                        .length = payload.length + yield->left_out.n_bytes };
+  if (tractor__msg_check_whole (yield, &item->refusal))
+    memcpy (item->bytes, payload.bytes, payload.length);
+  return item;
+}
+
+/* Takes @item. */
+static void
+append (TractorStream *stream, StreamItem *item)
+{
   if (stream->last != NULL)
     stream->last->next = item;
   else
@@ -163,22 +173,25 @@ append (TractorStream *stream, WireValue payload, PassedFds *fds)
 }
 
 static gboolean
-receive_counted (TractorStream *stream, WireValue payload, PassedFds *fds, GError **error)
+receive_counted (TractorStream *stream, const Msg *yield, GError **error)
 {
   Credit room = stream->context->link->runtime->credit;
-  gint64 weight = weigh (payload.length, tractor__passed_fds_get_n (fds));
+  StreamItem *item;
 
   if (stream->held.items >= room.items || stream->held.bytes >= room.bytes) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "more items of a stream than it was given room for");
     return FALSE;
   }
+  item = item_new (yield);
   stream->held.items++;
-  stream->held.bytes += weight;
-  if (stream->is_discarding)
-    give_back (stream, weight);
-  else
-    append (stream, payload, fds);
+  stream->held.bytes += weigh_item (item);
+  if (!stream->is_discarding) {
+    append (stream, item);
+    return TRUE;
+  }
+  give_back (stream, weigh_item (item));
+  item_free (item);
   return TRUE;
 }
 
@@ -227,8 +240,10 @@ drop_oldest (TractorStream *stream)
 }
 
 static void
-receive_uncounted (TractorStream *stream, WireValue payload)
+receive_uncounted (TractorStream *stream, const Msg *yield)
 {
+  StreamItem *item;
+
   if (stream->is_discarding || stream->overrun != NULL)
     return;
   while (!has_uncounted_room (stream)) {
@@ -238,9 +253,10 @@ receive_uncounted (TractorStream *stream, WireValue payload)
     }
     drop_oldest (stream);
   }
+  item = item_new (yield); /* who does not count has no descriptors either */
   stream->held.items++;
-  stream->held.bytes += (gint64) payload.length;
-  append (stream, payload, NULL); /* who does not count has no descriptors either */
+  stream->held.bytes += (gint64) item->length;
+  append (stream, item);
 }
 
 gboolean
@@ -253,8 +269,8 @@ tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
     if (stream->got_stop)
       return TRUE; /* too late: it said itself that nothing more would come */
     if (tractor__link_has_credit (stream->context->link))
-      return receive_counted (stream, msg->fields[FIELD_PLD], msg->fds, error);
-    receive_uncounted (stream, msg->fields[FIELD_PLD]);
+      return receive_counted (stream, msg, error);
+    receive_uncounted (stream, msg);
     return TRUE;
   case MSG_STOP:
     stream->got_stop = TRUE;
@@ -436,20 +452,28 @@ tell_bad_item (TractorStream *stream, const GError *problem)
   tractor__link_flush (link);
 }
 
+/* Takes @item, which cannot be received, and @problem. */
+static gboolean
+fail_item (TractorStream *stream, StreamItem *item, GError *problem, GError **error)
+{
+  item_free (item);
+  tell_bad_item (stream, problem);
+  g_propagate_error (error, problem);
+  return FALSE;
+}
+
 /* Takes @item. */
 static gboolean
 unpack_item (TractorStream *stream, StreamItem *item, GVariant **ret_item, GError **error)
 {
-  GError *problem = NULL;
-  gboolean ok = tractor__context_unpack (stream->context, (WireValue){ item->bytes, item->length },
-                                         item->fds, ret_item, &problem);
+  GError *problem = g_steal_pointer (&item->refusal);
 
+  if (problem != NULL ||
+      !tractor__context_unpack (stream->context, (WireValue){ item->bytes, item->length },
+                                item->fds, ret_item, &problem))
+    return fail_item (stream, item, problem, error);
   item_free (item);
-  if (ok)
-    return TRUE;
-  tell_bad_item (stream, problem);
-  g_propagate_error (error, problem);
-  return FALSE;
+  return TRUE;
 }
 
 gboolean
@@ -489,6 +513,8 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
   item = wait_and_take (stream, error);
   if (item == NULL)
     return FALSE;
+  if (item->refusal != NULL)
+    return fail_item (stream, item, g_steal_pointer (&item->refusal), error);
   tractor__passed_fds_unref (g_steal_pointer (&item->fds)); /* nothing leads to them any more */
   *ret_item = g_bytes_new_with_free_func (item->bytes, item->length, item_free, item);
   return TRUE;

@@ -150,8 +150,10 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 
 /**
  * TractorLimits:
- * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. A peer that sends a larger one loses
- *   its connection; sending one fails with MSG_TYPE
+ * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. Sending a larger one fails with
+ *   MSG_TYPE; one that comes from a peer that does not know the limit is refused, and so is more than 262,144
+ *   elements, or 32 deep: whoever waits for it gets MSG_TYPE, and nothing else happens. A peer that sends more
+ *   than 256 MiB at once loses its connection
  * @stream_items: items of a stream that nobody has received yet, before the sender waits, or is told of an
  *   overrun if it does not count; 0 is 4096
  * @stream_bytes: the same in bytes; 0 is 4 MiB
@@ -577,7 +579,7 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
  *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
- *   @kwargs cannot be sent; MISUSE if @function is no name of a function, or a stream or a context;
+ *   @kwargs cannot be sent, or the result is not of the export's type, or above the limits; MISUSE if @function is no name of a function, or a stream or a context;
  *   ACTOR_FAILURE if the process died, with its status or signal, and where it crashed; or
  *   TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.

@@ -4,7 +4,8 @@
  * allocation, before anything else looks at it: every length must be covered by bytes that are
  * there, so a five-byte frame that promises four billion elements ends here. What has passed can
  * be read without further checks, and be given to the codec, which recurses and allocates by what
- * it reads.
+ * it reads. What is only too deep, or too much, is told apart from what is no msgpack: the peer has
+ * done nothing wrong, and is told.
  *
  * The protocol's own messages are small maps with known keys: they are read in place, and written
  * from constant bytes. User payloads are codec.c's. */
@@ -80,11 +81,13 @@ take_double (WireReader *reader, guint n_bytes, WireItem *item)
 static gboolean
 take_bytes (WireReader *reader, WireType type, guint64 length, WireItem *item)
 {
-  if ((guint64) (reader->end - reader->at) < length)
+  if (length > G_MAXUINT32)
     return FALSE;
   item->type = type;
   item->bytes = reader->at;
   item->length = (guint32) length;
+  if ((guint64) (reader->end - reader->at) < length)
+    return FALSE;
   reader->at += length;
   return TRUE;
 }
@@ -204,7 +207,25 @@ read_item (WireReader *reader, WireItem *item)
 gboolean
 tractor__wire_read (WireReader *reader, WireItem *item)
 {
-  return read_item (reader, item);
+  WireReader at_start = *reader;
+
+  if (read_item (reader, item))
+    return TRUE;
+  *reader = at_start;
+  return FALSE;
+}
+
+gboolean
+tractor__wire_read_part (WireReader *reader, WireItem *item, guint64 *ret_n_missing)
+{
+  *ret_n_missing = 0;
+  if (tractor__wire_read (reader, item))
+    return TRUE;
+  if (item->bytes == NULL) /* not even its head is there */
+    return FALSE;
+  *ret_n_missing = item->length - (gsize) (reader->end - item->bytes);
+  reader->at = reader->end;
+  return TRUE;
 }
 
 gboolean
@@ -255,9 +276,13 @@ is_utf8 (const guint8 *bytes, gsize length)
   return TRUE;
 }
 
+const char tractor__wire_too_many[] = "more than " G_STRINGIFY (LIMIT_ELEMENTS) " elements";
+const char tractor__wire_too_deep[] = "nested more than " G_STRINGIFY (LIMIT_DEPTH) " deep";
+
 const char *
-tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_elements)
+tractor__wire_check_value (WireReader *reader, guint outer_depth)
 {
+  guint n_elements = 0;
   guint64 n_left[LIMIT_DEPTH + 1]; /* values still to come, for each level */
   guint depth = outer_depth;
 
@@ -271,8 +296,8 @@ tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_eleme
     n_left[depth]--;
     if (!read_item (reader, &item))
       problem = "not msgpack, or cut short";
-    else if (++*n_elements > LIMIT_ELEMENTS)
-      problem = "too many elements";
+    else if (++n_elements > LIMIT_ELEMENTS)
+      problem = tractor__wire_too_many;
     else if (item.type == WIRE_STRING && !is_utf8 (item.bytes, item.length))
       problem = "a string that is not UTF-8";
     else if (item.type == WIRE_ARRAY || item.type == WIRE_MAP) {
@@ -280,7 +305,7 @@ tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_eleme
       if (n_inside > (guint64) (reader->end - reader->at))
         problem = "more elements than bytes";
       else if (depth == LIMIT_DEPTH)
-        problem = "nested too deep";
+        problem = tractor__wire_too_deep;
       else
         n_left[++depth] = n_inside;
     }
@@ -300,8 +325,7 @@ const char *
 tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
 {
   WireReader reader = { bytes, bytes + length };
-  guint n_elements = 0;
-  const char *problem = tractor__wire_check_value (&reader, 0, &n_elements);
+  const char *problem = tractor__wire_check_value (&reader, 0);
 
   *ret_offset = (gsize) (reader.at - bytes);
   if (problem == NULL && reader.at < reader.end)

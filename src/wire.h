@@ -42,20 +42,29 @@ typedef struct {
   gsize length;
 } WireValue;
 
-/* Takes the next head. Returns: FALSE if the bytes end too early or it is no msgpack. */
+/* Takes the next head. Returns: FALSE if the bytes end too early or it is no msgpack: then it takes
+ * nothing. */
 G_GNUC_INTERNAL gboolean tractor__wire_read (WireReader *reader, WireItem *ret_item);
-/* Takes the next whole value, of bytes that tractor__wire_check() has passed. */
+/* The same if only part of a string's, a binary's or an extension's bytes is there: *@ret_n_missing
+ * are not. */
+G_GNUC_INTERNAL gboolean tractor__wire_read_part (WireReader *reader,
+                                                  WireItem *ret_item,
+                                                  guint64 *ret_n_missing);
+/* Takes the next whole value, however deep. Returns: FALSE as tractor__wire_read(). */
 G_GNUC_INTERNAL gboolean tractor__wire_read_value (WireReader *reader, WireValue *ret_value);
+
+/* What a check finds that is well-formed, but above a limit. The rest of the value is not looked at. */
+extern G_GNUC_INTERNAL const char tractor__wire_too_many[];
+extern G_GNUC_INTERNAL const char tractor__wire_too_deep[];
 
 /* Whether @bytes are exactly one msgpack value within the limits on depth and number of elements,
  * with valid UTF-8 in its strings. Allocates nothing. Returns: NULL, or what is wrong, a constant;
  * then *@ret_offset is where. */
 G_GNUC_INTERNAL const char *
 tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset);
-/* The same for the next value, which has so many levels around it and comes after so many others:
- * the reader is moved behind it, or to where the problem is. */
-G_GNUC_INTERNAL const char *
-tractor__wire_check_value (WireReader *reader, guint outer_depth, guint *n_elements);
+/* The same for the next value, which has so many levels around it: the reader is moved behind it, or
+ * to where the problem is. */
+G_GNUC_INTERNAL const char *tractor__wire_check_value (WireReader *reader, guint outer_depth);
 
 /* Bytes that are built up. As a GByteArray, but appending a few of them is a few instructions, and
  * a frame is made of a dozen appends. */

@@ -460,6 +460,93 @@ talk_contexts (TractorPortal *portal, GError **error)
   }
 }
 
+/* --- what is above our limits ------------------------------------------------------------------------- */
+
+static const struct {
+  const char *kind; /* as peer.py has it */
+  const char *limit;
+} too_much[] = {
+  { "elements", "more than 262144 elements" },
+  { "depth", "nested more than 32 deep" },
+  { "bytes", "more than 16777216 bytes" },
+};
+
+static void
+assert_refusal (GError **error, const char *limit)
+{
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_assert_nonnull (strstr ((*error)->message, limit));
+  g_clear_error (error);
+}
+
+static void
+stream_too_much (TractorPortal *portal, const char *kind, const char *limit, GError **error)
+{
+  g_autoptr (TractorStream) stream = tractor_portal_open_stream (
+      portal, "cmod:gen_too_much", g_variant_new_parsed ("{'kind': <%s>}", kind), NULL, error);
+  GVariant *item;
+
+  g_assert_true (tractor_stream_receive (stream, &item, error));
+  g_assert_cmpstr (g_variant_get_string (item, NULL), ==, "before");
+  g_variant_unref (item);
+  g_assert_false (tractor_stream_receive (stream, &item, error));
+  assert_refusal (error, limit);
+}
+
+/* @where: the message in which it says too much. */
+static void
+open_too_much (TractorPortal *portal, const char *kind, const char *where, GError **error)
+{
+  g_autoptr (TractorContext) context = tractor_portal_open_context (
+      portal, "cmod:context_of_too_much",
+      g_variant_new_parsed ("{'kind': <%s>, 'where': <%s>}", kind, where), NULL, NULL, error);
+  GVariant *item;
+
+  if (strcmp (where, "started") == 0) {
+    g_assert_null (context);
+    return;
+  }
+  g_assert_nonnull (context);
+  if (strcmp (where, "yield") == 0) {
+    TractorStream *stream = tractor_context_open_stream (context, error);
+
+    while (stream != NULL && tractor_stream_receive (stream, &item, error))
+      g_variant_unref (item);
+  }
+  g_assert_false (tractor_context_join (context, NULL, error));
+}
+
+/* Whoever waits for a message that is refused is told which limit it is above; and the connection is
+ * as good as before. */
+static void
+talk_too_much (TractorPortal *portal, GError **error)
+{
+  static const char *const places[] = { "started", "yield", "return" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (too_much); i++) {
+    const char *kind = too_much[i].kind;
+    const char *limit = too_much[i].limit;
+    g_autoptr (GVariant) sum = NULL;
+
+    g_assert_false (tractor_portal_call (portal, "cmod:return_too_much",
+                                         g_variant_new_parsed ("{'kind': <%s>}", kind), NULL,
+                                         error));
+    assert_refusal (error, limit);
+    stream_too_much (portal, kind, limit, error);
+    for (guint place = 0; place < G_N_ELEMENTS (places); place++) {
+      open_too_much (portal, kind, places[place], error);
+      assert_refusal (error, limit);
+    }
+    g_assert_true (tractor_portal_call (portal, "cmod:add", numbers (20, 22), &sum, error));
+  }
+  /* An error is the outcome, and no less so for what it says. */
+  g_assert_false (tractor_portal_call (portal, "cmod:raise_too_much",
+                                       g_variant_new_parsed ("{'kind': <'bytes'>}"), NULL, error));
+  g_assert_true (tractor_error_matches (*error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE));
+  g_assert_nonnull (strstr ((*error)->message, "more than 16777216 bytes"));
+  g_clear_error (error);
+}
+
 static void
 talk (TractorPortal *portal, GError **error)
 {
@@ -469,6 +556,7 @@ talk (TractorPortal *portal, GError **error)
   talk_too_slowly (portal, error);
   talk_echo (portal, error);
   talk_contexts (portal, error);
+  talk_too_much (portal, error);
 }
 
 /* --- the roles ---------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "codec.h"
 #include "frame.h"
 #include "harness.h"
+#include "msg-skim.h"
 #include "msg.h"
 #include "tractor-error.h"
 #include "wire.h"
@@ -83,7 +84,7 @@ test_many_elements_are_refused (void)
   bytes[2] = (guint8) ((LIMIT_ELEMENTS + 11) >> 16);
   bytes[3] = (guint8) ((LIMIT_ELEMENTS + 11) >> 8);
   bytes[4] = (guint8) (LIMIT_ELEMENTS + 11);
-  g_assert_cmpstr (check (bytes, length), ==, "too many elements");
+  g_assert_cmpstr (check (bytes, length), ==, tractor__wire_too_many);
 }
 
 /* Nothing that passes the check can be read beyond its end. */
@@ -503,7 +504,7 @@ new_long_start (guint32 n)
   return longer;
 }
 
-/* The limits count what is around a payload too. */
+/* The depth counts what is around a payload too. */
 static void
 test_limits_of_layouts (void)
 {
@@ -532,6 +533,250 @@ test_limits_of_layouts (void)
 
     assert_same_reading (start->data + 4, start->len - 4);
   }
+}
+
+/* --- above the limits --------------------------------------------------------------------------- */
+
+/* (transfer full): msgpack of @n nils in an array. */
+static WireBuffer *
+new_nils (guint32 n)
+{
+  WireBuffer *nils = tractor__wire_buffer_new ();
+
+  tractor__wire_write_array (nils, n);
+  for (guint32 i = 0; i < n; i++)
+    wire_write_nil (nils);
+  return nils;
+}
+
+/* (transfer full): msgpack of arrays in one another. */
+static WireBuffer *
+new_nested (guint depth)
+{
+  WireBuffer *nested = tractor__wire_buffer_new ();
+
+  for (guint i = 0; i < depth; i++)
+    tractor__wire_write_array (nested, 1);
+  wire_write_nil (nested);
+  return nested;
+}
+
+static void
+assert_refused (const Msg *msg, const char *limit)
+{
+  GError *error = NULL;
+  GVariant *value;
+
+  g_assert_true (tractor__msg_string_equals (msg, FIELD_CID, "c"));
+  g_assert_null (msg->fields[FIELD_PLD].bytes);
+  g_assert_false (tractor__msg_unpack_as (msg, FIELD_PLD, NULL, &value, &error));
+  g_assert_nonnull (strstr (error->message, limit));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+}
+
+/* Whether it is laid out as ours, and whatever comes after. */
+static void
+assert_left_out (WireValue payload, const char *limit)
+{
+  static const MsgType types[] = { MSG_STARTED, MSG_YIELD, MSG_RETURN };
+  Msg msg;
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++) {
+    g_autoptr (WireBuffer) frame = tractor__wire_buffer_new ();
+    WireValue body;
+    GError *error = NULL;
+
+    tractor__msg_write_packed (frame, types[i], "c", payload, NULL);
+    frame->data[4]++; /* of the map's head: one more pair */
+    wire_append_literal (frame, "\xa4more\x93\x01\x02\x03");
+    for (int n_more = 0; n_more < 2; n_more++) {
+      body = (WireValue){ frame->data + 4, frame->len - 4 - (n_more == 0 ? 9 : 0) };
+      frame->data[4] = (guint8) (0x83 + n_more);
+      g_assert_true (tractor__msg_read_tolerantly (body, &msg, &error));
+      g_assert_no_error (error);
+      g_assert_cmpint (msg.type, ==, types[i]);
+      g_assert_cmpuint (msg.left_out.n_bytes, ==, payload.length);
+      assert_refused (&msg, limit);
+      g_assert_false (tractor__msg_read (body, &msg, &error)); /* from whom is not known */
+      harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+    }
+  }
+}
+
+static void
+test_above_a_limit_is_left_out (void)
+{
+  g_autoptr (WireBuffer) nils = new_nils (LIMIT_ELEMENTS + 1);
+  g_autoptr (WireBuffer) nested = new_nested (40);
+  g_autoptr (WireBuffer) very_deep = new_nested (1000000);
+
+  assert_left_out ((WireValue){ nils->data, nils->len }, "262144 elements");
+  assert_left_out ((WireValue){ nested->data, nested->len }, "32 deep");
+  assert_left_out ((WireValue){ very_deep->data, very_deep->len }, "32 deep");
+}
+
+/* What no outcome can do without, or what is no msgpack behind what is too deep, is wrong as ever. */
+static void
+test_what_is_not_left_out (void)
+{
+  g_autoptr (WireBuffer) deep = new_nested (40);
+  static const char *const before[] = { "\x83\xa8msg_type\xa6Return\xa3pld\xc0\xa3"
+                                        "cid",
+                                        "\x83\xa8msg_type\xa6Return\xa3"
+                                        "cid\xa1"
+                                        "c\xa3pld" };
+
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (WireBuffer) body = tractor__wire_buffer_new ();
+    GError *error = NULL;
+    Msg msg;
+
+    wire_append (body, before[i > 0], strlen (before[i > 0]));
+    wire_append (body, deep->data, deep->len);
+    if (i == 1)
+      body->data[body->len - 1] = 0xc1;
+    if (i == 2)
+      body->len--;
+    if (i == 3)
+      wire_write_nil (body);
+    g_assert_false (
+        tractor__msg_read_tolerantly ((WireValue){ body->data, body->len }, &msg, &error));
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+  }
+}
+
+/* Hands a message over in parts of at most @step bytes. Returns: (transfer full) (nullable) */
+static Skim *
+skim (const guint8 *bytes, gsize length, gsize step, GError **error)
+{
+  Skim *made = tractor__skim_new (length, 1000);
+  gsize at = 0;
+  gsize end = 0;
+
+  while (!tractor__skim_is_done (made)) {
+    gsize n_taken;
+
+    end = MIN (end + step, length);
+    if (!tractor__skim_feed (made, (WireValue){ bytes + at, end - at }, &n_taken, error)) {
+      tractor__skim_free (made);
+      return NULL;
+    }
+    at += n_taken;
+    g_assert_cmpuint (end - at, <, LIMIT_KEPT_BYTES);
+  }
+  return made;
+}
+
+/* As Python lays out an Error, with all kinds of values that are large. */
+static WireBuffer *
+new_large_error (void)
+{
+  WireBuffer *body = tractor__wire_buffer_new ();
+  g_autofree char *long_text = g_strnfill (5000, 'x');
+  g_autoptr (WireBuffer) nils = new_nils (3000);
+
+  wire_append_literal (body, "\x8a\xa8msg_type\xa5"
+                             "Error\xa7src_uid\x92\xa1n\xa1u\xacsrc_type_str\xaaValueError"
+                             "\xae"
+                             "boxed_type_str\xaaValueError\xaarelay_path\x91\x92\xa1n\xa1u"
+                             "\xa7message");
+  tractor__wire_write_string (body, long_text);
+  wire_append_literal (body, "\xa6tb_str");
+  tractor__wire_write_string (body, long_text);
+  wire_append_literal (body, "\xaaunheard_of\x92\xd8\x9c");
+  wire_append (body, "0123456789abcdef", 16); /* the mark of a descriptor */
+  wire_append (body, nils->data, nils->len);
+  wire_append_literal (body, "\xa3"
+                             "cid\xa1"
+                             "c\xa4"
+                             "code\x07");
+  return body;
+}
+
+static void
+test_skim_every_split (void)
+{
+  g_autoptr (WireBuffer) body = new_large_error ();
+
+  for (gsize step = 1; step <= body->len; step += step < 40 ? 1 : 997) {
+    g_autoptr (Skim) skimmed = skim (body->data, body->len, step, NULL);
+    GError *error = NULL;
+    Msg msg;
+
+    g_assert_nonnull (skimmed);
+    g_assert_true (tractor__skim_read (skimmed, &msg, &error));
+    g_assert_no_error (error);
+    g_assert_cmpint (msg.type, ==, MSG_ERROR);
+    g_assert_true (tractor__msg_string_equals (&msg, FIELD_SRC_TYPE, "ValueError"));
+    g_assert_cmpint (tractor__msg_get_integer (&msg, FIELD_CODE), ==, 7);
+    g_assert_cmpuint (msg.left_out.fields, ==,
+                      FIELD_BIT (FIELD_MESSAGE) | FIELD_BIT (FIELD_BACKTRACE));
+    g_assert_cmpuint (msg.left_out.n_bytes, ==, 2 * 5003);
+    g_assert_true (tractor__fds_are_marked (tractor__skim_get_marked (skimmed)));
+    assert_refused (&msg, "more than 1000 bytes");
+  }
+}
+
+/* Whatever the bytes are, they end as a message or as a fault. */
+static void
+test_skim_of_bad_bytes (void)
+{
+  g_autoptr (WireBuffer) body = new_large_error ();
+  guint n_faults = 0;
+
+  for (int round = 0; round < 3000; round++) {
+    g_autofree guint8 *copy = g_memdup2 (body->data, body->len);
+    gsize length =
+        round % 3 == 0 ? (gsize) g_test_rand_int_range (1, (gint32) body->len) : body->len;
+    g_autoptr (Skim) skimmed = NULL;
+    g_autoptr (GError) error = NULL;
+    Msg msg;
+
+    for (int i = 0; i < round % 3; i++)
+      copy[g_test_rand_int_range (0, (gint32) length)] = (guint8) g_test_rand_int ();
+    skimmed = skim (copy, length, (gsize) g_test_rand_int_range (1, 3000), &error);
+    if (skimmed == NULL || !tractor__skim_read (skimmed, &msg, &error)) {
+      g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+      n_faults++;
+    }
+  }
+  g_assert_cmpuint (n_faults, >=, 1000); /* all that were cut, at least */
+}
+
+/* However large it is, no more of it is held than one read. */
+static void
+test_oversized_frame_costs_nothing (void)
+{
+  g_autofree guint8 *bytes = g_malloc0 (READ_BYTES);
+  FrameReader reader = { .limit = 1000, .skipped = LIMIT_SKIPPED_BYTES };
+  gsize left = LIMIT_SKIPPED_BYTES;
+  guint32 header = GUINT32_TO_LE (LIMIT_SKIPPED_BYTES);
+  GError *error = NULL;
+  WireValue part;
+
+  feed (&reader, &header, 4);
+  g_assert_cmpint (tractor__frame_reader_next (&reader, &part, &error), ==, FRAME_INCOMPLETE);
+  g_assert_true (tractor__frame_reader_is_inside (&reader));
+  while (left > 0) {
+    gsize n = MIN (left, READ_BYTES);
+
+    feed (&reader, bytes, n);
+    left -= n;
+    while (tractor__frame_reader_next (&reader, &part, &error) == FRAME_OVERSIZED)
+      tractor__frame_reader_skip (&reader, part.length);
+    g_assert_cmpuint (reader.size, <=, 2 * READ_BYTES);
+  }
+  g_assert_false (tractor__frame_reader_is_inside (&reader));
+
+  /* What comes after it is a frame as any. */
+  feed (&reader, "\1\0\0\0\xc0", 5);
+  g_assert_cmpint (tractor__frame_reader_next (&reader, &part, &error), ==, FRAME_COMPLETE);
+  g_assert_cmpmem (part.bytes, part.length, "\xc0", 1);
+  header = GUINT32_TO_LE (LIMIT_SKIPPED_BYTES + 1);
+  feed (&reader, &header, 4);
+  g_assert_cmpint (tractor__frame_reader_next (&reader, &part, &error), ==, FRAME_INVALID);
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
+  tractor__frame_reader_clear (&reader);
 }
 
 /* --- payloads ----------------------------------------------------------------------------------- */
@@ -598,6 +843,11 @@ main (int argc, char **argv)
   harness_add ("/src/msg/what-we-write-is-read", test_what_we_write_is_read);
   harness_add ("/src/msg/layouts-and-any-order-agree", test_layouts_and_any_order_agree);
   harness_add ("/src/msg/limits-of-layouts", test_limits_of_layouts);
+  harness_add ("/src/msg/above-a-limit-is-left-out", test_above_a_limit_is_left_out);
+  harness_add ("/src/msg/what-is-not-left-out", test_what_is_not_left_out);
+  harness_add ("/src/skim/every-split", test_skim_every_split);
+  harness_add ("/src/skim/bad-bytes", test_skim_of_bad_bytes);
+  harness_add ("/src/frame/row-94-oversized-costs-nothing", test_oversized_frame_costs_nothing);
   harness_add ("/src/codec/I-21-python-payload", test_python_payload);
   harness_add ("/src/codec/too-deep-to-send", test_too_deep_to_send);
   return harness_run ();
