@@ -8,8 +8,10 @@
  * A Python parent says on the command line who the child is and where to connect to; from then on
  * all is the same.
  *
- * It ends when its parent asks, when the connection is gone, or on SIGTERM, which the kernel also
- * sends when the parent dies: then what runs for callers is cancelled, and the process leaves. If
+ * It ends when its parent asks, when the connection or the parent's process is gone, or on SIGTERM, which
+ * the kernel also sends when the parent dies; or SIGURG, if nobody has asked for that signal yet, as a
+ * Python parent does not. That one is looked into: it is sent when the *thread* ends that started us,
+ * which a Python parent may well have made for just that. Then what runs for callers is cancelled, and the process leaves. If
  * it cannot, because a function does not let the loop go on, an alarm ends it: an orphan is gone
  * within PATIENCE_ORPHAN_USEC. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -62,7 +65,8 @@ typedef struct {
 
 /* --- what a signal handler needs ------------------------------------------------------------------ */
 
-static int term_fd = -1; /* an eventfd */
+static int term_fd = -1;   /* an eventfd */
+static int parent_fd = -1; /* a pidfd, if it can be had */
 static volatile sig_atomic_t last_resort_is_armed;
 
 /* Once: a second reason to end is no reason to have longer for it. */
@@ -91,6 +95,25 @@ on_term_signal (G_GNUC_UNUSED int signal_number)
   errno = saved_errno;
 }
 
+/* A parent that dies is through with that at once. */
+static gboolean
+has_lost_parent (int patience_msec)
+{
+  struct pollfd pollfd = { .fd = parent_fd, .events = POLLIN };
+
+  return parent_fd >= 0 && poll (&pollfd, 1, patience_msec) == 1;
+}
+
+static void
+on_thread_of_parent_ended (int signal_number)
+{
+  int saved_errno = errno;
+
+  if (has_lost_parent (PATIENCE_LOST_USEC / 1000))
+    on_term_signal (signal_number);
+  errno = saved_errno;
+}
+
 static void
 install_signals (void)
 {
@@ -100,6 +123,33 @@ install_signals (void)
   sigaction (SIGTERM, &action, NULL);
   action.sa_handler = SIG_IGN;
   sigaction (SIGINT, &action, NULL);
+}
+
+static void
+forget_signals (void)
+{
+  close (term_fd);
+  if (parent_fd >= 0)
+    close (parent_fd);
+  term_fd = parent_fd = -1;
+}
+
+/* So that no function of ours outlives the parent, whether it lets the loop go on or not. */
+static void
+watch_over_parent (const Boot *boot)
+{
+  struct sigaction action = { .sa_handler = on_thread_of_parent_ended, .sa_flags = SA_RESTART };
+  int death_signal = 0;
+
+  parent_fd = tractor__socket_open_peer_pidfd (boot->link_fd);
+  /* A number alone is nobody's, unless two sources have the same. */
+  if (parent_fd < 0 && boot->parent.pid == getppid ())
+    parent_fd = tractor__open_pidfd (getppid ());
+  prctl (PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
+  if (parent_fd < 0 || death_signal != 0)
+    return;
+  sigaction (SIGURG, &action, NULL);
+  prctl (PR_SET_PDEATHSIG, SIGURG, 0, 0, 0);
 }
 
 /* --- hearing from the parent ---------------------------------------------------------------------- */
@@ -325,6 +375,24 @@ watch_term_signal (gpointer data, GError **error)
   return TRUE;
 }
 
+/* Its connection may be held open by others. */
+static gboolean
+watch_parent (gpointer data, GError **error)
+{
+  Boot *boot = data;
+  TractorRuntime *runtime = tractor__runtime_get (NULL);
+
+  if (parent_fd < 0)
+    return TRUE;
+  if (!tractor_wait_fd (parent_fd, G_IO_IN, NULL, error))
+    return FALSE;
+  boot->is_orphaned = TRUE;
+  hasten_end (runtime);
+  arm_last_resort ();
+  tractor_event_set (runtime->stop);
+  return TRUE;
+}
+
 /* Listens where it is told to, and registers, unless its parent does that for it. */
 static gboolean
 join_tree (const Boot *boot, Link *link, GError **error)
@@ -406,7 +474,8 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
       take_real_stderr ();
     }
     if (tractor_nursery_spawn (nursery, "link to parent", run_link_shielded, link, NULL, error) &&
-        tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error)) {
+        tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error) &&
+        tractor_nursery_spawn (nursery, "the parent", watch_parent, boot, NULL, error)) {
       tractor_event_wait (runtime->stop, NULL);
       tell_parent (link);
       end_rpc_tasks (runtime, boot);
@@ -450,6 +519,7 @@ boot_and_run (Boot *boot, const TractorRunner *runners)
 
   if (!read_introduction (boot) || !check_modules (boot))
     return STATUS_REFUSED;
+  watch_over_parent (boot);
   tractor__log_level_apply (boot->log_level);
   runner = find_runner (runners, boot->host);
   if (runner == NULL)
@@ -554,8 +624,7 @@ python_child_main (int argc, char **argv, Boot *boot, const TractorRunner *runne
     return TRUE;
   install_signals ();
   *ret_status = boot_and_run (boot, runners);
-  close (term_fd);
-  term_fd = -1;
+  forget_signals ();
   return TRUE;
 }
 
@@ -587,7 +656,6 @@ tractor_child_main (int argc,
   install_signals ();
   *ret_status = boot_and_run (&boot, runners);
   boot_clear (&boot);
-  close (term_fd);
-  term_fd = -1;
+  forget_signals ();
   return TRUE;
 }

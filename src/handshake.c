@@ -51,6 +51,7 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
                          "its name or uuid is too long, or has control characters in it");
     return FALSE;
   }
+  introduction->pid = tractor__msg_get_integer (msg, FIELD_PID);
   introduction->is_ours = msg->fields[FIELD_CREDIT_ITEMS].bytes != NULL;
   introduction->is_registrar = tractor__msg_get_boolean (msg, FIELD_IS_REGISTRAR);
   introduction->is_probe = tractor__msg_get_boolean (msg, FIELD_IS_PROBE);

@@ -13,6 +13,7 @@
 /* What the other end has said of itself; zeroed memory is nothing yet. */
 typedef struct {
   ActorId id;
+  gint64 pid;       /* as it says, and in its own pid namespace */
   gboolean is_ours; /* not upstream's: it understands our extensions */
   gboolean is_registrar;
   gboolean is_probe;

@@ -23,10 +23,17 @@
 #include <netinet/tcp.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stdio-fd.h"
 #include "tractor-error.h"
+
+/* As in Linux 6.5, wherever numbers of options are not the machine's own. */
+#if !defined SO_PEERPIDFD && (defined __x86_64__ || defined __i386__ || defined __aarch64__ ||     \
+                              defined __arm__ || defined __riscv)
+#define SO_PEERPIDFD 77
+#endif
 
 #define BACKLOG 128
 /* What was sent and is not acknowledged for so long, will not be. */
@@ -435,6 +442,40 @@ tractor__socket_check_peer (int fd, GError **error)
                "which is not there yet",
                text);
   return FALSE;
+}
+
+int
+tractor__open_pidfd (pid_t pid)
+{
+  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
+
+  if (pidfd < 0 || keep_off_stdio (&pidfd) == 0)
+    return pidfd;
+  close (pidfd);
+  return -1;
+}
+
+int
+tractor__socket_open_peer_pidfd (int fd)
+{
+  struct ucred credentials = { 0 };
+  socklen_t length = sizeof credentials;
+  int domain = 0;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) != 0 ||
+      domain != AF_UNIX)
+    return -1;
+#ifdef SO_PEERPIDFD
+  int pidfd = -1;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &(socklen_t){ sizeof pidfd }) == 0 &&
+      keep_off_stdio (&pidfd) == 0)
+    return pidfd;
+#endif
+  /* It is connected: so the number is still its own, unless it has died just now. */
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0 || credentials.pid <= 0)
+    return -1;
+  return tractor__open_pidfd (credentials.pid);
 }
 
 /* --- connecting -------------------------------------------------------------------------------- */

@@ -37,6 +37,12 @@ G_GNUC_INTERNAL int tractor__socket_accept (int listen_fd, int *ret_fd);
  * ends, before anything is read. Returns: FALSE with AUTH. */
 G_GNUC_INTERNAL gboolean tractor__socket_check_peer (int fd, GError **error);
 
+/* Returns: a pidfd of who is at the other end of a Unix socket, or has listened there; or -1 if the kernel
+ * does not say, or @fd is none. */
+G_GNUC_INTERNAL int tractor__socket_open_peer_pidfd (int fd);
+/* Returns: a pidfd; or -1 with errno set. */
+G_GNUC_INTERNAL int tractor__open_pidfd (pid_t pid);
+
 /* *@ret_in_progress: wait until it is writable, then tractor__socket_finish_connect().
  * Returns: FALSE with BUSY if too many wait there already: try again in a moment, not by polling;
  * TRANSPORT_CLOSED; MISUSE; or a G_FILE_ERROR. */

@@ -133,7 +133,8 @@ typedef struct {
  * to it.
  *
  * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
- * and ends in good order on SIGTERM. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
+ * and ends in good order on SIGTERM, and when its parent's process is gone; of a Python parent it hears that
+ * by SIGURG. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
  * parent's ACTOR_FAILURE says in which task, and its frames, as backtrace(3) names them: functions that
  * are not exported are offsets, for addr2line(1); those of a program that is linked with -rdynamic have
  * names. Handlers of the program's own, or of a sanitizer, are left alone.

@@ -4,7 +4,9 @@
  * It is known to talk to upstream's tractor; what it expects of us is what upstream does. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "actors.h"
 
@@ -49,6 +51,17 @@ die (G_GNUC_UNUSED GVariant *kwargs,
      G_GNUC_UNUSED GError **error)
 {
   _exit (7);
+}
+
+/* Does not let its loop go on. */
+static G_GNUC_NORETURN gboolean
+hog (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  dprintf (STDOUT_FILENO, "hog %d\n", getpid ());
+  for (;;)
+    poll (NULL, 0, 10);
 }
 
 /* Finds the Python actor "name", and lets it add 10 and 20. */
@@ -183,6 +196,7 @@ static const TractorExport exports[] = {
   { "boom", TRACTOR_EXPORT_CALL, boom },
   { "start_and_lose", TRACTOR_EXPORT_CALL, start_and_lose },
   { "die", TRACTOR_EXPORT_CALL, die },
+  { "hog", TRACTOR_EXPORT_CALL, hog },
   { "callback_into", TRACTOR_EXPORT_CALL, callback_into },
   { "agen", TRACTOR_EXPORT_STREAM, .stream = agen },
   { "ep", TRACTOR_EXPORT_CONTEXT, .context = ep },
@@ -198,6 +212,8 @@ static const TractorModule modules[] = { { "__main__", exports }, { "scen", expo
 typedef struct {
   TractorEvent *ready;
   GString *output;
+  pid_t pid;     /* of a victim */
+  pid_t hog_pid; /* of its child */
 } Python;
 
 static void
@@ -205,7 +221,8 @@ on_line (const char *line, gsize length, gpointer data)
 {
   Python *python = data;
 
-  if (strcmp (line, "ready") == 0)
+  sscanf (line, "parent %d", &python->pid);
+  if (strcmp (line, "ready") == 0 || sscanf (line, "hog %d", &python->hog_pid) == 1)
     tractor_event_set (python->ready);
   g_string_append_len (python->output, line, (gssize) length);
   g_string_append_c (python->output, '\n');
@@ -237,7 +254,7 @@ start_python (Python *python,
   const char *argv[] = { script, role, where, more, NULL };
   GError *error = NULL;
 
-  *python = (Python){ tractor_event_new (), g_string_new (NULL) };
+  *python = (Python){ .ready = tractor_event_new (), .output = g_string_new (NULL) };
   tractor_nursery_start_process (nursery, argv,
                                  &(TractorProcessOptions){ .on_stdout = on_line, .data = python },
                                  NULL, &error);
@@ -249,6 +266,22 @@ python_clear (Python *python)
 {
   tractor_event_free (python->ready);
   g_string_free (python->output, TRUE);
+}
+
+/* Those that begin with @prefix: what was killed could not clean up after itself. */
+static void
+remove_sockets (const char *prefix)
+{
+  g_autofree char *dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
+  g_autoptr (GDir) listing = g_dir_open (dir, 0, NULL);
+  const char *name;
+
+  while (listing != NULL && (name = g_dir_read_name (listing)) != NULL)
+    if (g_str_has_prefix (name, prefix)) {
+      g_autofree char *path = g_build_filename (dir, name, NULL);
+
+      unlink (path);
+    }
 }
 
 static TractorRuntime *
@@ -645,19 +678,7 @@ test_python_dies_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
 
     g_assert_cmpuint (left->len, ==, 0);
   }
-  if (g_str_has_prefix (registry, "unix:")) {
-    g_autofree char *dir = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "tractor", NULL);
-    g_autoptr (GDir) listing = g_dir_open (dir, 0, NULL);
-    const char *name;
-
-    /* It could not clean up after itself. */
-    while ((name = g_dir_read_name (listing)) != NULL)
-      if (g_str_has_prefix (name, "service@")) {
-        g_autofree char *path = g_build_filename (dir, name, NULL);
-
-        unlink (path);
-      }
-  }
+  remove_sockets ("service@");
   python_clear (&python);
   return TRUE;
 }
@@ -795,6 +816,32 @@ test_child_of_python (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* It computes, and reads neither its connection nor a signal's descriptor. */
+static gboolean
+test_stuck_child_of_killed_python (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *address = make_free_address ();
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python python;
+  gint64 killed_at;
+
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  start_python (&python, tasks, "victim", address, self);
+  g_assert_true (tractor_event_wait (python.ready, error));
+  kill (python.pid, SIGKILL);
+  killed_at = tractor_now ();
+  g_assert_false (tractor_nursery_join (tasks, error));
+  g_clear_error (error);
+  while (waitpid (python.hog_pid, NULL, WNOHANG) != python.hog_pid) {
+    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+  }
+  remove_sockets ("");
+  python_clear (&python);
+  return TRUE;
+}
+
 static void
 add (const char *path, TractorTaskFunc func)
 {
@@ -825,5 +872,6 @@ main (int argc, char **argv)
                          test_python_child_that_never_connects);
   add ("S-06-child-cancelled-while-it-boots", test_python_child_cancelled_while_it_boots);
   add ("is-our-parent", test_child_of_python);
+  add ("P-05-stuck-child-of-killed-python", test_stuck_child_of_killed_python);
   return harness_run ();
 }
