@@ -31,6 +31,7 @@
 
 #include "bounds.h"
 #include "crash.h"
+#include "last-words.h"
 #include "link.h"
 #include "listener.h"
 #include "log-level.h"
@@ -40,9 +41,6 @@
 #include "remote-error.h"
 #include "runtime.h"
 #include "socket.h"
-
-#define STATUS_REFUSED  2  /* the parent did not say what it needs to */
-#define STATUS_ORPHANED 70 /* EX_SOFTWARE: there is nobody left to tell */
 
 typedef struct {
   const TractorModule *modules;
@@ -89,6 +87,8 @@ on_term_signal (G_GNUC_UNUSED int signal_number)
   int saved_errno = errno;
   gssize n;
 
+  if (!last_resort_is_armed)
+    tractor__last_words_say ("it was told to end, by SIGTERM\n");
   arm_last_resort ();
   n = write (term_fd, &one, sizeof one);
   (void) n;
@@ -329,8 +329,10 @@ take_real_stderr (void)
   file = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   dup2 (CHILD_STDERR_FD, STDERR_FILENO);
   close (CHILD_STDERR_FD);
-  if (file >= 0 && lseek (file, 0, SEEK_SET) == 0) /* its parent looks at its place, too */
-    tractor__crash_report_to (file);
+  if (file >= 0 && lseek (file, 0, SEEK_SET) == 0) { /* its parent looks at its place, too */
+    tractor__last_words_go_to (file);
+    tractor__crash_report ();
+  }
 }
 
 /* Whatever is below us is to be gone before the last resort. */
@@ -342,11 +344,27 @@ hasten_end (TractorRuntime *runtime)
   runtime->end_by = runtime->end_by != 0 ? MIN (runtime->end_by, end_by) : end_by;
 }
 
+/* If the parent is there, it is to know why this actor is not. */
+static void
+say_parent_is_lost (const Boot *boot, const Link *link)
+{
+  g_autofree char *why = link->read_errno != 0
+                             ? g_strdup_printf ("the connection to its parent broke (%s)\n",
+                                                tractor__errno_get_name (link->read_errno))
+                             : g_strdup_printf ("it has no connection to its parent: %s\n",
+                                                link->read_failure->message);
+
+  tractor__last_words_say (why);
+  if (boot->is_of_python && link->read_errno != 0) /* which reads no last words */
+    g_printerr ("tractor: actor '%s' ends: %s", boot->id.name, why);
+}
+
 static void
 on_parent_lost (Link *link, gpointer data)
 {
   Boot *boot = data;
 
+  say_parent_is_lost (boot, link);
   boot->is_orphaned = TRUE;
   tractor__link_fail (link, g_error_copy (link->read_failure));
   hasten_end (link->runtime);
@@ -529,7 +547,8 @@ boot_and_run (Boot *boot, const TractorRunner *runners)
     g_autofree char *description = tractor_error_describe (error);
 
     g_printerr ("tractor: actor '%s' failed: %s\n", boot->id.name, description);
-    return 1;
+    tractor__last_words_say (description);
+    return STATUS_FAILED;
   }
   return boot->is_orphaned ? STATUS_ORPHANED : 0;
 }

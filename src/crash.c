@@ -1,8 +1,8 @@
 /* crash.c - the last words of an actor that crashes: in which task, and its frames.
  *
- * They go into a file that the parent has open too (spawn.c), and so into the error of each call that the
- * crash has ended: what a log on some terminal says helps nobody who sees only that error. The signal
- * then takes the course that it would have taken: the same exit, the same core.
+ * They go into the error of each call that the crash has ended (last-words.c): what a log on some terminal
+ * says helps nobody who sees only that error. The signal then takes the course that it would have taken: the
+ * same exit, the same core.
  *
  * The unwinder is loaded beforehand, for to load it in the handler would allocate. It takes a lock of the
  * dynamic loader's, which whoever crashed may hold: an alarm ends that. */
@@ -12,10 +12,10 @@
 
 #include <execinfo.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "last-words.h"
 #include "tractor-task.h"
 
 #define MAX_FRAMES       32
@@ -23,16 +23,7 @@
 #define ALTERNATE_BYTES  (64 * 1024)
 #define PATIENCE_SECONDS 2
 
-static int words_fd = -1;
 static pid_t main_thread;
-
-static void
-say (const char *text)
-{
-  gssize n = write (words_fd, text, strlen (text));
-
-  (void) n; /* nobody is left to tell */
-}
 
 static void
 let_it_kill (int number)
@@ -55,13 +46,13 @@ on_crash (int number, siginfo_t *info, G_GNUC_UNUSED void *context)
   if (gettid () == main_thread) /* another may have no memory yet for what is a thread's own */
     task = tractor_task_get_name ();
   if (task != NULL) {
-    say ("in task '");
-    say (task);
-    say ("'\n");
+    tractor__last_words_say ("in task '");
+    tractor__last_words_say (task);
+    tractor__last_words_say ("'\n");
   }
   n = backtrace (frames, MAX_FRAMES);
   if (n > N_OWN_FRAMES)
-    backtrace_symbols_fd (frames + N_OWN_FRAMES, n - N_OWN_FRAMES, words_fd);
+    backtrace_symbols_fd (frames + N_OWN_FRAMES, n - N_OWN_FRAMES, tractor__last_words_get_fd ());
   alarm (0);
   if (info->si_code <= 0) /* sent by somebody: no instruction will fault again */
     raise (number);       /* held back until this returns */
@@ -83,13 +74,12 @@ give_alternate_stack (void)
 }
 
 void
-tractor__crash_report_to (int fd)
+tractor__crash_report (void)
 {
   static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
   struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
   void *frame;
 
-  words_fd = fd;
   main_thread = gettid ();
   backtrace (&frame, 1); /* loads the unwinder */
   give_alternate_stack ();

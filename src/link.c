@@ -155,6 +155,17 @@ tractor__link_wait_for_room (Link *link, GError **error)
   return TRUE;
 }
 
+const char *
+tractor__errno_get_name (int error_number)
+{
+  const char *name = NULL;
+
+#ifdef __GLIBC__
+  name = strerrorname_np (error_number);
+#endif
+  return name != NULL ? name : g_strerror (error_number);
+}
+
 static gboolean
 set_transport_error (Link *link, GError **error, const char *what)
 {
@@ -680,6 +691,7 @@ read_until_end (Link *link, GError **error)
     } else if (errno_is_shortage (errno)) {
       ok = wait_out_shortage (error);
     } else if (errno != EINTR) {
+      link->read_errno = errno;
       return set_transport_error (link, error, g_strerror (errno));
     }
   }

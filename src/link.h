@@ -73,8 +73,12 @@ struct _Link {
   char *stop_cid;             /* (nullable): of the peer's wish that we end */
 
   GError *read_failure; /* (nullable): why reading ended */
+  int read_errno;       /* what the system said, or 0: the peer has ended it, or what it sent has */
   GError *failure;      /* why it can be used no more; NULL while it can */
 };
+
+/* Returns: "ECONNRESET" */
+G_GNUC_INTERNAL const char *tractor__errno_get_name (int error_number);
 
 /* @fd: (transfer full). @peer: who is to be at the other end. */
 G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer);

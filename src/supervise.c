@@ -25,6 +25,7 @@
 
 #include "bounds.h"
 #include "escape.h"
+#include "last-words.h"
 #include "restart.h"
 #include "runtime-dir.h"
 
@@ -49,18 +50,29 @@ read_stderr_tail (Child *child)
   return g_strchomp (tractor__escape (text));
 }
 
+/* It has left of its own accord, and says why. */
+static gboolean
+has_explained_end (const Child *child, const char *words)
+{
+  return child->has_booted && words[0] != '\0' && child->process.end == PROCESS_EXITED &&
+         (child->process.status == 0 || child->process.status == STATUS_FAILED ||
+          child->process.status == STATUS_ORPHANED);
+}
+
 static GError *
 describe_death (Child *child)
 {
   g_autofree char *end = tractor__process_describe_end (&child->process);
   g_autofree char *tail = read_stderr_tail (child);
+  gboolean is_explained = has_explained_end (child, tail);
   guint n_calls = child->link->requests.n_entries;
   GString *text = g_string_new (NULL);
   GError *error;
 
   if (n_calls > 0 && child->following != NULL)
     n_calls--; /* which is not the program's */
-  g_string_printf (text, "Actor '%s' (pid %d) %s", child->id.name, (int) child->process.pid, end);
+  g_string_printf (text, "Actor '%s' (pid %d) %s", child->id.name, (int) child->process.pid,
+                   is_explained ? "has ended" : end);
   if (!child->has_booted)
     g_string_append (text, " before it had booted");
   else if (child->cancel_requested)
@@ -68,7 +80,7 @@ describe_death (Child *child)
   else if (n_calls > 0)
     g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
   if (tail[0] != '\0')
-    g_string_append_printf (text, "; it wrote:\n%s", tail);
+    g_string_append_printf (text, "%s%s", is_explained ? ": " : "; it wrote:\n", tail);
   error = g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE, text->str);
   g_string_free (text, TRUE);
   return error;
@@ -329,8 +341,11 @@ watch_to_the_end (Child *child)
     return new_boot_too_slow_error (child);
   if (child->cancel_requested || child->is_ended_for_restart)
     return g_steal_pointer (&report);
-  if (report != NULL && !has_broken_protocol (child))
+  if (report != NULL && !has_broken_protocol (child)) {
+    if (child->link->read_failure != NULL)
+      g_prefix_error (&report, "%s. ", child->link->read_failure->message);
     return g_steal_pointer (&report);
+  }
   return describe_own_end (child);
 }
 

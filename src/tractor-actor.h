@@ -137,7 +137,9 @@ typedef struct {
  * by SIGURG. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
  * parent's ACTOR_FAILURE says in which task, and its frames, as backtrace(3) names them: functions that
  * are not exported are offsets, for addr2line(1); those of a program that is linked with -rdynamic have
- * names. Handlers of the program's own, or of a sanitizer, are left alone.
+ * names. Handlers of the program's own, or of a sanitizer, are left alone. It says there, too, why the
+ * actor has left if nobody had asked it to: "the connection to its parent broke (ECONNRESET)", or that it
+ * was told to by SIGTERM.
  *
  * Suspends: no, it blocks. Thread: the main one.
  */

@@ -1,6 +1,9 @@
-/* test-crash.c - the last words of an actor that crashes: in which task, and where. */
+/* test-crash.c - the last words of an actor that crashes: in which task, and where; and of one that leaves:
+ * why. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 
 #include "actors.h"
@@ -78,7 +81,35 @@ get_pid (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GE
   return TRUE;
 }
 
+/* Returns when it has been given a moment. */
+static gboolean
+return_soon (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (tractor_now () + SECOND / 20, error);
+}
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* Is told to end by SIGTERM, and does not let the loop go on. */
+static gboolean
+hog (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  kill (getpid (), SIGTERM);
+  while (TRUE)
+    pause ();
+  g_assert_not_reached ();
+}
+
 static const TractorExport exports[] = {
+  { "return_soon", TRACTOR_EXPORT_CALL, return_soon },
+  { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "hog", TRACTOR_EXPORT_CALL, hog },
   { "abort", TRACTOR_EXPORT_CALL, call_abort },
   { "fault", TRACTOR_EXPORT_CALL, fault },
   { "overflow", TRACTOR_EXPORT_CALL, overflow },
@@ -198,6 +229,137 @@ test_next_life (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* --- leaving -------------------------------------------------------------------------------------- */
+
+/* The only connection that this process has: to its child. */
+static int
+find_connection (void)
+{
+  struct sockaddr_storage name;
+
+  for (int fd = 3; fd < 64; fd++) {
+    socklen_t length = sizeof name;
+
+    if (getpeername (fd, (struct sockaddr *) &name, &length) == 0)
+      return fd;
+  }
+  g_assert_not_reached ();
+}
+
+/* In the place of something that happens to a connection and to neither end of it. */
+static void
+break_connection (gboolean with_unread_data)
+{
+  int fd = find_connection ();
+  int other = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  if (with_unread_data) /* and nobody else has a turn meanwhile */
+    g_assert_cmpint (poll (&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10000), ==, 1);
+  g_assert_cmpint (dup3 (other, fd, O_CLOEXEC), ==, fd);
+  close (other);
+}
+
+typedef struct {
+  TractorPortal *portal;
+  const char *function;
+  char *message;
+} Calling;
+
+static gboolean
+call_in_task (gpointer data, GError **error)
+{
+  Calling *calling = data;
+
+  g_assert_false (tractor_portal_call (calling->portal, calling->function, NULL, NULL, error));
+  calling->message = g_strdup ((*error)->message);
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+/* What a call of @function says if @happens while it runs. */
+static char *
+call_until (const char *function, void (*happens) (TractorPortal *portal), GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal =
+      tractor_actor_nursery_start (nursery, "leaver",
+                                   &(TractorSpawnOptions){ .host = harness_get_host ()->name,
+                                                           .on_death = TRACTOR_ON_DEATH_IGNORE },
+                                   error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { portal, function, NULL };
+
+  g_assert_no_error (*error);
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  happens (portal);
+  g_assert_true (tractor_nursery_join (callers, error));
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  return calling.message;
+}
+
+static void
+reset (G_GNUC_UNUSED TractorPortal *portal)
+{
+  break_connection (TRUE);
+}
+
+static void
+shut_down (G_GNUC_UNUSED TractorPortal *portal)
+{
+  break_connection (FALSE);
+}
+
+static void
+do_nothing (G_GNUC_UNUSED TractorPortal *portal)
+{
+}
+
+static gboolean
+test_connection_broke (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_until ("test:return_soon", reset, error);
+
+  assert_tells (message,
+                "has ended, with 1 call open: the connection to its parent broke (ECONNRESET)");
+  g_assert_null (strstr (message, "status"));
+  return TRUE;
+}
+
+static gboolean
+test_connection_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_until ("test:sleep_forever", shut_down, error);
+
+  assert_tells (message, "has ended, with 1 call open: it has no connection to its parent: ");
+  assert_tells (message, "the other end closed it");
+  return TRUE;
+}
+
+static gboolean
+test_cannot_end_in_time (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_until ("test:hog", do_nothing, error);
+
+  assert_tells (message, "was killed by signal 14");
+  assert_tells (message, "it was told to end, by SIGTERM");
+  return TRUE;
+}
+
+static gboolean
+test_terminated (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
+      nursery, "leaver", &(TractorSpawnOptions){ .host = harness_get_host ()->name }, error);
+
+  kill (tractor_portal_get_pid (portal), SIGTERM);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  assert_tells ((*error)->message, "has ended: it was told to end, by SIGTERM");
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -215,5 +377,9 @@ main (int argc, char **argv)
   }
   harness_add_real_task ("/e2e/crash/handled-by-the-program", test_handled_by_program);
   harness_add_real_task ("/e2e/crash/next-life", test_next_life);
+  harness_add_real_task ("/e2e/last-words/connection-broke", test_connection_broke);
+  harness_add_real_task ("/e2e/last-words/connection-closed", test_connection_closed);
+  harness_add_real_task ("/e2e/last-words/terminated", test_terminated);
+  harness_add_real_task ("/e2e/last-words/cannot-end-in-time", test_cannot_end_in_time);
   return harness_run ();
 }
