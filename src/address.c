@@ -408,7 +408,7 @@ GPtrArray *
 tractor__address_read_list (WireValue value, GError **error)
 {
   g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (tractor__address_free);
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   guint32 n = enter_list (&reader);
 
   if (n > LIMIT_ADDRESSES) {

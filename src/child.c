@@ -229,7 +229,7 @@ read_addresses (Boot *boot, const Msg *spec)
                    value.length == 5 && memcmp (value.bytes, "\x91\xa3tcp", 5) == 0;
   if (!tractor__msg_find_in_map (spec, FIELD_RUNTIME_VARS, "_root_mailbox", &value))
     return TRUE;
-  reader = (WireReader){ value.bytes, value.bytes + value.length };
+  reader = wire_reader (value);
   return tractor__address_read (&reader, &boot->root, &error) || report (error);
 }
 

@@ -868,9 +868,7 @@ gboolean
 tractor__codec_unpack_as (
     WireValue value, PassedFds *fds, const GVariantType *type, GVariant **ret_value, GError **error)
 {
-  Unpacker unpacker = { .reader = { value.bytes, value.bytes + value.length },
-                        .fds = fds,
-                        .code = TRACTOR_ERROR_MSG_TYPE };
+  Unpacker unpacker = { .reader = wire_reader (value), .fds = fds, .code = TRACTOR_ERROR_MSG_TYPE };
   GVariant *unpacked;
 
   if (type == NULL)

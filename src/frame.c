@@ -110,15 +110,16 @@ FrameResult
 tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **error)
 {
   gsize held = reader->end - reader->start;
-  const guint8 *header = reader->bytes + reader->start;
   gsize limit = reader->limit != 0 ? reader->limit : LIMIT_FRAME_BYTES;
+  const guint8 *header;
   gsize length;
 
   if (reader->rest > 0)
     return get_part (reader, ret_body);
-  if (held < HEADER_BYTES)
+  if (held < HEADER_BYTES) /* or there are no bytes at all yet */
     return FRAME_INCOMPLETE;
 
+  header = reader->bytes + reader->start;
   length = get_length (header);
   if (length > limit && length <= reader->skipped) {
     reader->start += HEADER_BYTES;

@@ -130,7 +130,7 @@ is_id (WireReader *reader)
 static gboolean
 is_of_kind (WireValue value, Kind kind)
 {
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   WireItem item;
 
   if (kind == KIND_ANY)
@@ -222,7 +222,7 @@ take_checked (Reading *reading, WireValue *ret_value, const char **ret_limit, GE
 static gboolean
 read_type (Reading *reading, WireValue value, GError **error)
 {
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   WireItem item;
 
   tractor__wire_read (&reader, &item);
@@ -309,10 +309,9 @@ has_required (const Msg *msg, GError **error)
 static gboolean
 read_body (WireValue body, const LeftOut *left_out, gboolean is_tolerant, Msg *msg, GError **error)
 {
-  Reading reading = { .start = body.bytes,
-                      .reader = { body.bytes, body.bytes + body.length },
-                      .msg = msg,
-                      .is_tolerant = is_tolerant };
+  Reading reading = {
+    .start = body.bytes, .reader = wire_reader (body), .msg = msg, .is_tolerant = is_tolerant
+  };
   WireItem map;
 
   G_STATIC_ASSERT (N_FIELDS <= 64);
@@ -456,7 +455,7 @@ read_part (WireReader *reader, const LayoutPart *part, Msg *msg)
 static gboolean
 read_as_laid_out (WireValue body, Msg *msg)
 {
-  WireReader reader = { body.bytes, body.bytes + body.length };
+  WireReader reader = wire_reader (body);
 
   if (body.length <= TYPE_AT + 1)
     return FALSE;
@@ -497,7 +496,7 @@ read_item (const Msg *msg, Field field, WireReader *ret_reader, WireItem *ret_it
 
   if (value.bytes == NULL)
     return FALSE;
-  *ret_reader = (WireReader){ value.bytes, value.bytes + value.length };
+  *ret_reader = wire_reader (value);
   return tractor__wire_read (ret_reader, ret_item);
 }
 

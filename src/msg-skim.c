@@ -233,7 +233,7 @@ check_left (const Skim *skim, gsize n_in_part, GError **error)
 gboolean
 tractor__skim_feed (Skim *skim, WireValue part, gsize *ret_n_taken, GError **error)
 {
-  WireReader reader = { part.bytes, part.bytes + part.length };
+  WireReader reader = wire_reader (part);
   gboolean is_all = part.length == skim->n_left;
 
   while (step (skim, &reader, is_all))

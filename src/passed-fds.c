@@ -178,7 +178,7 @@ is_mark (const WireItem *item)
 gboolean
 tractor__fds_are_marked (WireValue value)
 {
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   WireItem item;
 
   if (memmem (value.bytes, value.length, "\xd8\x9c", 2) == NULL) /* nearly always */
@@ -344,7 +344,7 @@ claim (FdInbox *inbox, const guint8 *bytes)
 PassedFds *
 tractor__fds_claim (FdInbox *inbox, WireValue body)
 {
-  WireReader reader = { body.bytes, body.bytes + body.length };
+  WireReader reader = wire_reader (body);
   PassedFds *fds = NULL;
   WireItem item;
 

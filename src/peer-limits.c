@@ -91,7 +91,7 @@ tractor__limits_write (WireBuffer *buffer, const TractorLimits *limits)
 void
 tractor__limits_read (WireValue value, TractorLimits *limits)
 {
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   WireItem array = { 0 };
 
   tractor__limits_fill (NULL, limits, NULL);

@@ -258,7 +258,7 @@ dup_message (const Msg *msg, const char *type_name)
 static GPtrArray *
 read_members (WireValue value, const ActorId *peer, guint depth)
 {
-  WireReader reader = { value.bytes, value.bytes + value.length };
+  WireReader reader = wire_reader (value);
   GPtrArray *members;
   WireItem array;
 

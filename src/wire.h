@@ -42,6 +42,13 @@ typedef struct {
   gsize length;
 } WireValue;
 
+/* Of nothing, if there is no value: NULL + 0 is no pointer. */
+static inline WireReader
+wire_reader (WireValue value)
+{
+  return (WireReader){ value.bytes, value.bytes != NULL ? value.bytes + value.length : NULL };
+}
+
 /* Takes the next head. Returns: FALSE if the bytes end too early or it is no msgpack: then it takes
  * nothing. */
 G_GNUC_INTERNAL gboolean tractor__wire_read (WireReader *reader, WireItem *ret_item);
