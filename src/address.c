@@ -139,6 +139,15 @@ has_odd_component (const char *path)
   return components[0] == NULL;
 }
 
+static gboolean
+has_control_character (const char *path)
+{
+  for (const char *at = path; *at != '\0'; at = g_utf8_next_char (at))
+    if (g_unichar_iscntrl (g_utf8_get_char (at)))
+      return TRUE;
+  return FALSE;
+}
+
 /* (transfer full) (nullable) */
 static char *
 find_path_problem (const char *path)
@@ -157,6 +166,8 @@ find_path_problem (const char *path)
                             length, PATH_BYTES - 1);
   if (has_odd_component (path))
     return g_strdup ("the path has to name a file, without '.', '..' or '//' in it");
+  if (has_control_character (path)) /* it will be printed */
+    return g_strdup ("the path has a control character in it");
   return NULL;
 }
 

@@ -146,6 +146,8 @@ test_paths_that_are_not_plain_are_refused (void)
   assert_refused ("unix:/run/./x.sock", "'.'");
   assert_refused ("unix:/run//x.sock", "'//'");
   assert_refused ("unix:/run/\xff", "UTF-8");
+  assert_refused ("unix:/run/\x1b[2J", "control character");
+  assert_refused ("/unix/run/\xc2\x9b", "control character");
 }
 
 static void
