@@ -477,7 +477,8 @@ static void
 run_test_case (gconstpointer data)
 {
   Test *test = (Test *) data;
-  g_autofree char *runtime_dir = g_strdup ("/tmp/tractor-test-XXXXXX");
+  char runtime_dir[] =
+      "/tmp/tractor-test-XXXXXX"; /* on the heap, the forked process would have leaked it */
   g_autofree char *remove = NULL;
   const char *seconds = g_getenv ("TRACTOR_TEST_SECONDS");
   int timeout_msec =
