@@ -86,6 +86,8 @@
 #define PATIENCE_LOST_USEC (G_USEC_PER_SEC / 20)
 /* Upstream's times. An actor that does not acknowledge a cancel in this time gets SIGTERM, */
 #define PATIENCE_ACK_USEC (G_USEC_PER_SEC / 2)
+/* (a Python one in this, since it acknowledges when its own children are gone,) */
+#define PATIENCE_PYTHON_ACK_USEC (3 * G_USEC_PER_SEC / 2)
 /* then, after this, SIGKILL, */
 #define PATIENCE_TERM_USEC (16 * G_USEC_PER_SEC / 10)
 /* and after this it is given up, and reported: the kernel does not let it die. */

@@ -612,7 +612,8 @@ reach_python_parent (Boot *boot, PythonArgv *python)
 
   boot->is_of_python = TRUE;
   actor_id_copy (&python->id, &boot->id);
-  boot->log_level = g_strdup (python->log_level);
+  if (python->log_level != NULL)
+    boot->log_level = g_strdup (tractor__log_level_from_python (python->log_level));
   if (!connect_to_parent (python, &boot->link_fd, &error)) {
     g_printerr ("tractor: cannot reach the parent: %s\n", error->message);
     return FALSE;

@@ -1,7 +1,8 @@
 /* log-level.c - how much an actor writes to its log.
  *
  * The level belongs to the process, and is set only in one that was spawned as an actor: a program
- * that has actors keeps its own log writer. An actor hands its level down to its children. */
+ * that has actors keeps its own log writer. An actor hands its level down to its children, to a Python
+ * one by the name of what is as important there: Python's error is GLib's critical. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "log-level.h"
@@ -13,11 +14,22 @@
 static const struct {
   const char *name;
   GLogLevelFlags level;
+  const char *pythons;
 } levels[] = {
-  { "error", G_LOG_LEVEL_ERROR },     { "critical", G_LOG_LEVEL_CRITICAL },
-  { "warning", G_LOG_LEVEL_WARNING }, { "message", G_LOG_LEVEL_MESSAGE },
-  { "info", G_LOG_LEVEL_INFO },       { "debug", G_LOG_LEVEL_DEBUG },
+  { "error", G_LOG_LEVEL_ERROR, "critical" },    { "critical", G_LOG_LEVEL_CRITICAL, "error" },
+  { "warning", G_LOG_LEVEL_WARNING, "warning" }, { "message", G_LOG_LEVEL_MESSAGE, "cancel" },
+  { "info", G_LOG_LEVEL_INFO, "info" },          { "debug", G_LOG_LEVEL_DEBUG, "debug" },
 };
+
+/* What Python has besides, and what shows as much here. */
+static const struct {
+  const char *pythons;
+  const char *name;
+} more[] = { { "pdb", "error" },
+             { "io", "message" },
+             { "devx", "debug" },
+             { "runtime", "debug" },
+             { "transport", "debug" } };
 
 static const char *current; /* a name from the table */
 static GLogLevelFlags current_level;
@@ -59,7 +71,7 @@ tractor__log_level_apply (const char *name)
 {
   int i = name != NULL ? find_level (name) : -1;
 
-  if (i < 0) /* Python has more of them */
+  if (i < 0)
     return;
   if (current == NULL)
     g_log_set_writer_func (write_if_important, NULL, NULL);
@@ -71,4 +83,24 @@ const char *
 tractor__log_level_get (void)
 {
   return current;
+}
+
+const char *
+tractor__log_level_to_python (const char *name)
+{
+  int i = name != NULL ? find_level (name) : -1;
+
+  return i >= 0 ? levels[i].pythons : NULL;
+}
+
+const char *
+tractor__log_level_from_python (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (levels); i++)
+    if (g_ascii_strcasecmp (levels[i].pythons, name) == 0)
+      return levels[i].name;
+  for (guint i = 0; i < G_N_ELEMENTS (more); i++)
+    if (g_ascii_strcasecmp (more[i].pythons, name) == 0)
+      return more[i].name;
+  return NULL;
 }

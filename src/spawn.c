@@ -111,6 +111,12 @@ parse_addresses (const char *const *texts)
   return addresses;
 }
 
+static const char *
+get_log_level (const TractorSpawnOptions *options)
+{
+  return options->log_level != NULL ? options->log_level : tractor__log_level_get ();
+}
+
 static void
 write_spawn_spec (Child *child)
 {
@@ -130,7 +136,7 @@ write_spawn_spec (Child *child)
     .uses_tcp = tractor__runtime_uses_tcp (runtime),
     .root = &runtime->root,
     .limits = &runtime->limits,
-    .log_level = options->log_level != NULL ? options->log_level : tractor__log_level_get (),
+    .log_level = get_log_level (options),
   };
 
   tractor__msg_write_spawn_spec (child->link->out, &spec);
@@ -297,7 +303,8 @@ start_python (Child *child, GError **error)
   const TractorSpawnOptions *options = &child->plan->options;
   ProcessRequest request = make_request (options);
   const Address *address = find_address_for_child (child->runtime);
-  PythonArgv python = { .id = child->id, .log_level = (char *) options->log_level };
+  const char *log_level = tractor__log_level_to_python (get_log_level (options));
+  PythonArgv python = { .id = child->id, .log_level = (char *) log_level };
   g_autofree char *program = g_find_program_in_path (options->program);
   g_auto (GStrv) argv = NULL;
 

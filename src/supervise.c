@@ -164,6 +164,13 @@ get_patience (const TractorRuntime *runtime)
                 PATIENCE_TOTAL_USEC);
 }
 
+/* Upstream's parents allow half a second too, and its actors take longer if they have children. */
+static gint64
+get_ack_patience (const Child *child)
+{
+  return child->connects_back ? PATIENCE_PYTHON_ACK_USEC : PATIENCE_ACK_USEC;
+}
+
 /* It was asked to end, and did by itself. Returns: (nullable): what is to be reported of that. */
 static GError *
 check_orderly_end (Child *child)
@@ -174,6 +181,19 @@ check_orderly_end (Child *child)
   return describe_death (child);
 }
 
+/* It did not acknowledge that it was asked to end, and has ended since it got SIGTERM. Python leaves that
+ * signal its default action. Returns: (nullable): what is to be reported of it. */
+static GError *
+check_end_by_term (Child *child, gint64 started)
+{
+  if (child->process.end == PROCESS_EXITED)
+    return check_orderly_end (child);
+  if (child->connects_back && child->process.end == PROCESS_SIGNALLED &&
+      child->process.status == SIGTERM)
+    return NULL;
+  return new_unresponsive_error (child, started, "ignored its cancel, and ended by a signal");
+}
+
 /* Returns: (nullable): what is to be reported of it: how it died, that it had to be killed, or that
  * it cannot be. */
 static GError *
@@ -181,7 +201,7 @@ end_child (Child *child)
 {
   gint64 started = tractor_now ();
   gint64 patience = get_patience (child->runtime);
-  gint64 ack_by = started + MIN (PATIENCE_ACK_USEC, patience / 2);
+  gint64 ack_by = started + MIN (get_ack_patience (child), patience / 2);
   gint64 kill_at = started + patience; /* if it is at it */
   const char *ignored;
 
@@ -197,10 +217,7 @@ end_child (Child *child)
   } else {
     tractor__process_signal (&child->process, SIGTERM);
     if (wait_for_end_until (child, MIN (ack_by + PATIENCE_TERM_USEC, kill_at)))
-      return child->process.end == PROCESS_EXITED
-                 ? check_orderly_end (child)
-                 : new_unresponsive_error (child, started,
-                                           "ignored its cancel, and ended by a signal");
+      return check_end_by_term (child, started);
     ignored = "ignored its cancel and SIGTERM, and was killed";
   }
 

@@ -388,7 +388,9 @@ typedef enum {
  * @listen_addresses: (nullable) (array zero-terminated=1): where it listens, as for
  *   TractorRuntimeOptions; NULL: anywhere that suits the tree
  * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
- *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one
+ *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one. A
+ *   Python actor gets the level that shows as much there: "critical", "error", "warning", "cancel",
+ *   "info" or "debug"
  * @nice: how much less important than we it is to the scheduler of the system, from 0 to 19, as by nice(1):
  *   for an actor that computes while a window is to keep its pace. It hands that down
  * @on_death: what happens if it ends without having been asked to

@@ -745,7 +745,7 @@ test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) child = tractor_actor_nursery_start (
       actors, "it's a child",
-      &(TractorSpawnOptions){ .program = script, .is_python = TRUE, .log_level = "warning" },
+      &(TractorSpawnOptions){ .program = script, .is_python = TRUE, .log_level = "message" },
       error);
   g_autoptr (TractorPortal) found = NULL;
 
@@ -760,6 +760,50 @@ test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
   tractor_actor_nursery_join (actors, error);
   g_assert_no_error (*error);
   assert_no_child_process ();
+  return TRUE;
+}
+
+/* Cancels a Python child that acknowledges that after so many seconds. */
+static void
+cancel_slow_child (const char *delay, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autofree char *script = find_peer_script ();
+  g_autofree char *variable = g_strconcat ("PEER_ACK_DELAY=", delay, NULL);
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = tractor_actor_nursery_start (
+      actors, "middle",
+      &(TractorSpawnOptions){
+          .program = script, .is_python = TRUE, .env = (const char *const[]){ variable, NULL } },
+      error);
+
+  g_assert_no_error (*error);
+  tractor_actor_nursery_cancel (actors);
+  tractor_actor_nursery_join (actors, error);
+  g_assert_no_error (*error);
+  assert_no_child_process ();
+  remove_sockets ("middle@");
+}
+
+static gboolean
+test_python_child_acknowledges_late (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 started = tractor_now ();
+
+  cancel_slow_child ("0.7", error);
+  g_assert_cmpint (tractor_now () - started, >, SECOND * 7 / 10);
+  return TRUE;
+}
+
+/* It ends by SIGTERM, which Python leaves its default action. */
+static gboolean
+test_python_child_never_acknowledges (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gint64 started = tractor_now ();
+
+  cancel_slow_child ("60", error);
+  g_assert_cmpint (tractor_now () - started, >, SECOND * 3 / 2);
   return TRUE;
 }
 
@@ -871,6 +915,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/python/S-04-child-that-never-connects",
                          test_python_child_that_never_connects);
   add ("S-06-child-cancelled-while-it-boots", test_python_child_cancelled_while_it_boots);
+  add ("child-acknowledges-late", test_python_child_acknowledges_late);
+  add ("child-never-acknowledges", test_python_child_never_acknowledges);
   add ("is-our-parent", test_child_of_python);
   add ("P-05-stuck-child-of-killed-python", test_stuck_child_of_killed_python);
   return harness_run ();
