@@ -493,6 +493,7 @@ void
 tractor__link_take_introduction (Link *link, Introduction *introduction)
 {
   link->has_peer_aid = TRUE;
+  link->peer_pid = introduction->pid;
   link->is_to_ours = introduction->is_ours;
   link->is_to_registrar = introduction->is_registrar;
   link->peer_credit = introduction->credit;

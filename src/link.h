@@ -30,6 +30,7 @@ struct _Link {
   int fd;
   ActorId peer; /* who it is to be, and has to say it is */
   gboolean has_peer_aid;
+  gint64 peer_pid;           /* as it says */
   gboolean is_to_ours;       /* the peer understands our extensions */
   gboolean is_to_registrar;  /* the peer is one */
   LinkFunc on_peer_aid;      /* the peer has introduced itself; closure: @data */

@@ -6,8 +6,9 @@
  *
  * An actor registers with every registrar. With one of this library it does so over a connection
  * that it keeps: if that ends, the registrar forgets the actor, and the actor tries again until the
- * registrar is back. A Python registrar is told in the way it knows, over a connection for just
- * that. */
+ * registrar is back. A Python registrar is told in the way it knows, over a connection for just that:
+ * a connection that is kept would keep it from ending. Its process is watched instead, to tell the next
+ * one; and it is told again now and then, for it may begin anew in the same process. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "registration.h"
@@ -20,8 +21,11 @@
 #include "portal.h"
 #include "registry.h"
 #include "remote-error.h"
+#include "socket.h"
 
-#define LONGEST_PAUSE_USEC (2 * G_USEC_PER_SEC)
+#define SHORTEST_PAUSE_USEC   (G_USEC_PER_SEC / 20)
+#define LONGEST_PAUSE_USEC    (2 * G_USEC_PER_SEC)
+#define RENEWAL_INTERVAL_USEC (30 * G_USEC_PER_SEC)
 
 void
 tractor__registrar_free (gpointer data)
@@ -85,8 +89,54 @@ register_over (Link *link, GError **error)
   return TRUE;
 }
 
-/* Registers, and stays connected where that keeps the entry alive. Returns: FALSE with @error set to
- * why it is not registered any more, or not at all. */
+/* Waits until a Python registrar's process has ended, or for some time.
+ * @pidfd: (transfer full): or -1. Returns: FALSE with @error set, as stay_registered(). */
+static gboolean
+wait_for_end_of_registrar (int pidfd, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + RENEWAL_INTERVAL_USEC);
+
+  if (pidfd >= 0)
+    tractor_wait_fd (pidfd, G_IO_IN, NULL, error);
+  else
+    tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  if (pidfd >= 0)
+    close (pidfd);
+  if (tractor_cancel_scope_absorb (scope, error))
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                         "The Python registrar has ended, or has to be told again");
+  return FALSE;
+}
+
+static gboolean
+stay_registered_with_python (Registrar *registrar, Link *link, GError **error)
+{
+  int pidfd = tractor__socket_open_peer_pidfd (link->fd);
+
+  if (pidfd < 0 && link->peer_pid > 0 && link->peer_pid <= G_MAXINT)
+    pidfd = tractor__open_pidfd ((pid_t) link->peer_pid);
+  tractor__link_close (link);
+  registrar->is_registered = TRUE;
+  tractor_event_set (registrar->tried);
+  return wait_for_end_of_registrar (pidfd, error);
+}
+
+/* Stays connected, for that keeps the entry alive. */
+static gboolean
+stay_registered_with_ours (Registrar *registrar, Link *link, GError **error)
+{
+  registrar->link = tractor__link_ref (link);
+  tractor_event_set (registrar->tried);
+  tractor_event_wait (link->ended, error);
+  g_clear_pointer (&registrar->link, tractor__link_unref);
+  if (*error == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
+                         "The connection to the registrar has ended");
+  return FALSE;
+}
+
+/* Returns: FALSE with @error set to why it is not registered any more, or not at all. */
 static gboolean
 stay_registered (Registrar *registrar, GError **error)
 {
@@ -98,39 +148,30 @@ stay_registered (Registrar *registrar, GError **error)
     tractor__link_close (link);
     return FALSE;
   }
-  if (!link->is_to_ours) {
-    registrar->is_registered = TRUE;
-    tractor__link_close (link);
-    tractor_event_set (registrar->tried);
-    return TRUE;
-  }
-  registrar->link = tractor__link_ref (link);
-  tractor_event_set (registrar->tried);
-  tractor_event_wait (link->ended, error);
-  g_clear_pointer (&registrar->link, tractor__link_unref);
-  if (*error == NULL)
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
-                         "The connection to the registrar has ended");
-  return FALSE;
+  return link->is_to_ours ? stay_registered_with_ours (registrar, link, error)
+                          : stay_registered_with_python (registrar, link, error);
 }
 
+/* Ends when it is cancelled. */
 static gboolean
 run_registration (gpointer data, GError **error)
 {
   Registrar *registrar = data;
-  gint64 pause_usec = G_USEC_PER_SEC / 20;
+  gint64 pause_usec = SHORTEST_PAUSE_USEC;
+  gint64 began = tractor_now ();
 
   while (!stay_registered (registrar, error)) {
-    gboolean was_registered = tractor_event_is_set (registrar->tried);
-
     if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
       return FALSE;
     g_debug ("not registered: %s", (*error)->message);
     g_clear_error (error);
     tractor_event_set (registrar->tried);
-    pause_usec = was_registered ? MIN (pause_usec * 2, LONGEST_PAUSE_USEC) : pause_usec;
+    if (tractor_now () - began > LONGEST_PAUSE_USEC) /* it was registered for some time */
+      pause_usec = SHORTEST_PAUSE_USEC;
     if (!tractor_sleep_until (tractor_now () + pause_usec, error))
       return FALSE;
+    pause_usec = MIN (pause_usec * 2, LONGEST_PAUSE_USEC);
+    began = tractor_now ();
   }
   return TRUE;
 }

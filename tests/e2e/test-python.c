@@ -724,6 +724,51 @@ test_python_registrar (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Ends the registrar of a runtime that is open. */
+static void
+end_registrar (GError **error)
+{
+  g_autoptr (TractorPortal) registrar = tractor_find_actor ("registrar", error);
+
+  g_assert_true (tractor_portal_cancel_actor (registrar, tractor_now () + 10 * SECOND, error));
+}
+
+/* An actor that serves is found again when the registrar has been started again. */
+static gboolean
+test_python_registrar_comes_back (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python first;
+  Python second;
+
+  start_python (&first, tasks, "registrar", registry, NULL);
+  g_assert_true (tractor_event_wait (first.ready, error));
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    gint64 started;
+
+    end_registrar (error);
+    start_python (&second, tasks, "registrar", registry, NULL);
+    g_assert_true (tractor_event_wait (second.ready, error));
+    started = tractor_now ();
+    for (gboolean is_back = FALSE; !is_back;) {
+      g_autoptr (GPtrArray) actors = tractor_list_actors ("root", error);
+
+      is_back = actors != NULL && actors->len == 1;
+      g_clear_error (error);
+      g_assert_cmpint (tractor_now () - started, <, 5 * SECOND * harness_get_slowness ());
+      g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 50, error));
+    }
+    end_registrar (error);
+  }
+  tractor_nursery_join (tasks, error);
+  g_assert_no_error (*error);
+  python_clear (&first);
+  python_clear (&second);
+  return TRUE;
+}
+
 static gboolean
 see_child (const TractorTreeEntry *entries,
            gsize n_entries,
@@ -911,6 +956,7 @@ main (int argc, char **argv)
   add ("serves", test_python_serves);
   add ("T14-dies-in-a-call", test_python_dies_in_a_call);
   add ("is-registrar", test_python_registrar);
+  add ("registrar-comes-back", test_python_registrar_comes_back);
   add ("is-our-child", test_python_child);
   harness_add_real_task ("/e2e/python/S-04-child-that-never-connects",
                          test_python_child_that_never_connects);
