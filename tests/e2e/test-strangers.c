@@ -16,6 +16,7 @@ echo (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 }
 
 static TractorEvent *call_ended; /* (nullable) */
+static char *call_failure;       /* (nullable): what it was told, then */
 static guint n_calls;
 
 static gboolean
@@ -23,12 +24,15 @@ sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resu
 {
   n_calls++;
   tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
-  if (call_ended != NULL)
+  if (call_ended != NULL) {
+    call_failure = g_strdup ((*error)->message);
     tractor_event_set (call_ended);
+  }
   return FALSE;
 }
 
-static TractorPortal *caller; /* (nullable) */
+static TractorEvent *flood_sent; /* (nullable) */
+static TractorPortal *caller;    /* (nullable) */
 
 /* Asks whoever called it, and does not let itself be disturbed. */
 static gboolean
@@ -102,6 +106,22 @@ take_nothing (TractorContext *context,
          tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+#define N_FLOOD     1600
+#define FLOOD_BYTES 1024
+
+/* More than a socket holds, and less than what may be queued besides. */
+static gboolean
+flood (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+{
+  g_autofree char *text = g_strnfill (FLOOD_BYTES, 'x');
+
+  for (int i = 0; i < N_FLOOD; i++)
+    if (!tractor_stream_send (stream, g_variant_new_string (text), error))
+      return FALSE;
+  tractor_event_set (flood_sent);
+  return TRUE;
+}
+
 static gboolean
 count_to_three (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
 {
@@ -118,6 +138,7 @@ static const TractorExport exports[] = {
   { "dialog", TRACTOR_EXPORT_CONTEXT, .context = dialog },
   { "take_nothing", TRACTOR_EXPORT_CONTEXT, .context = take_nothing },
   { "tally", TRACTOR_EXPORT_CONTEXT, .context = tally },
+  { "flood", TRACTOR_EXPORT_STREAM, .stream = flood },
   { "count_to_three", TRACTOR_EXPORT_STREAM, .stream = count_to_three },
   { NULL },
 };
@@ -426,6 +447,9 @@ test_caller_gone (G_GNUC_UNUSED gpointer data, GError **error)
   stranger_close (&stranger);
   g_assert_true (tractor_event_wait (call_ended, error));
   g_clear_pointer (&call_ended, tractor_event_free);
+  /* Because of that, and not when the patience with those of a lost peer was over. */
+  g_assert_cmpstr (call_failure, ==, "Cancelled: the caller withdrew the call");
+  g_clear_pointer (&call_failure, g_free);
   g_assert_cmpuint (n_calls, ==, 1);
   stranger_call (&other);
   stranger_close (&other);
@@ -553,6 +577,18 @@ test_odd_in_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+static Stranger
+open_counting (const char *address, const char *room)
+{
+  Stranger stranger = stranger_connect (address);
+  g_autofree char *aid =
+      g_strdup_printf ("{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>, %s}", room);
+
+  g_assert_true (stranger_say (&stranger, aid));
+  stranger_expect (&stranger, "Aid", NULL);
+  return stranger;
+}
+
 /* One that counts gets room for 4096 items, and the function takes none. */
 static gboolean
 test_more_than_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
@@ -560,14 +596,10 @@ test_more_than_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
   Stranger other = stranger_open (registry);
-  Stranger stranger = stranger_connect (registry);
+  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
   g_autoptr (GByteArray) frame = g_byte_array_new ();
   int n = 0;
 
-  g_assert_true (stranger_say (&stranger,
-                               "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>,"
-                               " 'credit_items': <4096>, 'credit_bytes': <4194304>}"));
-  stranger_expect (&stranger, "Aid", NULL);
   g_assert_true (stranger_say (&stranger, START
                                "'ns': <'test'>, 'func': <'take_nothing'>, " NO_KWARGS UID "}"));
   stranger_expect (&stranger, "StartAck", NULL);
@@ -581,6 +613,113 @@ test_more_than_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   stranger_call (&other);
   stranger_close (&stranger);
   stranger_close (&other);
+  return TRUE;
+}
+
+/* So many and no more: what is asked after them is answered next. */
+static void
+expect_items (Stranger *stranger, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    stranger_expect (stranger, "Yield", NULL);
+  stranger_call (stranger);
+}
+
+/* I14: whatever room it is given, in items or in bytes, it sends into that. */
+static gboolean
+test_only_into_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const struct {
+    const char *at_first;
+    const char *more;
+  } rooms[] = {
+    { "'credit_items': <3>, 'credit_bytes': <4194304>",
+      "'credit_items': <2>, 'credit_bytes': <1048576>" },
+    { "'credit_items': <4096>, 'credit_bytes': <2500>", /* the last one may stick out */
+      "'credit_items': <100>, 'credit_bytes': <2000>" },
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+
+  for (guint i = 0; i < G_N_ELEMENTS (rooms); i++) {
+    Stranger stranger = open_counting (registry, rooms[i].at_first);
+    g_autofree char *credit =
+        g_strdup_printf ("{'msg_type': <'Credit'>, 'cid': <'1'>, %s}", rooms[i].more);
+
+    g_assert_true (
+        stranger_say (&stranger, START "'ns': <'test'>, 'func': <'flood'>, " NO_KWARGS UID "}"));
+    stranger_expect (&stranger, "StartAck", NULL);
+    expect_items (&stranger, 3);
+    g_assert_true (stranger_say (&stranger, credit));
+    expect_items (&stranger, 2);
+    stranger_close (&stranger);
+  }
+  return TRUE;
+}
+
+/* Room is given back in lots of half of it, for a message for each item would cost as much as the item. */
+static gboolean
+test_room_in_lots (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+
+  g_assert_true (
+      stranger_say (&stranger, START "'ns': <'test'>, 'func': <'tally'>, " NO_KWARGS UID "}"));
+  stranger_expect (&stranger, "StartAck", NULL);
+  stranger_expect (&stranger, "Started", NULL);
+  add_message (frame, "{'msg_type': <'Yield'>, 'cid': <'1'>, 'pld': <'x'>}");
+  for (int lot = 0; lot < 2; lot++) {
+    for (int n = 0; n < 2048; n++)
+      g_assert_true (stranger_send (&stranger, frame->data, frame->len));
+    stranger_expect (&stranger, "Credit",
+                     "\xac"
+                     "credit_items\xcd\x08"); /* 0x800 */
+  }
+  g_assert_true (stranger_say (&stranger, "{'msg_type': <'Stop'>, 'cid': <'1'>}"));
+  stranger_expect (&stranger, "Return", "4096 items");
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* A cancel, and the answers to it, are not stuck behind data that nobody reads. */
+static gboolean
+test_urgent_overtakes_data (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
+  g_autoptr (TractorEvent) sent = flood_sent = tractor_event_new ();
+  g_autoptr (TractorEvent) ended = call_ended = tractor_event_new ();
+  guint n_behind = 0;
+  gboolean is_acknowledged = FALSE;
+  gboolean is_over = FALSE;
+
+  g_assert_true (stranger_say (&stranger, "{'msg_type': <'Start'>, 'cid': <'2'>, 'ns': <'test'>,"
+                                          " 'func': <'sleep_forever'>, " NO_KWARGS UID "}"));
+  stranger_expect (&stranger, "StartAck", NULL);
+  g_assert_true (
+      stranger_say (&stranger, START "'ns': <'test'>, 'func': <'flood'>, " NO_KWARGS UID "}"));
+  g_assert_true (tractor_event_wait (sent, error));
+  g_assert_true (stranger_say (&stranger, CANCEL ("2")));
+  g_assert_true (tractor_event_wait (ended, error));
+  while (!is_over) {
+    g_autoptr (GBytes) body = stranger_hear (&stranger);
+    g_autofree char *type = NULL;
+
+    g_assert_nonnull (body);
+    type = bytes_find (body, "\xa8msg_type");
+    is_acknowledged |= strcmp (type, "CancelAck") == 0;
+    n_behind += is_acknowledged && strcmp (type, "Yield") == 0;
+    is_over = strcmp (type, "Stop") == 0; /* of the stream: its last message */
+  }
+  g_assert_true (is_acknowledged);
+  g_assert_cmpuint (n_behind * FLOOD_BYTES, >, 64 * 1024);
+  flood_sent = call_ended = NULL;
+  g_clear_pointer (&call_failure, g_free);
+  stranger_close (&stranger);
   return TRUE;
 }
 
@@ -1287,6 +1426,9 @@ main (int argc, char **argv)
   add ("I-06-cid-in-use", test_cid_in_use);
   add ("I-06-odd-in-a-dialog", test_odd_in_a_dialog);
   add ("I-06-more-than-room", test_more_than_room);
+  add ("I14-only-into-room", test_only_into_room);
+  add ("I14-room-in-lots", test_room_in_lots);
+  add ("I12-urgent-overtakes-data", test_urgent_overtakes_data);
   add ("I-06-odd-credit", test_odd_credit);
   add ("D-08-foreign-registration", test_foreign_registration);
   add ("error-into-a-dialog", test_error_into_a_dialog);
