@@ -39,6 +39,7 @@
 #include "python-argv.h"
 #include "registration.h"
 #include "remote-error.h"
+#include "runtime-dir.h"
 #include "runtime.h"
 #include "socket.h"
 
@@ -419,6 +420,8 @@ join_tree (const Boot *boot, Link *link, GError **error)
   const Address tcp = { .kind = ADDRESS_TCP, .host = (char *) "127.0.0.1" };
   const Address private = { .kind = ADDRESS_UNIX };
 
+  if (boot->is_of_python) /* whose other children nobody takes the sockets of away */
+    tractor__runtime_dir_sweep ();
   for (guint i = 0; i < boot->listen->len; i++)
     if (!tractor__listen (runtime, boot->listen->pdata[i], error))
       return FALSE;

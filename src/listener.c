@@ -217,7 +217,11 @@ listen_unix (const char *path, int *ret_fd, GError **error)
 }
 
 static gboolean
-listen_at (const Address *wanted, Address *ret_address, int *ret_fd, GError **error)
+listen_at (TractorRuntime *runtime,
+           const Address *wanted,
+           Address *ret_address,
+           int *ret_fd,
+           GError **error)
 {
   g_auto (RuntimeDir) dir = { NULL, -1 };
 
@@ -229,7 +233,7 @@ listen_at (const Address *wanted, Address *ret_address, int *ret_fd, GError **er
   } else {
     if (!tractor__runtime_dir_open (&dir, error))
       return FALSE;
-    ret_address->path = tractor__runtime_dir_make_socket_path (&dir);
+    ret_address->path = tractor__runtime_dir_make_socket_path (&dir, runtime->id.uuid);
   }
   if (listen_unix (ret_address->path, ret_fd, error))
     return TRUE;
@@ -244,7 +248,7 @@ tractor__listen (TractorRuntime *runtime, const Address *wanted, GError **error)
   Listener *listener;
   int fd;
 
-  if (!listen_at (wanted, address, &fd, error)) {
+  if (!listen_at (runtime, wanted, address, &fd, error)) {
     g_free (address);
     return FALSE;
   }

@@ -9,7 +9,11 @@
  * What was there before us is never repaired: a directory that another user could write to may
  * already hold what that user wants us to find. We say what is wrong, and end there.
  *
- * A program with more rights than its user (AT_SECURE) does not let the environment say where. */
+ * A program with more rights than its user (AT_SECURE) does not let the environment say where.
+ *
+ * The name of an actor's socket follows from the actor's uuid. So whoever has started it knows it before it
+ * is there, and can take it away if the actor was killed before it could say where it listens. Whoever has
+ * nobody above to do that is swept up after by the next root that starts here. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "runtime-dir.h"
@@ -17,10 +21,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "socket.h"
 #include "stdio-fd.h"
 #include "tractor-error.h"
 
@@ -132,13 +137,40 @@ tractor__runtime_dir_clear (RuntimeDir *dir)
   dir->fd = -1;
 }
 
-char *
-tractor__runtime_dir_make_socket_path (const RuntimeDir *dir)
-{
-  guint64 random;
+/* --- the names of sockets ---------------------------------------------------------------------- */
 
-  /* It is no secret, only to be nobody else's: GLib's numbers do where the kernel's are barred. */
-  if (getrandom (&random, sizeof random, 0) != sizeof random)
-    random = (guint64) g_random_int () << 32 | g_random_int ();
-  return g_strdup_printf ("%s/%016" G_GINT64_MODIFIER "x.sock", dir->path, random);
+#define NAME_DIGITS 16
+#define NAME_END    ".sock"
+
+char *
+tractor__runtime_dir_make_socket_path (const RuntimeDir *dir, const char *uuid)
+{
+  g_autofree char *digits = g_compute_checksum_for_string (G_CHECKSUM_SHA256, uuid, -1);
+
+  return g_strdup_printf ("%s/%.*s" NAME_END, dir->path, NAME_DIGITS, digits);
+}
+
+static gboolean
+is_name_of_ours (const char *name)
+{
+  return strspn (name, "0123456789abcdef") == NAME_DIGITS &&
+         strcmp (name + NAME_DIGITS, NAME_END) == 0;
+}
+
+void
+tractor__runtime_dir_sweep (void)
+{
+  g_auto (RuntimeDir) dir = { NULL, -1 };
+  g_autoptr (GDir) files = NULL;
+  const char *name;
+
+  if (!tractor__runtime_dir_open (&dir, NULL))
+    return;
+  files = g_dir_open (dir.path, 0, NULL);
+  while (files != NULL && (name = g_dir_read_name (files)) != NULL) {
+    g_autofree char *path = g_build_filename (dir.path, name, NULL);
+
+    if (is_name_of_ours (name))
+      tractor__unix_remove_dead (path);
+  }
 }

@@ -18,7 +18,10 @@ typedef struct {
 G_GNUC_INTERNAL gboolean tractor__runtime_dir_open (RuntimeDir *ret_dir, GError **error);
 /* The directory stays: others may be about to use it. */
 G_GNUC_INTERNAL void tractor__runtime_dir_clear (RuntimeDir *dir);
-/* (transfer full): a path in it that nobody has; it does not say whose it will be. */
-G_GNUC_INTERNAL char *tractor__runtime_dir_make_socket_path (const RuntimeDir *dir);
+/* (transfer full): the path in it that is the actor's of that uuid; it does not say whose it is. */
+G_GNUC_INTERNAL char *tractor__runtime_dir_make_socket_path (const RuntimeDir *dir,
+                                                             const char *uuid);
+/* Takes away what actors that were killed have left in it; of others, only that. */
+G_GNUC_INTERNAL void tractor__runtime_dir_sweep (void);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RuntimeDir, tractor__runtime_dir_clear)

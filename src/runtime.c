@@ -21,6 +21,7 @@
 #include "peer-limits.h"
 #include "registration.h"
 #include "registry.h"
+#include "runtime-dir.h"
 #include "supervise.h"
 
 #define TRANSPORT_VARIABLE "TRACTOR_TRANSPORT"
@@ -356,6 +357,8 @@ listen_anywhere (TractorRuntime *runtime, AddressKind kind, GError **error)
 
   if (runtime->transport != ADDRESS_NONE)
     kind = runtime->transport;
+  if (kind == ADDRESS_UNIX) /* nobody above us takes away what is left there */
+    tractor__runtime_dir_sweep ();
   return tractor__listen (runtime, kind == ADDRESS_TCP ? &tcp : &private, error);
 }
 

@@ -220,6 +220,49 @@ tractor__unix_close (const char *path, int fd)
   close (fd);
 }
 
+/* A datagram socket asks: it cannot be connected to a stream's, whether that listens yet or not, but is told
+ * so only if there is one. */
+static gboolean
+is_refused (const char *path)
+{
+  Address address = { .kind = ADDRESS_UNIX, .path = (char *) path };
+  struct sockaddr_storage name;
+  socklen_t length;
+  gboolean is_dead;
+  int fd;
+
+  if (!tractor__address_to_sockaddr (&address, &name, &length, NULL))
+    return FALSE;
+  fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  is_dead =
+      fd >= 0 && connect (fd, (struct sockaddr *) &name, length) != 0 && errno == ECONNREFUSED;
+  if (fd >= 0)
+    close (fd);
+  return is_dead;
+}
+
+gboolean
+tractor__unix_is_dead (const char *path)
+{
+  struct stat status;
+
+  return lstat (path, &status) == 0 && S_ISSOCK (status.st_mode) && status.st_uid == geteuid () &&
+         is_refused (path);
+}
+
+void
+tractor__unix_remove_dead (const char *path)
+{
+  UnixListener listener = { .path = path, .dir_fd = -1, .fd = -1 };
+
+  /* At first without the lock: where there is somebody, nobody need be disturbed. */
+  if (tractor__unix_is_dead (path) && open_directory (&listener, NULL) &&
+      lock (&listener, LOCK_EX, NULL) && tractor__unix_is_dead (path))
+    unlinkat (listener.dir_fd, listener.filename, 0);
+  if (listener.dir_fd >= 0)
+    close (listener.dir_fd);
+}
+
 /* --- listening on TCP -------------------------------------------------------------------------- */
 
 static gboolean

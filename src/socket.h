@@ -18,6 +18,11 @@
 G_GNUC_INTERNAL gboolean tractor__unix_listen (const char *path, int *ret_fd, GError **error);
 /* Takes the name away and closes the socket, in the order that leaves nothing for others to find. */
 G_GNUC_INTERNAL void tractor__unix_close (const char *path, int fd);
+/* Whether the socket of ours at @path has nobody behind it any more; in doubt it has. Whoever is behind it
+ * does not notice. */
+G_GNUC_INTERNAL gboolean tractor__unix_is_dead (const char *path);
+/* Takes it away then, unless other programs are just starting in that directory. */
+G_GNUC_INTERNAL void tractor__unix_remove_dead (const char *path);
 /* @ret_bound: what it listens on, with the port that was chosen for 0.
  * Returns: FALSE with AUTH for an address that other machines could reach; REGISTRY if another
  * program listens there; MISUSE; or a G_FILE_ERROR. */

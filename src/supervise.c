@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounds.h"
@@ -28,6 +27,7 @@
 #include "last-words.h"
 #include "restart.h"
 #include "runtime-dir.h"
+#include "socket.h"
 
 /* --- how it ended ------------------------------------------------------------------------------ */
 
@@ -227,26 +227,50 @@ end_child (Child *child)
   return new_unresponsive_error (child, started, "cannot be killed, and is left to the system");
 }
 
-/* What it could not take away itself, or did not. */
+/* It is the child that says so: only what is in our directory, and nobody else's. */
 static void
-remove_sockets (Child *child)
+remove_told_sockets (const Child *child, const RuntimeDir *dir)
 {
   const GPtrArray *addresses = child->link->peer_addresses;
-  g_auto (RuntimeDir) dir = { NULL, -1 };
 
   for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
     const Address *address = addresses->pdata[i];
+    const char *filename;
     g_autofree char *parent =
-        address->kind == ADDRESS_UNIX ? g_path_get_dirname (address->path) : NULL;
-    struct stat stat;
+        address->kind == ADDRESS_UNIX ? tractor__address_split_path (address, &filename) : NULL;
 
-    if (parent == NULL || (dir.fd < 0 && !tractor__runtime_dir_open (&dir, NULL)))
-      continue;
-    /* Only there, and only a socket: it is the child that says so. */
-    if (strcmp (parent, dir.path) == 0 && lstat (address->path, &stat) == 0 &&
-        S_ISSOCK (stat.st_mode))
+    if (g_strcmp0 (parent, dir->path) == 0 && tractor__unix_is_dead (address->path))
       unlink (address->path);
   }
+}
+
+/* Where it was told to listen: another may do so since. */
+static void
+remove_given_sockets (const Child *child)
+{
+  const char *const *text = child->plan->options.listen_addresses;
+
+  for (; text != NULL && *text != NULL; text++) {
+    g_auto (Address) address = { 0 };
+
+    if (tractor__address_parse (*text, &address, NULL) && address.kind == ADDRESS_UNIX)
+      tractor__unix_remove_dead (address.path);
+  }
+}
+
+/* What it could not take away itself, or did not: also if it was killed before it told of it. */
+static void
+remove_sockets (Child *child)
+{
+  g_auto (RuntimeDir) dir = { NULL, -1 };
+  g_autofree char *path = NULL;
+
+  remove_given_sockets (child);
+  if (tractor__runtime_uses_tcp (child->runtime) || !tractor__runtime_dir_open (&dir, NULL))
+    return;
+  remove_told_sockets (child, &dir);
+  path = tractor__runtime_dir_make_socket_path (&dir, child->id.uuid);
+  unlink (path);
 }
 
 /* Usually it is dying. If it broke the protocol it is ended at once. */

@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -300,24 +303,112 @@ test_S2_a_link_in_tmp (void)
 /* --- names of sockets --------------------------------------------------------------------------- */
 
 static void
-test_S3_names_are_random_and_fit (void)
+test_S3_names_follow_from_uuids_and_fit (void)
 {
   g_auto (RuntimeDir) dir = { 0 };
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   g_assert_true (tractor__runtime_dir_open (&dir, NULL));
   for (int i = 0; i < 1000; i++) {
-    char *path = tractor__runtime_dir_make_socket_path (&dir);
+    g_autofree char *uuid = g_uuid_string_random ();
+    char *path = tractor__runtime_dir_make_socket_path (&dir, uuid);
+    g_autofree char *again = tractor__runtime_dir_make_socket_path (&dir, uuid);
     g_autofree char *text = g_strconcat ("unix:", path, NULL);
     g_autofree char *name = g_path_get_basename (path);
     g_auto (Address) address = { 0 };
 
+    g_assert_cmpstr (path, ==, again);
     g_assert_true (g_str_has_prefix (path, dir.path));
     g_assert_cmpuint (strspn (name, "0123456789abcdef"), ==, 16);
     g_assert_cmpstr (name + 16, ==, ".sock");
     g_assert_true (tractor__address_parse (text, &address, NULL));
     g_assert_true (g_hash_table_add (seen, path));
   }
+  g_assert_cmpint (g_rmdir (dir.path), ==, 0);
+}
+
+/* Returns: the socket, bound to a name in the directory. */
+static int
+bind_in (const RuntimeDir *dir, const char *name)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  g_snprintf (address.sun_path, sizeof address.sun_path, "%s/%s", dir->path, name);
+  g_assert_cmpint (bind (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+  return fd;
+}
+
+static void
+assert_there (const RuntimeDir *dir, const char *name, gboolean is_there)
+{
+  g_assert_cmpint (faccessat (dir->fd, name, F_OK, 0), ==, is_there ? 0 : -1);
+}
+
+static void
+test_the_sweep_takes_dead_sockets_of_ours (void)
+{
+  static const char *const dead = "0123456789abcdef.sock";
+  static const char *const starting = "1123456789abcdef.sock";
+  static const char *const listening = "2123456789abcdef.sock";
+  static const char *const file = "3123456789abcdef.sock";
+  static const char *const others[] = { "registry@1616.sock", "0123456789abcde.sock",
+                                        "0123456789abcdef.sock.bak" };
+  g_auto (RuntimeDir) dir = { 0 };
+  int fds[2];
+  int fd;
+
+  g_assert_true (tractor__runtime_dir_open (&dir, NULL));
+  close (bind_in (&dir, dead));
+  fds[0] = bind_in (&dir, starting);
+  fds[1] = bind_in (&dir, listening);
+  g_assert_cmpint (listen (fds[1], 1), ==, 0);
+  close (openat (dir.fd, file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    close (bind_in (&dir, others[i]));
+
+  tractor__runtime_dir_sweep ();
+
+  assert_there (&dir, dead, FALSE);
+  assert_there (&dir, starting, TRUE);
+  assert_there (&dir, listening, TRUE);
+  assert_there (&dir, file, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    assert_there (&dir, others[i], TRUE);
+  /* And the one that listens has not noticed. */
+  g_assert_cmpint (fcntl (fds[1], F_SETFL, O_NONBLOCK), ==, 0);
+  fd = accept4 (fds[1], NULL, NULL, SOCK_CLOEXEC);
+  g_assert_cmpint (fd, ==, -1);
+  g_assert_cmpint (errno, ==, EAGAIN);
+
+  close (fds[0]);
+  close (fds[1]);
+  tractor__runtime_dir_sweep (); /* now they are dead, too */
+  assert_there (&dir, starting, FALSE);
+  assert_there (&dir, listening, FALSE);
+  unlinkat (dir.fd, file, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    unlinkat (dir.fd, others[i], 0);
+  g_assert_cmpint (g_rmdir (dir.path), ==, 0);
+}
+
+/* One is not yet to be seen between its name and itself: it holds a shared lock then. */
+static void
+test_nothing_is_swept_beside_one_that_starts (void)
+{
+  static const char *const dead = "0123456789abcdef.sock";
+  g_auto (RuntimeDir) dir = { 0 };
+  int lock_fd;
+
+  g_assert_true (tractor__runtime_dir_open (&dir, NULL));
+  close (bind_in (&dir, dead));
+  lock_fd = open (dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_assert_cmpint (flock (lock_fd, LOCK_SH), ==, 0);
+  tractor__runtime_dir_sweep ();
+  assert_there (&dir, dead, TRUE);
+  close (lock_fd);
+  tractor__runtime_dir_sweep ();
+  assert_there (&dir, dead, FALSE);
   g_assert_cmpint (g_rmdir (dir.path), ==, 0);
 }
 
@@ -344,7 +435,11 @@ main (int argc, char **argv)
                test_S2_another_user_sees_whose_it_is);
   harness_add ("/src/runtime-dir/without-it-in-tmp", test_without_it_in_tmp);
   harness_add ("/src/runtime-dir/S2-a-link-in-tmp", test_S2_a_link_in_tmp);
-  harness_add ("/src/runtime-dir/row-98-S3-names-are-random-and-fit",
-               test_S3_names_are_random_and_fit);
+  harness_add ("/src/runtime-dir/row-98-S3-names-follow-from-uuids-and-fit",
+               test_S3_names_follow_from_uuids_and_fit);
+  harness_add ("/src/runtime-dir/the-sweep-takes-dead-sockets-of-ours",
+               test_the_sweep_takes_dead_sockets_of_ours);
+  harness_add ("/src/runtime-dir/nothing-is-swept-beside-one-that-starts",
+               test_nothing_is_swept_beside_one_that_starts);
   return harness_run ();
 }
