@@ -4,21 +4,21 @@
     ./python_peer &
     python3 client.py
 
-It is written against upstream's tractor and NOT run by our tests: that cannot be installed where they
-run. What it says on the wire is what tests/e2e/check-examples.sh says to python_peer instead.
+It is written for upstream's tractor. Our tests run it, but with tests/interop/stand-ins in the place of
+that, which cannot be installed where they run.
 """
 import tractor
 import trio
 
 
 # Functions of another language cannot be imported: Python needs them for their names only. __module__ is
-# the module in C, __name__ the function there.
+# the module in C, __name__ the function there. That a context has a parameter for itself is looked at, too.
 async def squares(n):
     yield 0
 
 
 @tractor.context
-async def running_total(ctx, start):
+async def running_total(ctx: tractor.Context, start):
     ...
 
 
@@ -37,6 +37,7 @@ async def main():
             await portal.run_from_ns('cstats', 'mean', numbers=[])
         except tractor.RemoteActorError as error:
             print(error.boxed_type)  # ValueError: C's G_OPTION_ERROR_BAD_VALUE
+            print(error)  # which begins with the domain, the code and the message in C
 
         # C sends to Python as fast as it can: more than 64 items that nobody has received are lost.
         async with portal.open_stream_from(squares, n=5) as stream:

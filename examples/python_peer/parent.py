@@ -3,8 +3,8 @@
 
     python3 parent.py ./python_peer
 
-It is written against upstream's tractor and NOT run by our tests: that cannot be installed where they
-run. tests/interop/peer.py starts a C child in the same way, and that is run.
+It is written for upstream's tractor. Our tests run it, but with tests/interop/stand-ins in the place of
+that, which cannot be installed where they run.
 """
 import os
 import sys
