@@ -27,11 +27,15 @@
 #define LIMIT_FIRST_FRAME_BYTES 4096
 /* within this time, as upstream has it, */
 #define PATIENCE_HANDSHAKE_USEC (10 * G_USEC_PER_SEC)
-/* and while so many are at that at one address, nobody else is let in there. */
-#define LIMIT_HALF_OPEN 64
-/* Actors that a registrar knows, and that one connection may register. */
-#define LIMIT_REGISTRY_ENTRIES 65536
-#define LIMIT_NAMES_OF_LINK    64
+/* and while so many are at that at one address, whoever comes takes the place of one who has had this
+ * long: it takes an actor a millisecond. */
+#define LIMIT_HALF_OPEN       64
+#define PATIENCE_CROWDED_USEC (G_USEC_PER_SEC / 20)
+/* Actors that a registrar knows; that one process may register; and of which it would not hear if they
+ * ended. */
+#define LIMIT_REGISTRY_ENTRIES  65536
+#define LIMIT_NAMES_OF_PROCESS  64
+#define LIMIT_UNWATCHED_ENTRIES 1024
 /* One read: many small frames come in one. The buffer grows by as much as has really come. */
 #define READ_BYTES (64 * 1024)
 /* What a Unix socket holds of what is written to it: more is faster hardly any more, and stands before

@@ -49,6 +49,7 @@ typedef struct {
   int link_fd;
   Introduction parent;
   ActorId id;
+  char *key; /* (nullable) */
   char **enabled_modules;
   char *host;
   char *log_level;
@@ -238,6 +239,7 @@ static gboolean
 read_spawn_spec (Boot *boot, const Msg *spec)
 {
   boot->host = tractor__msg_dup_string (spec, FIELD_HOST);
+  boot->key = tractor__msg_dup_string (spec, FIELD_KEY);
   if (boot->log_level == NULL)
     boot->log_level = tractor__msg_dup_string (spec, FIELD_LOG_LEVEL);
   boot->depth = (guint) CLAMP (tractor__msg_get_integer (spec, FIELD_DEPTH), 1, LIMIT_TREE_DEPTH);
@@ -272,6 +274,7 @@ boot_clear (Boot *boot)
 {
   tractor__introduction_clear (&boot->parent);
   actor_id_clear (&boot->id);
+  g_clear_pointer (&boot->key, g_free);
   g_clear_pointer (&boot->enabled_modules, g_strfreev);
   g_clear_pointer (&boot->host, g_free);
   g_clear_pointer (&boot->log_level, g_free);
@@ -475,7 +478,9 @@ make_link (Boot *boot, TractorRuntime *runtime)
 {
   Link *link = tractor__link_new (runtime, boot->link_fd, &boot->parent.id);
 
+  boot->parent.origin = tractor__origin_of_socket (runtime->origins, boot->link_fd);
   tractor__link_take_introduction (link, &boot->parent);
+  tractor__link_claim_identity (link, boot->parent.key, NULL);
   link->is_to_parent = TRUE;
   link->on_lost = on_parent_lost;
   link->data = boot;
@@ -516,7 +521,7 @@ run_actor (gpointer data, GError **error)
   TractorRuntime runtime;
   gboolean ok;
 
-  tractor__runtime_init (&runtime, &boot->id, boot->depth);
+  tractor__runtime_init (&runtime, &boot->id, boot->key, boot->depth);
   tractor__runtime_set_limits (&runtime, &boot->limits);
   runtime.modules = boot->modules;
   runtime.enabled_modules = g_steal_pointer (&boot->enabled_modules);

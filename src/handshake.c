@@ -3,7 +3,8 @@
  * Both send an Aid at once and then read the other's; neither waits for the other first. Whoever has
  * not said who it is costs little: one small frame is read from it, for a bounded time, and nothing
  * of ours is kept for it but the descriptor. Nothing behind the frame is read: it may come with
- * descriptors, which are the link's that takes over, and until then are nobody's. */
+ * descriptors, which are the link's that takes over, and until then are nobody's. Who is
+ * refused is told why by an Error that is about no call, in place of our Aid or after it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "handshake.h"
@@ -13,6 +14,9 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "error-types.h"
+#include "escape.h"
+#include "remote-error.h"
 #include "shortage.h"
 #include "socket.h"
 #include "tractor-task.h"
@@ -20,19 +24,11 @@
 void
 tractor__introduction_clear (Introduction *introduction)
 {
+  g_clear_pointer (&introduction->identity, tractor__identity_unref);
+  g_clear_pointer (&introduction->origin, tractor__origin_unref);
   actor_id_clear (&introduction->id);
+  g_clear_pointer (&introduction->key, g_free);
   tractor__frame_reader_clear (&introduction->reader);
-}
-
-/* Short, and fit to be shown on a terminal. */
-static gboolean
-is_presentable (const char *name)
-{
-  gboolean ok = strlen (name) <= LIMIT_NAME_BYTES;
-
-  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
-    ok = !g_unichar_iscntrl (g_utf8_get_char (at));
-  return ok;
 }
 
 gboolean
@@ -46,9 +42,11 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
   actor_id_clear (&introduction->id);
   introduction->id.name = tractor__msg_dup_string (msg, FIELD_NAME);
   introduction->id.uuid = tractor__msg_dup_string (msg, FIELD_UUID);
-  if (!is_presentable (introduction->id.name) || !is_presentable (introduction->id.uuid)) {
+  /* The registrar's list has a dot between the two. */
+  if (!tractor__is_name (introduction->id.name) || !tractor__is_name (introduction->id.uuid) ||
+      strchr (introduction->id.uuid, '.') != NULL) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                         "its name or uuid is too long, or has control characters in it");
+                         "its name or uuid is too long, or has characters in it that it cannot");
     return FALSE;
   }
   introduction->pid = tractor__msg_get_integer (msg, FIELD_PID);
@@ -56,6 +54,7 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
   introduction->is_registrar = tractor__msg_get_boolean (msg, FIELD_IS_REGISTRAR);
   introduction->is_probe = tractor__msg_get_boolean (msg, FIELD_IS_PROBE);
   introduction->credit = tractor__msg_get_credit (msg);
+  introduction->key = tractor__msg_dup_string (msg, FIELD_KEY);
   introduction->takes_fds = tractor__msg_get_boolean (msg, FIELD_FDS);
   return TRUE;
 }
@@ -141,6 +140,21 @@ receive_more (int fd, Introduction *introduction, GError **error)
 }
 
 static gboolean
+set_refused_error (GError **error, const Msg *msg)
+{
+  const ActorId somebody = { (char *) "there", NULL };
+  g_autoptr (GError) refusal = tractor__remote_error_read (msg, &somebody);
+  TractorError code = TRACTOR_ERROR_TRANSPORT_CLOSED;
+
+  if (tractor_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT))
+    code = TRACTOR_ERROR_LIMIT;
+  else if (tractor_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_AUTH))
+    code = TRACTOR_ERROR_AUTH;
+  g_set_error (error, TRACTOR_ERROR, code, "The connection is refused by the %s", refusal->message);
+  return FALSE;
+}
+
+static gboolean
 receive_aid (int fd, Introduction *introduction, GError **error)
 {
   FrameReader *reader = &introduction->reader;
@@ -152,8 +166,11 @@ receive_aid (int fd, Introduction *introduction, GError **error)
     switch (tractor__frame_reader_next (reader, &body, error)) {
     case FRAME_COMPLETE:
       reader->limit = 0;
-      return tractor__msg_read (body, &msg, error) &&
-             tractor__introduction_take (introduction, &msg, error);
+      if (!tractor__msg_read (body, &msg, error))
+        return FALSE;
+      if (msg.type == MSG_ERROR)
+        return set_refused_error (error, &msg);
+      return tractor__introduction_take (introduction, &msg, error);
     case FRAME_INVALID:
     case FRAME_OVERSIZED: /* only after the introduction */
       return FALSE;
@@ -180,6 +197,29 @@ tractor__handshake (
   *ret_introduction = introduction;
   introduction = (Introduction){ 0 };
   return TRUE;
+}
+
+void
+tractor__refuse (int fd, const ActorId *self, const GError *reason)
+{
+  g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
+  g_autofree char *self_text = actor_id_to_string (self);
+  const char *relays[] = { self_text, NULL };
+  const char *type = tractor__error_type_get_name (reason);
+  gssize n;
+
+  tractor__msg_write_error (buffer, &(ErrorMsg){
+                                        .src_uid = self_text,
+                                        .src_type = type,
+                                        .boxed_type = type,
+                                        .relay_path = relays,
+                                        .message = reason->message,
+                                        .backtrace = reason->message, /* which Python shows */
+                                        .domain = g_quark_to_string (reason->domain),
+                                        .code = reason->code,
+                                    });
+  n = send (fd, buffer->data, buffer->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void) n;
 }
 
 /* --- connecting ---------------------------------------------------------------------------------- */

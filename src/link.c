@@ -30,6 +30,7 @@
 
 #include "bounds.h"
 #include "registry.h"
+#include "remote-error.h"
 #include "request.h"
 #include "rpc.h"
 #include "shortage.h"
@@ -102,9 +103,12 @@ tractor__link_unref (Link *link)
   tractor__cid_table_clear (&link->rpc_tasks);
   tractor_event_free (link->ended);
   actor_id_clear (&link->peer);
+  tractor__identity_unref (link->identity);
+  tractor__origin_unref (link->origin);
   g_clear_pointer (&link->peer_addresses, g_ptr_array_unref);
   g_clear_pointer (&link->stop_cid, g_free);
   g_clear_error (&link->read_failure);
+  g_clear_error (&link->last_words);
   g_clear_error (&link->failure);
   g_free (link);
 }
@@ -170,7 +174,8 @@ static gboolean
 set_transport_error (Link *link, GError **error, const char *what)
 {
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
-               "The connection to actor '%s' is closed: %s", link->peer.name, what);
+               "The connection to actor '%s' is closed: %s", link->peer.name,
+               link->last_words != NULL ? link->last_words->message : what);
   return FALSE;
 }
 
@@ -387,7 +392,8 @@ tractor__link_introduce (Link *link)
       link->out, &(AidMsg){ .id = &link->runtime->id,
                             .is_registrar = link->runtime->registry != NULL,
                             .credit = link->runtime->credit,
-                            .addresses = link->is_to_parent ? link->runtime->addresses : NULL });
+                            .addresses = link->is_to_parent ? link->runtime->addresses : NULL,
+                            .key = link->runtime->identity->key });
   link->introduction_at = link_get_position (link);
 }
 
@@ -422,6 +428,8 @@ deliver (Link *link, const Msg *msg, GError **error)
     if (link->on_cancelled != NULL &&
         tractor__msg_string_equals (msg, FIELD_BOXED_TYPE, "ContextCancelled"))
       link->on_cancelled (link, link->data);
+    else if (msg->type == MSG_ERROR && link->last_words == NULL)
+      link->last_words = tractor__remote_error_read (msg, &link->peer);
     else
       g_debug ("actor '%s' sent a message without a call id", link->peer.name);
     return TRUE;
@@ -487,11 +495,24 @@ wait_for_receiver (Link *link, const Msg *msg, GError **error)
   return tractor_cancel_scope_absorb (scope, error);
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- who it is ---------------------------------------------------------------------------------- */
+
+gboolean
+tractor__link_claim_identity (Link *link, const char *key, GError **error)
+{
+  if (link->identity == NULL)
+    link->identity =
+        tractor__identity_claim (link->runtime->identities, &link->peer, link->origin, key, error);
+  return link->identity != NULL;
+}
 
 void
 tractor__link_take_introduction (Link *link, Introduction *introduction)
 {
+  if (introduction->origin != NULL)
+    link->origin = g_steal_pointer (&introduction->origin);
+  if (introduction->identity != NULL)
+    link->identity = g_steal_pointer (&introduction->identity);
   link->has_peer_aid = TRUE;
   link->peer_pid = introduction->pid;
   link->is_to_ours = introduction->is_ours;
@@ -529,6 +550,8 @@ check_peer_aid (Link *link, const Msg *msg, GError **error)
     link->on_peer_aid (link, link->data);
   return TRUE;
 }
+
+/* --- reading ----------------------------------------------------------------------------------- */
 
 static gboolean
 handle_message (Link *link, const Msg *msg, GError **error)
@@ -756,6 +779,7 @@ tractor__link_run (gpointer data, GError **error)
   tractor_nursery_join (nursery, error);
   link->nursery = NULL;
   g_hash_table_remove (link->runtime->links, link);
+  g_clear_pointer (&link->identity, tractor__identity_unref);
   if (link->runtime->registry != NULL)
     tractor__registry_forget_link (link->runtime->registry, link);
   g_clear_pointer (&link->watch, tractor_fd_watch_close);

@@ -28,7 +28,9 @@ struct _Link {
   guint refs;
   TractorRuntime *runtime;
   int fd;
-  ActorId peer; /* who it is to be, and has to say it is */
+  ActorId peer;       /* who it is to be, and has to say it is */
+  Origin *origin;     /* (nullable): where it is, as far as that is known */
+  Identity *identity; /* (nullable): that it is who it says, as far as that is */
   gboolean has_peer_aid;
   gint64 peer_pid;           /* as it says */
   gboolean is_to_ours;       /* the peer understands our extensions */
@@ -73,6 +75,7 @@ struct _Link {
   TractorEvent *no_rpc_tasks; /* (nullable): somebody waits for that */
   char *stop_cid;             /* (nullable): of the peer's wish that we end */
 
+  GError *last_words;   /* (nullable): of the peer, before it closes the connection */
   GError *read_failure; /* (nullable): why reading ended */
   int read_errno;       /* what the system said, or 0: the peer has ended it, or what it sent has */
   GError *failure;      /* why it can be used no more; NULL while it can */
@@ -86,6 +89,9 @@ G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const 
 G_GNUC_INTERNAL Link *tractor__link_ref (Link *link);
 G_GNUC_INTERNAL void tractor__link_unref (Link *link);
 
+/* Whoever is at the other end, whose origin is known, is link->peer. @key: (nullable): what it has told
+ * besides. Returns: FALSE with AUTH if that is another. */
+G_GNUC_INTERNAL gboolean tractor__link_claim_identity (Link *link, const char *key, GError **error);
 /* Who is at the other end is known already; what it sent after that is taken over. */
 G_GNUC_INTERNAL void tractor__link_take_introduction (Link *link, Introduction *introduction);
 

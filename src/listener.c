@@ -1,11 +1,18 @@
 /* listener.c - where other actors can connect to this one.
  *
  * One task accepts at each address. It looks at who is at the other end before it reads a byte, and
- * gives each connection to a task of its own, which exchanges introductions: within ten seconds, and
- * while not too many of them are at that. While too many are, or there are too many connections, nobody
- * else is accepted.
+ * gives each connection to a task of its own, which exchanges introductions. That takes an actor a
+ * millisecond, and it has ten seconds for it: but only as long as there is room. While too many are at
+ * it, whoever comes takes the place of another, who has had its time: the oldest of the process that has
+ * most of them. So a thousand strangers who say nothing delay nobody for long, and those of other
+ * processes least. TCP does not say whose a connection is: there all are one process's.
+ *
+ * How many connections there are is bounded; while there are so many, nobody else is accepted. No process
+ * has more than are left for all others: so there are always some left.
+ *
  * A probe gets our introduction and nothing more. An actor that we have spawned, and that was to
- * connect to us, is handed to whoever waits for it. Everybody else becomes a peer. */
+ * connect to us, is handed to whoever waits for it. Everybody else becomes a peer, unless it says that
+ * it is somebody else (identity.c). Who is refused is told why. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "listener.h"
@@ -24,19 +31,33 @@ typedef struct {
   TractorRuntime *runtime;
   Address address;
   int fd;
-  guint n_half_open;
+  GQueue half_open; /* (element-type Accepted): the oldest first */
   TractorParkingLot *room;
   gboolean is_stopped;
   TractorCancelScope *scope; /* while it accepts */
 } Listener;
 
 typedef struct {
+  GList in_half_open;
   Listener *listener; /* NULL once it is known who it is */
   TractorRuntime *runtime;
+  Origin *origin;
   int fd;
+  gint64 since;
+  TractorCancelScope *scope; /* (nullable): while it introduces itself */
 } Accepted;
 
 /* --- one connection -------------------------------------------------------------------------------- */
+
+static void
+begin_being_half_open (Accepted *accepted, Listener *listener)
+{
+  accepted->listener = listener;
+  accepted->in_half_open.data = accepted;
+  g_queue_push_tail_link (&listener->half_open, &accepted->in_half_open);
+  accepted->runtime->n_half_open++;
+  accepted->origin->n_half_open++;
+}
 
 static void
 stop_being_half_open (Accepted *accepted)
@@ -45,7 +66,9 @@ stop_being_half_open (Accepted *accepted)
 
   if (listener == NULL)
     return;
-  listener->n_half_open--;
+  g_queue_unlink (&listener->half_open, &accepted->in_half_open);
+  accepted->runtime->n_half_open--;
+  accepted->origin->n_half_open--;
   tractor_parking_lot_unpark (listener->room, 1);
 }
 
@@ -55,9 +78,56 @@ accepted_free (gpointer data)
   Accepted *accepted = data;
 
   stop_being_half_open (accepted);
+  accepted->origin->n_connections--;
+  tractor__origin_unref (accepted->origin);
   if (accepted->fd >= 0)
     close (accepted->fd);
   g_free (accepted);
+}
+
+/* Returns: FALSE with LIMIT if it had to give way, or for the reasons of tractor__handshake(). */
+static gboolean
+exchange_introductions (Accepted *accepted, Introduction *introduction, GError **error)
+{
+  TractorRuntime *runtime = accepted->runtime;
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  gboolean ok;
+
+  accepted->scope = scope;
+  ok = tractor__handshake (accepted->fd,
+                           &(AidMsg){ .id = &runtime->id,
+                                      .is_registrar = runtime->registry != NULL,
+                                      .credit = runtime->credit },
+                           tractor_now () + (gint64) runtime->limits.handshake_usec, introduction,
+                           error);
+  accepted->scope = NULL;
+  stop_being_half_open (accepted);
+  if (!ok && tractor_cancel_scope_absorb (scope, error))
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
+                         "Too many others have connected and not introduced themselves");
+  return ok;
+}
+
+/* Returns: FALSE with AUTH if it is not who it says. */
+static gboolean
+look_at_identity (Accepted *accepted, Introduction *introduction, GError **error)
+{
+  introduction->origin = tractor__origin_ref (accepted->origin);
+  introduction->identity = tractor__identity_claim (
+      accepted->runtime->identities, &introduction->id, accepted->origin, introduction->key, error);
+  return introduction->identity != NULL;
+}
+
+static void
+serve_peer (Accepted *accepted, Listener *listener, Introduction *introduction)
+{
+  int fd = accepted->fd;
+
+  accepted->fd = -1;
+  if (tractor__child_adopt (accepted->runtime, fd, introduction))
+    return;
+  tractor__peer_serve (accepted->runtime, fd, introduction);
+  tractor_parking_lot_unpark (listener->room, 1); /* there is one connection less */
 }
 
 static gboolean
@@ -65,36 +135,68 @@ serve_accepted (gpointer data, GError **error)
 {
   Accepted *accepted = data;
   Listener *listener = accepted->listener;
-  TractorRuntime *runtime = accepted->runtime;
   g_auto (Introduction) introduction = { 0 };
   GError *problem = NULL;
-  gboolean ok = tractor__handshake (accepted->fd,
-                                    &(AidMsg){ .id = &runtime->id,
-                                               .is_registrar = runtime->registry != NULL,
-                                               .credit = runtime->credit },
-                                    tractor_now () + (gint64) runtime->limits.handshake_usec,
-                                    &introduction, &problem);
 
-  stop_being_half_open (accepted);
-  if (!ok) {
-    if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
-      g_propagate_error (error, problem);
-      return FALSE;
-    }
-    g_debug ("somebody who connected was turned away: %s", problem->message);
-    g_error_free (problem);
+  if (exchange_introductions (accepted, &introduction, &problem) &&
+      (introduction.is_probe || look_at_identity (accepted, &introduction, &problem))) {
+    if (!introduction.is_probe)
+      serve_peer (accepted, listener, &introduction);
     return TRUE;
   }
-  if (!introduction.is_probe) {
-    int fd = accepted->fd;
-
-    accepted->fd = -1;
-    if (!tractor__child_adopt (runtime, fd, &introduction)) {
-      tractor__peer_serve (runtime, fd, &introduction);
-      tractor_parking_lot_unpark (listener->room, 1); /* there is one connection less */
-    }
+  if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    g_propagate_error (error, problem);
+    return FALSE;
   }
+  g_debug ("somebody who connected was turned away: %s", problem->message);
+  tractor__refuse (accepted->fd, &accepted->runtime->id, problem);
+  g_error_free (problem);
   return TRUE;
+}
+
+/* --- accepting --------------------------------------------------------------------------------------- */
+
+static guint
+count_connections (const TractorRuntime *runtime)
+{
+  return g_hash_table_size (runtime->links) + runtime->n_half_open;
+}
+
+static gboolean
+has_share_left (const TractorRuntime *runtime, const Origin *origin, GError **error)
+{
+  guint64 n_left = runtime->limits.connections - count_connections (runtime);
+
+  if (origin->n_connections < n_left)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
+               "It has %u connections from this process, and no more than that left for others",
+               origin->n_connections);
+  return FALSE;
+}
+
+/* Returns: (transfer full): NULL, and @fd is closed, if it is not to be talked to */
+static Accepted *
+accepted_new (TractorRuntime *runtime, int fd, GError **error)
+{
+  g_autoptr (Origin) origin = NULL;
+  Accepted *accepted;
+
+  if (tractor__socket_check_peer (fd, error)) {
+    origin = tractor__origin_of_socket (runtime->origins, fd);
+    if (has_share_left (runtime, origin, error)) {
+      accepted = g_new0 (Accepted, 1);
+      accepted->runtime = runtime;
+      accepted->fd = fd;
+      accepted->since = tractor_now ();
+      origin->n_connections++;
+      accepted->origin = g_steal_pointer (&origin);
+      return accepted;
+    }
+    tractor__refuse (fd, &runtime->id, *error);
+  }
+  close (fd);
+  return NULL;
 }
 
 /* @fd: (transfer full). Whom there is no room for is turned away like anybody else. */
@@ -102,22 +204,16 @@ static void
 take_connection (Listener *listener, int fd)
 {
   g_autoptr (GError) problem = NULL;
-  Accepted *accepted;
+  Accepted *accepted = accepted_new (listener->runtime, fd, &problem);
 
-  if (tractor__socket_check_peer (fd, &problem)) {
-    accepted = g_new (Accepted, 1);
-    *accepted = (Accepted){ listener, listener->runtime, fd };
-    listener->n_half_open++;
+  if (accepted != NULL) {
+    begin_being_half_open (accepted, listener);
     tractor_nursery_spawn (listener->runtime->services, "accepted", serve_accepted, accepted,
                            accepted_free, &problem);
-  } else {
-    close (fd);
   }
   if (problem != NULL)
     g_debug ("somebody who connected was turned away: %s", problem->message);
 }
-
-/* --- accepting --------------------------------------------------------------------------------------- */
 
 static gboolean
 wait_for_somebody (Listener *listener, GError **error)
@@ -130,26 +226,61 @@ wait_for_somebody (Listener *listener, GError **error)
   return tractor_sleep_until (tractor_now () + G_USEC_PER_SEC / 10, error);
 }
 
-/* As many connections as there may be: then others wait in the kernel's queue until one ends. */
 static gboolean
-is_full (const Listener *listener)
+is_crowded (const Listener *listener)
 {
-  const TractorRuntime *runtime = listener->runtime;
+  return listener->half_open.length >= listener->runtime->limits.half_open;
+}
 
-  return listener->n_half_open >= runtime->limits.half_open ||
-         listener->n_half_open + g_hash_table_size (runtime->links) >= runtime->limits.connections;
+/* (transfer none): the oldest of the process that has most. */
+static Accepted *
+find_who_gives_way (const Listener *listener)
+{
+  Accepted *found = NULL;
+
+  for (GList *at = listener->half_open.head; at != NULL; at = at->next) {
+    Accepted *accepted = at->data;
+
+    if (found == NULL || accepted->origin->n_half_open > found->origin->n_half_open)
+      found = accepted;
+  }
+  return found;
+}
+
+/* Waits until somebody comes, and then until there is room for him, or it is time to make some. */
+static gboolean
+make_room (Listener *listener, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+  Accepted *accepted;
+
+  if (!tractor_wait_fd (listener->fd, G_IO_IN, NULL, error))
+    return FALSE;
+  if (!is_crowded (listener))
+    return TRUE;
+  accepted = find_who_gives_way (listener);
+  if (accepted->since + PATIENCE_CROWDED_USEC <= tractor_now () && accepted->scope != NULL) {
+    tractor_cancel_scope_cancel (accepted->scope, "somebody else waits");
+    return tractor_parking_lot_park (listener->room, error);
+  }
+  scope = tractor_cancel_scope_open (accepted->since + PATIENCE_CROWDED_USEC);
+  return tractor_parking_lot_park (listener->room, error) ||
+         tractor_cancel_scope_absorb (scope, error);
 }
 
 static gboolean
 accept_all (Listener *listener, GError **error)
 {
+  const TractorRuntime *runtime = listener->runtime;
   gboolean ok = TRUE;
 
   while (ok) {
     int fd;
 
-    if (is_full (listener)) {
+    if (count_connections (runtime) >= runtime->limits.connections) {
       ok = tractor_parking_lot_park (listener->room, error);
+    } else if (is_crowded (listener)) {
+      ok = make_room (listener, error);
     } else if (tractor__socket_accept (listener->fd, &fd) == 0) {
       take_connection (listener, fd);
       ok = tractor_checkpoint (error);

@@ -75,6 +75,7 @@ static const struct {
   [FIELD_LIMITS] = { NAME ("limits"), KIND_ANY },
   [FIELD_FDS] = { NAME ("fds"), KIND_BOOLEAN },
   [FIELD_IS_REGISTERED] = { NAME ("is_registered"), KIND_BOOLEAN },
+  [FIELD_KEY] = { NAME ("key"), KIND_STRING },
 };
 
 #define BIT FIELD_BIT

@@ -82,7 +82,7 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append (buffer, aid->addresses != NULL ? "\x8a" : "\x89", 1);
+  tractor__wire_write_map (buffer, 9 + (aid->addresses != NULL) + (aid->key != NULL));
   wire_append_literal (buffer, "\xa8msg_type\xa3"
                                "Aid"
                                "\xa4name");
@@ -102,6 +102,10 @@ tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
     wire_append_literal (buffer, "\xa9"
                                  "addresses");
     write_addresses (buffer, aid->addresses);
+  }
+  if (aid->key != NULL) {
+    wire_append_literal (buffer, "\xa3key");
+    tractor__wire_write_string (buffer, aid->key);
   }
   tractor__frame_end (buffer, start);
 }
@@ -159,7 +163,7 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 {
   guint start = tractor__frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x8c\xa8msg_type\xa9SpawnSpec"
+  wire_append_literal (buffer, "\x8d\xa8msg_type\xa9SpawnSpec"
                                "\xb1_parent_main_data\x80"
                                "\xad_runtime_vars");
   write_runtime_vars (buffer, spec);
@@ -184,6 +188,8 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   tractor__limits_write (buffer, spec->limits);
   wire_append_literal (buffer, "\xadis_registered");
   wire_write_boolean (buffer, spec->is_registered);
+  wire_append_literal (buffer, "\xa3key");
+  write_optional_string (buffer, spec->key);
   tractor__frame_end (buffer, start);
 }
 

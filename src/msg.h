@@ -67,6 +67,7 @@ typedef enum {
   FIELD_MEMBERS,       /* ours: of an error that is a group */
   FIELD_FDS,           /* ours: descriptors may be sent to it */
   FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
+  FIELD_KEY, /* ours: what its sender is known by where the kernel does not say who it is */
   N_FIELDS,
 } Field;
 
@@ -154,6 +155,7 @@ typedef struct {
   gboolean is_probe;
   Credit credit;              /* of each stream that the sender of the Aid receives */
   const GPtrArray *addresses; /* (nullable) (element-type Address): where it listens */
+  const char *key;            /* (nullable): said only to whom one connects to */
 } AidMsg;
 
 G_GNUC_INTERNAL void tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid);
@@ -172,6 +174,7 @@ typedef struct {
   const Address *root;         /* (nullable): where the root listens */
   const char *log_level;       /* (nullable) */
   const TractorLimits *limits; /* (nullable) */
+  const char *key;             /* what the child is to be known by */
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);

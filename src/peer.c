@@ -42,28 +42,39 @@ run_link_quietly (gpointer data, GError **error)
   return *error == NULL;
 }
 
+/* Returns: (transfer full): NULL with @error, and @fd is closed */
+static Link *
+introduce (TractorRuntime *runtime, int fd, gint64 deadline, GError **error)
+{
+  g_auto (Introduction) introduction = { 0 };
+
+  if (tractor__handshake (fd,
+                          &(AidMsg){ .id = &runtime->id,
+                                     .is_registrar = runtime->registry != NULL,
+                                     .credit = runtime->credit,
+                                     .key = runtime->identity->key },
+                          deadline, &introduction, error)) {
+    introduction.origin = tractor__origin_of_socket (runtime->origins, fd);
+    if (tractor__identity_check (runtime->identities, &introduction.id, introduction.origin, error))
+      return link_new (runtime, fd, &introduction);
+  }
+  close (fd);
+  return NULL;
+}
+
 Link *
 tractor__peer_dial (TractorRuntime *runtime, const Address *address, GError **error)
 {
   gint64 deadline = tractor_now () + (gint64) runtime->limits.handshake_usec;
-  g_auto (Introduction) introduction = { 0 };
   g_autoptr (Link) link = NULL;
   int fd;
 
   if (!tractor__connect (address, deadline, &fd, error))
     return NULL;
-  if (!tractor__handshake (fd,
-                           &(AidMsg){ .id = &runtime->id,
-                                      .is_registrar = runtime->registry != NULL,
-                                      .credit = runtime->credit },
-                           deadline, &introduction, error)) {
-    close (fd);
-    return NULL;
-  }
-  link = link_new (runtime, fd, &introduction);
-  if (!tractor_nursery_spawn (runtime->services, "link to peer", run_link_quietly,
-                              tractor__link_ref (link), (GDestroyNotify) tractor__link_unref,
-                              error))
+  link = introduce (runtime, fd, deadline, error);
+  if (link == NULL || !tractor_nursery_spawn (runtime->services, "link to peer", run_link_quietly,
+                                              tractor__link_ref (link),
+                                              (GDestroyNotify) tractor__link_unref, error))
     return NULL;
   return g_steal_pointer (&link);
 }

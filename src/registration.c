@@ -80,8 +80,6 @@ register_over (Link *link, GError **error)
     g_variant_builder_add (&kwargs, "{sv}", "uid", new_uid (runtime));
     g_variant_builder_add (&kwargs, "{sv}", "addr",
                            tractor__address_to_variant (runtime->addresses->pdata[i]));
-    if (link->is_to_ours)
-      g_variant_builder_add (&kwargs, "{sv}", "is_bound", g_variant_new_boolean (TRUE));
     packed = g_variant_ref_sink (g_variant_builder_end (&kwargs));
     if (!tractor__call (link, "self:register_actor", packed, NULL, error))
       return FALSE;
@@ -331,7 +329,7 @@ static gboolean
 listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **error)
 {
   /* First: whoever probes one address while we are at the next is to hear that we are it. */
-  runtime->registry = tractor__registry_new ();
+  runtime->registry = tractor__registry_new (runtime);
   for (guint i = 0; i < addresses->len; i++)
     if (!tractor__listen (runtime, addresses->pdata[i], error)) {
       tractor__stop_listening (runtime);

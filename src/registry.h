@@ -11,12 +11,15 @@
 
 typedef struct _Registry Registry;
 
-G_GNUC_INTERNAL Registry *tractor__registry_new (void);
+G_GNUC_INTERNAL Registry *tractor__registry_new (TractorRuntime *runtime);
 G_GNUC_INTERNAL void tractor__registry_free (Registry *registry);
-/* @link: (nullable): the entry vanishes with it. Returns: FALSE with LIMIT. */
-G_GNUC_INTERNAL gboolean tractor__registry_add (
-    Registry *registry, const ActorId *id, const Address *address, Link *link, GError **error);
-/* What a peer registered over @link and bound to it vanishes. */
+/* The actor at the other end of @link says that it listens at @address. @link: (nullable): this actor
+ * does. Returns: FALSE with AUTH if it is another's, or LIMIT. */
+G_GNUC_INTERNAL gboolean tractor__registry_enter (Registry *registry,
+                                                  Link *link,
+                                                  const Address *address,
+                                                  GError **error);
+/* @link has ended. */
 G_GNUC_INTERNAL void tractor__registry_forget_link (Registry *registry, Link *link);
 
 /* What may be asked of a registrar. @link: (nullable): by whom; NULL: by this actor itself. */

@@ -70,8 +70,22 @@ tractor__runtime_set (TractorRuntime *runtime)
 
 /* --- life -------------------------------------------------------------------------------------- */
 
+/* @known_by: (nullable): if our parent has said so */
+static Identity *
+claim_own_identity (TractorRuntime *runtime, const char *known_by)
+{
+  g_autoptr (Origin) origin = tractor__origin_of_self (runtime->origins);
+  g_autofree char *made_up = known_by == NULL ? tractor__identity_make_key () : NULL;
+
+  return tractor__identity_claim (runtime->identities, &runtime->id, origin,
+                                  known_by != NULL ? known_by : made_up, NULL);
+}
+
 void
-tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
+tractor__runtime_init (TractorRuntime *runtime,
+                       const ActorId *id,
+                       const char *known_by,
+                       guint depth)
 {
   memset (runtime, 0, sizeof *runtime);
   actor_id_copy (id, &runtime->id);
@@ -87,6 +101,9 @@ tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth)
   runtime->children = g_ptr_array_new ();
   runtime->tree_changed = tractor_parking_lot_new ();
   runtime->links = g_hash_table_new (NULL, NULL);
+  runtime->origins = tractor__origins_new ();
+  runtime->identities = tractor__identities_new ();
+  runtime->identity = claim_own_identity (runtime, known_by);
   runtime->listeners = g_ptr_array_new_with_free_func (tractor__listener_free);
   runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
   runtime->registrars = g_ptr_array_new_with_free_func (tractor__registrar_free);
@@ -110,6 +127,9 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->children, g_ptr_array_unref);
   g_clear_pointer (&runtime->tree_changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->links, g_hash_table_unref);
+  g_clear_pointer (&runtime->identity, tractor__identity_unref);
+  g_clear_pointer (&runtime->identities, g_hash_table_unref);
+  g_clear_pointer (&runtime->origins, g_hash_table_unref);
   g_clear_pointer (&runtime->exit_callbacks, g_array_unref);
   g_clear_pointer (&runtime->changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->uses, g_ptr_array_unref);
@@ -377,7 +397,7 @@ be_private_registrar (TractorRuntime *runtime, GError **error)
 {
   if (runtime->addresses->len == 0 && !listen_anywhere (runtime, ADDRESS_UNIX, error))
     return FALSE;
-  runtime->registry = tractor__registry_new ();
+  runtime->registry = tractor__registry_new (runtime);
   return TRUE;
 }
 
@@ -402,8 +422,7 @@ find_place (TractorRuntime *runtime,
   if (runtime->registry == NULL)
     return tractor__registrars_join (runtime, error);
   for (guint i = 0; i < runtime->addresses->len; i++)
-    tractor__registry_add (runtime->registry, &runtime->id, runtime->addresses->pdata[i], NULL,
-                           NULL);
+    tractor__registry_enter (runtime->registry, NULL, runtime->addresses->pdata[i], NULL);
   return TRUE;
 }
 
@@ -547,7 +566,7 @@ tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implici
     return NULL;
 
   runtime = g_new (TractorRuntime, 1);
-  tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, 0);
+  tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, NULL, 0);
   tractor__runtime_set_limits (runtime, &limits);
   if (options != NULL) {
     runtime->modules = options->modules;
@@ -640,13 +659,16 @@ tractor_actor_dup_addresses (void)
   return g_strv_builder_end (builder);
 }
 
-gboolean
-tractor__runtime_has_child (TractorRuntime *runtime, const ActorId *id)
+Link *
+tractor__runtime_find_link_to_child (TractorRuntime *runtime, const ActorId *id)
 {
-  for (guint i = 0; i < runtime->children->len; i++)
-    if (actor_id_equal (&((Child *) runtime->children->pdata[i])->id, id))
-      return TRUE;
-  return FALSE;
+  for (guint i = 0; i < runtime->children->len; i++) {
+    Child *child = runtime->children->pdata[i];
+
+    if (actor_id_equal (&child->id, id))
+      return child->link;
+  }
+  return NULL;
 }
 
 const char *

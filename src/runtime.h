@@ -8,6 +8,7 @@
 
 #include "actor-id.h"
 #include "address.h"
+#include "identity.h"
 #include "msg.h"
 #include "process.h"
 #include "tractor-actor.h"
@@ -49,6 +50,10 @@ struct _TractorRuntime {
   gboolean has_ended;       /* a root's; only its memory is there */
   TractorNursery *services; /* listeners, connections to peers, registrations */
   GHashTable *links;        /* (element-type Link): those that run; not owned */
+  guint n_half_open;        /* connections that have not introduced themselves */
+  GHashTable *origins;      /* (element-type Origin): where they come from */
+  GHashTable *identities;   /* (element-type Identity): who is known here */
+  Identity *identity;       /* our own */
   GPtrArray *listeners;
   GPtrArray *addresses;  /* (element-type Address): where it listens */
   Registry *registry;    /* (nullable): if it is a registrar */
@@ -91,8 +96,9 @@ G_GNUC_INTERNAL TractorRuntime *
 tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error);
 /* Makes @runtime the one of this run, or, NULL, makes it have none. */
 G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
+/* @known_by: (nullable): its key (identity.h); NULL makes one up. */
 G_GNUC_INTERNAL void
-tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, guint depth);
+tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, const char *key, guint depth);
 G_GNUC_INTERNAL void tractor__runtime_set_limits (TractorRuntime *runtime,
                                                   const TractorLimits *limits);
 G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
@@ -108,7 +114,9 @@ G_GNUC_INTERNAL void tractor__runtime_end_rpc_tasks (TractorRuntime *runtime,
                                                      const ActorId *canceller);
 /* Something has happened to a child, or below it. */
 G_GNUC_INTERNAL void tractor__runtime_tree_changed (TractorRuntime *runtime);
-G_GNUC_INTERNAL gboolean tractor__runtime_has_child (TractorRuntime *runtime, const ActorId *id);
+/* (transfer none) (nullable): NULL if it is no child of ours. */
+G_GNUC_INTERNAL Link *tractor__runtime_find_link_to_child (TractorRuntime *runtime,
+                                                           const ActorId *id);
 /* Whether what it starts is to be reachable over TCP too. */
 G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);
 

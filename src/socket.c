@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,6 +37,11 @@
 #endif
 
 #define BACKLOG 128
+/* As in Linux 6.5, on the machines whose options have the common numbers. */
+#if !defined SO_PEERPIDFD && (defined __x86_64__ || defined __i386__ || defined __aarch64__ ||     \
+                              defined __arm__ || defined __riscv)
+#define SO_PEERPIDFD 77
+#endif
 /* What was sent and is not acknowledged for so long, will not be. */
 #define TCP_USER_TIMEOUT_MSEC (30 * 1000)
 
@@ -602,4 +608,26 @@ tractor__socket_finish_connect (int fd, const Address *address, GError **error)
   if (result == 0 && is_connected_to_itself (fd))
     result = ECONNREFUSED;
   return result == 0 ? TRUE : set_not_connected (error, result, address);
+}
+
+gboolean
+tractor__socket_knock (const Address *address, int *ret_fd)
+{
+  struct pollfd pollfd = { .events = POLLOUT };
+  g_autoptr (GError) problem = NULL;
+  gboolean in_progress;
+
+  *ret_fd = -1;
+  if (address->kind == ADDRESS_TCP && !tractor__address_is_loopback (address))
+    return TRUE;
+  if (!tractor__socket_begin_connect (address, &pollfd.fd, &in_progress, &problem))
+    return !g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  /* The kernel itself answers for both ends, so it has done so by now. */
+  if (in_progress && (poll (&pollfd, 1, 0) != 1 ||
+                      !tractor__socket_finish_connect (pollfd.fd, address, &problem))) {
+    close (pollfd.fd);
+    return problem == NULL;
+  }
+  *ret_fd = pollfd.fd;
+  return TRUE;
 }

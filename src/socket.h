@@ -48,6 +48,9 @@ G_GNUC_INTERNAL int tractor__socket_open_peer_pidfd (int fd);
 /* Returns: a pidfd; or -1 with errno set. */
 G_GNUC_INTERNAL int tractor__open_pidfd (pid_t pid);
 
+/* Looks whether somebody listens at @address, on this machine, without waiting. *@ret_fd: connected to him;
+ * or -1. Returns: FALSE if there is nobody; TRUE in doubt. */
+G_GNUC_INTERNAL gboolean tractor__socket_knock (const Address *address, int *ret_fd);
 /* *@ret_in_progress: wait until it is writable, then tractor__socket_finish_connect().
  * Returns: FALSE with BUSY if too many wait there already: try again in a moment, not by polling;
  * TRANSPORT_CLOSED; MISUSE; or a G_FILE_ERROR. */

@@ -136,6 +136,7 @@ write_spawn_spec (Child *child)
     .uses_tcp = tractor__runtime_uses_tcp (runtime),
     .root = &runtime->root,
     .limits = &runtime->limits,
+    .key = child->link->identity != NULL ? child->link->identity->key : NULL,
     .log_level = get_log_level (options),
   };
 
@@ -152,8 +153,12 @@ enter_into_registry (Child *child)
   Registry *registry = child->runtime->registry;
   const GPtrArray *addresses = child->link->peer_addresses;
 
-  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++)
-    tractor__registry_add (registry, &child->id, addresses->pdata[i], child->link, NULL);
+  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++) {
+    g_autoptr (GError) problem = NULL;
+
+    if (!tractor__registry_enter (registry, child->link, addresses->pdata[i], &problem))
+      g_debug ("actor '%s' is not registered: %s", child->id.name, problem->message);
+  }
 }
 
 /* It answers. */
@@ -256,6 +261,18 @@ make_request (const TractorSpawnOptions *options)
   };
 }
 
+/* Before it runs: nobody else can be it, and it is known wherever it comes from. */
+static void
+claim_identity (Child *child)
+{
+  Link *link = child->link;
+  g_autofree char *key = tractor__identity_make_key ();
+
+  link->origin = tractor__origin_of_process (child->runtime->origins, child->process.pid,
+                                             child->process.pidfd);
+  tractor__link_claim_identity (link, key, NULL);
+}
+
 static gboolean
 start_native (Child *child, GError **error)
 {
@@ -278,6 +295,7 @@ start_native (Child *child, GError **error)
   }
   child->words_fd = stderr_fd;
   make_link (child, ends[0]);
+  claim_identity (child);
   tractor__link_introduce (child->link);
   write_spawn_spec (child);
   return TRUE;

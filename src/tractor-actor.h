@@ -163,8 +163,10 @@ TRACTOR_API gboolean tractor_child_main (int argc,
  * @calls_per_peer: calls, streams and contexts that one peer may have running here; one more is refused with
  *   OVERRUN; 0 is 1024
  * @connections: connections to other actors, at which no more are accepted; 0 is three quarters of the
- *   descriptors that the process may have, 1024 at most
- * @half_open: connections at one address that have not introduced themselves; 0 is 64
+ *   descriptors that the process may have, 1024 at most. One process gets no more of them than are left
+ *   for all others, so half at most; all that come over TCP together count as one process
+ * @half_open: connections at one address that have not introduced themselves; 0 is 64. While there are so
+ *   many, one that has not done so within 50 ms makes room for whoever comes
  * @children: actors that one actor may have started; 0 is 256
  * @handshake_usec: for an introduction; 0 is ten seconds, a minute at most
  *

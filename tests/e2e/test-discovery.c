@@ -824,6 +824,39 @@ test_registrar_dies_and_returns (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* By any registrar, in whichever process it is: not a moment later. */
+static gboolean
+test_not_listed_after_the_join (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "registrar", registry);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+
+    for (int i = 0; i < 20; i++) {
+      g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+      g_autoptr (TractorPortal) worker = start (actors, "worker", error);
+
+      g_assert_cmpuint (count_actors ("worker", error), ==, 1);
+      if (i % 2 == 0) {
+        g_assert_true (end (actors, error));
+      } else {
+        kill (tractor_portal_get_pid (worker), SIGKILL);
+        g_assert_false (tractor_actor_nursery_join (actors, error));
+        g_clear_error (error);
+      }
+      g_assert_cmpuint (count_actors ("worker", error), ==, 0);
+    }
+  }
+  kill (daemon.pid, SIGTERM);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
 /* --- past the parents -------------------------------------------------------------------------------- */
 
 static gboolean
@@ -1433,6 +1466,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-D-01-D-02-registrar-dies-and-returns",
        test_registrar_dies_and_returns);
+  add ("not-listed-after-the-join", test_not_listed_after_the_join);
   add ("row-11-siblings-and-relatives", test_siblings_and_relatives);
   add ("row-57-T12-third-party-cancels", test_third_party_cancels);
   add ("C-10-cancel-each-other", test_cancel_each_other);

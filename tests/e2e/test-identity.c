@@ -1,0 +1,574 @@
+/* test-identity.c - who is who: names, uuids and addresses that are others'.
+ *
+ * A thief is an actor of this tree, and so another process, that opens bare sockets and says over them
+ * what it is told to. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "strangers.h"
+
+/* --- what is said by hand ---------------------------------------------------------------------------- */
+
+/* Says who it is: of another make, for it counts nothing. */
+static void
+say_who (Stranger *stranger, const char *name, const char *uuid)
+{
+  g_autofree char *text =
+      g_strdup_printf ("{'msg_type': <'Aid'>, 'name': <'%s'>, 'uuid': <'%s'>}", name, uuid);
+
+  stranger_say (stranger, text);
+}
+
+/* (transfer full): the text of what is heard: "ok", that of an Error, or "closed". */
+static char *
+hear_answer (Stranger *stranger)
+{
+  for (;;) {
+    g_autoptr (GBytes) body = stranger_hear (stranger);
+    g_autofree char *type = body != NULL ? bytes_find (body, "\xa8msg_type") : NULL;
+
+    if (body == NULL)
+      return g_strdup ("closed");
+    if (strcmp (type, "Return") == 0)
+      return g_strdup (bytes_contain (body, "pld\xc0") ? "ok" : "something");
+    if (strcmp (type, "Error") == 0)
+      return bytes_find (body, "\xa7message");
+  }
+}
+
+/* Asks something of the registrar. @address: (nullable). (transfer full): as hear_answer() */
+static char *
+ask_registrar (Stranger *stranger,
+               const char *function,
+               const char *name,
+               const char *uuid,
+               const char *address)
+{
+  g_autofree char *addr = NULL;
+  g_autofree char *text = NULL;
+
+  if (address != NULL && g_str_has_prefix (address, "unix:")) {
+    g_autofree char *dir = g_path_get_dirname (address + strlen ("unix:"));
+    g_autofree char *file = g_path_get_basename (address + strlen ("unix:"));
+
+    addr = g_strdup_printf (", 'addr': <('%s', '%s')>", dir, file);
+  } else if (address != NULL) {
+    addr = g_strdup_printf (", 'addr': <('127.0.0.1', %s)>", strrchr (address, ':') + 1);
+  }
+  text = g_strdup_printf ("{'msg_type': <'Start'>, 'cid': <'1'>, 'ns': <'self'>, 'func': <'%s'>,"
+                          " 'kwargs': <{'uid': <('%s', '%s')>%s}>, 'uid': <('%s', '%s')>}",
+                          function, name, uuid, addr != NULL ? addr : "", name, uuid);
+  stranger_say (stranger, text); /* if it is refused, it has been told why */
+  return hear_answer (stranger);
+}
+
+static Stranger
+open_as (const char *registry, const char *name, const char *uuid)
+{
+  Stranger stranger = stranger_connect (registry);
+
+  say_who (&stranger, name, uuid);
+  stranger_expect (&stranger, "Aid", NULL);
+  return stranger;
+}
+
+/* Registers over a connection of its own, as a Python actor does. (transfer full): as hear_answer() */
+static char *
+register_once (const char *registry, const char *name, const char *uuid, const char *address)
+{
+  Stranger stranger = open_as (registry, name, uuid);
+  char *answer = ask_registrar (&stranger, "register_actor", name, uuid, address);
+
+  stranger_close (&stranger);
+  return answer;
+}
+
+/* --- what the actors serve --------------------------------------------------------------------------- */
+
+#define MAX_CONNECTIONS 80
+
+static Stranger kept[MAX_CONNECTIONS];
+static guint n_kept;
+
+/* Connects as it is told, asks what it is told, and returns the answer. */
+static gboolean
+ask_as (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  const char *registry = "", *function = "", *name = "", *uuid = "", *address = NULL;
+  gboolean keep = FALSE;
+  Stranger stranger;
+
+  g_variant_lookup (kwargs, "registry", "&s", &registry);
+  g_variant_lookup (kwargs, "function", "&s", &function);
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  g_variant_lookup (kwargs, "uuid", "&s", &uuid);
+  g_variant_lookup (kwargs, "address", "&s", &address);
+  g_variant_lookup (kwargs, "keep", "b", &keep);
+  stranger = stranger_connect (registry);
+  say_who (&stranger, name, uuid);
+  *ret_result =
+      g_variant_new_take_string (ask_registrar (&stranger, function, name, uuid, address));
+  if (keep)
+    kept[n_kept++] = stranger;
+  else
+    stranger_close (&stranger);
+  return TRUE;
+}
+
+static gboolean
+let_go (G_GNUC_UNUSED GVariant *kwargs,
+        G_GNUC_UNUSED GVariant **ret_result,
+        G_GNUC_UNUSED GError **error)
+{
+  while (n_kept > 0)
+    stranger_close (&kept[--n_kept]);
+  return TRUE;
+}
+
+static gboolean
+whoami (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_take_string (own_id ());
+  return TRUE;
+}
+
+/* Connects to the root twice, under its own name. */
+static gboolean
+find_root_twice (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorPortal) one = tractor_find_root (error);
+  g_autoptr (TractorPortal) two = one != NULL ? tractor_find_root (error) : NULL;
+
+  return two != NULL && tractor_portal_call (one, "test:whoami", NULL, NULL, error) &&
+         tractor_portal_call (two, "test:whoami", NULL, ret_result, error);
+}
+
+static const TractorExport exports[] = {
+  { "ask_as", TRACTOR_EXPORT_CALL, ask_as },
+  { "let_go", TRACTOR_EXPORT_CALL, let_go },
+  { "whoami", TRACTOR_EXPORT_CALL, whoami },
+  { "find_root_twice", TRACTOR_EXPORT_CALL, find_root_twice },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- a registrar with actors --------------------------------------------------------------------------- */
+
+typedef struct {
+  char *registry;
+  TractorRuntime *runtime;
+  TractorActorNursery *nursery;
+  TractorPortal *honest;
+  TractorPortal *thief;
+} Tree;
+
+static Tree
+open_tree (GError **error)
+{
+  Tree tree = { .registry = make_free_address () };
+  const char *registries[] = { tree.registry, NULL };
+  TractorSpawnOptions options = { .host = harness_get_host ()->name,
+                                  .on_death = TRACTOR_ON_DEATH_IGNORE };
+
+  tree.runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .modules = modules }, error);
+  g_assert_no_error (*error);
+  tree.nursery = tractor_actor_nursery_open (error);
+  tree.honest = tractor_actor_nursery_start (tree.nursery, "honest", &options, error);
+  tree.thief = tractor_actor_nursery_start (tree.nursery, "thief", &options, error);
+  g_assert_no_error (*error);
+  return tree;
+}
+
+static gboolean
+close_tree (Tree *tree, GError **error)
+{
+  gboolean ok;
+
+  tractor_portal_unref (tree->honest);
+  tractor_portal_unref (tree->thief);
+  tractor_actor_nursery_cancel (tree->nursery);
+  ok = tractor_actor_nursery_join (tree->nursery, error);
+  tractor_actor_nursery_close (tree->nursery);
+  tractor_runtime_close (tree->runtime);
+  g_free (tree->registry);
+  return ok;
+}
+
+/* (transfer full): what the thief hears. @address: (nullable) */
+static char *
+let_thief_ask (const Tree *tree,
+               const char *function,
+               const char *name,
+               const char *uuid,
+               const char *address,
+               gboolean keep)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) answer = NULL;
+  GVariantDict kwargs;
+
+  g_variant_dict_init (&kwargs, NULL);
+  g_variant_dict_insert (&kwargs, "registry", "s", tree->registry);
+  g_variant_dict_insert (&kwargs, "function", "s", function);
+  g_variant_dict_insert (&kwargs, "name", "s", name);
+  g_variant_dict_insert (&kwargs, "uuid", "s", uuid);
+  g_variant_dict_insert (&kwargs, "keep", "b", keep);
+  if (address != NULL)
+    g_variant_dict_insert (&kwargs, "address", "s", address);
+  tractor_portal_call (tree->thief, "test:ask_as", g_variant_dict_end (&kwargs), &answer, &error);
+  g_assert_no_error (error);
+  return g_variant_dup_string (answer, NULL);
+}
+
+static void
+assert_thief_hears (const Tree *tree,
+                    const char *function,
+                    const char *name,
+                    const char *uuid,
+                    const char *address,
+                    const char *answer)
+{
+  g_autofree char *heard = let_thief_ask (tree, function, name, uuid, address, FALSE);
+
+  g_test_message ("%s, as %s: %s", function, name, heard);
+  if (strstr (heard, answer) == NULL)
+    g_assert_cmpstr (heard, ==, answer);
+}
+
+/* (transfer full): where an actor is that is called so, or NULL */
+static char *
+find_address (const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) infos = tractor_list_actors (name, &error);
+
+  g_assert_no_error (error);
+  return infos->len > 0 ? g_strdup (((TractorActorInfo *) infos->pdata[0])->addresses[0]) : NULL;
+}
+
+static void
+assert_is_at (const char *name, const char *address)
+{
+  g_autofree char *found = find_address (name);
+
+  g_assert_cmpstr (found, ==, address);
+}
+
+/* --- names ------------------------------------------------------------------------------------------- */
+
+/* A child's, and the registrar's own. */
+static gboolean
+test_stolen_identity (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  const char *uuid = tractor_portal_get_uuid (tree.honest);
+  g_autofree char *address = find_address ("honest");
+
+  assert_thief_hears (&tree, "unregister_actor", "honest", uuid, NULL, "Another process is");
+  assert_thief_hears (&tree, "unregister_actor", "nobody", uuid, NULL, "Another process is");
+  assert_thief_hears (&tree, "register_actor", "root", tractor_actor_get_uuid (),
+                      "unix:/tmp/x.sock", "Another process is");
+  assert_is_at ("honest", address);
+  assert_thief_hears (&tree, "unregister_actor", "new", "u-1", NULL, "ok");
+  return close_tree (&tree, error);
+}
+
+/* An actor has as many connections as it wants, under its own name. */
+static gboolean
+test_own_identity_again (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *self = own_id ();
+  g_autofree char *honest = portal_id (tree.honest);
+  g_autoptr (GVariant) answer = NULL;
+
+  g_assert_true (tractor_portal_call (tree.honest, "test:find_root_twice", NULL, &answer, error));
+  g_assert_cmpstr (g_variant_get_string (answer, NULL), ==, self);
+  for (int i = 0; i < 2; i++) {
+    g_autoptr (TractorPortal) self_portal = tractor_connect (tree.registry, error);
+    g_autoptr (TractorPortal) found = tractor_find_actor ("honest", error);
+    g_autoptr (GVariant) id = NULL;
+
+    g_assert_no_error (*error);
+    g_assert_true (tractor_portal_call (self_portal, "test:whoami", NULL, NULL, error));
+    g_assert_true (tractor_portal_call (found, "test:whoami", NULL, &id, error));
+    g_assert_cmpstr (g_variant_get_string (id, NULL), ==, honest);
+  }
+  return close_tree (&tree, error);
+}
+
+/* One of another make, which is no child: its name is its process's, over whatever connection. */
+static gboolean
+test_first_process_holds (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  Stranger stranger = open_as (tree.registry, "python", "u-1");
+
+  assert_thief_hears (&tree, "unregister_actor", "python", "u-1", NULL, "Another process is");
+  {
+    Stranger again = open_as (tree.registry, "python", "u-1");
+
+    stranger_close (&again);
+  }
+  stranger_close (&stranger);
+  for (;;) { /* once the registrar has seen that */
+    g_autofree char *heard =
+        let_thief_ask (&tree, "unregister_actor", "python", "u-1", NULL, FALSE);
+
+    if (strcmp (heard, "ok") == 0)
+      break;
+  }
+  return close_tree (&tree, error);
+}
+
+/* Over TCP nothing tells two connections of such an actor apart from a thief's; but while the one is there
+ * over which it has registered, another does not speak for it. */
+static gboolean
+test_first_connection_holds (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = make_free_address ();
+  Stranger stranger = open_as (tree.registry, "python", "u-1");
+  g_autofree char *answer = ask_registrar (&stranger, "register_actor", "python", "u-1", address);
+
+  g_assert_cmpstr (answer, ==, "ok");
+  assert_thief_hears (&tree, "register_actor", "python", "u-1", "tcp://127.0.0.1:9",
+                      "another connection");
+  assert_thief_hears (&tree, "unregister_actor", "python", "u-1", NULL, "another connection");
+  assert_is_at ("python", address);
+  stranger_close (&stranger);
+  for (;;) {
+    g_autofree char *heard =
+        let_thief_ask (&tree, "unregister_actor", "python", "u-1", NULL, FALSE);
+
+    if (strcmp (heard, "ok") == 0)
+      break;
+  }
+  assert_is_at ("python", NULL);
+  return close_tree (&tree, error);
+}
+
+/* Its listing would be another's. */
+static gboolean
+test_uuid_with_a_dot (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *uuid = g_strdup_printf ("x.%s", tractor_portal_get_uuid (tree.honest));
+
+  assert_thief_hears (&tree, "register_actor", "thief", uuid, "unix:/tmp/x.sock",
+                      "its name or uuid");
+  return close_tree (&tree, error);
+}
+
+/* --- addresses --------------------------------------------------------------------------------------- */
+
+static gboolean
+test_stolen_address (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = find_address ("honest");
+
+  assert_thief_hears (&tree, "register_actor", "new", "u-1", address, "is the address of");
+  assert_thief_hears (&tree, "register_actor", "new", "u-1", tree.registry, "is the address of");
+  assert_is_at ("honest", address);
+  assert_is_at ("root", tree.registry);
+  assert_is_at ("new", NULL);
+  return close_tree (&tree, error);
+}
+
+/* Who has entered an address before its owner does not keep that out. */
+static gboolean
+test_squatted_address (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = make_free_address ();
+  g_autofree char *heard = let_thief_ask (&tree, "register_actor", "new", "u-1", address, TRUE);
+  g_autofree char *answer = NULL;
+  int listener;
+
+  g_assert_cmpstr (heard, ==, "ok");
+  assert_is_at ("new", address);
+  listener = stranger_socket (address, TRUE);
+  answer = register_once (tree.registry, "owner", "u-2", address);
+  g_assert_cmpstr (answer, ==, "ok");
+  assert_is_at ("owner", address);
+  assert_is_at ("new", NULL);
+  assert_thief_hears (&tree, "register_actor", "new", "u-1", address, "is the address of");
+  close (listener);
+  unlink (address + strlen ("unix:"));
+  return close_tree (&tree, error);
+}
+
+/* Who says that nobody is there is believed if it is so. */
+static gboolean
+test_strikes_off_where_nobody_is (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = make_free_address ();
+  g_autofree char *honest_at = find_address ("honest");
+  int listener = stranger_socket (address, TRUE);
+  g_autofree char *answer = register_once (tree.registry, "python", "u-1", address);
+
+  g_assert_cmpstr (answer, ==, "ok");
+  assert_thief_hears (&tree, "delete_addr", "new", "u-2", honest_at, "ok");
+  assert_thief_hears (&tree, "delete_addr", "new", "u-2", tree.registry, "ok");
+  assert_thief_hears (&tree, "delete_addr", "new", "u-2", address, "ok");
+  assert_is_at ("honest", honest_at);
+  assert_is_at ("root", tree.registry);
+  assert_is_at ("python", address);
+  close (listener);
+  if (g_str_has_prefix (address, "unix:"))
+    unlink (address + strlen ("unix:"));
+  assert_thief_hears (&tree, "delete_addr", "new", "u-2", address, "something"); /* its id */
+  assert_is_at ("python", NULL);
+  return close_tree (&tree, error);
+}
+
+/* --- how long ------------------------------------------------------------------------------------------ */
+
+/* The entry of an actor of another make stays when its connection has ended, and goes with its process. */
+static gboolean
+test_entry_goes_with_its_process (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = make_free_address ();
+
+  assert_thief_hears (&tree, "register_actor", "python", "u-1", address, "ok");
+  assert_is_at ("python", address);
+  kill (tractor_portal_get_pid (tree.thief), SIGKILL);
+  g_assert_true (tractor_portal_wait_until_gone (tree.thief, error));
+  assert_is_at ("python", NULL);
+  return close_tree (&tree, error);
+}
+
+/* --- how many ------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_quota_of_a_process (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *refused = NULL;
+
+  for (int i = 0; i < 62; i++) { /* and the root itself is one */
+    g_autofree char *uuid = g_strdup_printf ("u-%d", i);
+    g_autofree char *address = g_strdup_printf ("tcp://127.0.0.1:%d", 10 + i);
+    g_autofree char *answer = register_once (tree.registry, "python", uuid, address);
+
+    g_assert_cmpstr (answer, ==, "ok");
+  }
+  {
+    g_autofree char *last = register_once (tree.registry, "python", "last", "tcp://127.0.0.1:8");
+
+    g_assert_cmpstr (last, ==, "ok");
+  }
+  refused = register_once (tree.registry, "python", "more", "tcp://127.0.0.1:9");
+  g_assert_nonnull (strstr (refused, "no room"));
+  assert_thief_hears (&tree, "register_actor", "new", "other", "tcp://127.0.0.1:9", "ok");
+  return close_tree (&tree, error);
+}
+
+/* Nor do all of them who come over TCP keep others out. */
+static gboolean
+test_quota_of_the_unwatched (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  TractorSpawnOptions options = { .host = harness_get_host ()->name };
+  g_autoptr (TractorPortal) late = NULL;
+  g_autofree char *refused = NULL;
+
+  for (int i = 0; i < 1024; i++) {
+    g_autofree char *uuid = g_strdup_printf ("u-%d", i);
+    g_autofree char *address = g_strdup_printf ("tcp://127.0.0.1:%d", 1 + i);
+    g_autofree char *answer = register_once (tree.registry, "python", uuid, address);
+
+    g_assert_cmpstr (answer, ==, "ok");
+  }
+  refused = register_once (tree.registry, "python", "more", "tcp://127.0.0.1:9999");
+  g_assert_nonnull (strstr (refused, "no room"));
+  late = tractor_actor_nursery_start (tree.nursery, "late", &options, error);
+  g_assert_no_error (*error);
+  g_clear_pointer (&late, tractor_portal_unref);
+  late = tractor_find_actor ("late", error);
+  g_assert_nonnull (late);
+  return close_tree (&tree, error);
+}
+
+#define N_WAITERS 1000
+
+/* Those who wait for others are not asked whenever somebody comes. */
+static gboolean
+test_many_who_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  Stranger waiting = open_as (tree.registry, "waiting", "u-1");
+  gint64 cpu_usec;
+
+  for (int i = 0; i < N_WAITERS; i++) {
+    g_autofree char *text = g_strdup_printf (
+        "{'msg_type': <'Start'>, 'cid': <'%d'>, 'ns': <'self'>, 'func': <'wait_for_actor'>,"
+        " 'kwargs': <{'name': <'nobody-%d'>}>, 'uid': <('waiting', 'u-1')>}",
+        i, i);
+
+    stranger_say (&waiting, text);
+    stranger_expect (&waiting, "StartAck", NULL);
+  }
+  cpu_usec = harness_get_cpu_usec ();
+  for (int i = 0; i < 30; i++) {
+    g_autofree char *uuid = g_strdup_printf ("p-%d", i);
+    g_autofree char *address = g_strdup_printf ("tcp://127.0.0.1:%d", 10 + i);
+    g_autofree char *answer = register_once (tree.registry, "python", uuid, address);
+
+    g_assert_cmpstr (answer, ==, "ok");
+  }
+  cpu_usec = harness_get_cpu_usec () - cpu_usec;
+  g_test_message ("%.0f usec for each that is registered", (double) cpu_usec / 30);
+  g_assert_cmpint (cpu_usec / 30, <, 5000 * harness_get_slowness ()); /* it was 200,000 */
+  {
+    g_autofree char *late = register_once (tree.registry, "nobody-7", "p-x", "tcp://127.0.0.1:9");
+
+    g_assert_cmpstr (late, ==, "ok");
+  }
+  stranger_expect (&waiting, "Return",
+                   "\xa1"
+                   "7");
+  stranger_close (&waiting);
+  return close_tree (&tree, error);
+}
+
+static void
+add (const char *transport, const char *path, TractorTaskFunc func)
+{
+  g_autofree char *whole = g_strdup_printf ("/e2e/identity/%s/%s", transport, path);
+
+  harness_add_real_task (whole, func);
+}
+
+static void
+add_on_both (const char *path, TractorTaskFunc func)
+{
+  add ("unix", path, func);
+  add ("tcp", path, func);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+  add_on_both ("S17-D-06-stolen-identity", test_stolen_identity);
+  add_on_both ("S17-own-identity-again", test_own_identity_again);
+  add ("unix", "D-06-first-process-holds", test_first_process_holds);
+  add ("tcp", "D-06-first-connection-holds", test_first_connection_holds);
+  add ("unix", "uuid-with-a-dot", test_uuid_with_a_dot);
+  add_on_both ("S16-D-08-stolen-address", test_stolen_address);
+  add ("unix", "D-08-squatted-address", test_squatted_address);
+  add_on_both ("D-08-strikes-off-where-nobody-is", test_strikes_off_where_nobody_is);
+  add ("unix", "D-05-entry-goes-with-its-process", test_entry_goes_with_its_process);
+  add ("unix", "quota-of-a-process", test_quota_of_a_process);
+  add ("tcp", "quota-of-the-unwatched", test_quota_of_the_unwatched);
+  harness_add_real_task ("/e2e/identity/unix/many-who-wait", test_many_who_wait);
+  return harness_run ();
+}
