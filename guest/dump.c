@@ -9,6 +9,7 @@
 
 #include "nursery.h"
 #include "raw-text.h"
+#include "sigpipe.h"
 #include "task.h"
 
 #define MAX_FRAMES 48
@@ -73,8 +74,11 @@ next_scope (const Scope *scope)
 void
 tractor_guest_dump (TractorGuest *guest, int fd)
 {
+  gboolean holds_sigpipe;
+
   g_return_if_fail (guest != NULL);
 
+  holds_sigpipe = sigpipe_hold_back (); /* whoever wanted to see this may be gone */
   put_text (fd, "guest with ");
   put_number (fd, guest->n_tasks);
   put_text (fd, " tasks, ");
@@ -85,4 +89,6 @@ tractor_guest_dump (TractorGuest *guest, int fd)
   for (const Scope *scope = &guest->root; scope != NULL; scope = next_scope (scope))
     for (const Task *task = scope->first_task; task != NULL; task = task->next_in_scope)
       dump_task (task, fd);
+  if (holds_sigpipe)
+    sigpipe_release ();
 }

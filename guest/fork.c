@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "fork.h"
+#include "sigpipe.h"
 
 #include <pthread.h>
 
@@ -30,8 +31,16 @@ warn_at_exit (void)
       "tractor: the process exits while a guest has tasks alive; what they "
       "were doing is lost. tractor_guest_shutdown() ends them in order.\n";
 
-  if (tractor__n_living_guests > 0 && write (STDERR_FILENO, warning, sizeof warning - 1) < 0)
-    return; /* there is nobody left to tell */
+  gboolean holds_sigpipe;
+  gssize n;
+
+  if (tractor__n_living_guests == 0)
+    return;
+  holds_sigpipe = sigpipe_hold_back (); /* the exit status is the program's */
+  n = write (STDERR_FILENO, warning, sizeof warning - 1);
+  (void) n; /* there may be nobody left to tell */
+  if (holds_sigpipe)
+    sigpipe_release ();
 }
 
 void

@@ -15,6 +15,7 @@
 
 #include "guest.h"
 #include "raw-text.h"
+#include "sigpipe.h"
 #include "task.h"
 #include "tractor-debug.h"
 
@@ -65,6 +66,7 @@ on_fault (int signal_number, siginfo_t *info, void *context)
   TractorGuest *guest = tractor__current_guest;
   Task *task = guest != NULL ? guest->current : NULL;
   const char *address = info->si_addr;
+  gboolean holds_sigpipe;
 
   sigaction (SIGSEGV, &before, NULL);
   if (info->si_code <= 0) { /* sent by somebody: no instruction will fault again */
@@ -74,6 +76,7 @@ on_fault (int signal_number, siginfo_t *info, void *context)
   if (task == NULL || address >= task->stack->low || address < task->stack->low - STACK_GUARD_BYTES)
     return; /* the same instruction faults again, under the handler that was there before */
 
+  holds_sigpipe = sigpipe_hold_back (); /* or that would be what has killed the process */
   put_text (STDERR_FILENO, "tractor: task '");
   put_text (STDERR_FILENO, task->name);
   put_text (STDERR_FILENO, "' has overflowed its stack of ");
@@ -82,6 +85,8 @@ on_fault (int signal_number, siginfo_t *info, void *context)
       STDERR_FILENO,
       " KiB: it needs tractor_nursery_spawn_with_stack(), or is to do this elsewhere. Here:\n");
   put_frames (task, context);
+  if (holds_sigpipe)
+    sigpipe_release ();
 }
 
 static void

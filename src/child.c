@@ -41,6 +41,7 @@
 #include "remote-error.h"
 #include "runtime-dir.h"
 #include "runtime.h"
+#include "sigpipe.h"
 #include "socket.h"
 
 typedef struct {
@@ -321,15 +322,19 @@ take_real_stderr (void)
   char bytes[LIMIT_STDERR_TAIL_BYTES];
   off_t written = lseek (STDERR_FILENO, 0, SEEK_CUR);
   off_t at = 0;
+  gboolean holds_sigpipe;
   gssize n;
   int file;
 
   if (fcntl (CHILD_STDERR_FD, F_GETFD) < 0)
     return;
+  holds_sigpipe = sigpipe_hold_back (); /* nobody may want to hear what our parent says */
   while (at < written &&
          (n = pread (STDERR_FILENO, bytes, MIN (sizeof bytes, (gsize) (written - at)), at)) > 0 &&
          write (CHILD_STDERR_FD, bytes, (gsize) n) == n)
     at += n;
+  if (holds_sigpipe)
+    sigpipe_release ();
   file = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   dup2 (CHILD_STDERR_FD, STDERR_FILENO);
   close (CHILD_STDERR_FD);

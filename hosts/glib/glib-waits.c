@@ -1,10 +1,32 @@
 /* glib-waits.c - the common operations of GIO, each as one call of a task.
  *
  * Each is a start, an await and a finish (glib-await.c), and adds nothing to what GIO does. They have
- * no timeouts: a deadline is a scope. */
+ * no timeouts: a deadline is a scope.
+ *
+ * But one thing: GIO writes to pipes without more ado, from the loop, and where nobody reads that is a SIGPIPE. It
+ * is held back in the thread while one of its tasks has GIO write. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-glib-waits.h"
+
+#include "sigpipe.h"
+
+static _Thread_local guint n_writing;
+static _Thread_local gboolean holds_sigpipe;
+
+/* As tractor_glib_await(). */
+static GAsyncResult *
+await_written (TractorGlibStart start, gpointer data, GError **error)
+{
+  GAsyncResult *result;
+
+  if (n_writing++ == 0)
+    holds_sigpipe = sigpipe_hold_back ();
+  result = tractor_glib_await (start, data, error);
+  if (--n_writing == 0 && holds_sigpipe)
+    sigpipe_release ();
+  return result;
+}
 
 /* --- streams ------------------------------------------------------------------------------------- */
 
@@ -69,7 +91,7 @@ tractor_glib_write_all (
 
   if (ret_written != NULL)
     *ret_written = 0;
-  result = tractor_glib_await (start_write, &(Write){ stream, buffer, count }, error);
+  result = await_written (start_write, &(Write){ stream, buffer, count }, error);
   return result != NULL &&
          tractor_glib_await_finish (
              g_output_stream_write_all_finish (stream, result, ret_written, error), error);
@@ -186,7 +208,7 @@ tractor_glib_subprocess_communicate (GSubprocess *subprocess,
 
   g_return_val_if_fail (G_IS_SUBPROCESS (subprocess), FALSE);
 
-  result = tractor_glib_await (start_communicate, &(Communicate){ subprocess, input }, error);
+  result = await_written (start_communicate, &(Communicate){ subprocess, input }, error);
   return result != NULL &&
          tractor_glib_await_finish (
              g_subprocess_communicate_finish (subprocess, result, ret_output, ret_errors, error),

@@ -29,8 +29,11 @@ TRACTOR_API GBytes *tractor_glib_read_bytes (GInputStream *stream, gsize count, 
  * @ret_written: (out) (optional): how much of it, set also on failure: after a CANCELLED a part may have
  *   been written
  *
+ * To a pipe that nobody reads any more it raises no SIGPIPE, whatever the program does about it. Only if @stream is
+ * one that GIO writes in a thread, as a buffered one is, that is left to the program.
+ *
  * Returns: TRUE once all is written; or FALSE with @error set, also to G_IO_ERROR_PENDING if another
- *   task writes.
+ *   task writes, and to G_IO_ERROR_BROKEN_PIPE.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_glib_write_all (
@@ -80,7 +83,8 @@ TRACTOR_API gboolean tractor_glib_subprocess_wait (GSubprocess *subprocess, GErr
  * @ret_output: (out) (optional) (transfer full) (nullable): its stdout, if that is a pipe
  * @ret_errors: (out) (optional) (transfer full) (nullable): its stderr, if that is a pipe
  *
- * Writes all that a process is to read, reads all that it writes, and waits for its end. For whose it
+ * Writes all that a process is to read, reads all that it writes, and waits for its end. Of one that does not
+ * read all of @input GIO says G_IO_ERROR_BROKEN_PIPE; it raises no SIGPIPE. For whose it
  * is see tractor_glib_subprocess_wait().
  *
  * Returns: TRUE; or FALSE with @error set.

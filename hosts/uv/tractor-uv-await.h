@@ -92,11 +92,11 @@ TRACTOR_API gboolean tractor_uv_read (
  * tractor_uv_write:
  * @bytes: (array length=length): copied
  *
- * Writes all of it, after what was written before. libuv writes without MSG_NOSIGNAL, so the program has to
- * ignore SIGPIPE. libuv takes no write back: after CANCELLED it is still
+ * Writes all of it, after what was written before. libuv takes no write back: after CANCELLED it is still
  * written, unless the stream is closed, and nobody hears how that went.
  *
- * Returns: TRUE when it has been handed to the system; or FALSE with @error set to CANCELLED, a
+ * Returns: TRUE when it has been handed to the system; or FALSE with @error set to CANCELLED,
+ *   G_FILE_ERROR_PIPE if nobody reads there any more (without a SIGPIPE: tractor-uv.h), another
  *   G_FILE_ERROR, or MISUSE on another host.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */

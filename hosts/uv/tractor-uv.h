@@ -2,6 +2,17 @@
  *
  * The program keeps its loop: attach a guest to it, and its tasks run in between the loop's own
  * callbacks, on the loop's thread. What a task may wait for on the loop is in tractor-uv-await.h.
+ *
+ * A client that reads no more must not end a server: uv_write() to it raises SIGPIPE. So from
+ * tractor_uv_attach() on that signal is held back in the loop's thread, for good, for libuv may write when the
+ * guest is gone; and what is written there, by whomever, fails with EPIPE (UV_EPIPE). What the process does
+ * about the signal is not changed, and in other threads it is as it was. Only those that the loop's thread starts
+ * afterwards hold it back too, as do programs that it starts by system() and its like: not by uv_spawn(),
+ * tractor_run_process(), or as actors. Three things are left to the program, which ends them all by ignoring
+ * SIGPIPE. One that handles, ignores or holds it back when it attaches is left alone. libuv's pool, which runs
+ * uv_fs_write(), has threads with what the thread had that used it first. And a loop with UV_LOOP_BLOCK_SIGNAL
+ * waits with a mask of its own, which lets the signal in.
+ *
  * <uv.h> needs POSIX visibility: compile with -D_GNU_SOURCE or -std=gnu11. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
@@ -75,7 +86,7 @@ TRACTOR_API uv_loop_t *tractor_uv_get_loop (void);
  * tractor_uv_run:
  * @main: the main task
  *
- * Runs @main on a loop of its own.
+ * Runs @main on a loop of its own. Afterwards SIGPIPE is in this thread what it was before.
  *
  * Returns: as tractor_run().
  * Suspends: no, it blocks the thread. Thread: any.

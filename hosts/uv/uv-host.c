@@ -7,12 +7,16 @@
  * libuv closes handles asynchronously, so the end takes one more turn of the loop: the guest is
  * done, the handles are closed, and only then does the program hear of it.
  *
- * A program may close them, with all others, as it ends. Then no tick comes any more, nothing here touches
+ * libuv writes without MSG_NOSIGNAL, some of it when the guest is long gone: so SIGPIPE is held back in the
+ * loop's thread for good.
+ *
+ * A program may close the handles, with all others, as it ends. Then no tick comes any more, nothing here touches
  * them, and the guest is ended by tractor_guest_shutdown(), for which no loop is needed. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-uv.h"
 
+#include "sigpipe.h"
 #include "uv-wait.h"
 
 typedef struct {
@@ -25,6 +29,26 @@ typedef struct {
   gpointer done_data;
   GError *error;
 } UvHost;
+
+/* --- broken pipes -------------------------------------------------------------------------------- */
+
+static _Thread_local gboolean holds_sigpipe;
+
+static void
+hold_sigpipe (void)
+{
+  holds_sigpipe = holds_sigpipe || sigpipe_hold_back ();
+}
+
+static void
+release_sigpipe (void)
+{
+  if (holds_sigpipe)
+    sigpipe_release ();
+  holds_sigpipe = FALSE;
+}
+
+/* --- ticks ----------------------------------------------------------------------------------------- */
 
 static void
 on_idle (uv_idle_t *idle)
@@ -142,6 +166,7 @@ tractor_uv_attach (uv_loop_t *loop,
       uv_close ((uv_handle_t *) &host->poll, on_closed);
     return NULL;
   }
+  hold_sigpipe ();
 
   host->done = done;
   host->done_data = done_data;
@@ -209,6 +234,7 @@ tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
 {
   Run run = { 0 };
   uv_loop_t loop;
+  gboolean held_sigpipe = holds_sigpipe;
   int result = uv_loop_init (&loop);
   gboolean attached;
 
@@ -219,6 +245,8 @@ tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
   uv_run (&loop, UV_RUN_DEFAULT); /* also closes what a failed attempt left */
   result = uv_loop_close (&loop);
   g_assert (result == 0);
+  if (!held_sigpipe) /* nothing of the loop is left that could write */
+    release_sigpipe ();
 
   if (attached && run.error != NULL)
     g_propagate_error (error, run.error);

@@ -139,18 +139,29 @@ PYTHON
 
 server_answers () {
   local pid answers
-  "$examples/uv_server" "$work/socket" >"$work/out" 2>&1 &
+  env --default-signal=PIPE "$examples/uv_server" "$work/socket" >"$work/out" 2>&1 &
   pid=$!
   until grep -q ready "$work/out"; do kill -0 $pid || return 1; done
   answers=$(ask_server 15 17 banana | sort)
   echo "$answers"
   grep -q '^3$' <<<"$answers" && grep -q '^17$' <<<"$answers" && grep -q banana <<<"$answers" || return 1
-  # One that is gone before the answer, which takes seconds.
-  /usr/bin/python3 - "$work/socket" <<'PYTHON'
+  # Ones that read no answer: the next to come gets all the same what it asks for. And one that is gone before the
+  # answer, which takes seconds.
+  /usr/bin/python3 - "$work/socket" <<'PYTHON' || return 1
 import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-s.sendall(b'9223372036854775783\n')
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    return s
+for _ in range(4):
+    deaf = connect()
+    deaf.shutdown(socket.SHUT_RD)
+    deaf.sendall(b'15\nbanana\n')
+    s = connect()
+    s.sendall(b'49\n')
+    assert s.makefile().readline() == '7\n'
+connect().sendall(b'9223372036854775783\n')
 PYTHON
   kill -TERM $pid
   wait $pid || return 1

@@ -13,7 +13,7 @@ done
 has_line () { grep -q '^http://' "$work/out"; }
 open_server () { # ARGUMENT...
   : >"$work/out"
-  "$server" --port 0 "$@" >"$work/out" 2>&1 &
+  env --default-signal=PIPE "$server" --port 0 "$@" >"$work/out" 2>&1 &
   pid=$!
   within 10 has_line && url=$(grep -o '^http://.*' "$work/out")
 }
@@ -81,6 +81,17 @@ no_http () {
   raw '
 s.sendall(b"EHLO you\r\n\r\n")
 assert read_all(s).startswith(b"HTTP/1.1 400 ")' && answers 200 '^7$' "${url}factor?n=91"
+}
+
+# Who is gone, or reads no more, gets its answers one by one all the same.
+deaf_clients () {
+  raw '
+ask = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
+for _ in range(20):
+    s.sendall(ask * 20)
+    s.shutdown(socket.SHUT_RD)
+    s.close()
+    s = connect()' && answers 200 '^7$' "${url}factor?n=91" && kill -0 $pid
 }
 
 too_late () {
@@ -157,6 +168,7 @@ check every-status every_status
 check pipelined-in-order pipelined_in_order
 check byte-by-byte byte_by_byte
 check no-http no_http
+check deaf-clients deaf_clients
 check gone-client-cancels gone_client_cancels
 check port-is-taken port_is_taken
 check loaded-while-workers-are-killed load_and_kill

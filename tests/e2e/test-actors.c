@@ -1576,10 +1576,38 @@ test_no_chatter_on_sigpipe (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* What an actor has said while it started follows it to the stderr of its parent, which may have no reader. */
+static gboolean
+test_stderr_for_nobody (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  int stderr_before = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  int fds[2];
+
+  signal (SIGPIPE, SIG_DFL);
+  g_setenv ("TEST_WORDS_AT_START", "1", TRUE);
+  g_assert_cmpint (pipe (fds), ==, 0);
+  close (fds[0]);
+  dup2 (fds[1], STDERR_FILENO);
+  close (fds[1]);
+  portal = start (nursery, "worker", error);
+  dup2 (stderr_before, STDERR_FILENO);
+  close (stderr_before);
+  g_unsetenv ("TEST_WORDS_AT_START");
+  g_assert_no_error (*error);
+  g_assert_true (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 int
 main (int argc, char **argv)
 {
   int status;
+
+  if (g_getenv ("TEST_WORDS_AT_START") != NULL)
+    g_printerr ("hello, whoever listens\n");
 
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
@@ -1654,5 +1682,6 @@ main (int argc, char **argv)
                          test_terminated_actor_leaves_no_orphans);
   harness_add_real_task ("/e2e/host/P-15-sigchld-ignored", test_sigchld_ignored);
   harness_add_real_task ("/e2e/host/P-18-no-sigpipe", test_no_chatter_on_sigpipe);
+  harness_add_real_task ("/e2e/host/P-18-stderr-for-nobody", test_stderr_for_nobody);
   return harness_run ();
 }

@@ -539,6 +539,19 @@ test_dump_and_statistics (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+test_dump_for_nobody (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  int fds[2];
+
+  signal (SIGPIPE, SIG_DFL);
+  g_assert_cmpint (pipe (fds), ==, 0);
+  close (fds[0]);
+  tractor_guest_dump (tractor_guest_get_current (), fds[1]);
+  close (fds[1]);
+  return TRUE;
+}
+
 /* --- stacks --------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -683,6 +696,7 @@ main (int argc, char **argv)
   harness_add ("/guest/stack/A110-guard", test_guard);
   harness_add ("/guest/run/B27-exit-with-tasks-alive", test_exit_with_tasks_alive);
   harness_add_task ("/guest/run/A108-A109-dump-and-statistics", test_dump_and_statistics);
+  harness_add_task ("/guest/run/dump-for-nobody", test_dump_for_nobody);
   harness_add_task ("/guest/stack/A111-size-of-one", test_stack_size);
   harness_add_task ("/guest/stack/A14-too-large", test_stack_too_large);
   harness_add_task ("/guest/stack/A111-size-of-all", test_default_stack_size);

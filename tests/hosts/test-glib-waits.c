@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -216,6 +217,50 @@ test_write (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_and_hang_up (gpointer data, GError **error)
+{
+  return read_some (data, error) && g_input_stream_close (((Pair *) data)->input, NULL, NULL);
+}
+
+static void
+assert_sigpipe_as_before (void)
+{
+  struct sigaction action;
+  sigset_t blocked;
+
+  sigaction (SIGPIPE, NULL, &action);
+  g_assert_true (action.sa_handler == SIG_DFL);
+  pthread_sigmask (SIG_BLOCK, NULL, &blocked);
+  g_assert_false (sigismember (&blocked, SIGPIPE));
+}
+
+/* At once, and after it has waited for room. */
+static gboolean
+test_write_to_nobody (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  GError *failure = NULL;
+
+  signal (SIGPIPE, SIG_DFL);
+  for (gsize n = 1; n <= MANY; n *= MANY) {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_auto (Pair) pair = { 0 };
+    g_autofree char *zeros = g_malloc0 (n);
+
+    pair_open (&pair);
+    if (n == 1)
+      g_input_stream_close (pair.input, NULL, NULL);
+    else
+      g_assert_true (
+          tractor_nursery_spawn (nursery, "hangs up", read_and_hang_up, &pair, NULL, error));
+    g_assert_false (tractor_glib_write_all (pair.output, zeros, n, NULL, &failure));
+    harness_assert_error (failure, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+    g_assert_true (tractor_nursery_join (nursery, error));
+    assert_sigpipe_as_before ();
+  }
+  return TRUE;
+}
+
 /* --- files -------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -353,6 +398,23 @@ test_subprocess_communicate (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (communicate (mute, &failure));
   harness_assert_error (failure, G_IO_ERROR, G_IO_ERROR_CLOSED);
   return end (sleeper, error) && end (mute, error);
+}
+
+/* It has what it wants before all is written. */
+static gboolean
+test_subprocess_reads_less (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GSubprocess) head =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, error,
+                        "head", "-c", "2", NULL);
+  g_autoptr (GBytes) input = g_bytes_new_take (g_malloc0 (MANY), MANY);
+  GError *failure = NULL;
+
+  signal (SIGPIPE, SIG_DFL);
+  g_assert_false (tractor_glib_subprocess_communicate (head, input, NULL, NULL, &failure));
+  harness_assert_error (failure, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+  assert_sigpipe_as_before ();
+  return wait_for_end (head, error);
 }
 
 /* --- D-Bus -------------------------------------------------------------------------------------------- */
@@ -600,10 +662,12 @@ main (int argc, char **argv)
 
   harness_add_glib_task ("/waits/read", test_read);
   harness_add_glib_task ("/waits/write", test_write);
+  harness_add_glib_task ("/waits/write-to-nobody", test_write_to_nobody);
   harness_add_glib_task ("/waits/load", test_load);
   harness_add_glib_task ("/waits/replace", test_replace);
   harness_add_glib_task ("/waits/process-wait", test_subprocess_wait);
   harness_add_glib_task ("/waits/process-communicate", test_subprocess_communicate);
+  harness_add_glib_task ("/waits/process-reads-less", test_subprocess_reads_less);
   harness_add_glib_task ("/waits/dbus-call", test_dbus);
   harness_add_real_task ("/waits/signal-on-every-host", test_signal);
 

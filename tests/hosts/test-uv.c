@@ -697,15 +697,14 @@ do_nothing (G_GNUC_UNUSED uv_work_t *request)
 {
 }
 
-/* libuv makes its pool of threads once, and keeps it; and as every program that writes by libuv, this one
- * does not want to be killed by a broken pipe. */
+/* libuv makes its pool of threads once, and keeps it. And whoever has started this may ignore SIGPIPE. */
 static void
 start_pool (void)
 {
   uv_work_t request;
   uv_loop_t loop;
 
-  signal (SIGPIPE, SIG_IGN);
+  signal (SIGPIPE, SIG_DFL);
   uv_loop_init (&loop);
   uv_queue_work (&loop, &request, do_nothing, NULL);
   uv_run (&loop, UV_RUN_DEFAULT);
@@ -740,6 +739,206 @@ test_closed_by_program (void)
   g_assert_cmpint (program.n_done, ==, 1);
 }
 
+/* --- SIGPIPE --------------------------------------------------------------------------------------- */
+
+/* A program of libuv's that has a guest, writes by itself, and to a client that has stopped reading. */
+typedef struct {
+  uv_loop_t loop;
+  uv_pipe_t pipe;
+  uv_write_t write;
+  int client;
+  int status; /* of the write */
+  char *bytes;
+} Writer;
+
+static void
+on_program_wrote (uv_write_t *request, int status)
+{
+  Writer *writer = request->data;
+
+  writer->status = status;
+  uv_close ((uv_handle_t *) &writer->pipe, NULL);
+}
+
+static void
+writer_init (Writer *writer)
+{
+  uv_os_sock_t fds[2];
+
+  uv_loop_init (&writer->loop);
+  g_assert_cmpint (uv_socketpair (SOCK_STREAM, 0, fds, 0, 0), ==, 0);
+  uv_pipe_init (&writer->loop, &writer->pipe, 0);
+  g_assert_cmpint (uv_pipe_open (&writer->pipe, fds[0]), ==, 0);
+  writer->client = fds[1];
+  writer->bytes = g_malloc0 (MUCH);
+  writer->status = 0;
+}
+
+static void
+writer_write (Writer *writer, gsize length)
+{
+  uv_buf_t buffer = uv_buf_init (writer->bytes, (unsigned) length);
+
+  writer->write.data = writer;
+  g_assert_cmpint (
+      uv_write (&writer->write, (uv_stream_t *) &writer->pipe, &buffer, 1, on_program_wrote), ==,
+      0);
+}
+
+/* Runs the loop to its end. What the process does about SIGPIPE is as it was. */
+static void
+writer_end (Writer *writer)
+{
+  struct sigaction action;
+
+  uv_run (&writer->loop, UV_RUN_DEFAULT);
+  g_assert_cmpint (uv_loop_close (&writer->loop), ==, 0);
+  g_assert_cmpint (writer->status, ==, UV_EPIPE);
+  close (writer->client); /* again, or for the first time */
+  g_free (writer->bytes);
+  sigaction (SIGPIPE, NULL, &action);
+  g_assert_true (action.sa_handler == SIG_DFL);
+}
+
+static gboolean
+end_at_once (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static void
+on_orderly_done (const GError *error, G_GNUC_UNUSED gpointer data)
+{
+  g_assert_no_error (error);
+}
+
+static gboolean
+write_in_task (gpointer data, GError **error)
+{
+  writer_write (data, 1);
+  return tractor_sleep_until (tractor_now () + MSEC, error);
+}
+
+static void
+test_program_writes_in_task (void)
+{
+  Writer writer;
+
+  writer_init (&writer);
+  shutdown (writer.client, SHUT_RD);
+  tractor_uv_attach (&writer.loop, write_in_task, &writer, on_orderly_done, NULL, NULL);
+  writer_end (&writer);
+}
+
+static void
+on_timer (uv_timer_t *timer)
+{
+  Writer *writer = timer->data;
+
+  writer_write (writer, 1);
+  uv_close ((uv_handle_t *) timer, NULL);
+}
+
+static gboolean
+sleep_until_written (gpointer data, GError **error)
+{
+  Writer *writer = data;
+
+  while (writer->status == 0)
+    if (!tractor_sleep_until (tractor_now () + MSEC, error))
+      return FALSE;
+  return tractor_sleep_until (tractor_now () + MSEC, error);
+}
+
+static void
+test_program_writes_in_callback (void)
+{
+  Writer writer;
+  uv_timer_t timer;
+
+  writer_init (&writer);
+  shutdown (writer.client, SHUT_RD);
+  uv_timer_init (&writer.loop, &timer);
+  timer.data = &writer;
+  uv_timer_start (&timer, on_timer, 1, 0);
+  tractor_uv_attach (&writer.loop, sleep_until_written, &writer, on_orderly_done, NULL, NULL);
+  writer_end (&writer);
+}
+
+static void
+on_done_hang_up (const GError *error, gpointer data)
+{
+  g_assert_no_error (error);
+  close (((Writer *) data)->client);
+}
+
+static gboolean
+write_much_and_end (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  writer_write (data, MUCH);
+  return TRUE;
+}
+
+/* libuv is still at it when the guest is gone. */
+static void
+test_program_writes_to_the_end (void)
+{
+  Writer writer;
+
+  writer_init (&writer);
+  tractor_uv_attach (&writer.loop, write_much_and_end, &writer, on_done_hang_up, &writer, NULL);
+  writer_end (&writer);
+}
+
+static int n_sigpipes;
+
+static void
+count_sigpipe (G_GNUC_UNUSED int number)
+{
+  n_sigpipes++;
+}
+
+/* A program that wants to hear of it hears of it. */
+static void
+test_program_handles_sigpipe (void)
+{
+  Writer writer;
+
+  signal (SIGPIPE, count_sigpipe);
+  writer_init (&writer);
+  shutdown (writer.client, SHUT_RD);
+  tractor_uv_attach (&writer.loop, write_in_task, &writer, on_orderly_done, NULL, NULL);
+  uv_run (&writer.loop, UV_RUN_DEFAULT);
+  g_assert_cmpint (n_sigpipes, ==, 1);
+  signal (SIGPIPE, SIG_DFL);
+  writer_end (&writer);
+}
+
+static gboolean
+raise_sigpipe (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  int fds[2];
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  close (fds[0]);
+  g_assert_cmpint (write (fds[1], "x", 1), ==, -1);
+  close (fds[1]);
+  return TRUE;
+}
+
+static void
+test_sigpipe_after_run (void)
+{
+  sigset_t set;
+
+  g_assert_true (tractor_uv_run (raise_sigpipe, NULL, NULL));
+  pthread_sigmask (SIG_BLOCK, NULL, &set);
+  g_assert_false (sigismember (&set, SIGPIPE));
+  sigpending (&set);
+  g_assert_false (sigismember (&set, SIGPIPE));
+  g_assert_true (tractor_uv_run (end_at_once, NULL, NULL));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -767,5 +966,10 @@ main (int argc, char **argv)
   harness_add ("/uv/unref", test_unref);
   harness_add ("/uv/walked", test_walked);
   harness_add ("/uv/closed-by-program", test_closed_by_program);
+  harness_add ("/uv/sigpipe/program-writes-in-task", test_program_writes_in_task);
+  harness_add ("/uv/sigpipe/program-writes-in-callback", test_program_writes_in_callback);
+  harness_add ("/uv/sigpipe/program-writes-to-the-end", test_program_writes_to_the_end);
+  harness_add ("/uv/sigpipe/program-handles-it", test_program_handles_sigpipe);
+  harness_add ("/uv/sigpipe/as-before-after-run", test_sigpipe_after_run);
   return harness_run ();
 }
