@@ -32,6 +32,7 @@ sleep_forever (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resu
 }
 
 static TractorEvent *flood_sent; /* (nullable) */
+static TractorEvent *released;   /* (nullable) */
 static TractorPortal *caller;    /* (nullable) */
 
 /* Asks whoever called it, and does not let itself be disturbed. */
@@ -45,6 +46,16 @@ ask_back (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
   ok = tractor_portal_call (caller, "x:y", NULL, ret_result, error);
   tractor_event_set (call_ended);
   return ok;
+}
+
+/* Keeps the actor from ending. */
+static gboolean
+hold (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  return tractor_event_wait (released, error);
 }
 
 /* Sends back what it receives, and returns how many it were. */
@@ -134,6 +145,7 @@ count_to_three (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **
 static const TractorExport exports[] = {
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "hold", TRACTOR_EXPORT_CALL, hold },
   { "ask_back", TRACTOR_EXPORT_CALL, ask_back },
   { "dialog", TRACTOR_EXPORT_CONTEXT, .context = dialog },
   { "take_nothing", TRACTOR_EXPORT_CONTEXT, .context = take_nothing },
@@ -527,6 +539,76 @@ test_after_the_end (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+static Stranger
+open_with (const char *address, const char *room)
+{
+  Stranger stranger = stranger_connect (address);
+  g_autofree char *aid =
+      g_strdup_printf ("{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>, %s}", room);
+
+  g_assert_true (stranger_say (&stranger, aid));
+  stranger_expect (&stranger, "Aid", NULL);
+  return stranger;
+}
+
+/* Who only asked whether somebody is there is answered, and let go. */
+static gboolean
+test_probe (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = open_with (registry, "'is_probe': <true>");
+
+  stranger_expect_end (&stranger);
+  stranger_close (&stranger);
+  return TRUE;
+}
+
+/* Until it is refused, twice: that does not cost the connection. */
+static gboolean
+call_until_it_ends (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  Stranger *stranger = data;
+  guint n_refused = 0;
+
+  while (n_refused < 2) {
+    g_autofree char *type = NULL;
+
+    g_assert_true (stranger_say (
+        stranger, "{'msg_type': <'Start'>, 'cid': <'e'>, " CALL_ECHO NO_KWARGS UID "}"));
+    while (g_strcmp0 (type, "Return") != 0 && g_strcmp0 (type, "Error") != 0) {
+      g_autoptr (GBytes) body = stranger_hear (stranger);
+
+      g_assert_nonnull (body);
+      g_free (type);
+      type = bytes_find (body, "\xa8msg_type");
+      n_refused += bytes_contain (body, "ContextCancelled");
+    }
+  }
+  tractor_event_set (released);
+  return TRUE;
+}
+
+static gboolean
+test_called_while_it_ends (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorEvent) event = released = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  TractorRuntime *runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+
+  g_assert_true (
+      stranger_say (&stranger, START "'ns': <'test'>, 'func': <'hold'>, " NO_KWARGS UID "}"));
+  stranger_expect (&stranger, "StartAck", NULL);
+  tractor_nursery_spawn (nursery, "caller", call_until_it_ends, &stranger, NULL, error);
+  tractor_runtime_close (runtime);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  stranger_close (&stranger);
+  released = NULL;
+  return TRUE;
+}
+
 static gboolean
 test_cid_in_use (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
@@ -577,18 +659,6 @@ test_odd_in_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
-static Stranger
-open_counting (const char *address, const char *room)
-{
-  Stranger stranger = stranger_connect (address);
-  g_autofree char *aid =
-      g_strdup_printf ("{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>, %s}", room);
-
-  g_assert_true (stranger_say (&stranger, aid));
-  stranger_expect (&stranger, "Aid", NULL);
-  return stranger;
-}
-
 /* One that counts gets room for 4096 items, and the function takes none. */
 static gboolean
 test_more_than_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
@@ -596,7 +666,7 @@ test_more_than_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
   Stranger other = stranger_open (registry);
-  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
+  Stranger stranger = open_with (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
   g_autoptr (GByteArray) frame = g_byte_array_new ();
   int n = 0;
 
@@ -642,7 +712,7 @@ test_only_into_room (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   g_autoptr (TractorRuntime) runtime = open_at (registry);
 
   for (guint i = 0; i < G_N_ELEMENTS (rooms); i++) {
-    Stranger stranger = open_counting (registry, rooms[i].at_first);
+    Stranger stranger = open_with (registry, rooms[i].at_first);
     g_autofree char *credit =
         g_strdup_printf ("{'msg_type': <'Credit'>, 'cid': <'1'>, %s}", rooms[i].more);
 
@@ -663,7 +733,7 @@ test_room_in_lots (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
-  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
+  Stranger stranger = open_with (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
   g_autoptr (GByteArray) frame = g_byte_array_new ();
 
   g_assert_true (
@@ -690,7 +760,7 @@ test_urgent_overtakes_data (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autofree char *registry = make_free_address ();
   g_autoptr (TractorRuntime) runtime = open_at (registry);
-  Stranger stranger = open_counting (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
+  Stranger stranger = open_with (registry, "'credit_items': <4096>, 'credit_bytes': <4194304>");
   g_autoptr (TractorEvent) sent = flood_sent = tractor_event_new ();
   g_autoptr (TractorEvent) ended = call_ended = tractor_event_new ();
   guint n_behind = 0;
@@ -1423,6 +1493,8 @@ main (int argc, char **argv)
   add_on_both ("row-45-caller-gone", test_caller_gone);
   add ("row-50-foreign-cancel", test_foreign_cancel);
   add ("row-64-I-06-after-the-end", test_after_the_end);
+  add ("probe-is-let-go", test_probe);
+  add ("called-while-it-ends", test_called_while_it_ends);
   add ("I-06-cid-in-use", test_cid_in_use);
   add ("I-06-odd-in-a-dialog", test_odd_in_a_dialog);
   add ("I-06-more-than-room", test_more_than_room);

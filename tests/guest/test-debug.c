@@ -345,6 +345,48 @@ test_watchdog (void)
   }
 }
 
+static int n_urgent;
+
+static void
+on_urgent (G_GNUC_UNUSED int signal_number)
+{
+  n_urgent++;
+}
+
+static void
+on_urgent_with_info (G_GNUC_UNUSED int signal_number,
+                     G_GNUC_UNUSED siginfo_t *info,
+                     G_GNUC_UNUSED void *context)
+{
+  n_urgent += 10;
+}
+
+/* What the program does with SIGURG it does also while the watchdog uses it, and after that. */
+static gboolean
+test_watchdog_lets_signals_through (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  const struct sigaction handlers[] = {
+    { .sa_handler = on_urgent },
+    { .sa_sigaction = on_urgent_with_info, .sa_flags = SA_SIGINFO },
+    { .sa_handler = SIG_IGN },
+    { .sa_handler = SIG_DFL },
+  };
+
+  n_urgent = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (handlers); i++) {
+    struct sigaction now;
+
+    sigaction (SIGURG, &handlers[i], NULL);
+    tractor_guest_set_watchdog (tractor_guest_get_current (), 50 * MSEC);
+    kill (getpid (), SIGURG);
+    tractor_guest_set_watchdog (tractor_guest_get_current (), 0);
+    sigaction (SIGURG, NULL, &now);
+    g_assert_true (now.sa_handler == handlers[i].sa_handler);
+  }
+  g_assert_cmpint (n_urgent, ==, 11);
+  return TRUE;
+}
+
 /* A guest that waits is not looked at. */
 static gboolean
 test_watchdog_is_idle (G_GNUC_UNUSED gpointer data, GError **error)
@@ -691,6 +733,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/instrument/A107-mid-run", test_mid_run);
   harness_add_task ("/guest/instrument/A107-changed-from-within", test_changed_from_within);
   harness_add ("/guest/watchdog/B46-names-who-hogs", test_watchdog);
+  harness_add_real_task ("/guest/watchdog/signals-of-the-program",
+                         test_watchdog_lets_signals_through);
   harness_add_real_task ("/guest/watchdog/B6-idle", test_watchdog_is_idle);
   harness_add ("/guest/stack/A110-overflow-names-the-task", test_overflow);
   harness_add ("/guest/stack/A110-guard", test_guard);

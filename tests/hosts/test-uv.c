@@ -410,8 +410,9 @@ serve_visitor (Service *service, GError **error)
   gboolean ok;
 
   uv_tcp_init (tractor_uv_get_loop (), &tcp);
-  ok = tractor_uv_accept ((uv_stream_t *) &service->listener, (uv_stream_t *) &tcp, error) &&
-       tractor_uv_read ((uv_stream_t *) &tcp, text, sizeof text, &length, error);
+  ok = tractor_uv_accept ((uv_stream_t *) &service->listener, (uv_stream_t *) &tcp, error);
+  g_assert_true (ok == (*error == NULL));
+  ok = ok && tractor_uv_read ((uv_stream_t *) &tcp, text, sizeof text, &length, error);
   if (ok)
     g_assert_cmpmem (text, length, "visitor", 7);
   tractor_uv_close ((uv_handle_t *) &tcp);
