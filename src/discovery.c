@@ -184,81 +184,109 @@ tractor_find_actor (const char *name, GError **error)
 
 /* --- waiting ----------------------------------------------------------------------------------- */
 
+/* By all registrars at once. */
 typedef struct {
   TractorRuntime *runtime;
-  Registrar *registrar;
   const char *name;
   TractorNursery *nursery;
-  TractorPortal **found;
-  GError **problem; /* of the last that could not be asked */
-} Waiting;
+  TractorPortal *found;
+  guint n_reachable; /* registrars */
+  GError *problem;   /* (nullable): of the last that could not be asked */
+} Wait;
 
-/* Until it answers: what the registrar names may be dead, or somebody else. */
+typedef struct {
+  Wait *wait;
+  Registrar *registrar;
+  gboolean is_reachable;
+} WaitAtOne;
+
+static void
+set_reachable (WaitAtOne *at, gboolean is_reachable)
+{
+  at->wait->n_reachable += (guint) is_reachable - (guint) at->is_reachable;
+  at->is_reachable = is_reachable;
+}
+
+/* Asks once; one that was away is not waited at before it has answered. Returns: (transfer full)
+ * (nullable): NULL with @error unset if it is to be asked again. */
+static TractorPortal *
+ask_to_wait (WaitAtOne *at, GError **error)
+{
+  GError *problem = NULL;
+  TractorPortal *portal =
+      find_at (at->wait->runtime, at->registrar, at->is_reachable ? "wait_for_actor" : "find_actor",
+               at->wait->name, &problem);
+
+  if (is_cancelled (problem)) {
+    g_propagate_error (error, problem);
+    return NULL;
+  }
+  set_reachable (at, problem == NULL);
+  if (problem != NULL) {
+    g_clear_error (&at->wait->problem);
+    at->wait->problem = problem;
+  }
+  return portal;
+}
+
+/* Until it answers: what the registrar names may be dead, or somebody else; and the registrar itself may
+ * be away for a while. */
 static gboolean
 wait_at (gpointer data, GError **error)
 {
-  Waiting *waiting = data;
-  TractorPortal *portal = NULL;
-  GError *problem = NULL;
+  WaitAtOne *at = data;
+  TractorPortal *portal;
 
-  while ((portal = find_at (waiting->runtime, waiting->registrar, "wait_for_actor", waiting->name,
-                            &problem)) == NULL &&
-         problem == NULL && tractor_sleep_until (tractor_now () + PAUSE_USEC, &problem))
-    ;
-  if (portal != NULL && *waiting->found == NULL) {
-    *waiting->found = g_steal_pointer (&portal);
-    tractor_cancel_scope_cancel (tractor_nursery_get_scope (waiting->nursery), "found");
+  while ((portal = ask_to_wait (at, error)) == NULL)
+    if (*error != NULL || !tractor_sleep_until (tractor_now () + PAUSE_USEC, error))
+      return FALSE;
+  if (at->wait->found == NULL) {
+    at->wait->found = g_steal_pointer (&portal);
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (at->wait->nursery), "found");
   }
   tractor_portal_unref (portal);
-  if (is_cancelled (problem)) {
-    g_propagate_error (error, problem);
-    return FALSE;
-  }
-  if (problem != NULL) {
-    g_clear_error (waiting->problem);
-    *waiting->problem = problem;
-  }
   return TRUE;
 }
 
-/* All registrars at once: who is first has it. */
-static TractorPortal *
-wait_at_all (TractorRuntime *runtime, const char *name, GError **error)
+/* Who is first has it. */
+static void
+wait_at_all (Wait *wait, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  g_autoptr (GError) problem = NULL;
-  TractorPortal *found = NULL;
   GError *failure = NULL;
   Registrar *registrar;
 
-  for (guint i = 0; i < get_registrar (runtime, i, &registrar) && failure == NULL; i++) {
-    Waiting *waiting = g_new (Waiting, 1);
+  wait->nursery = nursery;
+  for (guint i = 0; i < get_registrar (wait->runtime, i, &registrar) && failure == NULL; i++) {
+    WaitAtOne *at = g_new0 (WaitAtOne, 1);
 
-    *waiting = (Waiting){ runtime, registrar, name, nursery, &found, &problem };
-    tractor_nursery_spawn (nursery, "waiting for an actor", wait_at, waiting, g_free, &failure);
+    *at = (WaitAtOne){ wait, registrar, FALSE };
+    set_reachable (at, TRUE);
+    tractor_nursery_spawn (nursery, "waiting for an actor", wait_at, at, g_free, &failure);
   }
   tractor_nursery_join (nursery, &failure);
-  if (found != NULL) {
+  if (wait->found != NULL)
     g_clear_error (&failure);
-    return found;
-  }
-  if (failure != NULL)
-    g_propagate_error (error, failure);
   else
-    set_unreachable_error (error, problem);
-  return NULL;
+    g_propagate_error (error, failure);
 }
 
 static TractorPortal *
 wait_until (TractorRuntime *runtime, const char *name, gint64 deadline, GError **error)
 {
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
-  TractorPortal *portal = wait_at_all (runtime, name, error);
+  Wait wait = { .runtime = runtime, .name = name };
 
-  if (portal == NULL && tractor_cancel_scope_absorb (scope, error))
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
-                 "No actor '%s' has registered in time", name);
-  return portal;
+  wait_at_all (&wait, error);
+  if (wait.found == NULL && tractor_cancel_scope_absorb (scope, error)) {
+    if (wait.n_reachable > 0)
+      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                   "No actor '%s' has registered in time", name);
+    else
+      set_unreachable_error (error, wait.problem);
+  }
+  g_clear_error (&wait.problem);
+  return wait.found;
 }
 
 TractorPortal *

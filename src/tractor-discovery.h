@@ -42,10 +42,11 @@ TRACTOR_API GPtrArray *tractor_find_actors (const char *name, GError **error);
  * @name: a name
  * @deadline: in usec: how long to wait for it; TRACTOR_NO_DEADLINE waits until cancelled
  *
- * Waits until an actor of that name is registered, and connects to it.
+ * Waits until an actor of that name is registered, and connects to it; also while no registrar can be
+ * reached, for one may come back.
  *
- * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED; ACTOR_TOO_SLOW
- *   after @deadline; REGISTRY if no registrar can be reached; or NO_RUNTIME.
+ * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED or NO_RUNTIME; or, after
+ *   @deadline, to ACTOR_TOO_SLOW, or to REGISTRY if no registrar could be reached then.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *

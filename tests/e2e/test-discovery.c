@@ -824,6 +824,67 @@ test_registrar_dies_and_returns (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+wait_for_second (gpointer data, GError **error)
+{
+  Waiting *waiting = data;
+
+  waiting->found = tractor_wait_for_actor ("second", tractor_now () + 20 * SECOND, error);
+  return waiting->found != NULL;
+}
+
+/* Whoever waits goes on to while there is no registrar, and finds who comes with the next. */
+static gboolean
+wait_through_an_absence (gboolean is_asked_before, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) daemons = tractor_nursery_open ();
+  Waiting waiting = { NULL };
+  Daemon first;
+  Daemon second;
+
+  start_daemon (&first, daemons, "first", registry);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    g_autoptr (TractorPortal) portal = tractor_find_actor ("first", error);
+    g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+
+    if (is_asked_before)
+      tractor_nursery_spawn (tasks, "waiting", wait_for_second, &waiting, NULL, error);
+    g_assert_true (tractor_portal_cancel_actor (portal, tractor_now () + 5 * SECOND, error));
+    g_assert_null (tractor_wait_for_actor ("second", tractor_now () + SECOND / 5, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+    if (!is_asked_before)
+      tractor_nursery_spawn (tasks, "waiting", wait_for_second, &waiting, NULL, error);
+    g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 10, error)); /* some attempts */
+    start_daemon (&second, daemons, "second", registry);
+    tractor_nursery_join (tasks, error);
+    g_assert_no_error (*error);
+    g_assert_cmpstr (tractor_portal_get_name (waiting.found), ==, "second");
+    /* It is asked, and knows nobody. */
+    g_assert_null (tractor_wait_for_actor ("third", tractor_now () + SECOND / 5, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+    g_assert_true (tractor_portal_cancel_actor (waiting.found, tractor_now () + 5 * SECOND, error));
+    tractor_portal_unref (waiting.found);
+  }
+  g_assert_true (tractor_nursery_join (daemons, error));
+  tractor_event_free (first.ready);
+  tractor_event_free (second.ready);
+  return TRUE;
+}
+
+static gboolean
+test_waits_for_a_registrar (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return wait_through_an_absence (FALSE, error);
+}
+
+static gboolean
+test_registrar_dies_while_asked (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return wait_through_an_absence (TRUE, error);
+}
+
 /* By any registrar, in whichever process it is: not a moment later. */
 static gboolean
 test_not_listed_after_the_join (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1466,6 +1527,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-D-01-D-02-registrar-dies-and-returns",
        test_registrar_dies_and_returns);
+  add ("D-01-waits-for-a-registrar", test_waits_for_a_registrar);
+  add ("D-01-registrar-dies-while-asked", test_registrar_dies_while_asked);
   add ("not-listed-after-the-join", test_not_listed_after_the_join);
   add ("row-11-siblings-and-relatives", test_siblings_and_relatives);
   add ("row-57-T12-third-party-cancels", test_third_party_cancels);
