@@ -5,8 +5,7 @@
  * early; every step is checked against the stack's bounds, so nothing worse happens. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <execinfo.h>
-
+#include "frames.h"
 #include "nursery.h"
 #include "raw-text.h"
 #include "sigpipe.h"
@@ -57,7 +56,7 @@ dump_task (const Task *task, int fd)
     return; /* its frames are on the processor, not where the last switch left them */
 
   n_frames = walk_frames (task, pcs);
-  backtrace_symbols_fd (pcs, (int) n_frames, fd);
+  tractor__put_frames (fd, pcs, n_frames);
 }
 
 /* Each scope before those inside it. */

@@ -30,6 +30,7 @@
 #include "fd-wait.h"
 #include "host-end.h"
 #include "nursery.h"
+#include "overflow.h"
 #include "task.h"
 
 /* A quarter of a frame at 60 Hz: long enough to be worth the host's turn around it. */
@@ -71,6 +72,7 @@ tractor_guest_new (const TractorHostOps *ops,
     return NULL;
   }
 
+  tractor__overflow_report_by_default ();
   guest = g_new0 (TractorGuest, 1);
   guest->ops = ops;
   guest->host = host;

@@ -1,93 +1,118 @@
-/* overflow.c - saying which task has overflowed its stack.
+/* overflow.c - saying which task has crashed, and whether by an overflow of its stack.
  *
  * Below every stack is a guard, so an overflow is a fault at an address in it; but all that a core
  * dump shows is a fault. The handler runs on an alternate stack, for the task's is full, and looks
- * whether the address is in the guard of the task that runs. Whatever it finds, the fault then takes
- * the course that it would have taken. */
+ * whether the address is in the guard of the task that runs, or, where a frame was large enough to
+ * jump over it, below. Whatever it finds, the fault then takes the course that it would have taken.
+ *
+ * A guest has that by default, unless somebody else handles SIGSEGV: then it is left to them, who may
+ * call tractor_dump_crash(), as the handler of an actor does. Whose handler asks for an alternate
+ * stack, and has none in the guest's thread, gets one: without it, it could not run. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <execinfo.h>
+#include "overflow.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "frames.h"
 #include "guest.h"
 #include "raw-text.h"
 #include "sigpipe.h"
 #include "task.h"
-#include "tractor-debug.h"
+#include "tractor-crash.h"
 
 #define ALTERNATE_BYTES (64 * 1024)
-#define MAX_FRAMES      16
+/* How far below its stack a task is looked for that has jumped over the guard. */
+#define MAX_JUMP_BYTES (16 * 1024 * 1024)
 
 static struct sigaction before;
 static pthread_key_t alternate_key;
 
-static void
-get_registers (const ucontext_t *context, void **ret_pc, void ***ret_frame)
+static const char *
+get_stack_pointer (const ucontext_t *context)
 {
 #if defined(__x86_64__)
-  *ret_pc = (void *) context->uc_mcontext.gregs[REG_RIP];
-  *ret_frame = (void **) context->uc_mcontext.gregs[REG_RBP];
+  return (const char *) context->uc_mcontext.gregs[REG_RSP];
 #elif defined(__aarch64__)
-  *ret_pc = (void *) context->uc_mcontext.pc;
-  *ret_frame = (void **) context->uc_mcontext.regs[29];
+  return (const char *) context->uc_mcontext.sp;
 #else
   (void) context;
-  *ret_pc = NULL;
-  *ret_frame = NULL;
+  return NULL;
 #endif
 }
 
-/* Along the frame pointers, each checked against the stack's bounds. */
-static void
-put_frames (const Task *task, const ucontext_t *context)
+static gboolean
+is_below (const Stack *stack, const char *address, gsize at_most)
 {
-  void *pcs[MAX_FRAMES];
-  void **frame;
-  int n = 0;
+  return address < stack->low && (gsize) (stack->low - address) <= at_most;
+}
 
-  get_registers (context, &pcs[n++], &frame);
-  while (n < MAX_FRAMES && (char *) frame >= task->stack->low &&
-         (const char *) (frame + 2) <= (const char *) task) {
-    pcs[n++] = frame[1];
-    if ((void **) frame[0] <= frame)
-      break;
-    frame = frame[0];
+static gboolean
+is_overflow (const Task *task, const siginfo_t *info, const ucontext_t *context)
+{
+  if (task == NULL || info->si_signo != SIGSEGV || info->si_code <= 0)
+    return FALSE;
+  return is_below (task->stack, info->si_addr, STACK_GUARD_BYTES) ||
+         (is_below (task->stack, info->si_addr, MAX_JUMP_BYTES) &&
+          is_below (task->stack, get_stack_pointer (context), MAX_JUMP_BYTES));
+}
+
+static const Task *
+get_running_task (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL ? guest->current : NULL;
+}
+
+void
+tractor_dump_crash (int fd, const siginfo_t *info, const void *context)
+{
+  const Task *task = get_running_task ();
+  gboolean holds_sigpipe = sigpipe_hold_back ();
+
+  if (is_overflow (task, info, context)) {
+    put_text (fd, "task '");
+    put_text (fd, task->name);
+    put_text (fd, "' has overflowed its stack of ");
+    put_number (fd, task->stack->bytes / 1024);
+    put_text (fd, " KiB: it needs tractor_nursery_spawn_with_stack(), or is to do this elsewhere. "
+                  "Here:\n");
+  } else if (task != NULL) {
+    put_text (fd, "in task '");
+    put_text (fd, task->name);
+    put_text (fd, "'\n");
   }
-  backtrace_symbols_fd (pcs, n, STDERR_FILENO);
+  tractor__put_interrupted_frames (fd, context);
+  if (holds_sigpipe)
+    sigpipe_release ();
 }
 
 static void
 on_fault (int signal_number, siginfo_t *info, void *context)
 {
-  TractorGuest *guest = tractor__current_guest;
-  Task *task = guest != NULL ? guest->current : NULL;
-  const char *address = info->si_addr;
-  gboolean holds_sigpipe;
-
   sigaction (SIGSEGV, &before, NULL);
   if (info->si_code <= 0) { /* sent by somebody: no instruction will fault again */
     raise (signal_number);  /* held back until this returns */
     return;
   }
-  if (task == NULL || address >= task->stack->low || address < task->stack->low - STACK_GUARD_BYTES)
-    return; /* the same instruction faults again, under the handler that was there before */
+  if (is_overflow (get_running_task (), info, context)) {
+    gboolean holds_sigpipe =
+        sigpipe_hold_back (); /* or that would be what has killed the process */
 
-  holds_sigpipe = sigpipe_hold_back (); /* or that would be what has killed the process */
-  put_text (STDERR_FILENO, "tractor: task '");
-  put_text (STDERR_FILENO, task->name);
-  put_text (STDERR_FILENO, "' has overflowed its stack of ");
-  put_number (STDERR_FILENO, task->stack->size / 1024);
-  put_text (
-      STDERR_FILENO,
-      " KiB: it needs tractor_nursery_spawn_with_stack(), or is to do this elsewhere. Here:\n");
-  put_frames (task, context);
-  if (holds_sigpipe)
-    sigpipe_release ();
+    put_text (STDERR_FILENO, "tractor: ");
+    tractor_dump_crash (STDERR_FILENO, info, context);
+    if (holds_sigpipe)
+      sigpipe_release ();
+  }
+  /* The same instruction faults again, under the handler that was there before. */
 }
+
+/* --- on ----------------------------------------------------------------------------------------- */
 
 static void
 free_alternate (void *memory)
@@ -101,8 +126,14 @@ free_alternate (void *memory)
 static void
 give_thread_alternate (void)
 {
+  static gsize has_key;
   stack_t now;
   stack_t alternate = { .ss_size = ALTERNATE_BYTES };
+
+  if (g_once_init_enter (&has_key)) {
+    pthread_key_create (&alternate_key, free_alternate);
+    g_once_init_leave (&has_key, 1);
+  }
 
   if (sigaltstack (NULL, &now) != 0 || (now.ss_flags & SS_DISABLE) == 0)
     return;
@@ -116,8 +147,8 @@ give_thread_alternate (void)
     munmap (alternate.ss_sp, ALTERNATE_BYTES);
 }
 
-void
-tractor_report_stack_overflows (void)
+static void
+install_handler (void)
 {
   static gsize is_installed;
 
@@ -126,9 +157,28 @@ tractor_report_stack_overflows (void)
 
     action.sa_sigaction = on_fault;
     sigemptyset (&action.sa_mask);
-    pthread_key_create (&alternate_key, free_alternate);
+    tractor__load_unwinder ();
     sigaction (SIGSEGV, &action, &before);
     g_once_init_leave (&is_installed, 1);
   }
+}
+
+void
+tractor_report_stack_overflows (void)
+{
+  install_handler ();
   give_thread_alternate ();
+}
+
+void
+tractor__overflow_report_by_default (void)
+{
+  struct sigaction now;
+
+  if (sigaction (SIGSEGV, NULL, &now) != 0)
+    return;
+  if (now.sa_handler == SIG_DFL)
+    tractor_report_stack_overflows ();
+  else if ((now.sa_flags & SA_ONSTACK) != 0)
+    give_thread_alternate ();
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tractor-crash.h"
 #include "tractor-host.h"
 
 G_BEGIN_DECLS
@@ -96,19 +97,5 @@ TRACTOR_API gboolean tractor_guest_remove_instrument (TractorGuest *guest,
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API void tractor_guest_set_watchdog (TractorGuest *guest, gint64 max_step_usec);
-
-/* --- stacks that are too small ------------------------------------------------------------------- */
-
-/**
- * tractor_report_stack_overflows:
- *
- * From now on a task that overflows its stack is named on stderr, with the innermost of its frames,
- * before the process ends by SIGSEGV as it would have anyway. Installs a handler for that signal, and
- * an alternate signal stack for the calling thread if it has none. To be called once in each thread
- * that has a guest.
- *
- * Suspends: no. Thread: any.
- */
-TRACTOR_API void tractor_report_stack_overflows (void);
 
 G_END_DECLS

@@ -12,17 +12,15 @@
 #include "watchdog.h"
 
 #include <errno.h>
-#include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
+#include "frames.h"
 #include "guest.h"
 #include "raw-text.h"
 #include "task.h"
-
-#define MAX_FRAMES 48
 
 struct _Watchdog {
   gint64 max_step_usec;
@@ -60,7 +58,6 @@ on_signal (int signal_number, siginfo_t *info, void *context)
 {
   TractorGuest *guest = tractor__current_guest;
   int saved_errno = errno;
-  void *pcs[MAX_FRAMES];
 
   if (info->si_code != SI_TKILL || info->si_pid != getpid ()) { /* not ours */
     call_handler_before (signal_number, info, context);
@@ -68,7 +65,7 @@ on_signal (int signal_number, siginfo_t *info, void *context)
     put_text (STDERR_FILENO, "tractor: task '");
     put_text (STDERR_FILENO, guest->current->name);
     put_text (STDERR_FILENO, "' keeps the loop from everybody else. It is here:\n");
-    backtrace_symbols_fd (pcs, backtrace (pcs, MAX_FRAMES), STDERR_FILENO);
+    tractor__put_interrupted_frames (STDERR_FILENO, context);
   }
   errno = saved_errno;
 }
@@ -159,9 +156,8 @@ static void
 install_handler (void)
 {
   struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART };
-  void *pc;
 
-  backtrace (&pc, 1); /* the first time it loads a library, which a handler must not */
+  tractor__load_unwinder ();
   pthread_mutex_lock (&handler_lock);
   if (n_watchdogs++ == 0) {
     action.sa_sigaction = on_signal;

@@ -338,10 +338,8 @@ take_real_stderr (void)
   file = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   dup2 (CHILD_STDERR_FD, STDERR_FILENO);
   close (CHILD_STDERR_FD);
-  if (file >= 0 && lseek (file, 0, SEEK_SET) == 0) { /* its parent looks at its place, too */
+  if (file >= 0 && lseek (file, 0, SEEK_SET) == 0) /* its parent looks at its place, too */
     tractor__last_words_go_to (file);
-    tractor__crash_report ();
-  }
 }
 
 /* Whatever is below us is to be gone before the last resort. */
@@ -556,6 +554,7 @@ boot_and_run (Boot *boot, const TractorRunner *runners)
   if (runner == NULL)
     return STATUS_REFUSED;
 
+  tractor__crash_report (); /* before a guest, which would see to overflows by itself */
   if (!runner->run (run_actor, boot, &error)) {
     g_autofree char *description = tractor_error_describe (error);
 

@@ -8,6 +8,6 @@
 
 #include <glib.h>
 
-/* From now on a crash of this process is described in its last words, before it takes its course. Signals
+/* From now on a crash of this process is described in its last words or on its stderr, before it takes its course. Signals
  * that somebody handles already are left to them. To be called once. */
 G_GNUC_INTERNAL void tractor__crash_report (void);

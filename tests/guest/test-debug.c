@@ -283,10 +283,7 @@ assert_lines (const char *output, const char *text, guint n)
 
 /* --- the watchdog ------------------------------------------------------------------------------- */
 
-void hog_the_loop (gint64 usec);
-
-/* Not static, so that its name is in the backtrace. */
-G_NO_INLINE void
+static void G_NO_INLINE
 hog_the_loop (gint64 usec)
 {
   gint64 until = g_get_monotonic_time () + usec;
@@ -405,9 +402,7 @@ test_watchdog_is_idle (G_GNUC_UNUSED gpointer data, GError **error)
 
 /* --- overflows ------------------------------------------------------------------------------------ */
 
-guint recurse_too_deep (guint depth);
-
-G_NO_INLINE guint
+static guint G_NO_INLINE
 recurse_too_deep (guint depth)
 {
   volatile char room[1024];
@@ -435,12 +430,59 @@ run_overflow (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+static const HarnessHost *overflow_host;
+
 static void
-overflow_reported (void)
+overflow_by_default (void)
+{
+  overflow_host->run (run_overflow, NULL, NULL);
+}
+
+static gpointer
+run_overflow_in_thread (G_GNUC_UNUSED gpointer data)
+{
+  tractor_run (run_overflow, NULL, NULL);
+  return NULL;
+}
+
+static void
+overflow_in_thread (void)
+{
+  g_thread_join (g_thread_new ("other", run_overflow_in_thread, NULL));
+}
+
+static void
+overflow_asked_for (void)
 {
   tractor_report_stack_overflows ();
   tractor_report_stack_overflows (); /* no harm */
   tractor_run (run_overflow, NULL, NULL);
+}
+
+static void
+assert_overflow_told (void (*func) (void))
+{
+  int status;
+  g_autofree char *output = run_and_read_stderr (func, &status);
+
+  g_assert_cmpint (status, !=, 0);
+  assert_lines (output, "task 'deep' has overflowed its stack of 256 KiB", 1);
+  if (strstr (output, "(recurse_too_deep") == NULL)
+    g_error ("the frames do not say where it is:\n%s", output);
+}
+
+static void
+test_overflow (void)
+{
+  for (overflow_host = harness_hosts; overflow_host->name != NULL; overflow_host++)
+    assert_overflow_told (overflow_by_default);
+  assert_overflow_told (overflow_in_thread);
+}
+
+static void
+test_overflow_asked_for (void)
+{
+  assert_overflow_told (overflow_asked_for);
 }
 
 static void
@@ -451,36 +493,71 @@ fault_elsewhere (void)
 }
 
 static void
-test_overflow (void)
+test_other_fault (void)
 {
   int status;
-  int other_status;
-  g_autofree char *output = run_and_read_stderr (overflow_reported, &status);
-  g_autofree char *other = run_and_read_stderr (fault_elsewhere, &other_status);
+  g_autofree char *output = run_and_read_stderr (fault_elsewhere, &status);
 
   g_assert_cmpint (status, !=, 0);
-  assert_lines (output, "task 'deep' has overflowed its stack of 255 KiB", 1);
-  if (strstr (output, "recurse_too_deep") == NULL)
-    g_error ("the frames do not say where it is:\n%s", output);
-  g_assert_cmpint (other_status, !=, 0);
-  assert_lines (other, "overflowed its stack of", 0);
+  assert_lines (output, "overflowed its stack of", 0);
+}
+
+/* --- a handler of the program's own --------------------------------------------------------------- */
+
+static void
+on_fault_alone (G_GNUC_UNUSED int signal_number)
+{
+  _exit (7);
 }
 
 static void
-overflow_unreported (void)
+on_fault_with_dump (G_GNUC_UNUSED int signal_number, siginfo_t *info, void *context)
 {
+  tractor_dump_crash (STDERR_FILENO, info, context);
+  _exit (7);
+}
+
+static void
+overflow_without_stack (void)
+{
+  struct sigaction action = { .sa_handler = on_fault_alone };
+
+  sigaction (SIGSEGV, &action, NULL);
   tractor_run (run_overflow, NULL, NULL);
 }
 
-/* Without a report it is a fault all the same, and no silent corruption. */
 static void
-test_guard (void)
+overflow_with_dump (void)
+{
+  struct sigaction action = { .sa_sigaction = on_fault_with_dump,
+                              .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+  sigaction (SIGSEGV, &action, NULL);
+  tractor_run (run_overflow, NULL, NULL);
+}
+
+/* Who handles it already is left alone: this one without a stack, so that nothing can be said, but it is
+ * a fault all the same, and no silent corruption. */
+static void
+test_left_to_others (void)
 {
   int status;
-  g_autofree char *output = run_and_read_stderr (overflow_unreported, &status);
+  g_autofree char *output = run_and_read_stderr (overflow_without_stack, &status);
 
-  g_assert_cmpint (status, !=, 0);
-  assert_lines (output, "task 'deep'", 0);
+  g_assert_true (WIFSIGNALED (status) && WTERMSIG (status) == SIGSEGV);
+  g_assert_cmpstr (output, ==, "");
+}
+
+static void
+test_own_handler (void)
+{
+  int status;
+  g_autofree char *output = run_and_read_stderr (overflow_with_dump, &status);
+
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 7);
+  assert_lines (output, "task 'deep' has overflowed its stack of 256 KiB", 1);
+  if (strstr (output, "(recurse_too_deep") == NULL)
+    g_error ("the frames do not say where it is:\n%s", output);
 }
 
 /* --- exit with tasks alive ------------------------------------------------------------------------ */
@@ -736,8 +813,12 @@ main (int argc, char **argv)
   harness_add_real_task ("/guest/watchdog/signals-of-the-program",
                          test_watchdog_lets_signals_through);
   harness_add_real_task ("/guest/watchdog/B6-idle", test_watchdog_is_idle);
-  harness_add ("/guest/stack/A110-overflow-names-the-task", test_overflow);
-  harness_add ("/guest/stack/A110-guard", test_guard);
+  if (!HARNESS_HAS_SANITIZER) /* which handles these itself */
+    harness_add ("/guest/stack/A110-overflow-names-the-task", test_overflow);
+  harness_add ("/guest/stack/A110-overflow-asked-for", test_overflow_asked_for);
+  harness_add ("/guest/stack/A110-other-faults", test_other_fault);
+  harness_add ("/guest/stack/A110-left-to-others", test_left_to_others);
+  harness_add ("/guest/stack/A110-own-handler", test_own_handler);
   harness_add ("/guest/run/B27-exit-with-tasks-alive", test_exit_with_tasks_alive);
   harness_add_task ("/guest/run/A108-A109-dump-and-statistics", test_dump_and_statistics);
   harness_add_task ("/guest/run/dump-for-nobody", test_dump_for_nobody);

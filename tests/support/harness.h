@@ -10,6 +10,18 @@
 
 #include "tractor-host.h"
 
+/* Whether this is built with one that sees to faults itself. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HARNESS_HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HARNESS_HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HARNESS_HAS_SANITIZER
+#define HARNESS_HAS_SANITIZER 0
+#endif
+
 typedef void (*HarnessFunc) (void);
 
 typedef struct {

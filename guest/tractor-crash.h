@@ -1,0 +1,41 @@
+/* tractor-crash.h - which task has crashed, and where. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <signal.h>
+
+#include "tractor-error.h"
+
+G_BEGIN_DECLS
+
+/**
+ * tractor_report_stack_overflows:
+ *
+ * From now on a task that overflows its stack is named on stderr, with the size that it had and the
+ * innermost of its frames, before the process ends by SIGSEGV as it would have anyway. Installs a handler
+ * for that signal, and an alternate signal stack for the calling thread if it has none.
+ *
+ * A thread in which a guest is made has this by default, unless the program handles SIGSEGV itself by then
+ * (a runtime of another language may, or a sanitizer). Then this adds it: after its report, the handler that
+ * was there before has its turn. In an actor an overflow, as any crash, is in its parent's error.
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API void tractor_report_stack_overflows (void);
+
+/**
+ * tractor_dump_crash:
+ * @info: what the handler was given
+ * @context: its third argument
+ *
+ * For the program's own handler of SIGSEGV, SIGABRT and the like, which has SA_SIGINFO, and SA_ONSTACK to
+ * see overflows: writes which task it was, whether it has overflowed its stack, and of what size that was,
+ * and the frames with their names; those of static functions too if the file is not stripped.
+ *
+ * Allocates nothing if backtrace() has been called before, but takes the lock of the dynamic loader.
+ *
+ * Suspends: no. Thread: the one that the signal interrupted, in its handler.
+ */
+TRACTOR_API void tractor_dump_crash (int fd, const siginfo_t *info, const void *context);
+
+G_END_DECLS
