@@ -88,6 +88,7 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->token = tractor__token_new (guest->poller.wake_fd, guest->poller.fork_generation);
   tractor__run_queue_reserve (&guest->run_queue, 1);
   tractor__deadline_heap_reserve (&guest->deadlines); /* for all_blocked */
+  tractor__deadline_heap_reserve (&guest->deadlines); /* for held_up */
   tractor__scope_enter (&guest->root, guest, NULL);
 
   tractor__n_living_guests++;
@@ -203,6 +204,7 @@ may_tick (TractorGuest *guest)
     return FALSE;
   if (guest->tick != NULL && host_depth (guest) <= guest->tick->depth) {
     guest->tick_again = TRUE;
+    tractor__held_up_check (guest);
     return FALSE;
   }
   return TRUE;
@@ -357,6 +359,10 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
 {
   guest->tick = tick->outer;
   guest->current = tick->interrupted;
+  if (G_UNLIKELY (guest->tick == NULL && guest->held_up.task_id != 0))
+    tractor__held_up_forget (guest);
+  if (G_UNLIKELY (guest->tick != NULL && guest->host_calls != NULL))
+    tractor_guest_note_held_up (guest); /* they are called by the outermost tick's caller */
   if (stack_pool_is_due (&guest->stacks))
     tractor__stack_pool_trim (&guest->stacks, STACK_POOL_MAX);
 

@@ -9,6 +9,7 @@
 #include "all-blocked.h"
 #include "deadline.h"
 #include "fork.h"
+#include "held-up.h"
 #include "host-call.h"
 #include "instrument.h"
 #include "poller.h"
@@ -63,6 +64,7 @@ struct _TractorGuest {
   Instruments instruments;
   Watchdog *watchdog; /* (nullable) */
   AllBlocked all_blocked;
+  HeldUp held_up;
   HostCall *host_calls;              /* the oldest first */
   struct _TractorHostEnd *host_ends; /* linked by next_of_guest */
   Scope root;                        /* around the main task */

@@ -100,6 +100,17 @@ TRACTOR_API void tractor_guest_tick (TractorGuest *guest);
 TRACTOR_API gboolean tractor_guest_is_due (TractorGuest *guest);
 
 /**
+ * tractor_guest_note_held_up:
+ *
+ * For a host that has something to call which it puts off because a task's own call is running a nested
+ * loop, so that the task would be below it on the stack. If that loop still runs three seconds later, it is
+ * told with g_warning(), with the task's name: it may be waiting for just that. Harmless at any time.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_guest_note_held_up (TractorGuest *guest);
+
+/**
  * tractor_guest_wait:
  * @deadline: in usec: when to come back at the latest; TRACTOR_NO_DEADLINE
  *

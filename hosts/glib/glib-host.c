@@ -22,6 +22,8 @@
 
 #include "glib-host.h"
 
+#include "default-context.h"
+
 typedef struct {
   GSource source; /* first */
   TractorGuest *guest;
@@ -30,6 +32,7 @@ typedef struct {
   gboolean has_complained;
   gpointer fd_tag;
   gboolean sits_out;
+  GSource *watch; /* (nullable): of the default context, if the guest is on another */
   TractorDoneFunc done;
   gpointer done_data;
 } GuestSource;
@@ -112,6 +115,7 @@ dispatch (GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_GNUC_UNUSED gpo
 
   self->sits_out = FALSE;
   tractor_guest_tick (self->guest); /* may destroy the source: GLib holds it while dispatching */
+  tractor__glib_watch_ticked (self->watch);
   if (g_main_context_get_thread_default () != context)
     complain (self, "a thread-default GMainContext");
   if (g_cancellable_get_current () != cancellable)
@@ -120,10 +124,19 @@ dispatch (GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_GNUC_UNUSED gpo
 }
 
 static void
+drop_watch (GuestSource *self)
+{
+  if (self->watch != NULL)
+    g_source_destroy (self->watch);
+  g_clear_pointer (&self->watch, g_source_unref);
+}
+
+static void
 finalize (GSource *source)
 {
   GuestSource *self = (GuestSource *) source;
 
+  drop_watch (self);
   tractor_guest_free (g_steal_pointer (&self->guest)); /* complains if it is not done */
 }
 
@@ -141,6 +154,7 @@ on_done (const GError *error, gpointer data)
   TractorDoneFunc done = self->done;
   gpointer done_data = self->done_data;
 
+  drop_watch (self);
   g_source_destroy (&self->source);
   done (error, done_data);
 }
@@ -166,6 +180,8 @@ tractor_glib_attach (GMainContext *context,
   if (guest != NULL) {
     self->fd_tag = g_source_add_unix_fd (source, tractor_guest_get_fd (guest), G_IO_IN);
     g_source_attach (source, context != NULL ? context : g_main_context_get_thread_default ());
+    if (g_source_get_context (source) != g_main_context_default ())
+      self->watch = tractor__glib_watch_default_context (guest);
   }
   g_source_unref (source);
   return guest;

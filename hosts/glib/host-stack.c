@@ -7,8 +7,9 @@
  *
  * To come from the loop is not enough: a task may run a nested loop, and then everything that this
  * loop dispatches has the task's stack below it. There the source says that it is not ready, so it
- * costs nothing; what it has to tell waits for the nested loop to end. prepare() alone would not do:
- * GLib remembers of a source that it was ready, and a nested loop dispatches it without asking again.
+ * costs nothing; what it has to tell waits for the nested loop to end, and the guest is told of that, for
+ * the loop may wait for it. prepare() alone would not do: GLib remembers of a source that it was ready, and
+ * a nested loop dispatches it without asking again.
  *
  * For the caller to wait until its function has been called is what keeps the order of things: when
  * a nursery is left, the callbacks of all that was in it have been called, and a program that quits
@@ -34,6 +35,8 @@ prepare (G_GNUC_UNUSED GSource *source, gint *timeout)
 {
   gboolean is_ready = tractor__glib_is_on_host_stack ();
 
+  if (!is_ready)
+    tractor_guest_note_held_up (tractor_guest_get_current ());
   *timeout = is_ready ? 0 : -1;
   return is_ready;
 }

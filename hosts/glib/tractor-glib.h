@@ -141,7 +141,8 @@ typedef gpointer (*TractorGlibFunc) (gpointer data, GError **error);
  * @result_free: (nullable): for a result that nobody fetches
  * @cancellable: (nullable): cancels a scope around @func; may be cancelled in any thread
  * @callback: (nullable): called once, whatever happens, from the context that is the thread-default one
- *   now; never on a task's stack, so it waits for the end of a loop that a task runs
+ *   now; never on a task's stack, so it waits for the end of a loop that a task runs; and a loop in a task
+ *   that waits for it waits for ever
  *
  * Runs a function as a task, for a program that lives in callbacks. @nursery is not left before
  * @callback has returned, and never fails because of @func: all failures go to @callback.

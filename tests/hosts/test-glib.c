@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "tractor-builtin.h"
 #include "tractor-glib-waits.h"
+#include "tractor-host-link.h"
 
 /* --- an operation that ends when told --------------------------------------------------------------- */
 
@@ -549,6 +550,112 @@ test_call_in_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* --- loops that wait for themselves ------------------------------------------------------------------- */
+
+/* How long a nested loop may run before it is told what waits for it, and a little more. */
+#define HELD_UP_MSEC 3500
+
+static gboolean
+quit_loop (gpointer loop)
+{
+  g_main_loop_quit (loop);
+  return G_SOURCE_REMOVE;
+}
+
+/* Nested: what has been expected is told in time, and the thread sleeps meanwhile. */
+static void
+run_nested_until_told (GMainContext *context)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (context, FALSE);
+  g_autoptr (GSource) source = g_timeout_source_new (HELD_UP_MSEC);
+  gint64 cpu_before = harness_get_cpu_usec ();
+
+  g_source_set_callback (source, quit_loop, loop, NULL);
+  g_source_attach (source, context);
+  g_main_loop_run (loop);
+  g_test_assert_expected_messages ();
+  g_assert_cmpint (harness_get_cpu_usec () - cpu_before, <, 200000 * harness_get_slowness ());
+}
+
+/* A synchronous call made of an asynchronous one: the answer would come after the loop. */
+static gboolean
+test_sync_over_async (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (Caller) caller = caller_new (nursery, say_hello);
+
+  g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
+                         "Task 'main' has been running a loop of its own for 3 s*");
+  call_now (caller);
+  run_nested_until_told (g_main_context_get_thread_default ());
+  g_assert_cmpuint (caller->n_answers, ==, 0);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (caller->n_answers, ==, 1);
+  return TRUE;
+}
+
+static void
+note_done (G_GNUC_UNUSED const GError *error, gpointer data)
+{
+  ++*(guint *) data;
+}
+
+static gboolean
+return_true (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+typedef struct {
+  TractorNursery *nursery;
+  guint n_done;
+} Spawning;
+
+static gboolean
+spawn_from_host (gpointer data)
+{
+  Spawning *spawning = data;
+
+  tractor_spawn_from_host (spawning->nursery, "short", return_true, NULL, NULL, note_done,
+                           &spawning->n_done);
+  return G_SOURCE_REMOVE;
+}
+
+/* Also what the guest itself has to call on the host's stack. */
+static gboolean
+test_held_up_host_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Spawning spawning = { nursery, 0 };
+
+  g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
+                         "Task 'main' has been running a loop of its own for 3 s*");
+  call_later (0, spawn_from_host, &spawning);
+  run_nested_until_told (g_main_context_get_thread_default ());
+  g_assert_cmpuint (spawning.n_done, ==, 0);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (spawning.n_done, ==, 1);
+  return TRUE;
+}
+
+/* A loop that nothing waits for may take as long as a user likes. */
+static gboolean
+test_long_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  run_nested_until_told (g_main_context_get_thread_default ());
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+test_default_context (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_true (g_main_context_get_thread_default () != g_main_context_default ());
+  g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
+                         "Task 'main' has been iterating the default GMainContext for 3 s*");
+  run_nested_until_told (NULL);
+  return tractor_checkpoint (error);
+}
+
 /* The program quits its loop at the end of its guest: by then it has had every answer. */
 typedef struct {
   GMainLoop *loop;
@@ -848,6 +955,10 @@ main (int argc, char **argv)
   harness_add_glib_task ("/call/from-a-task", test_call_from_task);
   harness_add_glib_task ("/call/callback-waits-for-the-end-of-a-tasks-loop",
                          test_call_in_nested_loop);
+  harness_add_glib_task ("/nested/sync-over-async-is-told", test_sync_over_async);
+  harness_add_glib_task ("/nested/held-up-host-call-is-told", test_held_up_host_call);
+  harness_add_glib_task ("/nested/long-loop-is-not-told", test_long_nested_loop);
+  harness_add_glib_task ("/nested/default-context-is-told", test_default_context);
   harness_add ("/call/answered-although-the-guest-is-freed", test_call_guest_freed);
   harness_add ("/call/callbacks-come-before-the-end-of-the-guest", test_call_before_done);
 
