@@ -12,7 +12,7 @@
  * the kernel also sends when the parent dies; or SIGURG, if nobody has asked for that signal yet, as a
  * Python parent does not. That one is looked into: it is sent when the *thread* ends that started us,
  * which a Python parent may well have made for just that. Then what runs for callers is cancelled, and the process leaves. If
- * it cannot, because a function does not let the loop go on, an alarm ends it: an orphan is gone
+ * it cannot, because a function does not let the loop go on, a timer ends it: an orphan is gone
  * within PATIENCE_ORPHAN_USEC. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -69,17 +69,48 @@ typedef struct {
 static int term_fd = -1;   /* an eventfd */
 static int parent_fd = -1; /* a pidfd, if it can be had */
 static volatile sig_atomic_t last_resort_is_armed;
+/* A timer whose signal nobody can ignore, hold back or handle, neither a function nor who started us; and
+ * that is not the one of alarm(), which a function may want for itself. */
+static timer_t last_resort;
+static gboolean has_last_resort;
+
+static void
+on_last_resort (G_GNUC_UNUSED int signal_number)
+{
+  _exit (STATUS_ORPHANED);
+}
+
+/* The first process of a PID namespace is spared its own SIGKILL: there it is a signal that nobody is likely to
+ * have a use for. Where there is no such timer, it is that of alarm(). */
+static void
+make_last_resort (void)
+{
+  int number = getpid () == 1 ? SIGRTMAX - 1 : SIGKILL;
+  struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = number };
+  struct sigaction action = { .sa_handler = on_last_resort };
+
+  has_last_resort = timer_create (CLOCK_MONOTONIC, &event, &last_resort) == 0;
+  if (!has_last_resort)
+    number = SIGALRM;
+  if (number != SIGKILL)
+    sigaction (number, &action, NULL);
+}
 
 /* Once: a second reason to end is no reason to have longer for it. */
 static void
 arm_last_resort (void)
 {
-  struct itimerval timer = {
-    .it_value = { PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC, PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC },
-  };
+  const time_t sec = PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC;
+  const long usec = PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC;
+  struct itimerspec timer = { .it_value = { sec, usec * 1000 } };
+  struct itimerval alarm = { .it_value = { sec, usec } };
 
-  if (!last_resort_is_armed)
-    setitimer (ITIMER_REAL, &timer, NULL); /* SIGALRM, which nobody handles */
+  if (last_resort_is_armed)
+    return;
+  if (has_last_resort)
+    timer_settime (last_resort, 0, &timer, NULL);
+  else
+    setitimer (ITIMER_REAL, &alarm, NULL);
   last_resort_is_armed = TRUE;
 }
 
@@ -117,11 +148,29 @@ on_thread_of_parent_ended (int signal_number)
   errno = saved_errno;
 }
 
+/* As it is in an actor that one of ours starts: another parent may have given us anything. */
+static void
+let_signals_in (void)
+{
+  struct sigaction action = { .sa_handler = SIG_DFL };
+  struct sigaction before;
+  sigset_t none;
+
+  for (int number = 1; number <= N_SIGNALS; number++)
+    if ((IGNORED_BY_ACTORS & SIGNAL_BIT (number)) == 0 && sigaction (number, NULL, &before) == 0 &&
+        before.sa_handler == SIG_IGN)
+      sigaction (number, &action, NULL);
+  sigemptyset (&none);
+  pthread_sigmask (SIG_SETMASK, &none, NULL);
+}
+
 static void
 install_signals (void)
 {
   struct sigaction action = { .sa_handler = on_term_signal, .sa_flags = SA_RESTART };
 
+  let_signals_in ();
+  make_last_resort ();
   term_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   sigaction (SIGTERM, &action, NULL);
   action.sa_handler = SIG_IGN;
@@ -134,6 +183,8 @@ forget_signals (void)
   close (term_fd);
   if (parent_fd >= 0)
     close (parent_fd);
+  if (has_last_resort && !last_resort_is_armed)
+    timer_delete (last_resort);
   term_fd = parent_fd = -1;
 }
 

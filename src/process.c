@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -67,8 +68,9 @@ typedef struct {
   TractorFdMapping *fds; /* all that it is to have, by their numbers there: 0, 1 and 2 first */
   gsize n_fds;
   gboolean is_actor;
-  rlim_t max_fds; /* to close by hand on a kernel without close_range */
-  pid_t parent_pid;
+  rlim_t max_fds;  /* to close by hand on a kernel without close_range */
+  guint64 ignored; /* signals: if we do */
+  int parent_pidfd;
   Step step; /* written by the child, read by us, as is what follows */
   int failed_errno;
 } Exec;
@@ -92,9 +94,7 @@ typedef struct {
   guint64 hard;
 } KernelLimit;
 
-/* No handler of ours may run in the clone once signals are let in. What is ignored stays so, as
- * over any exec; but a program counts on being told of a broken pipe, whatever we prefer. An actor
- * ignores SIGINT from the start. */
+/* No handler of ours may run in the clone once signals are let in. An actor ignores SIGINT from the start. */
 static NO_SANITIZE void
 reset_signals (const Exec *exec)
 {
@@ -102,16 +102,26 @@ reset_signals (const Exec *exec)
   KernelSigaction ignore = { .handler = SIG_IGN };
   guint64 empty = 0;
 
-  for (long signal_number = 1; signal_number <= 64; signal_number++) {
+  for (long signal_number = 1; signal_number <= N_SIGNALS; signal_number++) {
     KernelSigaction before = { .handler = SIG_DFL };
 
     syscall (SYS_rt_sigaction, signal_number, NULL, &before, sizeof empty);
-    if (before.handler != SIG_IGN || (signal_number == SIGPIPE && !exec->is_actor))
+    if (before.handler != SIG_IGN || (exec->ignored & SIGNAL_BIT (signal_number)) == 0)
       syscall (SYS_rt_sigaction, signal_number, &action, NULL, sizeof empty);
   }
   if (exec->is_actor)
     syscall (SYS_rt_sigaction, SIGINT, &ignore, NULL, sizeof empty);
   syscall (SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, sizeof empty);
+}
+
+/* A parent has no number in another PID namespace; but its pidfd is one anywhere. */
+static NO_SANITIZE gboolean
+has_lost_parent (const Exec *exec)
+{
+  struct pollfd pollfd = { .fd = exec->parent_pidfd, .events = POLLIN };
+  long at_once[2] = { 0, 0 }; /* the kernel's timespec */
+
+  return syscall (SYS_ppoll, &pollfd, 1L, at_once, NULL, sizeof (guint64)) == 1;
 }
 
 static NO_SANITIZE gboolean
@@ -203,15 +213,17 @@ prepare_and_exec (Exec *exec)
   syscall (SYS_execve, exec->path, exec->argv, exec->envp);
 }
 
+/* The death signal first, and long before it is looked whether there is a parent: one that was about to die when
+ * it was armed is gone by then. */
 static NO_SANITIZE int
 run_clone (void *data)
 {
   Exec *exec = data;
 
-  reset_signals (exec);
   syscall (SYS_prctl, PR_SET_PDEATHSIG, exec->is_actor ? SIGTERM : SIGKILL, 0, 0, 0);
-  if (syscall (SYS_getppid) != exec->parent_pid)
-    syscall (SYS_exit_group, 70); /* it died before the signal was armed */
+  reset_signals (exec);
+  if (has_lost_parent (exec))
+    syscall (SYS_exit_group, 70);
   prepare_and_exec (exec);
   exec->failed_errno = errno;
   syscall (SYS_exit_group, 127);
@@ -443,6 +455,26 @@ discard (Process *process)
   tractor__process_clear (process);
 }
 
+/* What the kernel calls a lack of memory. */
+static gboolean
+has_dead_namespace (void)
+{
+  g_autofree char *own = g_file_read_link ("/proc/self/ns/pid", NULL);
+  g_autofree char *of_children = g_file_read_link ("/proc/self/ns/pid_for_children", NULL);
+
+  return own != NULL && g_strcmp0 (own, of_children) != 0;
+}
+
+static gboolean
+set_clone_error (GError **error, int errno_value, const char *path)
+{
+  set_spawn_error (error, errno_value, "make a process for", path);
+  if (errno_value == ENOMEM && has_dead_namespace ())
+    g_prefix_error (error, "The first process of the PID namespace for children of this one has "
+                           "ended, and with it the namespace: ");
+  return FALSE;
+}
+
 static gboolean
 clone_and_exec (Exec *exec, Process *process, GError **error)
 {
@@ -452,7 +484,6 @@ clone_and_exec (Exec *exec, Process *process, GError **error)
   sigset_t before;
   char *stack;
 
-  exec->parent_pid = getpid ();
   getrlimit (RLIMIT_NOFILE, &limit);
   exec->max_fds = MIN (limit.rlim_cur, 65536);
   stack = mmap (NULL, CLONE_STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -471,7 +502,7 @@ clone_and_exec (Exec *exec, Process *process, GError **error)
     pthread_sigmask (SIG_SETMASK, &before, NULL);
     munmap (stack, CLONE_STACK_BYTES);
     if (process->pid < 0)
-      return set_spawn_error (error, saved_errno, "make a process for", exec->path);
+      return set_clone_error (error, saved_errno, exec->path);
   }
 
   process->pidfd = pidfd;
@@ -516,7 +547,12 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
   exec.n_limits = request->n_limits;
   exec.nice = MIN (getpriority (PRIO_PROCESS, 0) + (int) request->nice, MAX_NICE);
   exec.is_actor = request->link_fd >= 0;
-  ok = clone_and_exec (&exec, &process, error);
+  exec.ignored = exec.is_actor ? IGNORED_BY_ACTORS : IGNORED_BY_PROGRAMS;
+  exec.parent_pidfd = (int) syscall (SYS_pidfd_open, getpid (), 0);
+  ok = exec.parent_pidfd >= 0 ? clone_and_exec (&exec, &process, error)
+                              : set_spawn_error (error, errno, "make a process for", path);
+  if (exec.parent_pidfd >= 0)
+    close (exec.parent_pidfd);
   close (null_fd);
   if (ok)
     *ret_process = process;

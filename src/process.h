@@ -7,6 +7,7 @@
 #endif
 
 #include <glib.h>
+#include <signal.h>
 #include <sys/types.h>
 
 #include "tractor-process.h"
@@ -15,6 +16,17 @@
 #define CHILD_LINK_FD   3 /* the socket to its parent */
 #define CHILD_STDERR_FD 4 /* where its stderr goes once it has booted; until then fd 2 is a file */
 #define CHILD_VARIABLE  "TRACTOR_PARENT_FD"
+
+/* What a child ignores if we do: what a shell or a terminal is about (nohup, "&"); and an actor a broken pipe,
+ * of which it is told by an error. What else somebody above us has ignored is not for those below, who count on
+ * it: a program on being asked to end by SIGTERM, an actor on hearing how its children end. */
+#define N_SIGNALS          64
+#define SIGNAL_BIT(number) (G_GUINT64_CONSTANT (1) << ((number) -1))
+#define SIGNALS_OF_SHELLS                                                                          \
+  (SIGNAL_BIT (SIGHUP) | SIGNAL_BIT (SIGINT) | SIGNAL_BIT (SIGQUIT) | SIGNAL_BIT (SIGTSTP) |       \
+   SIGNAL_BIT (SIGTTIN) | SIGNAL_BIT (SIGTTOU))
+#define IGNORED_BY_PROGRAMS SIGNALS_OF_SHELLS
+#define IGNORED_BY_ACTORS   (SIGNALS_OF_SHELLS | SIGNAL_BIT (SIGPIPE))
 
 typedef enum {
   PROCESS_EXITED,

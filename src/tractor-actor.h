@@ -506,7 +506,7 @@ TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nur
  *
  * Asks every actor of the nursery to end, and refuses further starts; join waits for them. An
  * actor that does not acknowledge within half a second gets SIGTERM, on which it has 1.2 s left before
- * its own alarm ends it, and SIGKILL 1.6 s later; one that does, but is not gone after 3.1 s, gets
+ * its own timer ends it, and SIGKILL 1.6 s later; one that does, but is not gone after 3.1 s, gets
  * SIGKILL. The body goes on.
  *
  * Suspends: no. Thread: guest.

@@ -331,7 +331,7 @@ test_cannot_end_in_time (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autofree char *message = call_until ("test:hog", do_nothing, error);
 
-  assert_tells (message, "was killed by signal 14");
+  assert_tells (message, "was killed by signal 9");
   assert_tells (message, "it was told to end, by SIGTERM");
   return TRUE;
 }

@@ -4,7 +4,9 @@
  * Some of it needs a root of its own, whose end is looked at from outside: this program is that too. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "actors.h"
@@ -31,7 +33,39 @@ get_pid (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GE
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "get_pid", TRACTOR_EXPORT_CALL, get_pid }, { NULL } };
+/* Computes, and is deaf to the alarm that it may have set itself. */
+static gboolean
+hog (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  sigset_t alarms;
+
+  signal (SIGALRM, SIG_IGN);
+  sigemptyset (&alarms);
+  sigaddset (&alarms, SIGALRM);
+  pthread_sigmask (SIG_BLOCK, &alarms, NULL);
+  while (TRUE)
+    alarm (0);
+  g_assert_not_reached ();
+}
+
+/* "namespace": whether the actor is to be the first of a new one. */
+static gboolean
+have_hog (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  gboolean in_namespace = FALSE;
+
+  g_variant_lookup (kwargs, "namespace", "b", &in_namespace);
+  if (in_namespace)
+    g_assert_cmpint (unshare (CLONE_NEWPID), ==, 0);
+  return tractor_run_in_actor ("hog", NULL, "test:hog", NULL, ret_result, error);
+}
+
+static const TractorExport exports[] = { { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+                                         { "hog", TRACTOR_EXPORT_CALL, hog },
+                                         { "have_hog", TRACTOR_EXPORT_CALL, have_hog },
+                                         { NULL } };
 static const TractorModule modules[] = { { "test", exports }, { NULL } };
 
 /* --- sockets of those that were killed ----------------------------------------------------------- */
@@ -83,6 +117,20 @@ be_killed (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* A root starts, and only its own socket is there. */
+static gboolean
+sweep (GError **error)
+{
+  {
+    g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
+
+    g_assert_no_error (*error);
+    g_assert_cmpuint (count_sockets (), ==, 1);
+  }
+  g_assert_cmpuint (count_sockets (), ==, 0);
+  return TRUE;
+}
+
 static gboolean
 test_killed_roots_are_swept_up_after (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -94,13 +142,111 @@ test_killed_roots_are_swept_up_after (G_GNUC_UNUSED gpointer data, GError **erro
     g_clear_error (error);
   }
   g_assert_cmpuint (count_sockets (), >=, 1);
-  {
-    g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
+  return sweep (error);
+}
 
-    g_assert_no_error (*error);
-    g_assert_cmpuint (count_sockets (), ==, 1);
+/* --- what is inherited ------------------------------------------------------------------------------- */
+
+/* Whether the test is about the first process of a PID namespace, which is spared most signals. */
+static gboolean
+is_in_namespace (void)
+{
+  return strstr (g_test_get_path (), "namespace") != NULL;
+}
+
+static gboolean
+have_hog_in_task (gpointer portal, GError **error)
+{
+  GVariant *kwargs = g_variant_new_parsed ("{'namespace': <%b>}", is_in_namespace ());
+
+  return tractor_portal_call (portal, "test:have_hog", kwargs, NULL, error);
+}
+
+/* Returns: a pidfd of the only child of @portal's actor, once there is one. */
+static int
+open_pidfd_of_child (TractorPortal *portal, GError **error)
+{
+  g_autofree char *path =
+      g_strdup_printf ("/proc/%d/task/%d/children", tractor_portal_get_pid (portal),
+                       tractor_portal_get_pid (portal));
+  g_autofree char *children = NULL;
+  int fd;
+
+  do {
+    g_clear_pointer (&children, g_free);
+    g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
+    g_assert_true (g_file_get_contents (path, &children, NULL, NULL));
+  } while (atoi (children) == 0);
+  fd = (int) syscall (SYS_pidfd_open, atoi (children), 0);
+  g_assert_cmpint (fd, >=, 0);
+  return fd;
+}
+
+static gboolean
+orphan_hog (GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) middle = tractor_actor_nursery_start (nursery, "middle", NULL, error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  gint64 patience = 2 * SECOND * harness_get_slowness ();
+  int hog_fd;
+
+  tractor_nursery_spawn (callers, "caller", have_hog_in_task, middle, NULL, error);
+  hog_fd = open_pidfd_of_child (middle, error);
+  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 4, error)); /* it may hog by then */
+  kill (tractor_portal_get_pid (middle), SIGKILL);
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + patience);
+
+    tractor_cancel_scope_set_shield (scope, TRUE); /* the caller has failed */
+    g_assert_true (tractor_wait_fd (hog_fd, G_IO_IN, NULL, error));
   }
-  g_assert_cmpuint (count_sockets (), ==, 0);
+  close (hog_fd);
+  g_assert_cmpint (waitpid (-1, NULL, 0), >, 0);
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+static gboolean
+test_stuck_orphan (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  if (is_in_namespace () && geteuid () != 0) {
+    g_test_skip ("only root can make namespaces");
+    return TRUE;
+  }
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  return orphan_hog (error) && sweep (error);
+}
+
+/* Whose processes do not see their parent's number; the first of them is besides spared most signals. */
+static gboolean
+test_new_pid_namespace (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const nothing[] = { "true", NULL };
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  g_autoptr (GVariant) pid = NULL;
+
+  if (unshare (CLONE_NEWPID) != 0) {
+    g_test_skip ("only root can make namespaces");
+    return tractor_actor_nursery_join (nursery, error);
+  }
+  portal = tractor_actor_nursery_start (nursery, "first", NULL, error);
+  g_assert_no_error (*error);
+  tractor_portal_call (portal, "test:get_pid", NULL, &pid, error);
+  g_assert_no_error (*error);
+  g_assert_cmpint (g_variant_get_int64 (pid), ==, 1);
+  tractor_run_process (nothing, NULL, error);
+  g_assert_no_error (*error);
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+
+  g_assert_false (tractor_run_process (nothing, NULL, error));
+  g_assert_nonnull (strstr ((*error)->message, "PID namespace"));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOMEM);
   return TRUE;
 }
 
@@ -119,5 +265,9 @@ main (int argc, char **argv)
                          test_killed_while_booting);
   harness_add_real_task ("/e2e/lifetime/killed-roots-are-swept-up-after",
                          test_killed_roots_are_swept_up_after);
+  harness_add_real_task ("/e2e/lifetime/P-05-orphan-that-is-deaf-to-alarms", test_stuck_orphan);
+  harness_add_real_task ("/e2e/lifetime/P-05-orphan-that-is-first-of-a-namespace",
+                         test_stuck_orphan);
+  harness_add_real_task ("/e2e/lifetime/new-pid-namespace", test_new_pid_namespace);
   return harness_run ();
 }

@@ -411,6 +411,25 @@ test_signals_are_default (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Ignored above us: a program is to be asked to end by it all the same, and to hear of its own children. */
+static gboolean
+test_only_signals_of_shells_stay_ignored (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  signal (SIGTERM, SIG_IGN);
+  signal (SIGCHLD, SIG_IGN);
+  signal (SIGHUP, SIG_IGN);
+  g_assert_false (run_script ("kill -TERM $$", NULL, error));
+  g_assert_nonnull (strstr ((*error)->message, "was killed by signal 15"));
+  g_clear_error (error);
+  run_script ("grep -q 'SigIgn:.*1$' /proc/self/status", NULL,
+              error); /* SIGHUP, and nothing else */
+  g_assert_no_error (*error);
+  signal (SIGTERM, SIG_DFL);
+  signal (SIGCHLD, SIG_DFL);
+  signal (SIGHUP, SIG_DFL);
+  return TRUE;
+}
+
 static gboolean
 test_missing_program (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1063,6 +1082,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/process/stderr-tail-is-bounded", test_stderr_tail_is_bounded);
   harness_add_real_task ("/e2e/process/killed-by-signal", test_killed_by_signal);
   harness_add_real_task ("/e2e/process/signals-are-default", test_signals_are_default);
+  harness_add_real_task ("/e2e/process/only-signals-of-shells-stay-ignored",
+                         test_only_signals_of_shells_stay_ignored);
   harness_add_real_task ("/e2e/process/S-01-missing-program", test_missing_program);
   harness_add_real_task ("/e2e/process/S-03-out-of-fds", test_out_of_fds);
   harness_add_real_task ("/e2e/process/cancel-terminates", test_cancel_terminates);
