@@ -31,6 +31,7 @@
 
 #include "bounds.h"
 #include "crash.h"
+#include "escape.h"
 #include "last-words.h"
 #include "link.h"
 #include "listener.h"
@@ -344,7 +345,9 @@ check_modules (const Boot *boot)
     while (module->name != NULL && strcmp (module->name, *name) != 0)
       module++;
     if (module->name == NULL) {
-      g_printerr ("tractor: this program has no module '%s'\n", *name);
+      g_autofree char *shown = tractor__escape_name (*name);
+
+      g_printerr ("tractor: this program has no module '%s'\n", shown);
       return FALSE;
     }
   }
@@ -354,12 +357,15 @@ check_modules (const Boot *boot)
 static const TractorRunner *
 find_runner (const TractorRunner *runners, const char *host)
 {
+  g_autofree char *shown = NULL;
+
   if (host == NULL)
     return runners;
   for (const TractorRunner *runner = runners; runner->name != NULL; runner++)
     if (strcmp (runner->name, host) == 0)
       return runner;
-  g_printerr ("tractor: this program has no host '%s'\n", host);
+  shown = tractor__escape_name (host);
+  g_printerr ("tractor: this program has no host '%s'\n", shown);
   return NULL;
 }
 

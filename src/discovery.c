@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "escape.h"
 #include "peer.h"
 #include "portal.h"
 #include "registration.h"
@@ -317,12 +318,6 @@ actor_info_free (gpointer data)
   g_free (info);
 }
 
-static gboolean
-has_uuid (gconstpointer info, gconstpointer uuid)
-{
-  return strcmp (((const TractorActorInfo *) info)->uuid, uuid) == 0;
-}
-
 static char **
 addresses_to_texts (GVariant *value)
 {
@@ -337,31 +332,35 @@ addresses_to_texts (GVariant *value)
   return g_strv_builder_end (builder);
 }
 
-/* @key: "name.uuid"; a uuid has no dot in it. */
+/* What the registrars say, put together. */
+typedef struct {
+  const char *wanted_name; /* (nullable): all */
+  GPtrArray *infos;        /* (element-type TractorActorInfo) */
+  GHashTable *uuids;       /* of those */
+} Listing;
+
+/* @key: "name.uuid"; a uuid has no dot in it. What could not be the name of an actor is left out. */
 static void
-add_info (GPtrArray *infos, const char *key, GVariant *value, const char *wanted_name)
+add_info (Listing *listing, const char *key, GVariant *value)
 {
   const char *dot = strrchr (key, '.');
+  g_autofree char *name = dot != NULL ? g_strndup (key, (gsize) (dot - key)) : NULL;
   TractorActorInfo *info;
 
-  if (dot == NULL || g_ptr_array_find_with_equal_func (infos, dot + 1, has_uuid, NULL))
-    return;
-  if (wanted_name != NULL && (strlen (wanted_name) != (gsize) (dot - key) ||
-                              strncmp (wanted_name, key, (gsize) (dot - key)) != 0))
+  if (name == NULL || g_hash_table_contains (listing->uuids, dot + 1) || !tractor__is_name (name) ||
+      !tractor__is_name (dot + 1) ||
+      (listing->wanted_name != NULL && strcmp (listing->wanted_name, name) != 0))
     return;
   info = g_new (TractorActorInfo, 1);
-  info->name = g_strndup (key, (gsize) (dot - key));
+  info->name = g_steal_pointer (&name);
   info->uuid = g_strdup (dot + 1);
   info->addresses = addresses_to_texts (value);
-  g_ptr_array_add (infos, info);
+  g_ptr_array_add (listing->infos, info);
+  g_hash_table_add (listing->uuids, info->uuid);
 }
 
 static gboolean
-list_at (TractorRuntime *runtime,
-         Registrar *registrar,
-         const char *name,
-         GPtrArray *infos,
-         GError **error)
+list_at (TractorRuntime *runtime, Registrar *registrar, Listing *listing, GError **error)
 {
   g_autoptr (GVariant) result = NULL;
   GVariantIter iter;
@@ -377,7 +376,7 @@ list_at (TractorRuntime *runtime,
   }
   g_variant_iter_init (&iter, result);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value)) {
-    add_info (infos, key, value, name);
+    add_info (listing, key, value);
     g_variant_unref (value);
   }
   return TRUE;
@@ -387,13 +386,15 @@ static GPtrArray *
 list_anywhere (TractorRuntime *runtime, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) infos = g_ptr_array_new_with_free_func (actor_info_free);
+  g_autoptr (GHashTable) uuids = g_hash_table_new (g_str_hash, g_str_equal);
+  Listing listing = { name, infos, uuids };
   g_autoptr (GError) problem = NULL;
   gboolean is_answered = FALSE;
   Registrar *registrar;
 
   for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
     g_clear_error (&problem);
-    if (list_at (runtime, registrar, name, infos, &problem)) {
+    if (list_at (runtime, registrar, &listing, &problem)) {
       is_answered = TRUE;
     } else if (is_cancelled (problem)) {
       g_propagate_error (error, g_steal_pointer (&problem));

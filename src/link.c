@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "escape.h"
 #include "registry.h"
 #include "remote-error.h"
 #include "request.h"
@@ -440,9 +441,13 @@ deliver (Link *link, const Msg *msg, GError **error)
   task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
   if (task != NULL)
     return tractor__rpc_deliver (task, msg, error);
-  if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) /* courtesies */
-    g_debug ("actor '%s' sent a message for call '%.*s', which nobody waits for", link->peer.name,
-             (int) MIN (length, LIMIT_CID_BYTES), cid);
+  if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) { /* courtesies */
+    g_autofree char *text = g_strndup (cid, length);
+    g_autofree char *shown = tractor__escape_name (text);
+
+    g_debug ("actor '%s' sent a message for call '%s', which nobody waits for", link->peer.name,
+             shown);
+  }
   return TRUE;
 }
 

@@ -18,6 +18,7 @@
 
 #include "bounds.h"
 #include "context.h"
+#include "escape.h"
 #include "registry.h"
 #include "remote-error.h"
 #include "tree.h"
@@ -401,6 +402,27 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
   return TRUE;
 }
 
+static char *
+dup_function (const Msg *msg)
+{
+  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
+  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
+
+  return g_strconcat (ns, ":", func, NULL);
+}
+
+/* Whether the program may be asked for it by its name, as it does not have it as an export. */
+static gboolean
+may_be_dispatched (Link *link, const Msg *msg)
+{
+  g_autofree char *function = NULL;
+
+  if (link->runtime->dispatch == NULL || tractor__msg_string_equals (msg, FIELD_NS, "self"))
+    return FALSE;
+  function = dup_function (msg);
+  return tractor__is_name (function);
+}
+
 static const TractorExport dispatch_entry = { "dispatch", TRACTOR_EXPORT_CALL };
 
 /* Returns: what it names, or NULL with an error for the caller. */
@@ -422,15 +444,13 @@ find_entry (Link *link,
     *ret_registry_func = tractor__registry_find_func (msg);
   if (*ret_registry_func != NULL)
     entry = &registry_entry;
-  else if (entry == NULL && link->runtime->dispatch != NULL &&
-           !tractor__msg_string_equals (msg, FIELD_NS, "self"))
+  else if (entry == NULL && may_be_dispatched (link, msg))
     entry = &dispatch_entry;
   if (entry == NULL) {
-    g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
-    g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
+    g_autofree char *function = dup_function (msg);
+    g_autofree char *shown = tractor__escape_name (function);
 
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.64s:%.64s'",
-                 ns, func);
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%s'", shown);
     return NULL;
   }
   if (link->rpc_tasks.n_entries >= link->runtime->limits.calls_per_peer) {
@@ -460,15 +480,6 @@ static const char *const functypes[] = {
   [TRACTOR_EXPORT_STREAM] = "asyncgen",
   [TRACTOR_EXPORT_CONTEXT] = "context",
 };
-
-static char *
-dup_function (const Msg *msg)
-{
-  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
-  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
-
-  return g_strconcat (ns, ":", func, NULL);
-}
 
 static TractorContext *
 new_context (RpcTask *task)

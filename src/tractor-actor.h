@@ -185,7 +185,8 @@ typedef struct {
 
 /**
  * TractorDispatchFunc:
- * @function: "module:function", as it was asked for
+ * @function: "module:function", as it was asked for, but no more than 128 bytes, and none that do things to a
+ *   terminal: then nobody is asked
  * @kwargs: (transfer none): an a{sv}, never NULL
  * @data: TractorRuntimeOptions.dispatch_data
  * @ret_result: (out) (transfer full) (nullable): what to return; a floating one is taken

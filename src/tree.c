@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "escape.h"
 #include "portal.h"
 #include "runtime.h"
 #include "tractor-stream.h"
@@ -28,6 +29,50 @@
 /* What to do with a tree; FALSE ends the watch. */
 typedef gboolean (*TreeSink) (GVariant *tree, gpointer data, GError **error);
 
+/* --- what others say ----------------------------------------------------------------------------- */
+
+static gboolean
+has_only_names (GVariant *tree)
+{
+  GVariantIter iter;
+  const char *name, *uuid;
+  gboolean ok = TRUE;
+
+  g_variant_iter_init (&iter, tree);
+  while (ok && g_variant_iter_next (&iter, "(x&s&sxxx)", NULL, &name, &uuid, NULL, NULL, NULL))
+    ok = tractor__is_name (name) && tractor__is_name (uuid);
+  return ok;
+}
+
+/* (transfer full): @tree, (transfer full) (nullable), as it can be shown; NULL if it is none. */
+static GVariant *
+take_tree (GVariant *tree)
+{
+  GVariantBuilder builder;
+  GVariantIter iter;
+  const char *name, *uuid;
+  gint64 depth, pid, state, n_restarts;
+
+  if (tree == NULL || !g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE))) {
+    g_clear_pointer (&tree, g_variant_unref);
+    return NULL;
+  }
+  if (has_only_names (tree))
+    return tree;
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (TREE_TYPE));
+  g_variant_iter_init (&iter, tree);
+  while (
+      g_variant_iter_next (&iter, "(x&s&sxxx)", &depth, &name, &uuid, &pid, &state, &n_restarts)) {
+    g_autofree char *shown_name = tractor__escape_name (name);
+    g_autofree char *shown_uuid = tractor__escape_name (uuid);
+
+    g_variant_builder_add (&builder, ENTRY_TYPE, depth, shown_name, shown_uuid, pid, state,
+                           n_restarts);
+  }
+  g_variant_unref (tree);
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
+}
+
 /* --- what is below a child ----------------------------------------------------------------------- */
 
 /* @tree: (transfer full) (nullable): only what was agreed on is believed. */
@@ -35,10 +80,7 @@ static void
 set_below (Child *child, GVariant *tree)
 {
   g_clear_pointer (&child->below, g_variant_unref);
-  if (tree != NULL && g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE)))
-    child->below = tree;
-  else
-    g_clear_pointer (&tree, g_variant_unref);
+  child->below = take_tree (tree);
   tractor__runtime_tree_changed (child->runtime);
 }
 
@@ -263,10 +305,9 @@ watch_other_tree (TractorPortal *portal, Watcher *watcher, GError **error)
   if (stream == NULL)
     return FALSE;
   while (tractor_stream_receive (stream, &item, &failure)) {
-    g_autoptr (GVariant) tree = item;
+    g_autoptr (GVariant) tree = take_tree (item);
 
-    if (tree == NULL || !g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE)) ||
-        g_variant_n_children (tree) == 0)
+    if (tree == NULL || g_variant_n_children (tree) == 0)
       g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "This is no tree");
     else if (tell (tree, watcher, &failure))
       continue;

@@ -1482,6 +1482,9 @@ test_dispatch (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (make_call_parent (child, "no:such", NULL, error));
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
   g_clear_error (error);
+  g_assert_false (make_call_parent (child, "any:\x1b[2J", NULL, error)); /* is asked of nobody */
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
+  g_clear_error (error);
   g_assert_false (make_call_parent (child, "self:nonsense", NULL, error)); /* is the runtime's */
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED));
   g_clear_error (error);

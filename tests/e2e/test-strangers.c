@@ -1200,6 +1200,8 @@ never_told (G_GNUC_UNUSED const TractorTreeEntry *entries,
   g_assert_not_reached ();
 }
 
+static TractorTreeFunc on_tree = never_told;
+
 static gboolean
 talk_to_callee (const char *const *answers, HangUp hang_up, Talk talk, GError **error)
 {
@@ -1216,7 +1218,7 @@ talk_to_callee (const char *const *answers, HangUp hang_up, Talk talk, GError **
   portal = tractor_connect (address, error);
   g_assert_no_error (*error);
   if (talk == BY_WATCH) {
-    ok = tractor_watch_tree (portal, never_told, NULL, error);
+    ok = tractor_watch_tree (portal, on_tree, NULL, error);
   } else if (talk == BY_CONTEXT) {
     g_autoptr (TractorContext) context =
         tractor_portal_open_context (portal, "x:y", NULL, NULL, NULL, error);
@@ -1361,6 +1363,44 @@ test_bad_tree (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static guint n_trees;
+
+static gboolean
+check_names (const TractorTreeEntry *entries,
+             gsize n_entries,
+             G_GNUC_UNUSED gpointer data,
+             G_GNUC_UNUSED GError **error)
+{
+  g_assert_cmpuint (n_entries, ==, 3);
+  g_assert_cmpstr (entries[0].name, ==, "plain");
+  g_assert_cmpstr (entries[1].name, ==, "\\x1b[2J\\x0aroot");
+  g_assert_cmpstr (entries[1].uuid, ==, "u\\x9b31m");
+  g_assert_cmpuint (strlen (entries[2].name), <=, 128);
+  g_assert_cmpint (entries[2].pid, >=, 0);
+  n_trees++;
+  return TRUE;
+}
+
+/* They are shown in terminals and windows. */
+static gboolean
+test_names_in_a_tree (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *long_name = g_strnfill (10000, 'x');
+  g_autofree char *yield = g_strdup_printf (
+      "{'msg_type': <'Yield'>, 'cid': <'%%s'>, 'pld': <[(int64 0, 'plain', 'u', int64 1, int64 1, "
+      "int64 0), (1, '\\u001b[2J\nroot', 'u\\u009b31m', 1, 1, 0), (1, '%s', 'u', -7, 9, 0)]>}",
+      long_name);
+  const char *answers[] = { STREAM_ACK, yield, "{'msg_type': <'Stop'>, 'cid': <'%s'>}", NULL };
+
+  on_tree = check_names;
+  n_trees = 0;
+  g_assert_true (talk_to_callee (answers, END, BY_WATCH, error));
+  g_assert_no_error (*error);
+  g_assert_cmpuint (n_trees, ==, 1);
+  on_tree = never_told;
+  return TRUE;
+}
+
 /* The name of an unknown error and its text arrive; one that is known is that error. */
 static gboolean
 test_registered_error (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1388,7 +1428,7 @@ test_registered_error (G_GNUC_UNUSED gpointer data, GError **error)
 
 /* --- a registrar that drops the first ---------------------------------------------------------------- */
 
-/* Answers every call with nil. */
+/* Answers every call with nil, but for a list of who is there. */
 static gboolean
 serve_as_registrar (gpointer data, GError **error)
 {
@@ -1402,8 +1442,11 @@ serve_as_registrar (gpointer data, GError **error)
          (call = stranger_hear (&stranger)) != NULL) {
     g_autofree char *cid = bytes_find (call, "\xa3"
                                              "cid");
-    g_autofree char *text =
-        g_strdup_printf ("{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <@mv nothing>}", cid);
+    g_autofree char *text = g_strdup_printf (
+        "{'msg_type': <'Return'>, 'cid': <'%s'>, 'pld': <%s>}", cid,
+        bytes_contain (call, "get_registry")
+            ? "{'plain.u-1': <[('127.0.0.1', 1616)]>, '\\u001b[2Jx.u-2': <[('127.0.0.1', 1617)]>}"
+            : "@mv nothing");
     g_autofree char *ack = g_strdup_printf (
         "{'msg_type': <'StartAck'>, 'cid': <'%s'>, 'functype': <'asyncfunc'>}", cid);
 
@@ -1453,6 +1496,31 @@ test_first_handshake_dropped (G_GNUC_UNUSED gpointer data, GError **error)
       g_autoptr (TractorRuntime) runtime = open_at (registry);
 
       g_assert_false (tractor_actor_is_registrar ());
+    }
+  }
+  close (registrar.listener);
+  remove_socket (registry);
+  return TRUE;
+}
+
+/* Who could not introduce himself so is not listed. */
+static gboolean
+test_names_in_a_list (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  Registrar registrar = { stranger_socket (registry, TRUE), NULL };
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    registrar.nursery = nursery;
+    tractor_nursery_spawn (nursery, "listener", drop_first_then_serve, &registrar, NULL, error);
+    {
+      g_autoptr (TractorRuntime) runtime = open_at (registry);
+      g_autoptr (GPtrArray) infos = tractor_list_actors (NULL, error);
+
+      g_assert_no_error (*error);
+      g_assert_cmpuint (infos->len, ==, 1);
+      g_assert_cmpstr (((TractorActorInfo *) infos->pdata[0])->name, ==, "plain");
     }
   }
   close (registrar.listener);
@@ -1516,6 +1584,8 @@ main (int argc, char **argv)
   add ("I-06-return-before-ack", test_return_before_ack);
   add ("row-81-registered-error", test_registered_error);
   add ("bad-tree", test_bad_tree);
+  add ("S18-names-in-a-tree", test_names_in_a_tree);
+  add ("S18-names-in-a-list", test_names_in_a_list);
   add_on_both ("row-10-first-handshake-dropped", test_first_handshake_dropped);
   return harness_run ();
 }
