@@ -564,6 +564,24 @@ test_probe (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+/* Nobody is there any more to introduce ourselves to. */
+static gboolean
+test_gone_before_introduction (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger other = stranger_open (registry);
+
+  for (int i = 0; i < 3; i++) {
+    Stranger stranger = stranger_connect (registry);
+
+    stranger_reset (&stranger);
+    stranger_call (&other);
+  }
+  stranger_close (&other);
+  return TRUE;
+}
+
 /* Until it is refused, twice: that does not cost the connection. */
 static gboolean
 call_until_it_ends (gpointer data, G_GNUC_UNUSED GError **error)
@@ -1562,6 +1580,7 @@ main (int argc, char **argv)
   add ("row-50-foreign-cancel", test_foreign_cancel);
   add ("row-64-I-06-after-the-end", test_after_the_end);
   add ("probe-is-let-go", test_probe);
+  add_on_both ("gone-before-the-introduction", test_gone_before_introduction);
   add ("called-while-it-ends", test_called_while_it_ends);
   add ("I-06-cid-in-use", test_cid_in_use);
   add ("I-06-odd-in-a-dialog", test_odd_in_a_dialog);

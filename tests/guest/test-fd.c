@@ -382,6 +382,9 @@ test_forked_copy (G_GNUC_UNUSED gpointer data, GError **error)
     gboolean forked = !tractor_checkpoint (error) &&
                       g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_FORKED);
 
+    g_clear_error (error);
+    forked &= !tractor_guest_shutdown (tractor_guest_get_current (), G_MAXINT64, error) &&
+              g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_FORKED);
     tractor_notify_closing (ends[0]);
     _exit (forked ? 0 : 1);
   }

@@ -37,6 +37,7 @@ class Fault:
     before: str
     after: str
     kind: str = ''
+    line: int = 0
     start: int = 0
     end: int = 0
     text: str = ''  # stands in place of what was from start to end
@@ -49,7 +50,7 @@ class Fault:
         return source[:self.start] + self.text + source[self.end:]
 
     def __str__(self):
-        return f'{self.file}  {self.function}\n- {self.before}\n+ {self.after}'
+        return f'{self.file}  {self.function}  (line {self.line})\n- {self.before}\n+ {self.after}'
 
 
 def blank(match):
@@ -123,7 +124,8 @@ def find_faults(file, source):
             new += '\n' * (old.count('\n') - new.count('\n'))
             first, last = source.rfind('\n', 0, start) + 1, source.find('\n', end)
             fault = Fault(file, function.group(1), one_line(source[first:last]),
-                          one_line(source[first:start] + new + source[end:last]), kind, start, end, new)
+                          one_line(source[first:start] + new + source[end:last]), kind,
+                          source.count('\n', 0, start) + 1, start, end, new)
             found.setdefault((start, end, new), fault)
     return [found[at] for at in sorted(found)]
 
@@ -138,5 +140,5 @@ def read_list(path):
         elif line.startswith('+ '):
             keys.append((*where, before, line[2:]))
         elif line and line[0] not in '# ':
-            where = tuple(line.split())
+            where = tuple(line.split()[:2])
     return keys
