@@ -50,6 +50,8 @@
  * as calls. */
 #define LIMIT_STREAM_ITEMS 4096
 #define LIMIT_STREAM_BYTES (4 * 1024 * 1024)
+/* And what all streams of one connection hold together, if the peer does not count. */
+#define LIMIT_UNTAKEN_BYTES (64 * 1024 * 1024)
 /* Calls that one peer may have running here. */
 #define LIMIT_RPC_TASKS  1024
 #define LIMIT_NAME_BYTES 128
@@ -103,9 +105,9 @@
 #define PATIENCE_UNREGISTER_USEC (G_USEC_PER_SEC / 2)
 /* How long a registrar may keep an actor from coming up: not as long as it has to boot. */
 #define PATIENCE_REGISTER_USEC (2 * G_USEC_PER_SEC)
-/* How long the receiver of a full stream may be away, while a peer that does not count is not read from.
- * A cancel may stand behind what is not read: it has to be in time to be acknowledged. */
-#define PATIENCE_RECEIVER_USEC (PATIENCE_ACK_USEC / 2)
+/* How long the receiver of a full stream may be away, while a peer that does not count is not read from:
+ * a cancel may stand behind what is not read. */
+#define PATIENCE_RECEIVER_USEC G_USEC_PER_SEC
 /* How much sooner each level of a tree is through with those below it than its parent is with it. */
 #define PATIENCE_STEP_USEC  (3 * G_USEC_PER_SEC / 10)
 #define PATIENCE_LEAST_USEC (6 * G_USEC_PER_SEC / 10)

@@ -51,8 +51,8 @@ tractor__context_free (TractorContext *context)
   if (context == NULL)
     return;
 
-  tractor__request_clear (&context->request);
   tractor__stream_clear (&context->stream);
+  tractor__request_clear (&context->request); /* and with it, perhaps, the link */
   tractor_parking_lot_free (context->progress);
   g_clear_pointer (&context->first, g_variant_unref);
   g_clear_pointer (&context->result, g_variant_unref);

@@ -456,6 +456,7 @@ deliver (Link *link, const Msg *msg, GError **error)
 void
 tractor__link_read_on (Link *link)
 {
+  link->has_waited_in_vain = FALSE;
   if (link->taken != NULL)
     tractor_event_set (link->taken);
 }
@@ -478,14 +479,15 @@ is_full (Link *link, const Msg *msg)
   return task != NULL && tractor__rpc_is_full (task);
 }
 
-/* Gives the receiver of the item in @msg a turn, if it needs one, and some time. What is queued is
- * sent meanwhile. Returns: FALSE with CANCELLED. */
+/* Gives the receiver of the item in @msg a turn, if it needs one, and some time, unless all receivers
+ * have just had that. What is queued is sent meanwhile. Returns: FALSE with CANCELLED. */
 static gboolean
 wait_for_receiver (Link *link, const Msg *msg, GError **error)
 {
   g_autoptr (TractorCancelScope) scope = NULL;
 
-  if (msg->type != MSG_YIELD || tractor__link_has_credit (link) || !is_full (link, msg))
+  if (msg->type != MSG_YIELD || tractor__link_has_credit (link) || link->has_waited_in_vain ||
+      !is_full (link, msg))
     return TRUE;
   link->is_handling = FALSE;
   if (has_queued (link))
@@ -497,6 +499,7 @@ wait_for_receiver (Link *link, const Msg *msg, GError **error)
     g_clear_pointer (&link->taken, tractor_event_free);
   } while (*error == NULL && is_full (link, msg));
   link->is_handling = TRUE;
+  link->has_waited_in_vain = *error != NULL;
   return tractor_cancel_scope_absorb (scope, error);
 }
 

@@ -63,7 +63,9 @@ struct _Link {
   TractorNursery *nursery;     /* while it runs */
   TractorCancelScope *reading; /* while it reads */
   gboolean is_handling;        /* what it has read: it is flushed after that */
+  gint64 untaken_bytes;        /* of all streams */
   TractorEvent *taken;         /* (nullable): while it does not read, for a stream is full */
+  gboolean has_waited_in_vain; /* for that, since something was taken last */
   gboolean is_closing;         /* tractor__link_close() */
   gboolean is_to_parent;       /* who may end us */
   TractorEvent *ended;

@@ -42,6 +42,15 @@ tractor__stream_init (TractorStream *stream, TractorContext *context)
   stream->senders = tractor_parking_lot_new ();
 }
 
+/* So many items more, or fewer, wait to be taken. */
+static void
+hold (TractorStream *stream, gint64 n_items, gint64 weight)
+{
+  stream->held.items += n_items;
+  stream->held.bytes += weight;
+  stream->context->link->untaken_bytes += weight;
+}
+
 static StreamItem *
 pop (TractorStream *stream)
 {
@@ -79,6 +88,8 @@ tractor__stream_clear (TractorStream *stream)
 {
   tractor__stream_unshare (stream);
   drop_all (stream);
+  if (stream->context->link != NULL)
+    hold (stream, 0, -stream->held.bytes);
   g_clear_error (&stream->overrun);
   tractor_parking_lot_free (stream->receivers);
   tractor_parking_lot_free (stream->senders);
@@ -114,8 +125,7 @@ give_back (TractorStream *stream, gint64 weight)
   Credit room = link->runtime->credit;
 
   if (!tractor__link_has_credit (link)) {
-    stream->held.items--;
-    stream->held.bytes -= weight;
+    hold (stream, -1, -weight);
     tractor__link_read_on (link);
     return;
   }
@@ -123,8 +133,7 @@ give_back (TractorStream *stream, gint64 weight)
   stream->owed.bytes += weight;
   if (stream->owed.items * 2 < room.items && stream->owed.bytes * 2 < room.bytes)
     return;
-  stream->held.items -= stream->owed.items;
-  stream->held.bytes -= stream->owed.bytes;
+  hold (stream, -stream->owed.items, -stream->owed.bytes);
   if (!stream->got_stop && !stream->context->is_final) {
     tractor__msg_write_credit (link_get_urgent (link, 0), stream->context->cid, stream->owed);
     tractor__link_flush (link);
@@ -184,8 +193,7 @@ receive_counted (TractorStream *stream, const Msg *yield, GError **error)
     return FALSE;
   }
   item = item_new (yield);
-  stream->held.items++;
-  stream->held.bytes += weigh_item (item);
+  hold (stream, 1, weigh_item (item));
   if (!stream->is_discarding) {
     append (stream, item);
     return TRUE;
@@ -195,14 +203,16 @@ receive_counted (TractorStream *stream, const Msg *yield, GError **error)
   return TRUE;
 }
 
-/* Whether there is room for one more item of a peer that does not count. */
+/* Whether there is room for one more item of a peer that does not count: here, and in all its streams. */
 static gboolean
 has_uncounted_room (const TractorStream *stream)
 {
-  const TractorLimits *limits = &stream->context->link->runtime->limits;
+  const Link *link = stream->context->link;
+  const TractorLimits *limits = &link->runtime->limits;
 
   return stream->held.items < (gint64) limits->stream_items &&
-         stream->held.bytes < (gint64) limits->stream_bytes;
+         stream->held.bytes < (gint64) limits->stream_bytes &&
+         link->untaken_bytes < LIMIT_UNTAKEN_BYTES;
 }
 
 gboolean
@@ -212,18 +222,31 @@ tractor__stream_is_full (const TractorStream *stream)
          !has_uncounted_room (stream);
 }
 
+static GError *
+new_overrun_error (const TractorStream *stream)
+{
+  const Link *link = stream->context->link;
+
+  if (link->untaken_bytes >= LIMIT_UNTAKEN_BYTES)
+    return g_error_new (
+        TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
+        "Actor '%s' did not receive what actor '%s' streamed to it: %" G_GINT64_FORMAT
+        " bytes of all its streams waited, and the next item was lost",
+        link->runtime->id.name, link->peer.name, link->untaken_bytes);
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
+                      "Actor '%s' did not receive what actor '%s' streamed to it: %" G_GINT64_FORMAT
+                      " items, of %" G_GINT64_FORMAT " bytes, waited%s, and the next was lost",
+                      link->runtime->id.name, link->peer.name, stream->held.items,
+                      stream->held.bytes, stream->is_open ? "" : " for it to open its end");
+}
+
 /* An item is lost: both ends are told, and nothing that comes behind it is of use. */
 static void
 fail_with_overrun (TractorStream *stream)
 {
   Link *link = stream->context->link;
 
-  stream->overrun =
-      g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
-                   "Actor '%s' did not receive what actor '%s' streamed to it: %" G_GINT64_FORMAT
-                   " items, of %" G_GINT64_FORMAT " bytes, waited%s, and the next was lost",
-                   link->runtime->id.name, link->peer.name, stream->held.items, stream->held.bytes,
-                   stream->is_open ? "" : " for it to open its end");
+  stream->overrun = new_overrun_error (stream);
   tractor__remote_error_write_overrun (link, stream->context->cid, stream->overrun);
   tractor__link_flush (link);
 }
@@ -233,8 +256,7 @@ drop_oldest (TractorStream *stream)
 {
   StreamItem *item = pop (stream);
 
-  stream->held.items--;
-  stream->held.bytes -= (gint64) item->length;
+  hold (stream, -1, -weigh_item (item));
   stream->n_dropped++;
   item_free (item);
 }
@@ -246,16 +268,17 @@ receive_uncounted (TractorStream *stream, const Msg *yield)
 
   if (stream->is_discarding || stream->overrun != NULL)
     return;
-  while (!has_uncounted_room (stream)) {
-    if (!stream->allow_overruns) {
-      fail_with_overrun (stream);
-      return;
-    }
+  while (stream->allow_overruns && stream->first != NULL && !has_uncounted_room (stream))
     drop_oldest (stream);
+  if (!has_uncounted_room (stream)) {
+    if (stream->allow_overruns) /* others have it all */
+      stream->n_dropped++;
+    else
+      fail_with_overrun (stream);
+    return;
   }
-  item = item_new (yield); /* who does not count has no descriptors either */
-  stream->held.items++;
-  stream->held.bytes += (gint64) item->length;
+  item = item_new (yield);
+  hold (stream, 1, weigh_item (item));
   append (stream, item);
 }
 
@@ -439,7 +462,8 @@ wait_and_take (TractorStream *stream, GError **error)
   return item;
 }
 
-/* The sender of an item that breaks the spec, but not one that there is no room for, hears of it; from a function by how that ends. */
+/* The sender of an item that breaks the spec, but not one that there is no room for, hears of it; from a
+ * function by how that ends. */
 static void
 tell_bad_item (TractorStream *stream, const GError *problem)
 {

@@ -221,8 +221,8 @@ typedef gboolean (*TractorDispatchFunc) (
  * @dispatch: (nullable): serves calls to what @modules do not have
  * @dispatch_data: for @dispatch
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a full one
- *   holds up all that comes behind it, for a quarter of a second; then an item is lost, which is an error
- *   (OVERRUN) at both ends
+ *   holds up all that comes behind it, for a second; then an item is lost, which is an error (OVERRUN) at
+ *   both ends
  *
  * Zero what you do not set.
  */

@@ -3,10 +3,10 @@
  * A stream has room for some items that nobody has received yet: 4096 of them, or 4 MiB. Between actors
  * of this library its sender waits for that: a slow receiver slows its sender down, and nothing is lost.
  *
- * A Python actor does not count. What it sends is held back by its connection, for a quarter of a second
- * for each item that has no room; an item that still has none is lost, and both ends are told so with
- * OVERRUN: the receiver after all the items that came before it. And a Python actor must not be sent more
- * than 64 items that it has not received: it drops what is more, and says so. */
+ * A Python actor does not count. While there is no room for what it sends, in a stream or, with 64 MiB, in
+ * all of one connection, that holds it back, for a second. An item that there is still no room for is lost,
+ * and both ends are told so with OVERRUN: the receiver after all the items that came before. And a Python
+ * actor must not be sent more than 64 items that it has not received: it drops what is more, and says so. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -84,15 +84,32 @@ flood (TractorContext *context,
   return TRUE;
 }
 
-/* How far flood() has come, and how much memory this process has taken at the most, in KiB. */
+static gint64 n_ended;
+
+/* One way: what a stream has room for. */
+static gboolean
+generate_blocks (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+{
+  g_autofree char *bytes = g_malloc0 (1048576);
+  gboolean ok = TRUE;
+
+  for (int i = 0; i < 4 && ok; i++)
+    ok = tractor_stream_send (
+        stream, g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, 1048576, 1), error);
+  n_ended++;
+  return ok;
+}
+
+/* How far flood() has come, how many of generate_blocks() have ended, and how much memory this process
+ * has taken at the most, in KiB. */
 static gboolean
 progress (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
   struct rusage usage;
 
   getrusage (RUSAGE_SELF, &usage);
-  *ret_result =
-      g_variant_new_parsed ("{'sent': <%x>, 'kib': <%x>}", n_sent, (gint64) usage.ru_maxrss);
+  *ret_result = g_variant_new_parsed ("{'sent': <%x>, 'ended': <%x>, 'kib': <%x>}", n_sent, n_ended,
+                                      (gint64) usage.ru_maxrss);
   return TRUE;
 }
 
@@ -192,6 +209,7 @@ static const TractorExport exports[] = {
   { "go", TRACTOR_EXPORT_CALL, go },
   { "receive_late", TRACTOR_EXPORT_CONTEXT, .context = receive_late },
   { "generate", TRACTOR_EXPORT_STREAM, .stream = generate },
+  { "generate_blocks", TRACTOR_EXPORT_STREAM, .stream = generate_blocks },
   { "break_off", TRACTOR_EXPORT_CONTEXT, .context = break_off },
   { NULL },
 };
@@ -647,7 +665,7 @@ test_full_stream_holds_up_for_a_moment (G_GNUC_UNUSED gpointer data, GError **er
     GVariant *item;
 
     ask (&peer, "sent", error);
-    g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
     for (gint64 i = 0; i < 64; i++)
       g_assert_cmpint (receive_integer (stream, error), ==, i);
     for (int i = 0; i < 2; i++) {
@@ -681,6 +699,41 @@ test_uncounted_bytes_are_bounded (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_cmpint (n, ==, 4);
     g_assert_false (tractor_context_join (context, NULL, error));
     g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+/* Twenty streams, each with no more than it may have. */
+static gboolean
+test_uncounted_streams_are_bounded_together (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer_with ((TractorRuntimeOptions){ .without_credit = TRUE }, error);
+  {
+    TractorStream *streams[20];
+    gint64 started = tractor_now ();
+    gint64 n = 0;
+    int n_lost = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS (streams); i++)
+      streams[i] =
+          tractor_portal_open_stream (peer.portal, "test:generate_blocks", NULL, NULL, error);
+    while (ask (&peer, "ended", error) < (gint64) G_N_ELEMENTS (streams))
+      g_assert_true (tractor_checkpoint (error));
+    /* Their receivers were waited for once. */
+    g_assert_cmpint (tractor_now () - started, <, 3 * SECOND * harness_get_slowness ());
+    for (guint i = 0; i < G_N_ELEMENTS (streams); i++) {
+      GVariant *item;
+
+      while (tractor_stream_receive (streams[i], &item, error)) {
+        n += (gint64) g_variant_get_size (item);
+        g_variant_unref (item);
+      }
+      n_lost += g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN);
+      g_clear_error (error);
+      tractor_stream_close (streams[i]);
+    }
+    g_assert_cmpint (n, ==, 64 * 1048576);
+    g_assert_cmpint (n_lost, >=, 4);
   }
   return end_peer (&peer, error);
 }
@@ -892,6 +945,8 @@ main (int argc, char **argv)
                      test_full_stream_holds_up_for_a_moment);
   add_on_transports ("/e2e/stream/%s/uncounted-bytes-are-bounded",
                      test_uncounted_bytes_are_bounded);
+  add_on_transports ("/e2e/stream/%s/uncounted-streams-are-bounded-together",
+                     test_uncounted_streams_are_bounded_together);
   add_on_transports ("/e2e/stream/%s/F1-generator", test_generator);
   add_on_transports ("/e2e/stream/%s/row-75-generator-stopped-early", test_generator_stopped_early);
   harness_add_real_task ("/e2e/stream/row-71-broken-off", test_broken_off);
