@@ -3,7 +3,9 @@
  * The strategies are Erlang's: the one that died, all of the nursery, or those that were started
  * after it. Those that live and are to be started again are ended first, in good order, and nobody is
  * started before all are gone. If there are more restarts than allowed in a time, the last death is
- * the nursery's failure, which ends all of it. Only actors that were started with
+ * the nursery's failure, which ends all of it. Starts that fail in a row count however long ago they
+ * are, or a program that hangs while it boots would be started again for ever: one that did not answer in
+ * time, which has cost ten seconds, counts twice. Only actors that were started with
  * TRACTOR_ON_DEATH_RESTART take part. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -59,6 +61,20 @@ count_restart (Restarts *restarts)
   return TRUE;
 }
 
+/* Of starts that failed since the last that did not. Returns: FALSE if there are too many. */
+static gboolean
+count_failed_start (const Restarts *restarts, Child *child, const GError *failure)
+{
+  if (child->has_booted) {
+    child->n_failed_starts = child->n_hung_starts = 0;
+    return TRUE;
+  }
+  child->n_failed_starts++;
+  child->n_hung_starts +=
+      g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW) ? 1 : 0;
+  return child->n_failed_starts + child->n_hung_starts < restarts->options.max_restarts;
+}
+
 static gboolean
 is_affected (const Restarts *restarts, guint of_dead, guint i)
 {
@@ -93,6 +109,10 @@ tractor__restarts_begin (Restarts *restarts, Child *child, GError **failure)
 {
   if (child->is_ended_for_restart)
     return TRUE; /* it has been counted by the one that died */
+  if (!count_failed_start (restarts, child, *failure)) {
+    g_prefix_error (failure, "After %u failed starts, one after another: ", child->n_failed_starts);
+    return FALSE;
+  }
   if (!count_restart (restarts)) {
     g_prefix_error (failure, "After %u restarts in %.1f s: ", restarts->options.max_restarts,
                     (double) restarts->options.period_usec / G_USEC_PER_SEC);

@@ -28,7 +28,9 @@ struct _Child {
   int words_fd;            /* a file: what it wrote while booting; then where it crashed */
   gint64 started_at;
   guint n_restarts;
-  gboolean is_down; /* between two lives */
+  guint n_failed_starts; /* one after another */
+  guint n_hung_starts;   /* among them */
+  gboolean is_down;      /* between two lives */
   TractorParkingLot *up;
 
   /* Of its tree, while that is watched (tree.c). */

@@ -458,7 +458,8 @@ typedef enum {
  * TractorRestartOptions:
  * @strategy: who is started again when one dies
  * @max_restarts: how many deaths in @period_usec are put up with; 0 is 3. One more is a failure of the
- *   nursery
+ *   nursery; and so are as many failed starts of one actor in a row, however long that takes: one that
+ *   does not answer within ten seconds counts twice
  * @period_usec: 0 is five seconds
  *
  * Zero what you do not set.

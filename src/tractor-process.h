@@ -92,7 +92,8 @@ typedef struct {
  * @options: (nullable): NULL is all defaults
  *
  * Runs a program, and waits for its end. Its stdin is /dev/null, as is its stdout if nobody wants
- * it. Signals have their default actions in it, except those that we ignore; but SIGPIPE never is.
+ * it. Signals have their default actions in it; but those that shells and terminals have us ignore, SIGHUP,
+ * SIGINT, SIGQUIT, SIGTSTP, SIGTTIN and SIGTTOU, stay so.
  *
  * It stays in our process group: Ctrl-C in a terminal reaches it, as from a shell. Job control is
  * for shells, and a group of its own could not read from the terminal. What it starts itself is its

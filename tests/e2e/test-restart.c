@@ -251,11 +251,78 @@ test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* --- starts that fail ------------------------------------------------------------------------------- */
+
+/* (transfer full): a file; while it is there, actors do what it says instead of booting. */
+static char *
+get_order_path (void)
+{
+  return g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "order", NULL);
+}
+
+static void
+follow_order (void)
+{
+  g_autofree char *path = get_order_path ();
+  g_autofree char *order = NULL;
+
+  if (g_getenv ("TRACTOR_PARENT_FD") == NULL || !g_file_get_contents (path, &order, NULL, NULL))
+    return;
+  if (strcmp (order, "exit") == 0)
+    _exit (9);
+  while (TRUE)
+    pause ();
+}
+
+/* An actor that does not boot any more after its first death: a call that waits until it is up is told. */
+static gboolean
+restart_under_order (const char *order, const char *complaint, GError **error)
+{
+  TractorRestartOptions options = { .max_restarts = 2, .period_usec = 1 };
+  g_autoptr (TractorActorNursery) nursery =
+      tractor_actor_nursery_open_with_restarts (&options, error);
+  g_autoptr (TractorPortal) portal = start (nursery, "dies", TRACTOR_ON_DEATH_RESTART, error);
+  gint64 pid = ask_pid (portal, error);
+  g_autofree char *path = get_order_path ();
+  g_autoptr (TractorCancelScope) shield = NULL;
+  g_autoptr (GError) failure = NULL;
+
+  g_assert_true (g_file_set_contents (path, order, -1, NULL));
+  kill ((pid_t) pid, SIGKILL);
+  g_assert_false (tractor_portal_call (portal, "test:sleep_forever", NULL, NULL, error));
+  g_clear_error (error); /* of the first death, or what is asserted below, if that came first */
+  shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_shield (shield, TRUE); /* from the failure of the nursery */
+  g_assert_false (tractor_portal_call (portal, "test:get_pid", NULL, NULL, error));
+  g_assert_false (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED));
+  g_clear_error (error);
+  g_clear_pointer (&shield, tractor_cancel_scope_close);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_nonnull (strstr ((*error)->message, complaint));
+  g_clear_error (error);
+  g_unlink (path);
+  return TRUE;
+}
+
+static gboolean
+test_starts_that_fail (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return restart_under_order ("exit", "After 2 failed starts in a row: Actor 'dies'", error);
+}
+
+/* Takes as long as a boot is waited for. */
+static gboolean
+test_start_that_hangs (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return restart_under_order ("hang", "After 1 failed start in a row: Actor 'dies'", error);
+}
+
 int
 main (int argc, char **argv)
 {
   int status;
 
+  follow_order ();
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
   harness_init (&argc, &argv);
@@ -270,5 +337,8 @@ main (int argc, char **argv)
                          test_cancelled_while_it_ends_for_another);
   harness_add_real_task ("/e2e/restart/wait-until-restarted", test_wait_until_restarted);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
+  harness_add_real_task ("/e2e/restart/starts-that-fail-whatever-the-period",
+                         test_starts_that_fail);
+  harness_add_glib_task ("/e2e/restart/start-that-hangs-counts-twice", test_start_that_hangs);
   return harness_run ();
 }
