@@ -142,15 +142,20 @@ receive_more (int fd, Introduction *introduction, GError **error)
 static gboolean
 set_refused_error (GError **error, const Msg *msg)
 {
-  const ActorId somebody = { (char *) "there", NULL };
-  g_autoptr (GError) refusal = tractor__remote_error_read (msg, &somebody);
+  g_auto (ActorId) id = { 0 };
+  g_autofree char *name = NULL;
+  g_autoptr (GError) refusal = NULL;
   TractorError code = TRACTOR_ERROR_TRANSPORT_CLOSED;
+
+  tractor__msg_get_id (msg, FIELD_SRC_UID, &id);
+  name = tractor__escape_name (id.name);
+  refusal = tractor__remote_error_read (msg, &(ActorId){ name, NULL });
 
   if (tractor_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT))
     code = TRACTOR_ERROR_LIMIT;
   else if (tractor_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_AUTH))
     code = TRACTOR_ERROR_AUTH;
-  g_set_error (error, TRACTOR_ERROR, code, "The connection is refused by the %s", refusal->message);
+  g_set_error (error, TRACTOR_ERROR, code, "The connection is refused by %s", refusal->message);
   return FALSE;
 }
 

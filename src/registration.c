@@ -239,9 +239,32 @@ tractor__registrars_leave (TractorRuntime *runtime)
 
 /* --- who is there? ------------------------------------------------------------------------------------- */
 
-/* Returns: TRUE if the question is settled. */
+typedef enum {
+  PROBE_ABSENT,
+  PROBE_REGISTRAR,
+  PROBE_OTHER, /* an actor that is none */
+  PROBE_UNCLEAR,
+} ProbeResult;
+
+typedef struct {
+  const Address *address;
+  ProbeResult result;
+  char *problem; /* (nullable): why that is not clear */
+} Probe;
+
+static void
+probes_free (Probe *probes)
+{
+  for (Probe *probe = probes; probe->address != NULL; probe++)
+    g_free (probe->problem);
+  g_free (probes);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Probe, probes_free)
+
+/* Returns: FALSE with what keeps it unclear, or CANCELLED. */
 static gboolean
-probe_once (const Address *address, ProbeResult *ret_result, GError **error)
+probe_once (Probe *probe, GError **error)
 {
   gint64 deadline = tractor_now () + PATIENCE_PROBE_USEC;
   g_auto (Introduction) introduction = { 0 };
@@ -249,35 +272,42 @@ probe_once (const Address *address, ProbeResult *ret_result, GError **error)
   gboolean ok;
   int fd;
 
-  *ret_result = PROBE_OCCUPIED;
-  if (!tractor__connect (address, deadline, &fd, error)) {
+  probe->result = PROBE_UNCLEAR;
+  if (!tractor__connect (probe->address, deadline, &fd, error)) {
     if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED))
       return FALSE;
-    *ret_result = PROBE_ABSENT;
+    g_clear_error (error);
+    probe->result = PROBE_ABSENT;
     return TRUE;
   }
   ok = tractor__handshake (fd, &(AidMsg){ .id = &id, .is_probe = TRUE }, deadline, &introduction,
                            error);
   close (fd);
   if (ok)
-    *ret_result = introduction.is_registrar ? PROBE_REGISTRAR : PROBE_OCCUPIED;
+    probe->result = introduction.is_registrar ? PROBE_REGISTRAR : PROBE_OTHER;
   return ok;
 }
 
-gboolean
-tractor__registrar_probe (const Address *address, ProbeResult *ret_result, GError **error)
+/* Who is there? Returns: FALSE with CANCELLED, or AUTH if it is not to be talked to. */
+static gboolean
+run_probe (gpointer data, GError **error)
 {
+  Probe *probe = data;
+
   for (int attempt = 1;; attempt++) {
     GError *problem = NULL;
-    gboolean is_settled = probe_once (address, ret_result, &problem);
 
+    if (probe_once (probe, &problem))
+      return TRUE;
     if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED) ||
         g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_AUTH)) {
       g_propagate_error (error, problem);
       return FALSE;
     }
-    g_clear_error (&problem);
-    if (is_settled || attempt == PROBE_ATTEMPTS)
+    g_free (probe->problem);
+    probe->problem = g_strdup (problem->message);
+    g_error_free (problem);
+    if (attempt == PROBE_ATTEMPTS)
       return TRUE;
     if (!tractor_sleep_until (tractor_now () + attempt * G_USEC_PER_SEC / 20, error))
       return FALSE;
@@ -285,19 +315,6 @@ tractor__registrar_probe (const Address *address, ProbeResult *ret_result, GErro
 }
 
 /* --- election ------------------------------------------------------------------------------------------ */
-
-typedef struct {
-  const Address *address;
-  ProbeResult result;
-} Probe;
-
-static gboolean
-run_probe (gpointer data, GError **error)
-{
-  Probe *probe = data;
-
-  return tractor__registrar_probe (probe->address, &probe->result, error);
-}
 
 /* All at once: each may take three seconds. */
 static gboolean
@@ -323,6 +340,17 @@ set_registry_error (GError **error, const Address *address, const char *what)
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY, "The registry's address %s %s", text,
                what);
   return FALSE;
+}
+
+static gboolean
+set_occupied_error (GError **error, const Probe *probe)
+{
+  g_autofree char *what =
+      probe->result == PROBE_OTHER
+          ? g_strdup ("is occupied by an actor that is no registrar")
+          : g_strdup_printf ("is occupied, and it cannot be found out by whom: %s", probe->problem);
+
+  return set_registry_error (error, probe->address, what);
 }
 
 static gboolean
@@ -356,26 +384,26 @@ elect_once (TractorRuntime *runtime,
             gboolean is_last_attempt,
             GError **error)
 {
-  g_autofree Probe *probes = g_new0 (Probe, addresses->len);
-  const Address *occupied = NULL;
+  g_autoptr (Probe) probes = g_new0 (Probe, addresses->len + 1);
+  const Probe *occupied = NULL;
   const Address *taken = NULL;
   GError *failure = NULL;
 
   for (guint i = 0; i < addresses->len; i++)
-    probes[i] = (Probe){ addresses->pdata[i], PROBE_ABSENT };
+    probes[i] = (Probe){ addresses->pdata[i], PROBE_ABSENT, NULL };
   if (!probe_all (probes, addresses->len, error))
     return FALSE;
   for (guint i = 0; i < addresses->len; i++) {
     if (probes[i].result == PROBE_REGISTRAR)
       taken = probes[i].address;
-    else if (probes[i].result == PROBE_OCCUPIED)
-      occupied = probes[i].address;
+    else if (probes[i].result != PROBE_ABSENT)
+      occupied = &probes[i];
   }
   if (taken != NULL)
     return must_be_first ? set_registry_error (error, taken, "has a registrar already")
                          : add_registrars (runtime, probes, addresses->len);
   if (occupied != NULL)
-    return set_registry_error (error, occupied, "is occupied by something that is no registrar");
+    return set_occupied_error (error, occupied);
   if (listen_at_all (runtime, addresses, &failure))
     return TRUE;
   /* Somebody was quicker. */

@@ -28,16 +28,6 @@ G_GNUC_INTERNAL gboolean tractor__registrars_join (TractorRuntime *runtime, GErr
 G_GNUC_INTERNAL void tractor__registrars_leave (TractorRuntime *runtime);
 G_GNUC_INTERNAL void tractor__registrar_free (gpointer registrar);
 
-typedef enum {
-  PROBE_ABSENT,
-  PROBE_REGISTRAR,
-  PROBE_OCCUPIED, /* by something that is none */
-} ProbeResult;
-
-/* Who is at @address? Returns: FALSE with CANCELLED, or AUTH if it is not to be talked to. */
-G_GNUC_INTERNAL gboolean tractor__registrar_probe (const Address *address,
-                                                   ProbeResult *ret_result,
-                                                   GError **error);
 /* Finds the registrars at @addresses, to be joined, or, if there is none, becomes one and listens there.
  * @must_be_first: it is an error if there is one. Returns: FALSE with REGISTRY, CANCELLED, ... */
 G_GNUC_INTERNAL gboolean tractor__registrars_elect (TractorRuntime *runtime,

@@ -446,6 +446,7 @@ test_occupied (G_GNUC_UNUSED gpointer data, GError **error)
   gint64 started = tractor_now ();
 
   g_assert_null (open_at (registry, error));
+  g_assert_nonnull (strstr ((*error)->message, "took too long")); /* and not who it is */
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
   g_assert_cmpint (tractor_now () - started, <, 7 * SECOND / 2 * harness_get_slowness ());
   close (fd);
