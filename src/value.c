@@ -31,6 +31,12 @@ find_ext_type (gint8 code)
   return code >= 0 ? g_atomic_pointer_get (&ext_types[code]) : NULL;
 }
 
+gboolean
+tractor__ext_is_registered (gint8 code)
+{
+  return find_ext_type (code) != NULL;
+}
+
 /* --- the registry ------------------------------------------------------------------------------ */
 
 static gboolean

@@ -136,7 +136,39 @@ stay (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GErro
   return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+/* For how long is this actor's loop held up at the most, while other calls come? In time of the
+ * processor, for others use it too. */
+static gboolean
+watch_loop (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + harness_get_slowness () * SECOND / 2);
+  struct timespec last;
+  struct timespec now;
+  gint64 worst = 0;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &last);
+  while (tractor_sleep_until (tractor_now () + 1000, error)) {
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+    worst = MAX (worst, (now.tv_sec - last.tv_sec) * SECOND + (now.tv_nsec - last.tv_nsec) / 1000);
+    last = now;
+  }
+  tractor_cancel_scope_absorb (scope, error);
+  *ret_result = g_variant_new_int64 (worst);
+  return *error == NULL;
+}
+
+static gboolean
+eat (G_GNUC_UNUSED GVariant *kwargs,
+     G_GNUC_UNUSED GVariant **ret_result,
+     G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
 static const TractorExport exports[] = {
+  { "watch_loop", TRACTOR_EXPORT_CALL, watch_loop },
+  { "eat", TRACTOR_EXPORT_CALL, eat },
   { "integers", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "i" },
   { "integers_or_nothing", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "mi" },
   { "anything", TRACTOR_EXPORT_CONTEXT, .context = integers },
@@ -475,6 +507,41 @@ test_limits_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+send_tiny_elements (gpointer data, GError **error)
+{
+  const guint n = 250000;
+  GVariant **elements = g_new (GVariant *, n);
+  g_autoptr (GVariant) kwargs = NULL;
+
+  for (guint i = 0; i < n; i++)
+    elements[i] = g_variant_new_variant (g_variant_new_int64 (i & 63));
+  kwargs = g_variant_ref_sink (g_variant_new_parsed (
+      "{'value': <%@av>}", g_variant_new_array (G_VARIANT_TYPE_VARIANT, elements, n)));
+  g_free (elements);
+  for (int i = 0; i < 3; i++)
+    if (!tractor_portal_call (data, "test:eat", kwargs, NULL, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Who chooses how many there are does not choose for how long others wait. */
+static gboolean
+test_tiny_elements_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_autoptr (GVariant) worst_usec = NULL;
+
+    tractor_nursery_spawn (nursery, "sender", send_tiny_elements, peer.portal, NULL, error);
+    g_assert_true (tractor_portal_call (peer.portal, "test:watch_loop", NULL, &worst_usec, error));
+    g_assert_cmpint (g_variant_get_int64 (worst_usec), <, 20000 * (gint64) harness_get_slowness ());
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  return end_peer (&peer, error);
+}
+
 /* --- ends -------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -574,6 +641,8 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/payload/%s/timestamp", test_timestamp);
   add_on_transports ("/e2e/payload/%s/group-keeps-its-members", test_group_keeps_its_members);
   add_on_transports ("/e2e/payload/%s/row-94-limits", test_limits);
+  add_on_transports ("/e2e/payload/%s/tiny-elements-hold-nobody-up",
+                     test_tiny_elements_hold_nobody_up);
   harness_add_real_task ("/e2e/payload/limits-that-make-no-sense", test_limits_that_make_no_sense);
   harness_add_real_task ("/e2e/payload/row-35-tree-of-failures", test_tree_of_failures);
   harness_add_real_task ("/e2e/payload/row-31-kill-asks-nobody", test_kill_asks_nobody);

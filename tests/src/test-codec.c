@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "bounds.h"
 #include "codec.h"
@@ -384,7 +385,7 @@ test_doubles_keep_their_bits (void)
 static void
 test_lengths_around_each_head (void)
 {
-  static const gsize lengths[] = { 0, 1, 15, 16, 31, 32, 255, 256, 65535, 65536, 8 << 20 };
+  static const gsize lengths[] = { 0, 1, 15, 16, 31, 32, 255, 256, 65535, 65536, 1 << 20 };
 
   for (guint i = 0; i < G_N_ELEMENTS (lengths); i++) {
     g_autofree char *text = g_strnfill (lengths[i], 'x');
@@ -951,6 +952,112 @@ test_registering_wrongly (void)
   g_assert_true (tractor_ext_type_register (127, "*", pack_colour, unpack_colour, NULL, NULL));
 }
 
+/* --- the bytes of a value ------------------------------------------------------------------------ */
+
+/* (transfer floating): the same as a tree, which GLib then writes itself. */
+static GVariant *
+rebuild (GVariant *value)
+{
+  gsize n = g_variant_is_container (value) ? g_variant_n_children (value) : 0;
+  g_autofree GVariant **children = g_new (GVariant *, MAX (n, 1));
+
+  for (gsize i = 0; i < n; i++) {
+    g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+    children[i] = rebuild (child);
+  }
+  switch (g_variant_classify (value)) {
+  case G_VARIANT_CLASS_VARIANT:
+    return g_variant_new_variant (children[0]);
+  case G_VARIANT_CLASS_MAYBE:
+    return g_variant_new_maybe (g_variant_type_element (g_variant_get_type (value)),
+                                n > 0 ? children[0] : NULL);
+  case G_VARIANT_CLASS_ARRAY:
+    return g_variant_new_array (g_variant_type_element (g_variant_get_type (value)), children, n);
+  case G_VARIANT_CLASS_TUPLE:
+    return g_variant_new_tuple (children, n);
+  case G_VARIANT_CLASS_DICT_ENTRY:
+    return g_variant_new_dict_entry (children[0], children[1]);
+  default:
+    return g_variant_new_from_data (g_variant_get_type (value), g_variant_get_data (value),
+                                    g_variant_get_size (value), TRUE, NULL, NULL);
+  }
+}
+
+/* It is trusted to be what GLib would have made of it, so it has to be. */
+static void
+assert_as_of_glib (GVariant *value)
+{
+  gsize size = g_variant_get_size (value);
+  g_autofree guint8 *copy = g_memdup2 (g_variant_get_data (value), size);
+  g_autoptr (GVariant) untrusted = g_variant_ref_sink (
+      g_variant_new_from_data (g_variant_get_type (value), copy, size, FALSE, NULL, NULL));
+  g_autoptr (GVariant) tree = g_variant_ref_sink (rebuild (value));
+
+  g_assert_true (g_variant_is_normal_form (untrusted));
+  g_assert_cmpvariant (untrusted, tree);
+  g_assert_cmpmem (g_variant_get_data (tree), g_variant_get_size (tree), copy, size);
+}
+
+/* Around each size at which what is in a container needs more room for its ends. */
+static void
+test_containers_of_each_size (void)
+{
+  static const char *const types[] = { "*", "av", "as", "a(sy)", "a{sv}", "a{ys}", "aams" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    for (guint32 n = 0; n < 30000; n = n < 300 ? n + 1 : n + n / 3) {
+      g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
+      gboolean is_map = strchr (types[i], '{') != NULL;
+      g_autoptr (GVariant) value = NULL;
+
+      if (is_map)
+        tractor__wire_write_map (buffer, n);
+      else
+        tractor__wire_write_array (buffer, n);
+      for (guint32 j = 0; j < n; j++)
+        if (is_map && types[i][2] == 'y')
+          wire_append_literal (buffer, "\x05\xa2zz");
+        else if (is_map)
+          wire_append_literal (buffer, "\xa1k\x05");
+        else if (types[i][1] == '(')
+          wire_append_literal (buffer, "\x92\xa1x\x05");
+        else if (types[i][1] == 'a')
+          wire_append_literal (buffer, "\x92\xa1x\xc0");
+        else
+          wire_append_literal (buffer, "\xa1x");
+      value = unpack ((WireValue){ buffer->data, buffer->len }, types[i]);
+      g_assert_cmpuint (g_variant_n_children (value), ==, n);
+      assert_as_of_glib (value);
+    }
+}
+
+/* What a peer makes small costs little here, in time at one go and in memory. */
+static void
+test_many_tiny_elements (void)
+{
+  static const char *const elements[] = { "\x05", "\xc0", "\x80", "\x90", "\xa0", "\xc3" };
+  const guint32 n = 250000;
+
+  for (guint i = 0; i < G_N_ELEMENTS (elements); i++) {
+    g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
+    g_autoptr (GVariant) value = NULL;
+    struct timespec started;
+    struct timespec ended;
+
+    tractor__wire_write_array (buffer, n);
+    for (guint32 j = 0; j < n; j++)
+      wire_append (buffer, elements[i], 1);
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &started);
+    value = unpack ((WireValue){ buffer->data, buffer->len }, NULL);
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &ended);
+    g_assert_cmpint ((ended.tv_sec - started.tv_sec) * 1000 +
+                         (ended.tv_nsec - started.tv_nsec) / 1000000,
+                     <=, 20 * (gint64) harness_get_slowness ());
+    g_assert_cmpuint (g_variant_get_size (value), <=, 21 * buffer->len);
+  }
+}
+
 /* --- random documents --------------------------------------------------------------------------- */
 
 #define N_ROUNDS 200000
@@ -1019,7 +1126,7 @@ decode_both_ways (WireValue bytes, const char *type, guint *n_typed)
   g_autoptr (GError) error = NULL;
 
   if (tractor__codec_unpack (bytes, &freely, NULL) && freely != NULL) {
-    g_assert_true (g_variant_is_normal_form (freely));
+    assert_as_of_glib (freely);
     tractor__codec_check (freely, G_VARIANT_TYPE (type), NULL);
   }
   if (!tractor__codec_unpack_as (bytes, NULL, G_VARIANT_TYPE (type), &typed, &error)) {
@@ -1029,7 +1136,7 @@ decode_both_ways (WireValue bytes, const char *type, guint *n_typed)
   if (typed == NULL)
     return;
   g_assert_true (g_variant_is_of_type (typed, G_VARIANT_TYPE (type)));
-  g_assert_true (g_variant_is_normal_form (typed));
+  assert_as_of_glib (typed);
   ++*n_typed;
 }
 
@@ -1116,6 +1223,8 @@ main (int argc, char **argv)
   harness_add ("/src/value/a-failing-extension", test_a_failing_extension);
   harness_add ("/src/value/an-extension-that-is-kept", test_an_extension_that_is_kept);
   harness_add ("/src/value/registering-wrongly", test_registering_wrongly);
+  harness_add ("/src/codec/containers-of-each-size", test_containers_of_each_size);
+  harness_add ("/src/codec/many-tiny-elements", test_many_tiny_elements);
   harness_add ("/src/codec/random-documents", test_random_documents);
   return harness_run ();
 }
