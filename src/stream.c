@@ -412,9 +412,13 @@ tractor_stream_get_n_dropped (TractorStream *stream)
 gboolean
 tractor__stream_strip_end (const TractorStream *stream, GError **error)
 {
-  const GError end = { TRACTOR_ERROR, TRACTOR_ERROR_BROKEN, (char *) OTHER_END_CLOSED };
+  g_autoptr (GError) end = NULL;
 
-  return stream->got_stop && tractor__remote_error_strip (error, &end);
+  if (!stream->got_stop || *error == NULL)
+    return FALSE;
+  /* Made, for what an error of ours has besides stands before it in memory. */
+  end = g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_BROKEN, OTHER_END_CLOSED);
+  return tractor__remote_error_strip (error, end);
 }
 
 /* --- receiving --------------------------------------------------------------------------------- */
