@@ -13,6 +13,7 @@
 
 typedef struct {
   gboolean is_closed; /* nothing more will be sent */
+  GError *failure;    /* (nullable): why */
   guint n_subscribers;
   TractorItemCopyFunc item_copy;
   GDestroyNotify item_free;
@@ -63,6 +64,7 @@ ring_free_if_unused (Ring *ring)
 
   for (guint64 number = ring_get_oldest (ring); number < ring->n_sent; number++)
     free_item (ring, *ring_place (ring, number));
+  g_clear_error (&ring->failure);
   g_free (ring);
 }
 
@@ -129,20 +131,50 @@ tractor_broadcaster_send (TractorBroadcaster *broadcaster, gpointer item)
     free_item (ring, displaced); /* last: it may do anything */
 }
 
+/* (transfer full) (nullable) */
+static GError *
+dup_failure (const Ring *ring)
+{
+  return ring->failure != NULL ? g_error_copy (ring->failure) : NULL;
+}
+
+/* Each is handed its own: it may find its subscriber closed when it runs. */
+static void
+tell_end (TractorSubscriber *subscriber)
+{
+  Parked *parked;
+
+  while ((parked = parking_lot_unpark (&subscriber->waiting, WAKE_BROKEN)) != NULL)
+    parked->value = dup_failure (subscriber->ring);
+}
+
+/* @failure: (transfer full) (nullable) */
+static void
+end (TractorBroadcaster *broadcaster, GError *failure)
+{
+  Ring *ring = broadcaster->ring;
+
+  g_free (broadcaster);
+  ring->is_closed = TRUE;
+  ring->failure = failure;
+  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
+    tell_end (link->data);
+  ring_free_if_unused (ring);
+}
+
 void
 tractor_broadcaster_close (TractorBroadcaster *broadcaster)
 {
-  Ring *ring;
+  if (broadcaster != NULL)
+    end (broadcaster, NULL);
+}
 
-  if (broadcaster == NULL)
-    return;
+void
+tractor_broadcaster_fail (TractorBroadcaster *broadcaster, GError *failure)
+{
+  g_return_if_fail (broadcaster != NULL && failure != NULL);
 
-  ring = broadcaster->ring;
-  g_free (broadcaster);
-  ring->is_closed = TRUE;
-  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
-    parking_lot_unpark_all (&((TractorSubscriber *) link->data)->waiting, WAKE_BROKEN);
-  ring_free_if_unused (ring);
+  end (broadcaster, failure);
 }
 
 /* --- receiving ----------------------------------------------------------------------------------- */
@@ -175,6 +207,15 @@ set_lagged (TractorSubscriber *subscriber, GError **error)
   return FALSE;
 }
 
+/* Nothing more comes, and nothing is left. @failure: (transfer full) (nullable) */
+static gboolean
+set_ended (GError *failure, GError **error)
+{
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  return FALSE;
+}
+
 gboolean
 tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, GError **error)
 {
@@ -193,8 +234,10 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
     return TRUE;
   }
   if (subscriber->ring->is_closed) {
+    GError *failure = dup_failure (subscriber->ring);
+
     tractor__task_yield (task);
-    return FALSE; /* the end */
+    return set_ended (failure, error);
   }
 
   switch (tractor__parking_lot_park (&subscriber->waiting, task, &parked, "broadcast")) {
@@ -209,7 +252,7 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
                          "The subscriber was closed while waiting at it");
     return FALSE;
   case WAKE_BROKEN:
-    return FALSE; /* the end */
+    return set_ended (parked.value, error);
   }
   g_assert_not_reached ();
 }

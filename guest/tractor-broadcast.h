@@ -50,6 +50,17 @@ TRACTOR_API void tractor_broadcaster_send (TractorBroadcaster *broadcaster, gpoi
 TRACTOR_API void tractor_broadcaster_close (TractorBroadcaster *broadcaster);
 
 /**
+ * tractor_broadcaster_fail:
+ * @broadcaster: (transfer full)
+ * @failure: (transfer full)
+ *
+ * As tractor_broadcaster_close(), but what comes after what is left is @failure instead of the end.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_broadcaster_fail (TractorBroadcaster *broadcaster, GError *failure);
+
+/**
  * tractor_broadcaster_subscribe:
  *
  * Returns: (transfer full): a receiver of what is sent from now on.
@@ -64,8 +75,9 @@ TRACTOR_API TractorSubscriber *tractor_broadcaster_subscribe (TractorBroadcaster
  * Waits for the next item. Several tasks may share a subscriber: each item goes to one of them.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; to LAGGED if items were lost, once for each
- *   gap, and then the next call gets the oldest that is left; or to CLOSED if the subscriber was
- *   closed while waiting; or FALSE with @error unset at the end.
+ *   gap, and then the next call gets the oldest that is left; to CLOSED if the subscriber was closed
+ *   while waiting; or to what the broadcaster has failed with, after all that came before; or FALSE with
+ *   @error unset at the end.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_subscriber_receive (TractorSubscriber *subscriber,

@@ -2,7 +2,8 @@
  *
  * A task of the caller's nursery receives, and hands each item to a broadcaster, where every
  * subscriber takes it at its own pace; who falls too far behind loses the oldest and is told. So the
- * slowest subscriber holds up nobody, and the sender neither. */
+ * slowest subscriber holds up nobody, and the sender neither. How the stream ends is the end for each of
+ * them, a failure too; but not that the task here was cancelled, which is this side's own doing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "context.h"
@@ -28,6 +29,8 @@ run_pump (gpointer data, GError **error)
 
   while (tractor_stream_receive (stream, &item, error))
     tractor_broadcaster_send (stream->broadcaster, item);
+  if (*error != NULL && !g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    tractor_broadcaster_fail (g_steal_pointer (&stream->broadcaster), g_error_copy (*error));
   tractor__stream_unshare (stream);
   return *error == NULL;
 }
@@ -59,6 +62,10 @@ tractor_stream_subscribe (TractorStream *stream, GError **error)
 {
   g_return_val_if_fail (stream != NULL, NULL);
 
+  if (stream->broadcaster == NULL && stream->is_shared && stream->context->failure != NULL) {
+    g_propagate_error (error, g_error_copy (stream->context->failure));
+    return NULL;
+  }
   if (stream->broadcaster == NULL) {
     g_set_error_literal (error, TRACTOR_ERROR,
                          stream->is_shared ? TRACTOR_ERROR_CLOSED : TRACTOR_ERROR_MISUSE,

@@ -137,11 +137,12 @@ TRACTOR_API gboolean tractor_stream_share (TractorStream *stream,
  * tractor_stream_subscribe:
  *
  * For tractor_subscriber_receive(), which gives a GVariant, (transfer full) (nullable): every item
- * that comes from now on. At the end of the stream it ends too; if the stream fails, the nursery it
- * is shared in has the error.
+ * that comes from now on. At the end of the stream it ends too; if the stream fails, each subscriber gets
+ * that error, after all items that came before it, and so does the nursery that it is shared in. If that
+ * nursery is cancelled, subscribers get the end.
  *
- * Returns: (transfer full): a subscriber; or NULL with @error set to MISUSE if the stream is not
- *   shared, or CLOSED if it has ended.
+ * Returns: (transfer full): a subscriber; or NULL with @error set to MISUSE if the stream is not shared;
+ *   to how the other end failed; or to CLOSED if the stream has ended.
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API TractorSubscriber *tractor_stream_subscribe (TractorStream *stream, GError **error);

@@ -878,6 +878,79 @@ test_subscribers (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+count_until_failed (gpointer data, GError **error)
+{
+  Counting *counting = data;
+  GError *failure = NULL;
+
+  g_assert_false (count_items (counting, &failure));
+  g_assert_true (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (&failure);
+  g_assert_false (count_items (counting, &failure)); /* and again */
+  g_assert_true (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (&failure);
+  return tractor_checkpoint (error);
+}
+
+/* The other end fails: for those who wait, for those who have not yet taken what came before, and for
+ * those who come too late. */
+static gboolean
+test_shared_failure (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorStream) stream = tractor_portal_open_stream (
+        peer.portal, "test:generate",
+        g_variant_new_parsed ("{'n': <%x>, 'fail': <true>}", (gint64) 50), NULL, error);
+    g_autoptr (TractorNursery) readers = tractor_nursery_open ();
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    Counting counting[3] = { 0 };
+
+    g_assert_true (tractor_stream_share (stream, nursery, 64, error));
+    for (int i = 0; i < 3; i++)
+      counting[i].subscriber = tractor_stream_subscribe (stream, error);
+    for (int i = 0; i < 2; i++)
+      tractor_nursery_spawn (readers, NULL, count_until_failed, &counting[i], NULL, error);
+    g_assert_false (tractor_nursery_join (nursery, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+    tractor_nursery_spawn (readers, NULL, count_until_failed, &counting[2], NULL, error);
+    g_assert_null (tractor_stream_subscribe (stream, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+    g_assert_true (tractor_nursery_join (readers, error));
+    for (int i = 0; i < 3; i++) {
+      g_assert_cmpint (counting[i].n, ==, 50);
+      tractor_subscriber_close (counting[i].subscriber);
+    }
+  }
+  return end_peer (&peer, error);
+}
+
+/* That this side wants no more of it is no failure of the stream. */
+static gboolean
+test_sharing_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_context (&peer, "test:echo", NULL, error);
+    g_autoptr (TractorStream) stream = tractor_context_open_stream (context, error);
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_autoptr (TractorSubscriber) subscriber = NULL;
+    gpointer item;
+
+    g_assert_true (tractor_stream_share (stream, nursery, 64, error));
+    subscriber = tractor_stream_subscribe (stream, error);
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+    g_assert_true (tractor_nursery_join (nursery, error));
+    g_assert_false (tractor_subscriber_receive (subscriber, &item, error));
+    g_assert_no_error (*error);
+    g_assert_true (tractor_context_join (context, NULL, error));
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
 test_subscriber_lags (G_GNUC_UNUSED gpointer data, GError **error)
 {
   Peer peer = start_peer (error);
@@ -952,5 +1025,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/stream/row-71-broken-off", test_broken_off);
   add_on_transports ("/e2e/stream/%s/row-72-row-74-subscribers", test_subscribers);
   add_on_transports ("/e2e/stream/%s/row-73-subscriber-lags", test_subscriber_lags);
+  add_on_transports ("/e2e/stream/%s/row-72-shared-failure", test_shared_failure);
+  add_on_transports ("/e2e/stream/%s/row-72-sharing-cancelled", test_sharing_cancelled);
   return harness_run ();
 }

@@ -153,6 +153,64 @@ test_waiting_receivers (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+read_until_failed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  GError *error = NULL;
+
+  g_assert_false (read_all (data, &error));
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_IO);
+  return TRUE;
+}
+
+/* A failure comes after all items, to each who waits, to those who are late, and as often as they ask. */
+static gboolean
+test_failure (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorBroadcaster *broadcaster = tractor_broadcaster_new (2, item_copy, item_free);
+  TractorSubscriber *shared = tractor_broadcaster_subscribe (broadcaster);
+  g_autoptr (TractorSubscriber) late = tractor_broadcaster_subscribe (broadcaster);
+  Reader sharing = { .subscriber = shared };
+  Reader alone = { .subscriber = late };
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    for (int i = 0; i < 3; i++)
+      tractor_nursery_spawn (nursery, "sharer", read_until_failed, &sharing, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+    tractor_broadcaster_send (broadcaster, item_new (1));
+    tractor_broadcaster_send (broadcaster, item_new (2));
+    tractor_broadcaster_fail (
+        broadcaster, g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_IO, "the disk is broken"));
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  g_assert_cmpuint (sharing.sum, ==, 3);
+  tractor_subscriber_close (shared);
+  for (int i = 0; i < 2; i++) {
+    g_assert_false (read_all (&alone, error));
+    harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_IO);
+  }
+  g_assert_cmpuint (alone.sum, ==, 3);
+  return TRUE;
+}
+
+/* Whoever was woken by the failure does not need the subscriber any more. */
+static gboolean
+test_failure_and_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorBroadcaster *broadcaster = tractor_broadcaster_new (2, item_copy, item_free);
+  TractorSubscriber *subscriber = tractor_broadcaster_subscribe (broadcaster);
+  Reader reader = { .subscriber = subscriber };
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "reader", read_until_failed, &reader, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  tractor_broadcaster_fail (
+      broadcaster, g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_IO, "the disk is broken"));
+  tractor_subscriber_close (subscriber);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
 wait_until_closed (gpointer data, G_GNUC_UNUSED GError **unused)
 {
   GError *error = NULL;
@@ -205,5 +263,7 @@ main (int argc, char **argv)
   harness_add_task ("/guest/broadcast/waiting-receivers", test_waiting_receivers);
   harness_add_task ("/guest/broadcast/closed-while-waiting", test_closed_while_waiting);
   harness_add_task ("/guest/broadcast/A44-cancelled", test_cancelled);
+  harness_add_task ("/guest/broadcast/failure-comes-last", test_failure);
+  harness_add_task ("/guest/broadcast/failure-and-closed", test_failure_and_closed);
   return harness_run ();
 }
