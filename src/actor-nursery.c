@@ -105,11 +105,18 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
 
 /* --- starting ---------------------------------------------------------------------------------- */
 
+gboolean
+tractor_actor_nursery_get_cancel_called (TractorActorNursery *self)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  return self->is_cancelled || tractor_cancel_scope_get_cancel_called (get_scope (self));
+}
+
 static gboolean
 may_start (TractorActorNursery *self, GError **error)
 {
-  if (self->is_joined || self->is_cancelled ||
-      tractor_cancel_scope_get_cancel_called (get_scope (self))) {
+  if (self->is_joined || tractor_actor_nursery_get_cancel_called (self)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
                          "The actor nursery is closed or being cancelled");
     return FALSE;

@@ -527,6 +527,15 @@ TRACTOR_API void tractor_actor_nursery_cancel (TractorActorNursery *nursery);
 TRACTOR_API void tractor_actor_nursery_kill (TractorActorNursery *nursery);
 
 /**
+ * tractor_actor_nursery_get_cancel_called:
+ *
+ * Returns: whether all actors of the nursery were asked to end: by tractor_actor_nursery_cancel() or
+ *   tractor_actor_nursery_kill(), or because the body or an actor failed. Also after it was joined.
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_actor_nursery_get_cancel_called (TractorActorNursery *nursery);
+
+/**
  * tractor_actor_nursery_join:
  * @error: (inout): the body's own failure if it has one, which cancels the actors; afterwards all
  *   that failed. Never NULL.

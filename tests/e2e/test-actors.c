@@ -1269,6 +1269,38 @@ test_many_deaths (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+test_cancel_called (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+    g_assert_false (tractor_actor_nursery_get_cancel_called (nursery));
+    tractor_actor_nursery_cancel (nursery);
+    g_assert_true (tractor_actor_nursery_get_cancel_called (nursery));
+    g_assert_true (tractor_actor_nursery_join (nursery, error));
+    g_assert_true (tractor_actor_nursery_get_cancel_called (nursery));
+  }
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+    g_assert_true (tractor_actor_nursery_join (nursery, error));
+    g_assert_false (tractor_actor_nursery_get_cancel_called (nursery));
+  }
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "victim", error);
+
+    kill (tractor_portal_get_pid (portal), SIGKILL);
+    g_assert_true (tractor_portal_wait_until_gone (portal, NULL));
+    tractor_checkpoint (NULL); /* the nursery hears of it */
+    g_assert_true (tractor_actor_nursery_get_cancel_called (nursery));
+    g_assert_false (tractor_actor_nursery_join (nursery, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  }
+  return TRUE;
+}
+
+static gboolean
 use_nursery_for_a_while (gpointer data, GError **error)
 {
   return tractor_run_in_actor ("short", &(TractorSpawnOptions){ .host = harness_get_host ()->name },
@@ -1667,6 +1699,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/A44-both-are-cancelled", test_call_when_both_are_cancelled);
   harness_add_real_task ("/e2e/call/too-many-elements", test_too_many_elements);
   harness_add_real_task ("/e2e/end/P-14-many-deaths", test_many_deaths);
+  harness_add_real_task ("/e2e/end/cancel-called", test_cancel_called);
   harness_add_real_task ("/e2e/start/nurseries-side-by-side", test_nurseries_side_by_side);
   harness_add_real_task ("/e2e/tree/deadlines-are-handed-down", test_deadlines_are_handed_down);
   harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);
