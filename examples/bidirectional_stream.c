@@ -50,9 +50,9 @@ add_up (TractorContext *context,
 }
 
 static const TractorExport exports[] = { { "add_up", TRACTOR_EXPORT_CONTEXT, .context = add_up },
-                                         { NULL } };
-static const TractorModule modules[] = { { "adder", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+                                         { 0 } };
+static const TractorModule modules[] = { { "adder", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* Here. */
 static gboolean

@@ -37,9 +37,10 @@ reverse (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "reverse", TRACTOR_EXPORT_CALL, reverse }, { NULL } };
-static const TractorModule modules[] = { { "words", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport exports[] = { { "reverse", TRACTOR_EXPORT_CALL, .call = reverse },
+                                         { 0 } };
+static const TractorModule modules[] = { { "words", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* (transfer floating): an aa{sv}, the arguments of each call. */
 static GVariant *

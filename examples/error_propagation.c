@@ -32,12 +32,13 @@ inspect (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
   return tractor_run_in_actor ("disk", NULL, "lab:read_block", NULL, ret_result, error);
 }
 
-static const TractorExport lab_exports[] = { { "watch", TRACTOR_EXPORT_CALL, watch },
-                                             { "read_block", TRACTOR_EXPORT_CALL, read_block },
-                                             { "inspect", TRACTOR_EXPORT_CALL, inspect },
-                                             { NULL } };
-static const TractorModule modules[] = { { "lab", lab_exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport lab_exports[] = { { "watch", TRACTOR_EXPORT_CALL, .call = watch },
+                                             { "read_block", TRACTOR_EXPORT_CALL,
+                                               .call = read_block },
+                                             { "inspect", TRACTOR_EXPORT_CALL, .call = inspect },
+                                             { 0 } };
+static const TractorModule modules[] = { { "lab", lab_exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* --- here ---------------------------------------------------------------------------------------- */
 

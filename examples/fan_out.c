@@ -30,9 +30,9 @@ measure (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErro
 }
 
 static const TractorExport exports[] = { { "measure", TRACTOR_EXPORT_CONTEXT, .context = measure },
-                                         { NULL } };
-static const TractorModule modules[] = { { "words", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+                                         { 0 } };
+static const TractorModule modules[] = { { "words", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* Here: two of these for each worker. */
 static gboolean

@@ -26,10 +26,11 @@ count_words (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
   return TRUE;
 }
 
-static const TractorExport text_exports[] = { { "count_words", TRACTOR_EXPORT_CALL, count_words },
-                                              { NULL } };
-static const TractorModule modules[] = { { "text", text_exports }, { NULL } };
-static const TractorRunner runners[] = { { "glib", tractor_glib_run }, { NULL } };
+static const TractorExport text_exports[] = {
+  { "count_words", TRACTOR_EXPORT_CALL, .call = count_words }, { 0 }
+};
+static const TractorModule modules[] = { { "text", text_exports }, { 0 } };
+static const TractorRunner runners[] = { { "glib", tractor_glib_run }, { 0 } };
 
 /* --- in the program ------------------------------------------------------------------------------- */
 

@@ -76,9 +76,10 @@ branch (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport tree_exports[] = { { "branch", TRACTOR_EXPORT_CALL, branch }, { NULL } };
-static const TractorModule modules[] = { { "tree", tree_exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport tree_exports[] = { { "branch", TRACTOR_EXPORT_CALL, .call = branch },
+                                              { 0 } };
+static const TractorModule modules[] = { { "tree", tree_exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 static gboolean
 grow_and_print (gpointer data, GError **error)

@@ -44,10 +44,10 @@ list_primes (TractorStream *stream, GVariant *kwargs, GError **error)
 
 static const TractorExport exports[] = {
   { "list", TRACTOR_EXPORT_STREAM, .stream = list_primes },
-  { NULL },
+  { 0 },
 };
-static const TractorModule modules[] = { { "primes", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorModule modules[] = { { "primes", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* --- here ---------------------------------------------------------------------------------------- */
 

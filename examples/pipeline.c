@@ -40,10 +40,10 @@ pass_on (gint64 stage, GVariant *item, TractorStream *out, GError **error)
 
 static gboolean stream_stage (TractorStream *out, GVariant *kwargs, GError **error);
 static const TractorExport exports[] = { { "stage", TRACTOR_EXPORT_STREAM, .stream = stream_stage },
-                                         { NULL } };
-static const TractorModule modules[] = { { "pipeline", exports }, { NULL } };
+                                         { 0 } };
+static const TractorModule modules[] = { { "pipeline", exports }, { 0 } };
 static const TractorRunner runners[] = {
-  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { 0 }
 };
 
 /* Starts a stage and passes on what comes out of it, until one of both ends. Then all is gone. */

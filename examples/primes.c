@@ -59,10 +59,11 @@ check (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport primes_exports[] = { { "check", TRACTOR_EXPORT_CALL, check }, { NULL } };
-static const TractorModule modules[] = { { "primes", primes_exports }, { NULL } };
+static const TractorExport primes_exports[] = { { "check", TRACTOR_EXPORT_CALL, .call = check },
+                                                { 0 } };
+static const TractorModule modules[] = { { "primes", primes_exports }, { 0 } };
 static const TractorRunner runners[] = {
-  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { 0 }
 };
 
 /* --- here --------------------------------------------------------------------------------------- */
@@ -342,7 +343,7 @@ main (int argc, char **argv)
     { "host", 0, 0, G_OPTION_ARG_STRING, &host_name, "Run on builtin, glib or uv", "HOST" },
     { "workers", 'w', 0, G_OPTION_ARG_INT, &n_workers, "Actors; default: one per core", "N" },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments, NULL, "[NUMBER...]" },
-    { NULL },
+    G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;

@@ -28,9 +28,9 @@ add_up (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "add_up", TRACTOR_EXPORT_CALL, add_up }, { NULL } };
-static const TractorModule modules[] = { { "math", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport exports[] = { { "add_up", TRACTOR_EXPORT_CALL, .call = add_up }, { 0 } };
+static const TractorModule modules[] = { { "math", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* A task on the loop's thread. */
 static gboolean

@@ -33,9 +33,9 @@ introduce (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED 
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "introduce", TRACTOR_EXPORT_CALL, introduce },
-                                         { NULL } };
-static const TractorModule modules[] = { { "greeter", exports }, { NULL } };
+static const TractorExport exports[] = { { "introduce", TRACTOR_EXPORT_CALL, .call = introduce },
+                                         { 0 } };
+static const TractorModule modules[] = { { "greeter", exports }, { 0 } };
 
 static gboolean
 serve (gpointer data, GError **error)

@@ -22,9 +22,9 @@ add (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport math_exports[] = { { "add", TRACTOR_EXPORT_CALL, add }, { NULL } };
-static const TractorModule modules[] = { { "math", math_exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport math_exports[] = { { "add", TRACTOR_EXPORT_CALL, .call = add }, { 0 } };
+static const TractorModule modules[] = { { "math", math_exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* Runs here. */
 static gboolean

@@ -39,11 +39,11 @@ crash (G_GNUC_UNUSED GVariant *kwargs,
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "add", TRACTOR_EXPORT_CALL, add },
-                                         { "crash", TRACTOR_EXPORT_CALL, crash },
-                                         { NULL } };
-static const TractorModule modules[] = { { "counter", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport exports[] = { { "add", TRACTOR_EXPORT_CALL, .call = add },
+                                         { "crash", TRACTOR_EXPORT_CALL, .call = crash },
+                                         { 0 } };
+static const TractorModule modules[] = { { "counter", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* --- here -------------------------------------------------------------------------------------- */
 

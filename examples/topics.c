@@ -107,9 +107,9 @@ main (int argc, char **argv)
 {
   static const TractorExport exports[] = { { "trade", TRACTOR_EXPORT_CONTEXT, .context = trade },
                                            { "feed", TRACTOR_EXPORT_CONTEXT, .context = feed },
-                                           { NULL } };
-  static const TractorModule modules[] = { { "exchange", exports }, { NULL } };
-  static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+                                           { 0 } };
+  static const TractorModule modules[] = { { "exchange", exports }, { 0 } };
+  static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
   int status;
 
   if (tractor_child_main (argc, argv, modules, runners, &status))

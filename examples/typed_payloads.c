@@ -56,10 +56,10 @@ list_places (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **err
 }
 
 static const TractorExport exports[] = {
-  { "list", TRACTOR_EXPORT_STREAM, .stream = list_places, .payload_spec = "(sv)" }, { NULL }
+  { "list", TRACTOR_EXPORT_STREAM, .stream = list_places, .payload_spec = "(sv)" }, { 0 }
 };
-static const TractorModule modules[] = { { "places", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorModule modules[] = { { "places", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* Here. */
 static gboolean

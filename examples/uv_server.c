@@ -33,9 +33,9 @@ divide (GVariant *kwargs, GVariant **ret_result, GError **error)
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "divide", TRACTOR_EXPORT_CALL, divide }, { NULL } };
-static const TractorModule modules[] = { { "numbers", exports }, { NULL } };
-static const TractorRunner runners[] = { { "uv", tractor_uv_run }, { NULL } };
+static const TractorExport exports[] = { { "divide", TRACTOR_EXPORT_CALL, .call = divide }, { 0 } };
+static const TractorModule modules[] = { { "numbers", exports }, { 0 } };
+static const TractorRunner runners[] = { { "uv", tractor_uv_run }, { 0 } };
 
 /* --- the server ------------------------------------------------------------------------------------ */
 

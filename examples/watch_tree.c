@@ -68,9 +68,9 @@ grow (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
   return grow_levels (levels, error);
 }
 
-static const TractorExport exports[] = { { "grow", TRACTOR_EXPORT_CALL, grow }, { NULL } };
-static const TractorModule modules[] = { { "tree", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorExport exports[] = { { "grow", TRACTOR_EXPORT_CALL, .call = grow }, { 0 } };
+static const TractorModule modules[] = { { "tree", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 /* --- watching -------------------------------------------------------------------------------------- */
 

@@ -79,10 +79,10 @@ static const TractorExport exports[] = {
   { "mean", TRACTOR_EXPORT_CALL, .call = mean },
   { "squares", TRACTOR_EXPORT_STREAM, .stream = squares },
   { "running_total", TRACTOR_EXPORT_CONTEXT, .context = running_total },
-  { NULL },
+  { 0 },
 };
-static const TractorModule modules[] = { { "cstats", exports }, { NULL } };
-static const TractorRunner runners[] = { { "builtin", tractor_run }, { NULL } };
+static const TractorModule modules[] = { { "cstats", exports }, { 0 } };
+static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
 
 static int signal_number;
 

@@ -67,9 +67,9 @@ decode (GVariant *kwargs, GVariant **ret_result, GError **error)
 }
 
 const TractorExport decoder_exports[] = {
-  { "enter", TRACTOR_EXPORT_CALL, enter },
-  { "decode", TRACTOR_EXPORT_CALL, decode, .payload_spec = "(ii)" },
-  { NULL },
+  { "enter", TRACTOR_EXPORT_CALL, .call = enter },
+  { "decode", TRACTOR_EXPORT_CALL, .call = decode, .payload_spec = "(ii)" },
+  { 0 },
 };
 
 /* Most in a colour of their own. Some are cut off, some are no pictures, and some say that their pixels

@@ -60,7 +60,8 @@ room_new (GError **error)
     return NULL;
   }
   room = g_rc_box_new (Room);
-  *room = (Room){ fd, bytes, G_QUEUE_INIT, tractor_parking_lot_new () };
+  *room =
+      (Room){ .fd = fd, .bytes = bytes, .free = G_QUEUE_INIT, .full = tractor_parking_lot_new () };
   for (guint i = 0; i < N_PLACES; i++) {
     room->places[i] = (Place){ room, bytes + (gsize) i * PLACE_BYTES };
     g_queue_push_tail (&room->free, &room->places[i]);
@@ -167,7 +168,7 @@ serve (Worker *worker, Request *request, GError **error)
 static gboolean
 run_worker (gpointer data, GError **error)
 {
-  Worker worker = { data, room_new (error) };
+  Worker worker = { .pool = data, .room = room_new (error) };
   Pool *pool = data;
 
   if (worker.room != NULL)
@@ -197,7 +198,7 @@ gboolean
 pool_run (gpointer data, GError **error)
 {
   Pool *pool = data;
-  g_autoptr (TractorParkingLot) idle = pool->idle = tractor_parking_lot_new ();
+  G_GNUC_UNUSED g_autoptr (TractorParkingLot) idle = pool->idle = tractor_parking_lot_new ();
   g_autoptr (TractorActorNursery) actors = pool->actors = tractor_actor_nursery_open_with_restarts (
       &(TractorRestartOptions){ .max_restarts = 1000 }, error);
   g_autoptr (TractorNursery) tasks = tractor_nursery_open ();

@@ -245,8 +245,8 @@ list_pictures (Wall *wall, const char *directory, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const TractorModule modules[] = { { "decoder", decoder_exports }, { NULL } };
-  static const TractorRunner runners[] = { { "glib", tractor_glib_run }, { NULL } };
+  static const TractorModule modules[] = { { "decoder", decoder_exports }, { 0 } };
+  static const TractorRunner runners[] = { { "glib", tractor_glib_run }, { 0 } };
   Wall wall = { .pool = { .n_workers = g_get_num_processors (), .show = show } };
   g_autofree char *made = NULL;
   guint64 n = 600;

@@ -30,7 +30,7 @@ factor (GVariant *kwargs, GVariant **ret_result, GError **error)
 }
 
 const TractorExport work_exports[] = {
-  { "factor", TRACTOR_EXPORT_CALL, factor, .payload_spec = "s" }, { NULL }
+  { "factor", TRACTOR_EXPORT_CALL, .call = factor, .payload_spec = "s" }, { 0 }
 };
 
 /* --- requests ------------------------------------------------------------------------------------ */
@@ -137,7 +137,9 @@ pool_ask (Pool *pool, const char *number, AnswerFunc answer, gpointer client)
     return NULL;
   }
   pool->in_flight++;
-  request = g_memdup2 (&(Request){ pool, g_strdup (number), answer, client }, sizeof *request);
+  request = g_memdup2 (
+      &(Request){ .pool = pool, .number = g_strdup (number), .answer = answer, .client = client },
+      sizeof *request);
   return tractor_nursery_spawn (pool->requests, "request", run_request, request, request_free, NULL)
              ? request
              : NULL;

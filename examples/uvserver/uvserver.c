@@ -97,9 +97,13 @@ start (Server *server, int port, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const TractorModule modules[] = { { "work", work_exports }, { NULL } };
-  static const TractorRunner runners[] = { { "uv", tractor_uv_run }, { NULL } };
-  Server server = { .pool = { (int) g_get_num_processors (), 256, 10000, on_ready, &server } };
+  static const TractorModule modules[] = { { "work", work_exports }, { 0 } };
+  static const TractorRunner runners[] = { { "uv", tractor_uv_run }, { 0 } };
+  Server server = { .pool = { .n_workers = (int) g_get_num_processors (),
+                              .max_in_flight = 256,
+                              .deadline_msec = 10000,
+                              .on_ready = on_ready,
+                              .data = &server } };
   Pool *pool = &server.pool;
   int port = 8080;
   const GOptionEntry entries[] = {
@@ -107,7 +111,7 @@ main (int argc, char **argv)
     { "workers", 'w', 0, G_OPTION_ARG_INT, &pool->n_workers, "actors; one a processor", "N" },
     { "max", 'm', 0, G_OPTION_ARG_INT, &pool->max_in_flight, "requests at a time; 256", "N" },
     { "deadline-ms", 'd', 0, G_OPTION_ARG_INT, &pool->deadline_msec, "of a request; 10000", "N" },
-    { NULL },
+    G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("- HTTP, and actors for the work");
   g_autoptr (GError) error = NULL;
