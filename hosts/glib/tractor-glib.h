@@ -41,7 +41,8 @@ TRACTOR_API TractorGuest *tractor_glib_attach (GMainContext *context,
  * As tractor_glib_attach() on the default main context, for as long as the application lives. It is held
  * (g_application_hold()) until @main has ended. @main is cancelled when the last window of a GtkApplication
  * has been closed, and by g_application_quit(): g_application_run() returns only when all has ended, so no
- * process is left when main() returns.
+ * process is left when main() returns. The widgets of that window are gone by then: what a task touches after a
+ * wait it keeps by a reference, or by g_set_weak_pointer().
  *
  * If @main ends by itself, windows that are open keep the application running.
  *
