@@ -110,7 +110,8 @@ tractor__restarts_begin (Restarts *restarts, Child *child, GError **failure)
   if (child->is_ended_for_restart)
     return TRUE; /* it has been counted by the one that died */
   if (!count_failed_start (restarts, child, *failure)) {
-    g_prefix_error (failure, "After %u failed starts, one after another: ", child->n_failed_starts);
+    g_prefix_error (failure, "After %u failed start%s in a row: ", child->n_failed_starts,
+                    child->n_failed_starts == 1 ? "" : "s");
     return FALSE;
   }
   if (!count_restart (restarts)) {
