@@ -193,7 +193,8 @@ tractor__handshake (
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
   g_auto (Introduction) introduction = { 0 };
   GError *failure = NULL;
-  gboolean ok = send_aid (fd, ours, &failure) && receive_aid (fd, &introduction, &failure);
+  gboolean ok =
+      (ours == NULL || send_aid (fd, ours, &failure)) && receive_aid (fd, &introduction, &failure);
 
   if (!leave_deadline (scope, ok, "The other end's introduction", &failure)) {
     g_propagate_error (error, failure);

@@ -31,7 +31,7 @@ G_GNUC_INTERNAL void tractor__introduction_clear (Introduction *introduction);
 G_GNUC_INTERNAL gboolean tractor__introduction_take (Introduction *introduction,
                                                      const Msg *msg,
                                                      GError **error);
-/* Sends @ours and waits for theirs. Returns: FALSE with CANCELLED, TRANSPORT_CLOSED, PROTOCOL,
+/* Sends @ours, unless that is NULL, and waits for theirs. Returns: FALSE with CANCELLED, TRANSPORT_CLOSED, PROTOCOL,
  * ACTOR_TOO_SLOW at @deadline; or, if it refuses us, LIMIT, AUTH or TRANSPORT_CLOSED. */
 G_GNUC_INTERNAL gboolean tractor__handshake (
     int fd, const AidMsg *ours, gint64 deadline, Introduction *ret_introduction, GError **error);

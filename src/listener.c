@@ -45,6 +45,8 @@ typedef struct {
   int fd;
   gint64 since;
   TractorCancelScope *scope; /* (nullable): while it introduces itself */
+  GError
+      *refusal; /* (nullable): what it will be told when it has; nothing of ours is said before */
 } Accepted;
 
 /* --- one connection -------------------------------------------------------------------------------- */
@@ -80,24 +82,26 @@ accepted_free (gpointer data)
   stop_being_half_open (accepted);
   accepted->origin->n_connections--;
   tractor__origin_unref (accepted->origin);
+  g_clear_error (&accepted->refusal);
   if (accepted->fd >= 0)
     close (accepted->fd);
   g_free (accepted);
 }
 
-/* Returns: FALSE with LIMIT if it had to give way, or for the reasons of tractor__handshake(). */
+/* Returns: FALSE with LIMIT if it had to give way, or is refused; or for the reasons of
+ * tractor__handshake(). */
 static gboolean
 exchange_introductions (Accepted *accepted, Introduction *introduction, GError **error)
 {
   TractorRuntime *runtime = accepted->runtime;
+  const AidMsg ours = { .id = &runtime->id,
+                        .is_registrar = runtime->registry != NULL,
+                        .credit = runtime->credit };
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   gboolean ok;
 
   accepted->scope = scope;
-  ok = tractor__handshake (accepted->fd,
-                           &(AidMsg){ .id = &runtime->id,
-                                      .is_registrar = runtime->registry != NULL,
-                                      .credit = runtime->credit },
+  ok = tractor__handshake (accepted->fd, accepted->refusal == NULL ? &ours : NULL,
                            tractor_now () + (gint64) runtime->limits.handshake_usec, introduction,
                            error);
   accepted->scope = NULL;
@@ -105,7 +109,9 @@ exchange_introductions (Accepted *accepted, Introduction *introduction, GError *
   if (!ok && tractor_cancel_scope_absorb (scope, error))
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
                          "Too many others have connected and not introduced themselves");
-  return ok;
+  if (ok && accepted->refusal != NULL)
+    g_propagate_error (error, g_steal_pointer (&accepted->refusal));
+  return *error == NULL;
 }
 
 /* Returns: FALSE with AUTH if it is not who it says. */
@@ -162,41 +168,38 @@ count_connections (const TractorRuntime *runtime)
   return g_hash_table_size (runtime->links) + runtime->n_half_open;
 }
 
-static gboolean
-has_share_left (const TractorRuntime *runtime, const Origin *origin, GError **error)
+/* (transfer full) (nullable): why @origin gets no more connections */
+static GError *
+check_share (const TractorRuntime *runtime, const Origin *origin)
 {
   guint64 n_left = runtime->limits.connections - count_connections (runtime);
 
   if (origin->n_connections < n_left)
-    return TRUE;
-  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
-               "It has %u connections from this process, and no more than that left for others",
-               origin->n_connections);
-  return FALSE;
+    return NULL;
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
+                      "It has %u connections from this process, and no more than that left for "
+                      "others",
+                      origin->n_connections);
 }
 
 /* Returns: (transfer full): NULL, and @fd is closed, if it is not to be talked to */
 static Accepted *
 accepted_new (TractorRuntime *runtime, int fd, GError **error)
 {
-  g_autoptr (Origin) origin = NULL;
   Accepted *accepted;
 
-  if (tractor__socket_check_peer (fd, error)) {
-    origin = tractor__origin_of_socket (runtime->origins, fd);
-    if (has_share_left (runtime, origin, error)) {
-      accepted = g_new0 (Accepted, 1);
-      accepted->runtime = runtime;
-      accepted->fd = fd;
-      accepted->since = tractor_now ();
-      origin->n_connections++;
-      accepted->origin = g_steal_pointer (&origin);
-      return accepted;
-    }
-    tractor__refuse (fd, &runtime->id, *error);
+  if (!tractor__socket_check_peer (fd, error)) {
+    close (fd);
+    return NULL;
   }
-  close (fd);
-  return NULL;
+  accepted = g_new0 (Accepted, 1);
+  accepted->runtime = runtime;
+  accepted->fd = fd;
+  accepted->since = tractor_now ();
+  accepted->origin = tractor__origin_of_socket (runtime->origins, fd);
+  accepted->refusal = check_share (runtime, accepted->origin);
+  accepted->origin->n_connections++;
+  return accepted;
 }
 
 /* @fd: (transfer full). Whom there is no room for is turned away like anybody else. */
