@@ -51,6 +51,25 @@ set_finished (TractorGuest *guest)
     tractor__n_living_guests--;
 }
 
+/* 0: what the host says. Set by any thread. */
+static gsize default_stack_bytes;
+
+void
+tractor_set_default_stack_size (gsize stack_bytes)
+{
+  __atomic_store_n (&default_stack_bytes, stack_bytes, __ATOMIC_RELAXED);
+}
+
+static gsize
+get_stack_bytes (const TractorHostOps *ops)
+{
+  gsize bytes = __atomic_load_n (&default_stack_bytes, __ATOMIC_RELAXED);
+
+  if (bytes == 0 && ops->version >= 2)
+    bytes = ops->stack_bytes;
+  return bytes != 0 ? bytes : STACK_DEFAULT_BYTES;
+}
+
 TractorGuest *
 tractor_guest_new (const TractorHostOps *ops,
                    gpointer host,
@@ -62,7 +81,8 @@ tractor_guest_new (const TractorHostOps *ops,
 {
   TractorGuest *guest;
 
-  g_return_val_if_fail (ops != NULL && ops->version == TRACTOR_HOST_VERSION, NULL);
+  g_return_val_if_fail (ops != NULL && ops->version > 0 && ops->version <= TRACTOR_HOST_VERSION,
+                        NULL);
   g_return_val_if_fail (ops->schedule != NULL && main != NULL && done != NULL, NULL);
 
   if (task_get_suspendable (NULL) != NULL) {
@@ -81,6 +101,7 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->done = done;
   guest->done_data = done_data;
   guest->steps_per_look = 1;
+  tractor__stack_pool_set_usual (&guest->stacks, get_stack_bytes (ops));
   if (!tractor__poller_init (&guest->poller, error)) {
     g_free (guest);
     return NULL;

@@ -61,12 +61,6 @@ round_up (gsize bytes)
   return (bytes + page - 1) & ~(page - 1);
 }
 
-static gsize
-get_usual_bytes (const StackPool *pool)
-{
-  return pool->usual_bytes != 0 ? pool->usual_bytes : STACK_DEFAULT_BYTES;
-}
-
 static Stack *
 stack_map (StackPool *pool, gsize bytes)
 {
@@ -137,7 +131,7 @@ tractor__stack_pool_take (StackPool *pool)
   Stack *stack = pool->free;
 
   if (stack == NULL)
-    return stack_map (pool, get_usual_bytes (pool));
+    return stack_map (pool, pool->usual_bytes);
 
   pool->free = stack->next_free;
   pool->n_free--;
@@ -164,7 +158,7 @@ tractor__stack_pool_set_usual (StackPool *pool, gsize bytes)
 void
 tractor__stack_pool_give (StackPool *pool, Stack *stack)
 {
-  if (G_UNLIKELY (stack->bytes != get_usual_bytes (pool))) {
+  if (G_UNLIKELY (stack->bytes != pool->usual_bytes)) {
     stack->next_free = pool->unusual;
     pool->unusual = stack;
     return;

@@ -8,8 +8,8 @@
 
 #include <glib.h>
 
-/* Room for what tasks do, which calls into foreign libraries: Pango or a name lookup take up to
- * 100 KiB. Only touched pages cost memory. */
+/* Room for what tasks do, which calls into foreign libraries: a name lookup takes up to 100 KiB. Only
+ * touched pages cost memory, and the page tables of the stride: what a host with larger ones pays. */
 #define STACK_DEFAULT_BYTES (256 * 1024)
 #define STACK_MIN_BYTES     (16 * 1024)
 /* A frame larger than the guard could jump over it; with -fstack-clash-protection none can. */
@@ -20,8 +20,8 @@
 typedef struct _Stack Stack;
 
 typedef struct {
-  gsize usual_bytes; /* 0: STACK_DEFAULT_BYTES */
-  Stack *free;       /* of the usual size; last in, first out: the warmest first */
+  gsize usual_bytes;
+  Stack *free; /* of the usual size; last in, first out: the warmest first */
   guint n_free;
   Stack *unusual; /* free ones that nobody will take */
   guint n_mapped;

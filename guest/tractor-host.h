@@ -14,7 +14,7 @@
 
 G_BEGIN_DECLS
 
-#define TRACTOR_HOST_VERSION 1
+#define TRACTOR_HOST_VERSION 2
 
 typedef struct _TractorGuest TractorGuest;
 
@@ -37,6 +37,9 @@ typedef struct {
   /* (nullable): the clock, monotonic, in usec. NULL is CLOCK_MONOTONIC. A host with a clock of its
    * own calls tractor_guest_tick() by tractor_guest_get_deadline(), for the fd cannot know. */
   gint64 (*now) (gpointer host);
+  /* Since version 2: how large the stacks are of its tasks, for a host whose callbacks' libraries need
+   * deep ones; 0: 256 KiB. */
+  gsize stack_bytes;
 } TractorHostOps;
 
 /**
@@ -232,9 +235,10 @@ TRACTOR_API void tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed);
 
 /**
  * tractor_guest_set_stack_size:
- * @stack_bytes: rounded up to pages, at least 16 KiB; 256 KiB unless told
+ * @stack_bytes: rounded up to pages, at least 16 KiB
  *
- * How large the stacks are of tasks that are spawned from now on.
+ * How large the stacks are of tasks that are spawned from now on; the main task has one already: see
+ * tractor_set_default_stack_size().
  *
  * Suspends: no. Thread: guest.
  */

@@ -135,6 +135,19 @@ TRACTOR_API gboolean tractor_in_task (void);
 TRACTOR_API gsize tractor_task_get_stack (gsize *ret_touched_bytes);
 
 /**
+ * tractor_set_default_stack_size:
+ * @stack_bytes: rounded up to pages, at least 16 KiB; 0: what the host gives: 1 MiB on GLib's, where
+ *   toolkits run, 256 KiB on the others
+ *
+ * How large the stacks are of all tasks, the main task's too, in guests that are made from now on in this
+ * process, on any host; in main(), before tractor_child_main(), also an actor's. Only pages that are used
+ * cost memory, and the page tables: up to 4 KiB for each 2 MiB of addresses.
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API void tractor_set_default_stack_size (gsize stack_bytes);
+
+/**
  * tractor_task_get_name:
  *
  * Returns: (transfer none) (nullable): the running task's name, NULL outside a task.

@@ -22,6 +22,9 @@
 
 #include "glib-host.h"
 
+/* GTK 4 touches 532 KiB when it makes a program's first window, to load its theme: twice that. */
+#define STACK_BYTES (1024 * 1024)
+
 #include "default-context.h"
 
 typedef struct {
@@ -55,6 +58,7 @@ static const TractorHostOps ops = {
   .version = TRACTOR_HOST_VERSION,
   .schedule = schedule,
   .depth = depth,
+  .stack_bytes = STACK_BYTES,
 };
 
 static void

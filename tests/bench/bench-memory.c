@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,11 +29,27 @@ get_resident_bytes (void)
   return (gint64) resident * sysconf (_SC_PAGESIZE);
 }
 
+static gint64
+get_page_table_bytes (void)
+{
+  g_autofree char *status = NULL;
+  const char *line = NULL;
+
+  if (g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
+    line = strstr (status, "VmPTE:");
+  if (line == NULL)
+    g_error ("/proc/self/status cannot be read");
+  return g_ascii_strtoll (line + strlen ("VmPTE:"), NULL, 10) * 1024;
+}
+
 /* --- idle tasks ------------------------------------------------------------------------------------ */
 
 typedef struct {
+  const char *host;
   guint n_tasks;
+  gsize stack_bytes; /* that the host gives */
   double bytes;
+  double page_table_bytes;
 } Crowd;
 
 static gboolean
@@ -48,6 +65,7 @@ weigh_tasks (gpointer data, GError **error)
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   Crowd *crowd = data;
   gint64 before = get_resident_bytes ();
+  gint64 page_table_before = get_page_table_bytes ();
 
   for (guint i = 0; i < crowd->n_tasks; i++)
     if (!tractor_nursery_spawn (nursery, "idler", wait_for_end, NULL, NULL, error))
@@ -55,6 +73,7 @@ weigh_tasks (gpointer data, GError **error)
   if (!tractor_wait_all_tasks_blocked (0, error))
     return FALSE;
   crowd->bytes = (double) (get_resident_bytes () - before) / crowd->n_tasks;
+  crowd->page_table_bytes = (double) (get_page_table_bytes () - page_table_before) / crowd->n_tasks;
   tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
   return tractor_nursery_join (nursery, error);
 }
@@ -64,8 +83,27 @@ measure_memory (gconstpointer data)
 {
   Crowd crowd = *(const Crowd *) data;
 
-  bench_run ("builtin", weigh_tasks, &crowd);
+  bench_run (crowd.host, weigh_tasks, &crowd);
   return crowd.bytes;
+}
+
+static double
+measure_page_tables (gconstpointer data)
+{
+  Crowd crowd = *(const Crowd *) data;
+
+  bench_run (crowd.host, weigh_tasks, &crowd);
+  return crowd.page_table_bytes;
+}
+
+/* An entry for each page, also for those that nobody touches. */
+static double
+measure_entries (gconstpointer data)
+{
+  const Crowd *crowd = data;
+
+  return (double) (crowd->stack_bytes + GUARD_BYTES) / (double) sysconf (_SC_PAGESIZE) *
+         sizeof (guint64);
 }
 
 static double
@@ -127,11 +165,18 @@ measure_mmap (G_GNUC_UNUSED gconstpointer data)
   return (double) started / N_STACKS;
 }
 
-static const Crowd hundred_thousand = { 100000, 0 };
+static const Crowd hundred_thousand = { "builtin", 100000, 256 * 1024, 0, 0 };
+static const Crowd ten_thousand_on_glib = { "glib", 10000, 1024 * 1024, 0, 0 };
 
 const BenchRow bench_memory_rows[] = {
   { "memory of an idle task, of 100,000", BENCH_BYTES, "one page", 1.15, FALSE, 3, measure_memory,
     measure_page, &hundred_thousand },
+  { "page tables of an idle task, of 100,000", BENCH_BYTES, "entries", 1.15, FALSE, 1,
+    measure_page_tables, measure_entries, &hundred_thousand },
+  { "memory of an idle task on GLib", BENCH_BYTES, "one page", 1.15, FALSE, 3, measure_memory,
+    measure_page, &ten_thousand_on_glib },
+  { "page tables of an idle task on GLib", BENCH_BYTES, "entries", 1.15, FALSE, 1,
+    measure_page_tables, measure_entries, &ten_thousand_on_glib },
   { "first use of a stack", BENCH_NSEC, "mmap, guard, touch", 1.4, TRUE, 11, measure_first_use,
     measure_mmap, NULL },
   { NULL },
