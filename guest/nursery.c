@@ -55,25 +55,6 @@ spawn_fails (gpointer data, GDestroyNotify data_free)
     data_free (data);
 }
 
-static void
-link_child (TractorNursery *nursery, Task *child)
-{
-  child->nursery = nursery;
-  child->next_sibling = nursery->first_child;
-  child->link_in_nursery = &nursery->first_child;
-  if (child->next_sibling != NULL)
-    child->next_sibling->link_in_nursery = &child->next_sibling;
-  nursery->first_child = child;
-}
-
-static void
-unlink_child (Task *child)
-{
-  *child->link_in_nursery = child->next_sibling;
-  if (child->next_sibling != NULL)
-    child->next_sibling->link_in_nursery = child->link_in_nursery;
-}
-
 Task *
 tractor__nursery_add (TractorNursery *nursery,
                       const char *name,
@@ -110,7 +91,7 @@ tractor__nursery_add (TractorNursery *nursery,
     return NULL;
   }
 
-  link_child (nursery, task);
+  task->nursery = nursery;
   nursery->n_children++;
   return task;
 }
@@ -162,8 +143,7 @@ tractor__nursery_move_child (TractorNursery *to, Task *child)
 {
   TractorNursery *from = child->nursery;
 
-  unlink_child (child);
-  link_child (to, child);
+  child->nursery = to;
   tractor__nursery_release (from); /* its place there is free; the one here was held */
 }
 
@@ -197,7 +177,6 @@ add_failure (TractorNursery *nursery, GError *error, const char *who)
 void
 tractor__nursery_child_ended (TractorNursery *nursery, Task *child, GError *error)
 {
-  unlink_child (child);
   if (G_UNLIKELY (error != NULL))
     add_failure (nursery, error, child->name);
   tractor__nursery_release (nursery);

@@ -11,7 +11,6 @@
 
 struct _TractorNursery {
   Scope scope; /* first; around the body and the children */
-  Task *first_child;
   guint n_children;
   Task *joiner;        /* the owner, while it waits for the children */
   GPtrArray *failures; /* (nullable) (element-type GError): in order of arrival */

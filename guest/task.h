@@ -50,8 +50,6 @@ struct _Task {
   Task **link_in_scope; /* what points at us there */
 
   TractorNursery *nursery; /* NULL for the main task */
-  Task *next_sibling;      /* in the nursery */
-  Task **link_in_nursery;
 
   TractorTaskFunc func;
   gpointer data;
