@@ -141,7 +141,7 @@ test_waiting_receivers (G_GNUC_UNUSED gpointer data, GError **error)
   tractor_nursery_spawn (nursery, "reader", read_all, &alone, NULL, error);
   for (guint i = 1; i <= 100; i++) {
     tractor_broadcaster_send (broadcaster, item_new (i));
-    g_assert_true (tractor_checkpoint (error));
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error)); /* until they wait for the next */
   }
   tractor_broadcaster_close (g_steal_pointer (&broadcaster));
   g_assert_true (tractor_nursery_join (nursery, error));

@@ -291,6 +291,44 @@ ask_for_surroundings (TractorGlibActor *actor)
   return g_variant_dup_string (answer, NULL);
 }
 
+/* Whatever is set can be read. */
+static void
+test_launcher_properties (void)
+{
+  static const char *const texts[] = { "a", "b", NULL };
+  g_autoptr (TractorGlibLauncher) launcher = tractor_glib_launcher_new ();
+  guint n_specs;
+  g_autofree GParamSpec **specs =
+      g_object_class_list_properties (G_OBJECT_GET_CLASS (launcher), &n_specs);
+
+  g_assert_cmpuint (n_specs, >, 0);
+  for (guint i = 0; i < n_specs; i++) {
+    g_auto (GValue) value = G_VALUE_INIT;
+    g_auto (GValue) read = G_VALUE_INIT;
+    g_autofree char *before = NULL;
+    g_autofree char *set = NULL;
+    g_autofree char *after = NULL;
+
+    g_value_init (&value, specs[i]->value_type);
+    g_object_get_property (G_OBJECT (launcher), specs[i]->name, &value);
+    before = g_strdup_value_contents (&value);
+    if (G_VALUE_HOLDS_STRING (&value))
+      g_value_set_string (&value, specs[i]->name);
+    else if (G_VALUE_HOLDS_BOOLEAN (&value))
+      g_value_set_boolean (&value, !g_value_get_boolean (&value));
+    else if (G_VALUE_HOLDS_UINT (&value))
+      g_value_set_uint (&value, g_value_get_uint (&value) + 1);
+    else
+      g_value_set_boxed (&value, texts);
+    g_object_set_property (G_OBJECT (launcher), specs[i]->name, &value);
+    set = g_strdup_value_contents (&value);
+    g_object_get_property (G_OBJECT (launcher), specs[i]->name, &read);
+    after = g_strdup_value_contents (&read);
+    g_assert_cmpstr (after, ==, set);
+    g_assert_cmpstr (after, !=, before);
+  }
+}
+
 static void
 test_launch (void)
 {
@@ -910,6 +948,7 @@ main (int argc, char **argv)
   harness_add ("/objects/tree", test_tree);
   harness_add_glib_task ("/objects/node-in-a-task", test_node_in_task);
   harness_add ("/objects/tree-of-one-that-is-dropped", test_tree_dropped);
+  harness_add ("/objects/launcher-properties", test_launcher_properties);
   harness_add ("/objects/launch", test_launch);
   harness_add ("/objects/launch-fails", test_launch_fails);
   harness_add ("/objects/launch-with-restarts", test_launch_restarted);

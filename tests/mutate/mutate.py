@@ -170,6 +170,7 @@ class Program:
         if self.first_failure([test], is_clean=True)[0] is None:
             return True
         print(f'mutate: {test} fails without a fault too, and is left out', file=sys.stderr)
+        self.tests.remove(test)
         return False
 
     def notices(self, host):
