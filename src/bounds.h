@@ -38,6 +38,11 @@
 #define LIMIT_UNWATCHED_ENTRIES 1024
 /* One read: many small frames come in one. The buffer grows by as much as has really come. */
 #define READ_BYTES (64 * 1024)
+/* A connection that has been written to so many times in a row with so little between two writes is being
+ * written to item by item: from then on it is gathered what comes in so many rounds of tasks. */
+#define QUICK_WRITES    8
+#define QUICK_USEC      4
+#define ROUNDS_A_GATHER 256
 /* What a Unix socket holds of what is written to it: more is faster hardly any more, and stands before
  * a cancel. */
 #define SEND_BYTES (512 * 1024)

@@ -525,6 +525,7 @@ tractor_context_started (TractorContext *context, GVariant *first, GError **erro
   context->is_started = TRUE;
   context->started_at = link_get_position (context->link);
   tractor__link_flush (context->link);
+  tractor_cancel_shielded_checkpoint (NULL);
   return TRUE;
 }
 
@@ -561,6 +562,8 @@ wait_until_final (TractorContext *context, GError **error)
 {
   tractor__stream_discard (&context->stream);
   tractor__stream_wake (&context->stream);
+  if (context->is_final || context->failure != NULL)
+    tractor_cancel_shielded_checkpoint (NULL);
   while (!context->is_final && context->failure == NULL)
     if (!tractor_parking_lot_park (context->progress, error))
       return FALSE;

@@ -3,7 +3,10 @@
  * While a link runs, its own task reads: what has come in one large read is cut into frames, and
  * each is dealt with at once, without waiting. A second task writes: whoever has something to send
  * appends a frame to link->out and wakes it if it rests, so everything that becomes ready in one
- * round of tasks goes out in one write. Frames are whole in link->out or not there, so a cancelled
+ * round of tasks goes out in one write. A task that sends item after item has a turn of others behind
+ * each, and so the writer too: the first few go at once, and then it gathers while more comes in every
+ * round. So a function's progress is seen as it is sent, and a flood is not a system call an item.
+ * Frames are whole in link->out or not there, so a cancelled
  * sender cannot leave half a frame behind. What is said about the dialogs and not in them, a cancel
  * or room for more, goes to link->urgent and overtakes what is queued, at the next end of a frame:
  * so it does not wait behind megabytes of data.
@@ -341,6 +344,25 @@ wait_for_queued (Link *link, GError **error)
   return TRUE;
 }
 
+/* Waits while more and more is queued, if that has been so. */
+static void
+gather (Link *link)
+{
+  guint length = 0;
+
+  if (tractor_now () - link->written_at >= QUICK_USEC)
+    link->n_quick_writes = 0;
+  if (++link->n_quick_writes <= QUICK_WRITES)
+    return;
+  for (guint round = 0; round < ROUNDS_A_GATHER; round++) {
+    if (link->out->len == length || link->out->len >= READ_BYTES || link->urgent->len > 0 ||
+        link->is_ending)
+      return;
+    length = link->out->len;
+    tractor_cancel_shielded_checkpoint (NULL);
+  }
+}
+
 static gboolean
 run_writer (gpointer data, GError **error)
 {
@@ -348,10 +370,12 @@ run_writer (gpointer data, GError **error)
   Writing writing = { .frames = make_buffer (link), .urgent = make_buffer (link) };
 
   while (wait_for_queued (link, error)) {
+    gather (link);
     take_queued (link, &writing);
     tell_of_room (link);
     if (!write_all (link, &writing, error))
       break;
+    link->written_at = tractor_now ();
   }
   tractor__wire_buffer_free (writing.frames);
   tractor__wire_buffer_free (writing.urgent);

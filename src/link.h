@@ -50,6 +50,8 @@ struct _Link {
   guint64 sent_bytes;      /* of those */
   guint64 introduction_at; /* where in them our introduction ends: nothing overtakes that */
   TractorParkingLot *idle; /* the writer, while there are none */
+  gint64 written_at;       /* the last time */
+  guint n_quick_writes;    /* in a row, each soon after another */
   gboolean is_ending;      /* it writes those that there are, and no more */
   TractorEvent *room;      /* (nullable): senders that wait for @out to be taken */
 

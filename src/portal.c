@@ -220,6 +220,8 @@ tractor_portal_wait_until_restarted (TractorPortal *portal, guint *n_restarts, G
   g_return_val_if_fail (portal != NULL && n_restarts != NULL, FALSE);
 
   child = portal->child;
+  if (!tractor_checkpoint (error))
+    return FALSE;
   if (child == NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Actor '%s' is no child of this one, which does not see it restart",

@@ -158,7 +158,7 @@ tractor__runtime_enter (RuntimeUse *use, GError **error)
   TractorRuntime *runtime;
 
   use->runtime = NULL;
-  if (!tractor_checkpoint_if_cancelled (error))
+  if (!tractor_checkpoint (error)) /* a registrar knows much without asking anybody */
     return NULL;
   while ((runtime = tractor__runtime_get (error)) != NULL && runtime->state == RUNTIME_OPENING)
     if (!tractor_parking_lot_park (runtime->changed, error))

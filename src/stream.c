@@ -344,6 +344,7 @@ tractor_context_open_stream (TractorContext *context, GError **error)
   if (!check_may_open (context, error))
     return NULL;
   context->stream.is_open = TRUE;
+  tractor_cancel_shielded_checkpoint (NULL);
   return &context->stream;
 }
 
@@ -460,9 +461,14 @@ wait_and_take (TractorStream *stream, GError **error)
    * cancelled because of it. */
   if (stream->context->failure == NULL && !tractor_checkpoint_if_cancelled (error))
     return NULL;
-  while ((item = take (stream, &is_empty, error)) == NULL && is_empty)
+  item = take (stream, &is_empty, error);
+  if (!is_empty)
+    tractor_cancel_shielded_checkpoint (NULL);
+  while (item == NULL && is_empty) {
     if (!tractor_parking_lot_park (stream->receivers, error))
       return NULL;
+    item = take (stream, &is_empty, error);
+  }
   return item;
 }
 
@@ -600,13 +606,16 @@ wait_for_room (TractorStream *stream, GError **error)
   return TRUE;
 }
 
-/* An item of so much has been written. */
-static void
-count_sent (TractorStream *stream, gint64 weight)
+/* An item of so much has been written. It is the others' turn now, whether there was room at once or not:
+ * also of the writer's, which gathers what is sent in a hurry. */
+static gboolean
+finish_send (TractorStream *stream, gint64 weight)
 {
   stream->room.items--;
   stream->room.bytes -= weight;
   tractor__link_flush (stream->context->link);
+  tractor_cancel_shielded_checkpoint (NULL);
+  return TRUE;
 }
 
 gboolean
@@ -626,9 +635,8 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
   n_fds_before = wire_count_fds (context->link->out);
   if (!tractor__msg_write_payload (context->link->out, MSG_YIELD, context->cid, owned, error))
     return FALSE;
-  count_sent (stream, weigh (context->link->out->len - before - stream->overhead_bytes,
-                             wire_count_fds (context->link->out) - n_fds_before));
-  return TRUE;
+  return finish_send (stream, weigh (context->link->out->len - before - stream->overhead_bytes,
+                                     wire_count_fds (context->link->out) - n_fds_before));
 }
 
 gboolean
@@ -658,6 +666,5 @@ tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
   if (!wait_for_room (stream, error) ||
       !tractor__msg_write_packed (context->link->out, MSG_YIELD, context->cid, value, error))
     return FALSE;
-  count_sent (stream, weigh (value.length, 0));
-  return TRUE;
+  return finish_send (stream, weigh (value.length, 0));
 }

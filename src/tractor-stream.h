@@ -51,7 +51,8 @@ TRACTOR_API TractorStream *tractor_portal_open_stream (TractorPortal *portal,
  * @item: (nullable): a floating one is consumed
  *
  * Sends an item, waiting while the other end has no room for more. Several tasks may send; items of
- * one task arrive in its order, and each whole.
+ * one task arrive in its order, and each whole. It is on its way when this returns, unless many have been
+ * sent in a row: then those of one moment go together, at the next checkpoints.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; BROKEN if the other end has closed its stream
  *   or has ended; CLOSED if this end is closed; MSG_TYPE if @item cannot be sent; OVERRUN, boxed, if a
