@@ -126,7 +126,7 @@ TRACTOR_API gboolean tractor_uv_listen (uv_stream_t *server, int backlog, GError
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED, and then none is lost; CLOSED if @server is closed;
  *   BUSY if another task accepts there; a G_FILE_ERROR; or MISUSE on another host.
- * Suspends: if there is none yet; a checkpoint. Thread: guest, in a task.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_uv_accept (uv_stream_t *server, uv_stream_t *client, GError **error);
 

@@ -181,7 +181,11 @@ tractor_uv_accept (uv_stream_t *server, uv_stream_t *client, GError **error)
     if (!incoming_wait (&incoming, 0, "accept", error))
       return FALSE;
   }
-  return status == 0 ? TRUE : tractor__uv_set_error (error, "accept", status);
+  if (status != 0)
+    return tractor__uv_set_error (error, "accept", status);
+  tractor_cancel_shielded_checkpoint (
+      NULL); /* who connect one after the other keep nobody waiting */
+  return TRUE;
 }
 
 /* --- datagrams -------------------------------------------------------------------------------------- */

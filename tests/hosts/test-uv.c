@@ -439,6 +439,42 @@ test_accept (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+count_turns (gpointer data, GError **error)
+{
+  while (tractor_checkpoint (error))
+    ++*(guint *) data;
+  return FALSE;
+}
+
+/* Also where somebody has come already. */
+static gboolean
+test_accept_gives_a_turn (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Service service = { 0 };
+  guint n_turns = 0;
+  guint before;
+  uv_tcp_t tcp;
+  g_autoptr (TractorNursery) nursery = NULL;
+
+  open_listener (&service.listener, &service.address, error);
+  g_assert_true (visit (&service, error));
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error)); /* the loop has seen it */
+  nursery = tractor_nursery_open ();
+  tractor_nursery_spawn (nursery, "counter", count_turns, &n_turns, NULL, error);
+  g_assert_true (tractor_checkpoint (error));
+  uv_tcp_init (tractor_uv_get_loop (), &tcp);
+  before = n_turns;
+  g_assert_true (
+      tractor_uv_accept ((uv_stream_t *) &service.listener, (uv_stream_t *) &tcp, error));
+  g_assert_cmpuint (n_turns, >, before);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "counted");
+  g_assert_true (tractor_nursery_join (nursery, error));
+  tractor_uv_close ((uv_handle_t *) &tcp);
+  tractor_uv_close ((uv_handle_t *) &service.listener);
+  return TRUE;
+}
+
+static gboolean
 accept_in_vain (gpointer data, G_GNUC_UNUSED GError **unused)
 {
   GError *error = NULL;
@@ -959,6 +995,7 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/connect", test_connect);
   harness_add_uv_task ("/uv/read-is-closed", test_read_is_closed);
   harness_add_uv_task ("/uv/accept", test_accept);
+  harness_add_uv_task ("/uv/accept-gives-a-turn", test_accept_gives_a_turn);
   harness_add_uv_task ("/uv/accept-is-cancelled", test_accept_is_cancelled);
   harness_add_uv_task ("/uv/accept-is-closed", test_accept_is_closed);
   harness_add_uv_task ("/uv/datagrams", test_datagrams);
