@@ -498,12 +498,18 @@ join_tree (const Boot *boot, Link *link, GError **error)
   return tractor__registrars_join (runtime, error);
 }
 
-/* The parent takes our end for a death unless it knows better. */
+/* The parent takes our end for a death of unknown cause unless it knows better. */
 static void
-tell_parent (Link *link)
+tell_parent (const Boot *boot, Link *link)
 {
   TractorRuntime *runtime = link->runtime;
 
+  if (runtime->failure != NULL &&
+      !boot->is_of_python) { /* which would give up the connection for that */
+    tractor__remote_error_write (link, NULL, runtime->failure, NULL);
+    tractor__link_flush (link);
+    return;
+  }
   if (runtime->stopped_by.uuid == NULL || link->stop_cid != NULL)
     return;
   tractor__remote_error_write_cancelled (link, link->out, NULL, &runtime->stopped_by);
@@ -563,7 +569,7 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
         tractor_nursery_spawn (nursery, "SIGTERM", watch_term_signal, runtime, NULL, error) &&
         tractor_nursery_spawn (nursery, "the parent", watch_parent, boot, NULL, error)) {
       tractor_event_wait (runtime->stop, NULL);
-      tell_parent (link);
+      tell_parent (boot, link);
       end_rpc_tasks (runtime, boot);
     }
   }
@@ -571,7 +577,10 @@ serve (Boot *boot, TractorRuntime *runtime, GError **error)
   runtime->parent = NULL;
   tractor__link_close (link);
   tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "the actor ends");
-  return tractor_nursery_join (nursery, error);
+  tractor_nursery_join (nursery, error);
+  if (*error == NULL)
+    *error = g_steal_pointer (&runtime->failure);
+  return *error == NULL;
 }
 
 static gboolean

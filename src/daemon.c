@@ -1,7 +1,7 @@
 /* daemon.c - a process that only serves.
  *
  * A daemon is a root actor whose body waits to be told to end: by another actor, by SIGINT or by
- * SIGTERM. It ends as a spawned actor does: what runs for others is cancelled first, then whoever
+ * SIGTERM; or by one of its functions, which may say that it has failed. It ends as a spawned actor does: what runs for others is cancelled first, then whoever
  * asked is told, and then it leaves the registry. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -71,6 +71,8 @@ tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GErro
   serve (&daemon, &failure);
   tractor_event_set (runtime->stop);
   end_rpc_tasks (runtime);
+  if (failure == NULL)
+    failure = g_steal_pointer (&runtime->failure);
   if (failure != NULL) {
     g_propagate_error (error, failure);
     return FALSE;

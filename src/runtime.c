@@ -139,6 +139,7 @@ tractor__runtime_clear (TractorRuntime *runtime)
   tractor__address_clear (&runtime->root);
   actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
+  g_clear_error (&runtime->failure);
   g_clear_pointer (&runtime->enabled_modules, g_strfreev);
   g_clear_pointer (&runtime->stop, tractor_event_free);
 }
@@ -611,20 +612,51 @@ tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error)
   return TRUE;
 }
 
-gboolean
-tractor_actor_stop (GError **error)
+/* Returns: (nullable): the runtime, if it can be ended from inside; NULL with NO_RUNTIME or MISUSE. */
+static TractorRuntime *
+get_endable (GError **error)
 {
   TractorRuntime *runtime = tractor__runtime_get (error);
 
+  if (runtime == NULL || runtime->stop != NULL)
+    return runtime;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                       "A root actor ends when its body does");
+  return NULL;
+}
+
+gboolean
+tractor_actor_stop (GError **error)
+{
+  TractorRuntime *runtime = get_endable (error);
+
   if (runtime == NULL)
     return FALSE;
-  if (runtime->stop == NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                         "A root actor ends when its body does");
-    return FALSE;
-  }
   if (runtime->stopped_by.uuid == NULL)
     actor_id_copy (&runtime->id, &runtime->stopped_by);
+  tractor_event_set (runtime->stop);
+  return TRUE;
+}
+
+gboolean
+tractor_actor_fail (const GError *failure, GError **error)
+{
+  TractorRuntime *runtime;
+
+  g_return_val_if_fail (failure != NULL, FALSE);
+
+  runtime = get_endable (error);
+  if (runtime == NULL)
+    return FALSE;
+  if (g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED) ||
+      g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED)) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "To be cancelled is no failure of an actor");
+    return FALSE;
+  }
+  /* The first reason to end is the reason. */
+  if (!tractor_event_is_set (runtime->stop))
+    runtime->failure = g_error_copy (failure);
   tractor_event_set (runtime->stop);
   return TRUE;
 }

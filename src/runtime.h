@@ -69,6 +69,7 @@ struct _TractorRuntime {
   gboolean is_ending;     /* nothing more is run for others */
   TractorEvent *stop;     /* (nullable): set when it is to end; NULL: nobody outside says so */
   ActorId stopped_by;     /* who, if it was an actor */
+  GError *failure;        /* (nullable): why, if it has failed */
 
   /* Of a child. */
   Link *parent;  /* (nullable): not owned */

@@ -92,12 +92,33 @@ has_broken_protocol (Child *child)
   return g_error_matches (child->link->read_failure, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
 }
 
+/* Whether it has said that it has failed, with an error. */
+static gboolean
+has_failed (const Child *child)
+{
+  return child->link->last_words != NULL && child->process.end == PROCESS_EXITED &&
+         child->process.status == STATUS_FAILED;
+}
+
+/* Which is found in the death that it is. */
+static GError *
+describe_failure (Child *child)
+{
+  const GError *failure = child->link->last_words;
+  g_autofree char *text = g_strdup_printf ("Actor '%s' (pid %d) has failed: %s", child->id.name,
+                                           (int) child->process.pid, failure->message);
+
+  return tractor_error_new_remote (TRACTOR_ERROR_ACTOR_FAILURE, tractor_error_get_remote (failure),
+                                   NULL, text);
+}
+
 /* Nobody had asked for it. */
 static GError *
 describe_own_end (Child *child)
 {
-  return has_broken_protocol (child) ? g_error_copy (child->link->read_failure)
-                                     : describe_death (child);
+  if (has_broken_protocol (child))
+    return g_error_copy (child->link->read_failure);
+  return has_failed (child) ? describe_failure (child) : describe_death (child);
 }
 
 static GError *

@@ -316,6 +316,23 @@ TRACTOR_API gboolean tractor_actor_at_exit (TractorExitFunc func, gpointer data,
 TRACTOR_API gboolean tractor_actor_stop (GError **error);
 
 /**
+ * tractor_actor_fail:
+ * @failure: why; not a CANCELLED or CONTEXT_CANCELLED, which are none
+ *
+ * Ends this actor in good order, but as one that has failed: for functions of a spawned actor or of
+ * tractor_run_daemon() that cannot be what the actor is for any more, as when a supervisor in it has come to the
+ * limit of its restarts. What runs for others is cancelled. For its parent's nursery that is a death, which
+ * TRACTOR_ON_DEATH_RESTART answers with a new start; its ACTOR_FAILURE carries @failure, so that
+ * tractor_error_matches() finds it. A Python parent sees the exit status, 1, and what is on stderr;
+ * tractor_run_daemon() returns @failure. If the actor is being ended already, that remains the reason.
+ *
+ * Returns: TRUE; or FALSE with @error set to NO_RUNTIME, or MISUSE in an actor that has a body of its own, or for
+ *   a @failure that is none; then nothing happens.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API gboolean tractor_actor_fail (const GError *failure, GError **error);
+
+/**
  * tractor_actor_is_root:
  *
  * Returns: whether this actor is the root of its tree: FALSE also without a runtime.

@@ -33,7 +33,39 @@ end_slowly (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result,
   return FALSE;
 }
 
-static const TractorExport exports[] = { { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+/* Says that it has failed, and sleeps then. */
+static gboolean
+fail (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (GError) failure = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+  g_autoptr (GError) later = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_IO, "too late");
+
+  g_assert_true (tractor_actor_fail (failure, error));
+  g_assert_true (tractor_actor_fail (later, error)); /* the first reason is the reason */
+  return sleep_forever (kwargs, ret_result, error);
+}
+
+/* To be told to end is no failure: returns whether that is refused. */
+static gboolean
+fail_by_cancel (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  static const int codes[] = { TRACTOR_ERROR_CANCELLED, TRACTOR_ERROR_CONTEXT_CANCELLED };
+  gboolean is_refused = TRUE;
+
+  for (guint i = 0; i < G_N_ELEMENTS (codes); i++) {
+    g_autoptr (GError) cancelled = g_error_new_literal (TRACTOR_ERROR, codes[i], "go");
+    g_autoptr (GError) refused = NULL;
+
+    is_refused = is_refused && !tractor_actor_fail (cancelled, &refused) &&
+                 g_error_matches (refused, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  *ret_result = g_variant_new_boolean (is_refused);
+  return TRUE;
+}
+
+static const TractorExport exports[] = { { "fail", TRACTOR_EXPORT_CALL, fail },
+                                         { "fail_by_cancel", TRACTOR_EXPORT_CALL, fail_by_cancel },
+                                         { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
                                          { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
                                          { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
                                          { NULL } };
@@ -251,6 +283,92 @@ test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* --- actors that say that they have failed --------------------------------------------------------- */
+
+static gboolean
+test_actor_fails (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "fails", TRACTOR_ON_DEATH_FAIL, error);
+
+  g_assert_false (tractor_portal_call (portal, "test:fail", NULL, NULL, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_nonnull (strstr ((*error)->message, "has failed"));
+  g_assert_nonnull (strstr ((*error)->message, "disk full"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_actor_that_fails_is_restarted (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorRestartOptions options = { .max_restarts = 1, .period_usec = 60 * SECOND };
+  g_autoptr (TractorActorNursery) nursery =
+      tractor_actor_nursery_open_with_restarts (&options, error);
+  g_autoptr (TractorPortal) portal = start (nursery, "fails", TRACTOR_ON_DEATH_RESTART, error);
+  gint64 pid = ask_pid (portal, error);
+  guint n_restarts = 0;
+
+  g_assert_false (tractor_portal_call (portal, "test:fail", NULL, NULL, error));
+  g_clear_error (error);
+  g_assert_true (tractor_portal_wait_until_restarted (portal, &n_restarts, error));
+  g_assert_cmpint (ask_pid (portal, error), !=, pid);
+  g_assert_false (tractor_portal_call (portal, "test:fail", NULL, NULL, error));
+  g_clear_error (error);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_nonnull (strstr ((*error)->message, "After 1 restarts"));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  return TRUE;
+}
+
+static gboolean
+test_what_is_no_failure (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "lives", TRACTOR_ON_DEATH_FAIL, error);
+  g_autoptr (GVariant) is_refused = NULL;
+  g_autoptr (GError) failure = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+
+  g_assert_true (tractor_portal_call (portal, "test:fail_by_cancel", NULL, &is_refused, error));
+  g_assert_true (g_variant_get_boolean (is_refused));
+  g_assert_false (tractor_actor_fail (failure, error)); /* we have a body of our own */
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return end (nursery, error);
+}
+
+static gboolean
+fail_daemon (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (GError) failure = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+  g_autoptr (TractorActorNursery) nursery = NULL;
+
+  while (tractor_actor_get_name () == NULL)
+    g_assert_true (tractor_checkpoint (error));
+  nursery = tractor_actor_nursery_open (error); /* waits until the daemon has opened its runtime */
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  while (!tractor_actor_fail (failure, error)) { /* before it is ready to be ended */
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+    g_assert_true (tractor_checkpoint (error));
+  }
+  return TRUE;
+}
+
+static gboolean
+test_daemon_fails (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+
+  tractor_nursery_spawn (tasks, "fails", fail_daemon, NULL, NULL, error);
+  g_assert_no_error (*error);
+  g_assert_false (tractor_run_daemon (NULL, NULL, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
+  return tractor_nursery_join (tasks, error);
+}
+
 /* --- starts that fail ------------------------------------------------------------------------------- */
 
 /* (transfer full): a file; while it is there, actors do what it says instead of booting. */
@@ -337,6 +455,11 @@ main (int argc, char **argv)
                          test_cancelled_while_it_ends_for_another);
   harness_add_real_task ("/e2e/restart/wait-until-restarted", test_wait_until_restarted);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
+  harness_add_real_task ("/e2e/restart/actor-fails", test_actor_fails);
+  harness_add_real_task ("/e2e/restart/actor-that-fails-is-restarted",
+                         test_actor_that_fails_is_restarted);
+  harness_add_real_task ("/e2e/restart/what-is-no-failure", test_what_is_no_failure);
+  harness_add_real_task ("/e2e/restart/daemon-fails", test_daemon_fails);
   harness_add_real_task ("/e2e/restart/starts-that-fail-whatever-the-period",
                          test_starts_that_fail);
   harness_add_glib_task ("/e2e/restart/start-that-hangs-counts-twice", test_start_that_hangs);
