@@ -53,6 +53,15 @@ die (G_GNUC_UNUSED GVariant *kwargs,
   _exit (7);
 }
 
+static gboolean
+announce (G_GNUC_UNUSED GVariant *kwargs,
+          G_GNUC_UNUSED GVariant **ret_result,
+          G_GNUC_UNUSED GError **error)
+{
+  dprintf (STDOUT_FILENO, "hog %d\n", getpid ());
+  return TRUE;
+}
+
 /* Does not let its loop go on. */
 static G_GNUC_NORETURN gboolean
 hog (G_GNUC_UNUSED GVariant *kwargs,
@@ -196,6 +205,7 @@ static const TractorExport exports[] = {
   { "boom", TRACTOR_EXPORT_CALL, boom },
   { "start_and_lose", TRACTOR_EXPORT_CALL, start_and_lose },
   { "die", TRACTOR_EXPORT_CALL, die },
+  { "announce", TRACTOR_EXPORT_CALL, announce },
   { "hog", TRACTOR_EXPORT_CALL, hog },
   { "callback_into", TRACTOR_EXPORT_CALL, callback_into },
   { "agen", TRACTOR_EXPORT_STREAM, .stream = agen },
@@ -905,29 +915,69 @@ test_child_of_python (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-/* It computes, and reads neither its connection nor a signal's descriptor. */
-static gboolean
-test_stuck_child_of_killed_python (G_GNUC_UNUSED gpointer data, GError **error)
+/* Kills a Python parent; @program, its child, ends soon. */
+static void
+kill_parent_of (const char *program, GError **error)
 {
   g_autofree char *address = make_free_address ();
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
   g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
   Python python;
   gint64 killed_at;
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
-  start_python (&python, tasks, "victim", address, self);
+  start_python (&python, tasks, "victim", address, program);
   g_assert_true (tractor_event_wait (python.ready, error));
   kill (python.pid, SIGKILL);
   killed_at = tractor_now ();
-  g_assert_false (tractor_nursery_join (tasks, error));
+  g_assert_false (tractor_nursery_join (tasks, error)); /* it was killed */
   g_clear_error (error);
-  while (waitpid (python.hog_pid, NULL, WNOHANG) != python.hog_pid) {
+  while (kill (python.hog_pid, 0) == 0) {
+    waitpid (python.hog_pid, NULL, WNOHANG); /* if it is left to us */
     g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_slowness ());
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   }
-  remove_sockets ("");
   python_clear (&python);
+  remove_sockets ("");
+}
+
+/* It computes, and reads neither its connection nor a signal's descriptor. */
+static gboolean
+test_stuck_child_of_killed_python (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+
+  kill_parent_of (self, error);
+  return TRUE;
+}
+
+/* Kills and reaps what is left to this process. */
+static void
+kill_descendants (void)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/children", getpid ());
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  for (char *at = text; *at != '\0';)
+    kill ((pid_t) strtol (at, &at, 10), SIGKILL), at += *at == ' ';
+  while (waitpid (-1, NULL, 0) > 0)
+    ;
+}
+
+/* Its process was not made by the parent's, and its connection does not end with that. */
+static gboolean
+test_child_of_killed_python_that_others_hold (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *wrapper = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "wrapper", NULL);
+  g_autofree char *text = g_strdup_printf ("#!/bin/sh\n'%s' \"$@\" &\nwait\n", self);
+
+  g_assert_true (
+      g_file_set_contents_full (wrapper, text, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+  g_setenv ("PEER_IS_HELD", "", TRUE);
+  kill_parent_of (wrapper, error);
+  kill_descendants ();
+  unlink (wrapper);
   return TRUE;
 }
 
@@ -965,5 +1015,7 @@ main (int argc, char **argv)
   add ("child-never-acknowledges", test_python_child_never_acknowledges);
   add ("is-our-parent", test_child_of_python);
   add ("P-05-stuck-child-of-killed-python", test_stuck_child_of_killed_python);
+  harness_add_real_task ("/e2e/python/unix/P-05-child-of-killed-python-that-others-hold",
+                         test_child_of_killed_python_that_others_hold);
   return harness_run ();
 }
