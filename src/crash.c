@@ -30,6 +30,14 @@ let_it_kill (int number)
   sigaction (number, &action, NULL);
 }
 
+/* Whether the instruction does it once more. Not one that is left behind, such as the breakpoint in g_error(),
+ * and not if somebody has sent the signal. */
+static gboolean
+comes_again (int number, const siginfo_t *info)
+{
+  return info->si_code > 0 && number != SIGTRAP && number != SIGSYS;
+}
+
 static void
 on_crash (int number, siginfo_t *info, void *context)
 {
@@ -40,14 +48,14 @@ on_crash (int number, siginfo_t *info, void *context)
   alarm (PATIENCE_SECONDS);
   tractor_dump_crash (words_fd >= 0 ? words_fd : STDERR_FILENO, info, context);
   alarm (0);
-  if (info->si_code <= 0) /* sent by somebody: no instruction will fault again */
-    raise (number);       /* held back until this returns */
+  if (!comes_again (number, info))
+    raise (number); /* held back until this returns */
 }
 
 void
 tractor__crash_report (void)
 {
-  static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+  static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
   struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
   void *frame;
 

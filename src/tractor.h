@@ -1,17 +1,23 @@
-/* tractor.h - actors and tasks. Include the header of a host beside it. */
+/* tractor.h - actors and tasks, all there is of them but tractor-debug.h. Include the header of a host beside it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include "tractor-actor.h"
+#include "tractor-broadcast.h"
+#include "tractor-cache.h"
 #include "tractor-channel.h"
 #include "tractor-cluster.h"
 #include "tractor-context.h"
+#include "tractor-crash.h"
 #include "tractor-discovery.h"
 #include "tractor-error.h"
+#include "tractor-foreign.h"
 #include "tractor-process.h"
+#include "tractor-signal.h"
 #include "tractor-stream.h"
 #include "tractor-sync.h"
 #include "tractor-task.h"
+#include "tractor-thread.h"
 #include "tractor-topics.h"
 #include "tractor-tree.h"
 #include "tractor-value.h"

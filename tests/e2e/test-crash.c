@@ -63,6 +63,16 @@ write_and_abort (G_GNUC_UNUSED GVariant *kwargs,
   abort ();
 }
 
+/* What g_error(), and g_critical() with G_DEBUG=fatal-criticals, do. */
+static gboolean
+call_g_error (G_GNUC_UNUSED GVariant *kwargs,
+              G_GNUC_UNUSED GVariant **ret_result,
+              G_GNUC_UNUSED GError **error)
+{
+  g_error ("there is no way on");
+  return TRUE;
+}
+
 static gboolean
 get_pid (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
@@ -100,6 +110,7 @@ static const TractorExport exports[] = {
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
   { "hog", TRACTOR_EXPORT_CALL, hog },
   { "abort", TRACTOR_EXPORT_CALL, call_abort },
+  { "g_error", TRACTOR_EXPORT_CALL, call_g_error },
   { "fault", TRACTOR_EXPORT_CALL, fault },
   { "overflow", TRACTOR_EXPORT_CALL, overflow },
   { "send_fault", TRACTOR_EXPORT_CALL, send_fault },
@@ -150,6 +161,16 @@ test_abort (G_GNUC_UNUSED gpointer data, GError **error)
   assert_tells (message, "in task 'abort'\n");
   assert_tells (message,
                 "e2e_test_crash(call_abort"); /* which ends in a call that does not return */
+  return TRUE;
+}
+
+static gboolean
+test_g_error (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:g_error", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 5");
+  assert_tells (message, "in task 'g_error'\n");
   return TRUE;
 }
 
@@ -362,6 +383,7 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
 
   harness_add_real_task ("/e2e/crash/abort", test_abort);
+  harness_add_real_task ("/e2e/crash/g_error", test_g_error);
   if (!HARNESS_HAS_SANITIZER) { /* which handles these itself */
     harness_add_real_task ("/e2e/crash/fault", test_fault);
     harness_add_real_task ("/e2e/crash/overflow", test_overflow);
