@@ -27,7 +27,7 @@ typedef struct _TractorStream TractorStream;
 
 /**
  * TractorCallFunc:
- * @kwargs: (transfer none): an a{sv}, never NULL
+ * @kwargs: (transfer none): an a{sv}, never NULL; its integers are x, with whatever width they were sent
  * @ret_result: (out) (transfer full) (nullable): may be floating; left NULL, the caller gets NULL
  * @error: never NULL; its domain, code and message reach the caller
  *
@@ -38,7 +38,7 @@ typedef gboolean (*TractorCallFunc) (GVariant *kwargs, GVariant **ret_result, GE
 /**
  * TractorContextFunc:
  * @context: (transfer none): the dialog; gone when this returns
- * @kwargs: (transfer none): an a{sv}, never NULL
+ * @kwargs: (transfer none): an a{sv}, never NULL; its integers are x, with whatever width they were sent
  * @ret_result: (out) (transfer full) (nullable): may be floating; left NULL, the opener gets NULL
  * @error: never NULL; its domain, code and message reach the opener
  *
@@ -54,7 +54,7 @@ typedef gboolean (*TractorContextFunc) (TractorContext *context,
 /**
  * TractorStreamFunc:
  * @stream: (transfer none): where to send to; gone when this returns
- * @kwargs: (transfer none): an a{sv}, never NULL
+ * @kwargs: (transfer none): an a{sv}, never NULL; its integers are x, with whatever width they were sent
  * @error: never NULL; its domain, code and message reach the receiver
  *
  * The other end of tractor_portal_open_stream(), in a task of its own in the actor. The stream ends
