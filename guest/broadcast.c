@@ -222,7 +222,9 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
   Task *task = task_begin (error);
   Parked parked = { 0 };
 
-  g_return_val_if_fail (subscriber != NULL && ret_item != NULL, FALSE);
+  g_return_val_if_fail (ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (subscriber, "subscriber", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

@@ -360,7 +360,8 @@ tractor_lease_release (TractorLease *lease, GError **error)
 {
   g_autoptr (TractorResource) resource = NULL;
 
-  g_return_val_if_fail (lease != NULL, FALSE);
+  if (!tractor_error_check_given (lease, "lease", error))
+    return FALSE;
 
   resource = g_steal_pointer (&lease->resource);
   if (resource == NULL || --resource->n_users > 0)

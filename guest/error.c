@@ -251,6 +251,16 @@ tractor_error_matches (const GError *error, GQuark domain, int code)
   return FALSE;
 }
 
+void
+tractor_error_set_not_given (const char *what, GError **error)
+{
+  if (error == NULL)
+    g_critical ("There is no %s: NULL was given", what);
+  else if (*error == NULL)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "There is no %s: NULL was given",
+                 what);
+}
+
 /* --- in words ---------------------------------------------------------------------------------- */
 
 static void

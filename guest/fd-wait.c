@@ -363,8 +363,10 @@ tractor_fd_watch_open (int fd, GError **error)
   Interest *interest;
   TractorFdWatch *watch;
 
-  g_return_val_if_fail (guest != NULL, NULL);
-
+  if (guest == NULL) {
+    tractor__task_set_not_suspendable (error);
+    return NULL;
+  }
   interest = get_interest (&guest->poller, fd, TRUE);
   if (interest == NULL) {
     errno = EBADF;
@@ -410,7 +412,7 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
   Interest *interest;
   FdWait wait;
 
-  if (task == NULL)
+  if (task == NULL || !tractor_error_check_given (watch, "watch", error))
     return FALSE;
 
   poller = &watch->guest->poller;

@@ -73,7 +73,9 @@ tractor_host_link_receive (TractorHostLink *link, gpointer *ret_item, GError **e
   g_autoptr (TractorHostEnd) end = NULL; /* the link may be closed while we wait */
   g_autoptr (GError) failure = NULL;
 
-  g_return_val_if_fail (link != NULL && ret_item != NULL, FALSE);
+  g_return_val_if_fail (ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (link, "link", error))
+    return FALSE;
 
   end = tractor_host_end_ref (link->end);
   if (end->receiver == NULL)
@@ -99,7 +101,9 @@ tractor_host_link_send (TractorHostLink *link, gpointer item, GError **error)
 {
   TractorHostEnd *end;
 
-  g_return_val_if_fail (link != NULL && link->end->ops->receive != NULL, FALSE);
+  if (!tractor_error_check_given (link, "link", error))
+    return FALSE;
+  g_return_val_if_fail (link->end->ops->receive != NULL, FALSE);
   g_return_val_if_fail (tractor_in_task (), FALSE);
 
   end = link->end;
@@ -121,7 +125,8 @@ tractor_host_link_wait (TractorHostLink *link, gpointer *ret_result, GError **er
   g_autoptr (GError) failure = NULL;
   gboolean ok;
 
-  g_return_val_if_fail (link != NULL, FALSE);
+  if (!tractor_error_check_given (link, "link", error))
+    return FALSE;
 
   end = tractor_host_end_ref (link->end);
   if (end->is_left)
@@ -222,7 +227,9 @@ tractor_host_link_leave (TractorHostLink *link, GError **error)
 {
   TractorHostEnd *end;
 
-  g_return_val_if_fail (link != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (link, "link", error))
+    return FALSE;
 
   end = link->end;
   if (end->is_left)

@@ -104,7 +104,11 @@ tractor_nursery_spawn (TractorNursery *nursery,
                        GDestroyNotify data_free,
                        GError **error)
 {
-  g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
+  g_return_val_if_fail (func != NULL, FALSE);
+  if (!tractor_error_check_given (nursery, "nursery", error)) {
+    spawn_fails (data, data_free);
+    return FALSE;
+  }
 
   return tractor__nursery_add (nursery, name, 0, func, data, data_free, error) != NULL;
 }
@@ -118,7 +122,11 @@ tractor_nursery_spawn_with_stack (TractorNursery *nursery,
                                   GDestroyNotify data_free,
                                   GError **error)
 {
-  g_return_val_if_fail (nursery != NULL && func != NULL, FALSE);
+  g_return_val_if_fail (func != NULL, FALSE);
+  if (!tractor_error_check_given (nursery, "nursery", error)) {
+    spawn_fails (data, data_free);
+    return FALSE;
+  }
 
   return tractor__nursery_add (nursery, name, MAX (stack_bytes, 1), func, data, data_free, error) !=
          NULL;
@@ -232,7 +240,9 @@ tractor_nursery_join (TractorNursery *nursery, GError **error)
 {
   Task *owner;
 
-  g_return_val_if_fail (nursery != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (nursery, "nursery", error))
+    return FALSE;
 
   if (nursery->scope.is_left)
     return *error == NULL;

@@ -353,7 +353,9 @@ tractor_cancel_scope_get_cancelled_caught (TractorCancelScope *scope)
 gboolean
 tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
 {
-  g_return_val_if_fail (scope != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (scope, "cancel scope", error))
+    return FALSE;
   g_return_val_if_fail (!scope->is_nursery, FALSE); /* that is joined */
 
   if (!scope->is_left) {
@@ -417,7 +419,8 @@ tractor_cancel_scope_set_content (TractorCancelScope *scope,
 gboolean
 tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error)
 {
-  g_return_val_if_fail (scope != NULL, FALSE);
+  if (!tractor_error_check_given (scope, "cancel scope", error))
+    return FALSE;
 
   return scope->is_left || tractor__task_close_inside (scope->owner, scope, error);
 }

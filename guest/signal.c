@@ -356,7 +356,9 @@ tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signa
   gboolean has_waited = FALSE;
   int signal_number;
 
-  g_return_val_if_fail (receiver != NULL && ret_signal != NULL, FALSE);
+  g_return_val_if_fail (ret_signal != NULL, FALSE);
+  if (!tractor_error_check_given (receiver, "signal receiver", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

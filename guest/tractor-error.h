@@ -145,6 +145,36 @@ TRACTOR_API GError *tractor_error_new_remote (TractorError code,
 TRACTOR_API gboolean tractor_error_matches (const GError *error, GQuark domain, int code);
 
 /**
+ * tractor_error_set_not_given:
+ *
+ * The rare half of tractor_error_check_given().
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API void tractor_error_set_not_given (const char *what, GError **error);
+
+/**
+ * tractor_error_check_given: (skip)
+ * @object: (nullable): what a caller has passed, and must not be NULL
+ * @what: what it should be, such as "portal"
+ *
+ * How a function begins that needs an object which the caller may not have, because the call that was to
+ * open it has failed: so that a failure is there, whatever the caller has looked at.
+ *
+ * Returns: TRUE if it is there; or FALSE with @error set to MISUSE. An @error that is set already is left
+ *   as it is: it says why there is no object. Without one it is told with g_critical().
+ * Suspends: no. Thread: any.
+ */
+static inline gboolean
+tractor_error_check_given (gconstpointer object, const char *what, GError **error)
+{
+  if (G_LIKELY (object != NULL))
+    return TRUE;
+  tractor_error_set_not_given (what, error);
+  return FALSE;
+}
+
+/**
  * tractor_error_describe:
  *
  * The whole error for a person: every member of a GROUP on lines of its own below it, and for an error from

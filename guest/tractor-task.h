@@ -231,7 +231,7 @@ TRACTOR_API void tractor_fd_watch_close (TractorFdWatch *watch);
  * Opens a scope around what the calling task does from now on, until it is closed or absorbed.
  *
  * Returns: (transfer full): to be closed by the same task, after every scope and nursery opened
- *   inside it.
+ *   inside it. NULL, with a g_critical(), outside a task: what it is given to then fails with MISUSE.
  * Suspends: no. Thread: guest, in a task.
  */
 TRACTOR_API TractorCancelScope *tractor_cancel_scope_open (gint64 deadline);
@@ -408,7 +408,8 @@ TRACTOR_API gboolean tractor_cancel_scope_close_inside (TractorCancelScope *scop
  * Opens a place for tasks to live in. What the calling task does from now on, until it joins or
  * closes the nursery, is its body. The first failure, of the body or of a child, cancels the rest.
  *
- * Returns: (transfer full): to be closed by the same task.
+ * Returns: (transfer full): to be closed by the same task. NULL, with a g_critical(), outside a task: what
+ *   it is given to then fails with MISUSE.
  * Suspends: no. Thread: guest, in a task.
  */
 TRACTOR_API TractorNursery *tractor_nursery_open (void);

@@ -83,6 +83,8 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
   gboolean has_opened_runtime;
   TractorActorNursery *self;
 
+  if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
+    return NULL;
   if (!tractor__runtime_wait_for_change (error))
     return NULL;
   runtime = tractor__runtime_get (NULL);
@@ -153,7 +155,8 @@ tractor_actor_nursery_start (TractorActorNursery *self,
 {
   g_autoptr (Child) child = NULL;
 
-  g_return_val_if_fail (self != NULL, NULL);
+  if (!tractor_error_check_given (self, "actor nursery", error))
+    return NULL;
 
   /* Nothing is forked in a cancelled scope. */
   if (!tractor_checkpoint (error) || !may_start (self, error))
@@ -236,7 +239,9 @@ collapse (GError *error)
 gboolean
 tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
 {
-  g_return_val_if_fail (self != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (self, "actor nursery", error))
+    return FALSE;
 
   if (!tractor_cancel_scope_close_inside (get_scope (self), error))
     return FALSE;

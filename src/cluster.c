@@ -148,7 +148,9 @@ tractor_cluster_call (TractorCluster *cluster,
   GError *failure = NULL;
   gpointer worker;
 
-  g_return_val_if_fail (cluster != NULL && function != NULL, FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  if (!tractor_error_check_given (cluster, "cluster", error))
+    return FALSE;
 
   if (tractor_receiver_receive (cluster->idle, &worker, &failure)) {
     tractor_portal_call (worker, function, owned, ret_result, &failure);
@@ -221,7 +223,9 @@ tractor_cluster_map (TractorCluster *cluster,
   Map map = { cluster, function };
   GError *failure = NULL;
 
-  g_return_val_if_fail (cluster != NULL && function != NULL && kwargs_list != NULL, FALSE);
+  g_return_val_if_fail (function != NULL && kwargs_list != NULL, FALSE);
+  if (!tractor_error_check_given (cluster, "cluster", error))
+    return FALSE;
 
   owned = g_variant_ref_sink (kwargs_list);
   if (!g_variant_is_of_type (owned, G_VARIANT_TYPE ("aa{sv}"))) {
@@ -247,7 +251,9 @@ tractor_cluster_map (TractorCluster *cluster,
 gboolean
 tractor_cluster_join (TractorCluster *cluster, GError **error)
 {
-  g_return_val_if_fail (cluster != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (cluster, "cluster", error))
+    return FALSE;
 
   tractor_actor_nursery_cancel (cluster->nursery);
   return tractor_actor_nursery_join (cluster->nursery, error);

@@ -389,7 +389,9 @@ tractor_portal_open_context (TractorPortal *portal,
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
-  g_return_val_if_fail (portal != NULL && function != NULL, NULL);
+  g_return_val_if_fail (function != NULL, NULL);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return NULL;
 
   link = tractor__portal_get_link (portal, error);
   if (link == NULL)
@@ -405,9 +407,12 @@ tractor_portal_open_context (TractorPortal *portal,
 static TractorContext *
 begin_request (const TractorContextRequest *request, TractorParkingLot *gathering, GError **error)
 {
-  g_autoptr (Link) link = tractor__portal_get_link (request->portal, error);
+  g_autoptr (Link) link = NULL;
   TractorContext *context;
 
+  if (!tractor_error_check_given (request->portal, "portal", error))
+    return NULL;
+  link = tractor__portal_get_link (request->portal, error);
   if (link == NULL)
     return NULL;
   context = begin (link, request->function, request->kwargs, request->options, FALSE, error);
@@ -505,7 +510,8 @@ tractor_context_started (TractorContext *context, GVariant *first, GError **erro
 {
   g_autoptr (GVariant) owned = first != NULL ? g_variant_ref_sink (first) : NULL;
 
-  g_return_val_if_fail (context != NULL, FALSE);
+  if (!tractor_error_check_given (context, "context", error))
+    return FALSE;
 
   if (context->task == NULL || context->is_started) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
@@ -573,7 +579,8 @@ wait_until_final (TractorContext *context, GError **error)
 gboolean
 tractor_context_wait_result (TractorContext *context, GVariant **ret_result, GError **error)
 {
-  g_return_val_if_fail (context != NULL, FALSE);
+  if (!tractor_error_check_given (context, "context", error))
+    return FALSE;
 
   if (!check_is_opener (context, error))
     return FALSE;
@@ -667,7 +674,9 @@ end_other_side (TractorContext *context)
 gboolean
 tractor_context_join (TractorContext *context, GVariant **ret_result, GError **error)
 {
-  g_return_val_if_fail (context != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (context, "context", error))
+    return FALSE;
 
   if (context->is_joined || (*error == NULL && !check_is_opener (context, error)))
     return *error == NULL;

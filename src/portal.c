@@ -192,7 +192,9 @@ tractor_portal_call (TractorPortal *portal,
   g_autoptr (GError) failure = NULL;
   g_autoptr (Link) link = NULL;
 
-  g_return_val_if_fail (portal != NULL && function != NULL, FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return FALSE;
 
   link = tractor__portal_get_link (portal, error);
   if (link == NULL)
@@ -206,7 +208,8 @@ tractor_portal_call (TractorPortal *portal,
 gboolean
 tractor_portal_wait_until_gone (TractorPortal *portal, GError **error)
 {
-  g_return_val_if_fail (portal != NULL, FALSE);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return FALSE;
 
   return tractor_event_wait (portal->child != NULL ? portal->child->gone : portal->link->ended,
                              error);
@@ -217,7 +220,9 @@ tractor_portal_wait_until_restarted (TractorPortal *portal, guint *n_restarts, G
 {
   Child *child;
 
-  g_return_val_if_fail (portal != NULL && n_restarts != NULL, FALSE);
+  g_return_val_if_fail (n_restarts != NULL, FALSE);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return FALSE;
 
   child = portal->child;
   if (!tractor_checkpoint (error))
@@ -270,7 +275,10 @@ tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **er
   GError *failure = NULL;
   gboolean ok;
 
-  g_return_val_if_fail (portal != NULL, FALSE);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return FALSE;
+  if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
+    return FALSE;
 
   scope = tractor_cancel_scope_open (deadline);
   if (portal->child != NULL) {

@@ -515,7 +515,9 @@ tractor_nursery_start_process (TractorNursery *nursery,
 {
   gpointer pid;
 
-  g_return_val_if_fail (nursery != NULL && argv != NULL, FALSE);
+  g_return_val_if_fail (argv != NULL, FALSE);
+  if (!tractor_error_check_given (nursery, "nursery", error))
+    return FALSE;
 
   if (!tractor_nursery_start (nursery, argv[0], run_process, &(Order){ argv, options }, NULL, &pid,
                               error))

@@ -41,7 +41,11 @@ tractor_stream_share (TractorStream *stream,
                       guint capacity,
                       GError **error)
 {
-  g_return_val_if_fail (stream != NULL && nursery != NULL && capacity > 0, FALSE);
+  g_return_val_if_fail (capacity > 0, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
+  if (!tractor_error_check_given (nursery, "nursery", error))
+    return FALSE;
 
   if (stream->is_shared || stream->sent_stop) {
     g_set_error_literal (
@@ -60,7 +64,8 @@ tractor_stream_share (TractorStream *stream,
 TractorSubscriber *
 tractor_stream_subscribe (TractorStream *stream, GError **error)
 {
-  g_return_val_if_fail (stream != NULL, NULL);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return NULL;
 
   if (stream->broadcaster == NULL && stream->is_shared && stream->context->failure != NULL) {
     g_propagate_error (error, g_error_copy (stream->context->failure));

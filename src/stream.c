@@ -339,7 +339,8 @@ check_may_open (TractorContext *context, GError **error)
 TractorStream *
 tractor_context_open_stream (TractorContext *context, GError **error)
 {
-  g_return_val_if_fail (context != NULL, NULL);
+  if (!tractor_error_check_given (context, "context", error))
+    return NULL;
 
   if (!check_may_open (context, error))
     return NULL;
@@ -359,7 +360,9 @@ tractor_portal_open_stream (TractorPortal *portal,
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
-  g_return_val_if_fail (portal != NULL && function != NULL, NULL);
+  g_return_val_if_fail (function != NULL, NULL);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return NULL;
 
   link = tractor__portal_get_link (portal, error);
   if (link == NULL)
@@ -515,7 +518,9 @@ tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **err
 {
   StreamItem *item;
 
-  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+  g_return_val_if_fail (ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
 
   item = wait_and_take (stream, error);
   return item != NULL && unpack_item (stream, item, ret_item, error);
@@ -527,7 +532,9 @@ tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GErro
   gboolean is_empty;
   StreamItem *item;
 
-  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+  g_return_val_if_fail (ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
 
   item = take (stream, &is_empty, error);
   if (item != NULL)
@@ -542,7 +549,9 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
 {
   StreamItem *item;
 
-  g_return_val_if_fail (stream != NULL && ret_item != NULL, FALSE);
+  g_return_val_if_fail (ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
 
   item = wait_and_take (stream, error);
   if (item == NULL)
@@ -626,7 +635,8 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
   guint n_fds_before;
   guint before;
 
-  g_return_val_if_fail (stream != NULL, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
 
   context = stream->context;
   if (!wait_for_room (stream, error))
@@ -647,7 +657,9 @@ tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
   WireValue value;
   gsize offset;
 
-  g_return_val_if_fail (stream != NULL && item != NULL, FALSE);
+  g_return_val_if_fail (item != NULL, FALSE);
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
 
   context = stream->context;
   value.bytes = g_bytes_get_data (item, &value.length);

@@ -465,7 +465,9 @@ tractor_publisher_serve (TractorPublisher *publisher,
   Feed *feed;
   gboolean ok;
 
-  g_return_val_if_fail (publisher != NULL && context != NULL && kwargs != NULL, FALSE);
+  g_return_val_if_fail (publisher != NULL && kwargs != NULL, FALSE);
+  if (!tractor_error_check_given (context, "context", error))
+    return FALSE;
 
   list = g_variant_lookup_value (kwargs, "topics", NULL);
   topics = read_topics (list, error);
@@ -502,7 +504,9 @@ tractor_subscription_open (TractorPortal *portal,
   TractorStream *stream;
   GError *failure = NULL;
 
-  g_return_val_if_fail (portal != NULL && function != NULL && topics != NULL, NULL);
+  g_return_val_if_fail (function != NULL && topics != NULL, NULL);
+  if (!tractor_error_check_given (portal, "portal", error))
+    return NULL;
 
   context = tractor_portal_open_context (
       portal, function, g_variant_new_parsed ("{'topics': <%^as>}", topics), NULL, NULL, error);
@@ -564,7 +568,9 @@ tractor_subscription_receive (TractorSubscription *subscription,
 {
   g_autoptr (GVariant) item = NULL;
 
-  g_return_val_if_fail (subscription != NULL && ret_value != NULL, FALSE);
+  g_return_val_if_fail (ret_value != NULL, FALSE);
+  if (!tractor_error_check_given (subscription, "subscription", error))
+    return FALSE;
 
   if (!tractor_stream_receive (subscription->stream, &item, error))
     return FALSE;
@@ -578,7 +584,9 @@ tractor_subscription_set_topics (TractorSubscription *subscription,
                                  const char *const *topics,
                                  GError **error)
 {
-  g_return_val_if_fail (subscription != NULL && topics != NULL, FALSE);
+  g_return_val_if_fail (topics != NULL, FALSE);
+  if (!tractor_error_check_given (subscription, "subscription", error))
+    return FALSE;
 
   return tractor_stream_send (subscription->stream, g_variant_new_strv (topics, -1), error);
 }
@@ -594,7 +602,9 @@ tractor_subscription_get_n_lost (TractorSubscription *subscription)
 gboolean
 tractor_subscription_join (TractorSubscription *subscription, GError **error)
 {
-  g_return_val_if_fail (subscription != NULL && error != NULL, FALSE);
+  g_return_val_if_fail (error != NULL, FALSE);
+  if (!tractor_error_check_given (subscription, "subscription", error))
+    return FALSE;
 
   return tractor_context_join (subscription->context, NULL, error);
 }
