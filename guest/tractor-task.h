@@ -470,7 +470,8 @@ typedef gboolean (*TractorStartFunc) (TractorTaskStatus *status, gpointer data, 
  *
  * Starts a task and waits until it says that it is ready. Until then the task lives under the
  * calling one, with its cancel scopes; afterwards it has moved, with all that it has opened, into
- * @nursery, which stays open meanwhile.
+ * @nursery, which stays open meanwhile: also if it is cancelled or has failed, which does not end the
+ * start. Whoever does not live in @nursery sets the start a deadline, or its join may wait for ever.
  *
  * Returns: TRUE; or FALSE with @error set to what the task failed with before it was ready, as it
  *   is; to MISUSE if it ended without being ready; to CANCELLED, and then the task is over too; or

@@ -89,6 +89,10 @@ typedef enum {
  * Runs what blocks, or computes for long, while other tasks go on. Threads are kept for a while and
  * used again.
  *
+ * A call that is made for @func, by tractor_from_thread(), wants a second token of @limiter while @func has
+ * one: if all who have one do that, they wait for each other until they are cancelled. Give what is nested
+ * a limiter of its own.
+ *
  * Returns: TRUE; or FALSE with @error set to what @func failed with; to CANCELLED, and then @func
  *   has not been called, or was abandoned; or to LIMIT if the system has no more threads.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
