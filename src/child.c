@@ -544,7 +544,6 @@ make_link (Boot *boot, TractorRuntime *runtime)
 {
   Link *link = tractor__link_new (runtime, boot->link_fd, &boot->parent.id);
 
-  boot->parent.origin = tractor__origin_of_socket (runtime->origins, boot->link_fd);
   tractor__link_take_introduction (link, &boot->parent);
   tractor__link_claim_identity (link, boot->parent.key, NULL);
   link->is_to_parent = TRUE;

@@ -25,7 +25,6 @@ void
 tractor__introduction_clear (Introduction *introduction)
 {
   g_clear_pointer (&introduction->identity, tractor__identity_unref);
-  g_clear_pointer (&introduction->origin, tractor__origin_unref);
   actor_id_clear (&introduction->id);
   g_clear_pointer (&introduction->key, g_free);
   tractor__frame_reader_clear (&introduction->reader);

@@ -13,7 +13,6 @@
 
 /* What the other end has said of itself, and what is known of it; zeroed memory is nothing yet. */
 typedef struct {
-  Origin *origin;     /* (nullable) */
   Identity *identity; /* (nullable): that it is who it says */
   ActorId id;
   gint64 pid;       /* as it says, and in its own pid namespace */

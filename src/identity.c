@@ -114,16 +114,18 @@ tractor__identity_claim (
 }
 
 gboolean
-tractor__identity_check (GHashTable *identities,
-                         const ActorId *id,
-                         const Origin *origin,
-                         GError **error)
+tractor__identity_check (
+    GHashTable *identities, const ActorId *id, GHashTable *origins, int fd, GError **error)
 {
   const Identity *identity = g_hash_table_lookup (identities, id->uuid);
+  g_autoptr (Origin) origin = NULL;
 
+  if (identity == NULL || !origin_is_process (identity->origin))
+    return TRUE;
+  origin = tractor__origin_of_socket (origins, fd);
   /* Who listens on TCP proves nothing: it has not come to us. */
-  return identity == NULL || !origin_is_process (origin) || !origin_is_process (identity->origin) ||
-         origin == identity->origin || set_held_error (error, identity);
+  return !origin_is_process (origin) || origin == identity->origin ||
+         set_held_error (error, identity);
 }
 
 char *

@@ -24,12 +24,10 @@ G_GNUC_INTERNAL GHashTable *tractor__identities_new (void);
  * held by another. */
 G_GNUC_INTERNAL Identity *tractor__identity_claim (
     GHashTable *identities, const ActorId *id, Origin *origin, const char *key, GError **error);
-/* Whoever we have connected to, at @origin, says that it is @id. Returns: FALSE with AUTH if another
- * process holds that. */
-G_GNUC_INTERNAL gboolean tractor__identity_check (GHashTable *identities,
-                                                  const ActorId *id,
-                                                  const Origin *origin,
-                                                  GError **error);
+/* Whoever we have connected to, over @fd, says that it is @id. Returns: FALSE with AUTH if another process
+ * holds that. */
+G_GNUC_INTERNAL gboolean tractor__identity_check (
+    GHashTable *identities, const ActorId *id, GHashTable *origins, int fd, GError **error);
 G_GNUC_INTERNAL Identity *tractor__identity_ref (Identity *identity);
 G_GNUC_INTERNAL void tractor__identity_unref (Identity *identity);
 

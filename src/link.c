@@ -108,7 +108,6 @@ tractor__link_unref (Link *link)
   tractor_event_free (link->ended);
   actor_id_clear (&link->peer);
   tractor__identity_unref (link->identity);
-  tractor__origin_unref (link->origin);
   g_clear_pointer (&link->peer_addresses, g_ptr_array_unref);
   g_clear_pointer (&link->stop_cid, g_free);
   g_clear_error (&link->read_failure);
@@ -532,17 +531,19 @@ wait_for_receiver (Link *link, const Msg *msg, GError **error)
 gboolean
 tractor__link_claim_identity (Link *link, const char *key, GError **error)
 {
-  if (link->identity == NULL)
-    link->identity =
-        tractor__identity_claim (link->runtime->identities, &link->peer, link->origin, key, error);
+  TractorRuntime *runtime = link->runtime;
+  g_autoptr (Origin) origin = NULL;
+
+  if (link->identity != NULL)
+    return TRUE;
+  origin = tractor__origin_of_socket (runtime->origins, link->fd);
+  link->identity = tractor__identity_claim (runtime->identities, &link->peer, origin, key, error);
   return link->identity != NULL;
 }
 
 void
 tractor__link_take_introduction (Link *link, Introduction *introduction)
 {
-  if (introduction->origin != NULL)
-    link->origin = g_steal_pointer (&introduction->origin);
   if (introduction->identity != NULL)
     link->identity = g_steal_pointer (&introduction->identity);
   link->has_peer_aid = TRUE;

@@ -29,7 +29,6 @@ struct _Link {
   TractorRuntime *runtime;
   int fd;
   ActorId peer;       /* who it is to be, and has to say it is */
-  Origin *origin;     /* (nullable): where it is, as far as that is known */
   Identity *identity; /* (nullable): that it is who it says, as far as that is */
   gboolean has_peer_aid;
   gint64 peer_pid;           /* as it says */
@@ -93,8 +92,8 @@ G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const 
 G_GNUC_INTERNAL Link *tractor__link_ref (Link *link);
 G_GNUC_INTERNAL void tractor__link_unref (Link *link);
 
-/* Whoever is at the other end, whose origin is known, is link->peer. @key: (nullable): what it has told
- * besides. Returns: FALSE with AUTH if that is another. */
+/* Whoever is at the other end is link->peer. @key: (nullable): what it has told besides. Returns: FALSE with
+ * AUTH if that is another. */
 G_GNUC_INTERNAL gboolean tractor__link_claim_identity (Link *link, const char *key, GError **error);
 /* Who is at the other end is known already; what it sent after that is taken over. */
 G_GNUC_INTERNAL void tractor__link_take_introduction (Link *link, Introduction *introduction);

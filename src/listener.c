@@ -118,7 +118,6 @@ exchange_introductions (Accepted *accepted, Introduction *introduction, GError *
 static gboolean
 look_at_identity (Accepted *accepted, Introduction *introduction, GError **error)
 {
-  introduction->origin = tractor__origin_ref (accepted->origin);
   introduction->identity = tractor__identity_claim (
       accepted->runtime->identities, &introduction->id, accepted->origin, introduction->key, error);
   return introduction->identity != NULL;

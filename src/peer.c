@@ -54,8 +54,8 @@ introduce (TractorRuntime *runtime, int fd, gint64 deadline, GError **error)
                                      .credit = runtime->credit,
                                      .key = runtime->identity->key },
                           deadline, &introduction, error)) {
-    introduction.origin = tractor__origin_of_socket (runtime->origins, fd);
-    if (tractor__identity_check (runtime->identities, &introduction.id, introduction.origin, error))
+    if (tractor__identity_check (runtime->identities, &introduction.id, runtime->origins, fd,
+                                 error))
       return link_new (runtime, fd, &introduction);
   }
   close (fd);

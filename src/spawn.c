@@ -267,10 +267,11 @@ claim_identity (Child *child)
 {
   Link *link = child->link;
   g_autofree char *key = tractor__identity_make_key ();
+  g_autoptr (Origin) origin = tractor__origin_of_process (child->runtime->origins,
+                                                          child->process.pid, child->process.pidfd);
 
-  link->origin = tractor__origin_of_process (child->runtime->origins, child->process.pid,
-                                             child->process.pidfd);
-  tractor__link_claim_identity (link, key, NULL);
+  link->identity =
+      tractor__identity_claim (child->runtime->identities, &child->id, origin, key, NULL);
 }
 
 static gboolean

@@ -114,6 +114,29 @@ ask_as (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+/* Listens at "address", and says to whoever comes that it is "name" and "uuid". */
+static gboolean
+answer_as (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  const char *name = "", *uuid = "", *address = "";
+  Stranger stranger = { .in = g_byte_array_new () };
+  int listener;
+  gboolean ok;
+
+  g_variant_lookup (kwargs, "name", "&s", &name);
+  g_variant_lookup (kwargs, "uuid", "&s", &uuid);
+  g_variant_lookup (kwargs, "address", "&s", &address);
+  listener = stranger_socket (address, TRUE);
+  ok = tractor_wait_fd (listener, G_IO_IN, NULL, error);
+  stranger.fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  say_who (&stranger, name, uuid);
+  stranger_expect_end (&stranger);
+  stranger_close (&stranger);
+  close (listener);
+  unlink (address + strlen ("unix:"));
+  return ok;
+}
+
 static gboolean
 let_go (G_GNUC_UNUSED GVariant *kwargs,
         G_GNUC_UNUSED GVariant **ret_result,
@@ -144,6 +167,7 @@ find_root_twice (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError *
 
 static const TractorExport exports[] = {
   { "ask_as", TRACTOR_EXPORT_CALL, ask_as },
+  { "answer_as", TRACTOR_EXPORT_CALL, answer_as },
   { "let_go", TRACTOR_EXPORT_CALL, let_go },
   { "whoami", TRACTOR_EXPORT_CALL, whoami },
   { "find_root_twice", TRACTOR_EXPORT_CALL, find_root_twice },
@@ -270,6 +294,43 @@ test_stolen_identity (G_GNUC_UNUSED gpointer data, GError **error)
                       "unix:/tmp/x.sock", "Another process is");
   assert_is_at ("honest", address);
   assert_thief_hears (&tree, "unregister_actor", "new", "u-1", NULL, "ok");
+  return close_tree (&tree, error);
+}
+
+typedef struct {
+  const Tree *tree;
+  const char *address;
+} Answering;
+
+static gboolean
+let_thief_answer (gpointer data, GError **error)
+{
+  Answering *answering = data;
+
+  return tractor_portal_call (
+      answering->tree->thief, "test:answer_as",
+      g_variant_new_parsed ("{'address': <%s>, 'name': <'honest'>, 'uuid': <%s>}",
+                            answering->address, tractor_portal_get_uuid (answering->tree->honest)),
+      NULL, error);
+}
+
+/* Nor does he get calls that are another's, when he is called. */
+static gboolean
+test_stolen_identity_of_a_listener (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autofree char *address = make_free_address ();
+  TractorNursery *tasks = tractor_nursery_open ();
+  Answering answering = { &tree, address };
+
+  tractor_nursery_spawn (tasks, "thief", let_thief_answer, &answering, NULL, error);
+  do { /* until he listens */
+    g_clear_error (error);
+    g_assert_null (tractor_connect (address, error));
+  } while (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  tractor_nursery_close (tasks);
   return close_tree (&tree, error);
 }
 
@@ -559,6 +620,7 @@ main (int argc, char **argv)
     return status;
   harness_init (&argc, &argv);
   add_on_both ("S17-D-06-stolen-identity", test_stolen_identity);
+  add ("unix", "S17-stolen-identity-of-a-listener", test_stolen_identity_of_a_listener);
   add_on_both ("S17-own-identity-again", test_own_identity_again);
   add ("unix", "D-06-first-process-holds", test_first_process_holds);
   add ("tcp", "D-06-first-connection-holds", test_first_connection_holds);
