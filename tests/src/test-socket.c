@@ -197,6 +197,28 @@ test_unix_both_ends_talk (void)
   tractor__unix_close (path, listen_fd);
 }
 
+/* Only what is a socket, and has nobody behind it. */
+static void
+test_dead_sockets_are_taken_away (void)
+{
+  g_autofree char *path = make_path ();
+  int fd = listen_unix (path);
+
+  g_assert_false (tractor__unix_is_dead (path));
+  tractor__unix_remove_dead (path);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  tractor__unix_close (path, fd);
+  leave_stale (path);
+  g_assert_true (tractor__unix_is_dead (path));
+  tractor__unix_remove_dead (path);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_set_contents (path, "x", 1, NULL));
+  g_assert_false (tractor__unix_is_dead (path));
+  tractor__unix_remove_dead (path);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  g_unlink (path);
+}
+
 static void
 test_S5_a_stale_socket_is_replaced (void)
 {
@@ -760,6 +782,7 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
   harness_add ("/src/socket/S4-only-we-can-connect", test_S4_only_we_can_connect);
   harness_add ("/src/socket/unix-both-ends-talk", test_unix_both_ends_talk);
+  harness_add ("/src/socket/dead-sockets-are-taken-away", test_dead_sockets_are_taken_away);
   harness_add ("/src/socket/D-04-S5-a-stale-socket-is-replaced",
                test_S5_a_stale_socket_is_replaced);
   harness_add ("/src/socket/row-99-S5-a-live-socket-is-not-replaced",
