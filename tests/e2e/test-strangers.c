@@ -58,6 +58,19 @@ hold (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GErro
   return tractor_event_wait (released, error);
 }
 
+#define N_LARGE     70
+#define LARGE_BYTES (1024 * 1024)
+
+static guint n_large; /* that have been called */
+
+static gboolean
+large (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  n_large++;
+  *ret_result = g_variant_new_take_string (g_strnfill (LARGE_BYTES, 'x'));
+  return TRUE;
+}
+
 /* Sends back what it receives, and returns how many it were. */
 static gboolean
 dialog (TractorContext *context,
@@ -145,6 +158,7 @@ count_to_three (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **
 static const TractorExport exports[] = {
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { "large", TRACTOR_EXPORT_CALL, large },
   { "hold", TRACTOR_EXPORT_CALL, hold },
   { "ask_back", TRACTOR_EXPORT_CALL, ask_back },
   { "dialog", TRACTOR_EXPORT_CONTEXT, .context = dialog },
@@ -549,6 +563,40 @@ open_with (const char *address, const char *room)
   g_assert_true (stranger_say (&stranger, aid));
   stranger_expect (&stranger, "Aid", NULL);
   return stranger;
+}
+
+/* Results wait for a caller that does not read where they were made, and not in the connection, which is
+ * cut off when it has more than it may have. */
+static gboolean
+test_results_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger stranger = stranger_open (registry);
+  gboolean is_answered = FALSE;
+
+  n_large = 0;
+  for (guint i = 0; i < N_LARGE; i++) {
+    g_autofree char *start = g_strdup_printf (
+        "{'msg_type': <'Start'>, 'cid': <'%u'>, 'ns': <'test'>, 'func': <'large'>, " NO_KWARGS UID
+        "}",
+        i);
+
+    g_assert_true (stranger_say (&stranger, start));
+  }
+  while (n_large < N_LARGE)
+    g_assert_true (tractor_checkpoint (error));
+  g_assert_true (stranger_say (
+      &stranger, "{'msg_type': <'Start'>, 'cid': <'last'>, " CALL_ECHO NO_KWARGS UID "}"));
+  while (!is_answered) {
+    g_autoptr (GBytes) body = stranger_hear (&stranger);
+
+    g_assert_nonnull (body);
+    is_answered = bytes_contain (body, "\xa4"
+                                       "last");
+  }
+  stranger_close (&stranger);
+  return TRUE;
 }
 
 /* Who only asked whether somebody is there is answered, and let go. */
@@ -1580,6 +1628,7 @@ main (int argc, char **argv)
   add ("row-50-foreign-cancel", test_foreign_cancel);
   add ("row-64-I-06-after-the-end", test_after_the_end);
   add ("probe-is-let-go", test_probe);
+  add ("results-wait-for-the-caller", test_results_wait);
   add_on_both ("gone-before-the-introduction", test_gone_before_introduction);
   add ("called-while-it-ends", test_called_while_it_ends);
   add ("I-06-cid-in-use", test_cid_in_use);

@@ -670,6 +670,16 @@ count_answer (G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer data
   ((Program *) data)->n_answers++;
 }
 
+static void
+count_cancelled (G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer data)
+{
+  GError *error = NULL;
+
+  g_assert_null (tractor_glib_call_finish (result, &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  ((Program *) data)->n_answers++;
+}
+
 static gboolean
 call_often (gpointer data, GError **error)
 {
@@ -714,7 +724,7 @@ call_and_stay (gpointer data, GError **error)
 
   g_main_context_push_thread_default (g_main_context_default ());
   tractor_glib_call_async (nursery, wait_for_ever, caller, (GDestroyNotify) caller_free, NULL, NULL,
-                           count_answer, program);
+                           count_cancelled, program);
   g_main_context_pop_thread_default (g_main_context_default ());
   g_assert_true (tractor_event_wait (caller->begun, error));
   g_main_loop_quit (program->loop);
