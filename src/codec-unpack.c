@@ -146,7 +146,7 @@ note_place (Unpacker *unpacker, char *outer)
 }
 
 /* @key: where it is to be read. They are the peer's: only short ones are worth showing. */
-static char *
+G_GNUC_NO_INLINE static char * /* it takes stack that is seldom needed */
 name_pair (WireReader key, const GVariantType *type, guint32 index)
 {
   g_auto (Unpacker) unpacker = { .reader = key, .whole = key };
@@ -376,7 +376,7 @@ begin_level (Unpacker *unpacker, const WireItem *container)
   return level;
 }
 
-static void
+G_GNUC_NO_INLINE static void /* the same */
 look_at_maps (Unpacker *unpacker)
 {
   WireReader reader = unpacker->whole;

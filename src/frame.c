@@ -4,6 +4,9 @@
  * sixteen megabytes and sends ten bytes costs one read's room. The rest of a large frame is read by
  * itself, so that the next one starts at the front of the buffer, and nothing large is ever moved.
  *
+ * Between two reads nearly all readers hold nothing. The room of one that waits goes to the next that
+ * reads, so that a thousand idle connections need no more of it than one.
+ *
  * A frame that is too large can be skipped instead: it is handed out in the parts that it comes in, of
  * which the caller takes as much as it can, and no more than those are held. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -79,6 +82,27 @@ tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room)
   if (rest > 0)
     *ret_room = MIN (*ret_room, rest);
   return reader->bytes + reader->end;
+}
+
+void
+tractor__frame_reader_rest (FrameReader *reader, SpareRoom *spare)
+{
+  if (reader->size != READ_BYTES || reader->end > reader->start)
+    return;
+  if (spare->bytes == NULL)
+    spare->bytes = g_steal_pointer (&reader->bytes);
+  else
+    g_clear_pointer (&reader->bytes, g_free);
+  reader->size = reader->start = reader->end = 0;
+}
+
+void
+tractor__frame_reader_wake (FrameReader *reader, SpareRoom *spare)
+{
+  if (reader->bytes != NULL || spare->bytes == NULL)
+    return;
+  reader->bytes = g_steal_pointer (&spare->bytes);
+  reader->size = READ_BYTES;
 }
 
 void

@@ -30,6 +30,15 @@ typedef struct {
 /* Returns: NULL if there is no memory; else where to receive to, and how much there is room for: at least
  * one byte, and enough for the rest of the current frame only as far as its bytes have really come. */
 G_GNUC_INTERNAL guint8 *tractor__frame_reader_get_room (FrameReader *reader, gsize *ret_room);
+/* Memory that readers of one thread hand on to each other, since only one of them reads at a time.
+ * Zeroed memory is none. */
+typedef struct {
+  guint8 *bytes;
+} SpareRoom;
+
+/* Before and after it waits for more: what holds no bytes needs no memory meanwhile. */
+G_GNUC_INTERNAL void tractor__frame_reader_rest (FrameReader *reader, SpareRoom *spare);
+G_GNUC_INTERNAL void tractor__frame_reader_wake (FrameReader *reader, SpareRoom *spare);
 G_GNUC_INTERNAL void tractor__frame_reader_received (FrameReader *reader, gsize length);
 /* How many bytes it takes to the end of the length, or of the frame, that has been begun: at most as many
  * as there is room for. */

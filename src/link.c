@@ -207,7 +207,7 @@ take_urgent (Link *link, Writing *writing)
     return;
   writing->urgent = link->urgent;
   writing->urgent_sent = 0;
-  wire_truncate (done, 0);
+  tractor__wire_buffer_rest (done);
   link->urgent = done;
 }
 
@@ -314,6 +314,17 @@ take_queued (Link *link, Writing *writing)
   link->out = spare;
 }
 
+/* All has been sent. */
+static void
+put_away (Writing *writing)
+{
+  tractor__wire_buffer_rest (writing->frames);
+  tractor__wire_buffer_rest (writing->urgent);
+  writing->sent = 0;
+  writing->frame_end = 0;
+  writing->urgent_sent = 0;
+}
+
 static void
 tell_of_room (Link *link)
 {
@@ -375,6 +386,7 @@ run_writer (gpointer data, GError **error)
     if (!write_all (link, &writing, error))
       break;
     link->written_at = tractor_now ();
+    put_away (&writing);
   }
   tractor__wire_buffer_free (writing.frames);
   tractor__wire_buffer_free (writing.urgent);
@@ -718,6 +730,20 @@ receive (Link *link, guint8 *at, gsize room, gboolean *ret_is_all)
   return n;
 }
 
+static gboolean
+wait_for_more (Link *link, GError **error)
+{
+  tractor__frame_reader_rest (&link->reader, &link->runtime->spare_room);
+  return tractor_fd_watch_wait (link->watch, G_IO_IN, error);
+}
+
+static guint8 *
+get_room (Link *link, gsize *ret_room)
+{
+  tractor__frame_reader_wake (&link->reader, &link->runtime->spare_room);
+  return tractor__frame_reader_get_room (&link->reader, ret_room);
+}
+
 /* Ends only with an error: the peer's, or CANCELLED. */
 static gboolean
 read_until_end (Link *link, GError **error)
@@ -726,7 +752,7 @@ read_until_end (Link *link, GError **error)
 
   while (ok) {
     gsize room;
-    guint8 *at = tractor__frame_reader_get_room (&link->reader, &room);
+    guint8 *at = get_room (link, &room);
     gboolean is_all;
     gssize n;
 
@@ -736,15 +762,14 @@ read_until_end (Link *link, GError **error)
     if (n > 0) {
       tractor__frame_reader_received (&link->reader, (gsize) n);
       ok = handle_frames (link, error) &&
-           (is_all ? tractor_fd_watch_wait (link->watch, G_IO_IN, error)
-                   : tractor_checkpoint (error));
+           (is_all ? wait_for_more (link, error) : tractor_checkpoint (error));
     } else if (n == 0) {
       return set_transport_error (link, error,
                                   tractor__frame_reader_is_inside (&link->reader)
                                       ? "it ended in the middle of a frame"
                                       : "the other end closed it");
     } else if (errno == EAGAIN) {
-      ok = tractor_fd_watch_wait (link->watch, G_IO_IN, error);
+      ok = wait_for_more (link, error);
     } else if (errno_is_shortage (errno)) {
       ok = wait_out_shortage (error);
     } else if (errno != EINTR) {

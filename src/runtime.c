@@ -127,6 +127,7 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->children, g_ptr_array_unref);
   g_clear_pointer (&runtime->tree_changed, tractor_parking_lot_free);
   g_clear_pointer (&runtime->links, g_hash_table_unref);
+  g_clear_pointer (&runtime->spare_room.bytes, g_free);
   g_clear_pointer (&runtime->identity, tractor__identity_unref);
   g_clear_pointer (&runtime->identities, g_hash_table_unref);
   g_clear_pointer (&runtime->origins, g_hash_table_unref);

@@ -8,6 +8,7 @@
 
 #include "actor-id.h"
 #include "address.h"
+#include "frame.h"
 #include "identity.h"
 #include "msg.h"
 #include "process.h"
@@ -42,6 +43,7 @@ struct _TractorRuntime {
   guint n_watches; /* of the tree */
   const SpawnMethod *spawn_method;
   guint64 last_cid;
+  SpareRoom spare_room; /* of its links */
   TractorLimits limits;
   Credit credit; /* what we give each stream that we receive; 0: we count nothing */
 

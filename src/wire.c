@@ -336,13 +336,18 @@ tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
 /* --- writing ----------------------------------------------------------------------------------- */
 
 #define FIRST_BUFFER_BYTES 256
+/* What is larger is asked for again in many steps, and not at once. */
+#define LARGEST_RESTING_BYTES 1024
+
+/* Where a buffer of no size points to. */
+static guint8 nothing[1];
 
 WireBuffer *
 tractor__wire_buffer_new (void)
 {
   WireBuffer *buffer = g_new (WireBuffer, 1);
 
-  *buffer = (WireBuffer){ .data = g_malloc (FIRST_BUFFER_BYTES), .size = FIRST_BUFFER_BYTES };
+  *buffer = (WireBuffer){ .data = nothing };
   return buffer;
 }
 
@@ -353,19 +358,31 @@ tractor__wire_buffer_free (WireBuffer *buffer)
     return;
 
   wire_truncate (buffer, 0);
-  g_free (buffer->data);
+  if (buffer->size > 0)
+    g_free (buffer->data);
   g_free (buffer);
 }
 
 void
 tractor__wire_buffer_grow (WireBuffer *buffer, gsize length)
 {
-  gsize size = MAX ((gsize) buffer->size * 2, buffer->len + length);
+  gsize size = MAX (MAX ((gsize) buffer->size * 2, FIRST_BUFFER_BYTES), buffer->len + length);
 
   if (size > G_MAXINT)
     g_error ("a message of %" G_GSIZE_FORMAT " bytes", size);
-  buffer->data = g_realloc (buffer->data, size);
+  buffer->data = g_realloc (buffer->size > 0 ? buffer->data : NULL, size);
   buffer->size = (guint) size;
+}
+
+void
+tractor__wire_buffer_rest (WireBuffer *buffer)
+{
+  wire_truncate (buffer, 0);
+  if (buffer->size == 0 || buffer->size > LARGEST_RESTING_BYTES)
+    return;
+  g_free (buffer->data);
+  buffer->data = nothing;
+  buffer->size = 0;
 }
 
 static void

@@ -87,6 +87,8 @@ typedef struct {
 
 G_GNUC_INTERNAL WireBuffer *tractor__wire_buffer_new (void);
 G_GNUC_INTERNAL void tractor__wire_buffer_free (WireBuffer *buffer);
+/* Empties it, and gives up its memory if that is soon had again: it may be long before it is used. */
+G_GNUC_INTERNAL void tractor__wire_buffer_rest (WireBuffer *buffer);
 /* Makes room for more bytes than there is. */
 G_GNUC_INTERNAL void tractor__wire_buffer_grow (WireBuffer *buffer, gsize length);
 

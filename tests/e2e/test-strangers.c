@@ -931,6 +931,50 @@ test_error_into_a_dialog (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **er
   return TRUE;
 }
 
+/* --- at rest ---------------------------------------------------------------------------------------- */
+
+static gint64
+get_resident_bytes (void)
+{
+  g_autofree char *text = NULL;
+  gint64 total;
+  gint64 resident;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  g_assert_cmpint (sscanf (text, "%" G_GINT64_FORMAT " %" G_GINT64_FORMAT, &total, &resident), ==,
+                   2);
+  return resident * sysconf (_SC_PAGESIZE);
+}
+
+/* A stack for what reads and one for what writes, and a little more: no room for what does not come. */
+static gboolean
+test_idle_connections (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  enum {
+    N_BEFORE = 50,
+    N = 200
+  };
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry);
+  Stranger strangers[N_BEFORE + N];
+  gint64 before = 0;
+  gint64 each;
+
+  for (guint i = 0; i < N_BEFORE + N; i++) {
+    if (i == N_BEFORE)
+      before = get_resident_bytes ();
+    strangers[i] = stranger_open (registry);
+  }
+  g_assert_true (tractor_wait_all_tasks_blocked (0, NULL));
+  each = (get_resident_bytes () - before) / N;
+  g_test_message ("%d bytes each", (int) each);
+  if (harness_get_slowness () == 1)       /* which else has shadows */
+    g_assert_cmpint (each, <, 11 * 1024); /* of which some are this end's */
+  for (guint i = 0; i < N_BEFORE + N; i++)
+    stranger_close (&strangers[i]);
+  return TRUE;
+}
+
 /* --- whole sessions -------------------------------------------------------------------------------- */
 
 static GByteArray *
@@ -1640,6 +1684,7 @@ main (int argc, char **argv)
   add ("I-06-odd-credit", test_odd_credit);
   add ("D-08-foreign-registration", test_foreign_registration);
   add ("error-into-a-dialog", test_error_into_a_dialog);
+  add ("idle-connections", test_idle_connections);
   add ("I-03-every-split", test_every_split);
   add ("I-17-every-flip", test_every_flip);
   add ("row-96-mutated", test_mutated);
