@@ -98,6 +98,7 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->host = host;
   guest->thread_mark = &tractor__current_guest;
   guest->errno_location = &errno;
+  guest->exceptions = exceptions_get_current ();
   guest->done = done;
   guest->done_data = done_data;
   guest->steps_per_look = 1;

@@ -8,6 +8,7 @@
 
 #include "all-blocked.h"
 #include "deadline.h"
+#include "exceptions.h"
 #include "fork.h"
 #include "held-up.h"
 #include "host-call.h"
@@ -38,9 +39,10 @@ struct _TractorGuest {
 #ifdef TRACTOR_ASAN
   Context *left; /* what the last switch came from */
 #endif
-  int *errno_location; /* on the thread that it belongs to: asking for it is a call */
-  Tick *tick;          /* the innermost, or NULL between ticks */
-  gint steps_left;     /* until somebody looks at the clock */
+  int *errno_location;    /* on the thread that it belongs to: asking for it is a call */
+  Exceptions *exceptions; /* (nullable): the same, of C++ */
+  Tick *tick;             /* the innermost, or NULL between ticks */
+  gint steps_left;        /* until somebody looks at the clock */
   RunQueue run_queue;
   DeadlineHeap deadlines;
   StackPool stacks;

@@ -88,6 +88,7 @@ switch_away (Task *task)
 {
   TractorGuest *guest = task->guest;
   Task *next = next_task (guest);
+  volatile Exceptions exceptions;
 
   if (next == task) {
     task->state = TASK_RUNNING;
@@ -95,18 +96,23 @@ switch_away (Task *task)
   }
   /* Kept in the task, not here: what is kept here costs a register that is saved and restored. */
   task->saved_errno = *guest->errno_location;
+  exceptions_save (guest->exceptions, &exceptions);
   context_switch (&task->context, appoint (guest, &task->context, next), FALSE);
   context_arrived (&task->context, task->guest);
   *task->guest->errno_location = task->saved_errno;
+  exceptions_restore (task->guest->exceptions, &exceptions);
 }
 
 void
 tractor__task_run_from_tick (Task *task, Tick *tick)
 {
   TractorGuest *guest = task->guest;
+  volatile Exceptions exceptions;
 
+  exceptions_save (guest->exceptions, &exceptions);
   context_switch (&tick->context, appoint (guest, &tick->context, task), FALSE);
   context_arrived (&tick->context, guest);
+  exceptions_restore (guest->exceptions, &exceptions);
 }
 
 TaskWake
@@ -471,6 +477,7 @@ task_main (void *arg)
   gboolean ok;
 
   context_arrived (&task->context, guest);
+  exceptions_restore (guest->exceptions, &(Exceptions){ 0 });
   ok = task->func (task->data, &error);
   if (guest_is_forked (guest)) {
     /* There is nothing to return to: the others are the original's. */
