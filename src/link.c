@@ -451,6 +451,29 @@ tractor__link_send_cancel (Link *link, gint64 patience_usec)
   tractor__link_flush (link);
 }
 
+static void
+report_late_message (Link *link, const char *cid, gsize length)
+{
+  g_autofree char *text = g_strndup (cid, length);
+  g_autofree char *shown = tractor__escape_name (text);
+
+  g_debug ("actor '%s' sent a message for call '%s', which nobody waits for", link->peer.name,
+           shown);
+}
+
+/* Whoever cancels a call does not wait for long. That it was cancelled then, is no news; what else has gone
+ * wrong in its end, as that an actor below had to be killed, is told to nobody any more. */
+static void
+report_late_outcome (Link *link, const Msg *msg)
+{
+  g_autoptr (GError) error =
+      msg->type == MSG_ERROR ? tractor__remote_error_read (msg, &link->peer) : NULL;
+
+  if (error != NULL && !g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED))
+    g_warning ("Actor '%s' has failed in a call that nobody waits for any more: %s",
+               link->peer.name, error->message);
+}
+
 /* A message of a dialog that either end has opened. */
 static gboolean
 deliver (Link *link, const Msg *msg, GError **error)
@@ -476,12 +499,11 @@ deliver (Link *link, const Msg *msg, GError **error)
   task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
   if (task != NULL)
     return tractor__rpc_deliver (task, msg, error);
-  if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) { /* courtesies */
-    g_autofree char *text = g_strndup (cid, length);
-    g_autofree char *shown = tractor__escape_name (text);
-
-    g_debug ("actor '%s' sent a message for call '%s', which nobody waits for", link->peer.name,
-             shown);
+  if (link->n_given_up > 0 && (msg->type == MSG_ERROR || msg->type == MSG_RETURN)) {
+    link->n_given_up--;
+    report_late_outcome (link, msg);
+  } else if (msg->type != MSG_START_ACK && msg->type != MSG_CANCEL_ACK) { /* courtesies */
+    report_late_message (link, cid, length);
   }
   return TRUE;
 }

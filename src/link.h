@@ -78,6 +78,7 @@ struct _Link {
   TractorEvent *no_rpc_tasks; /* (nullable): somebody waits for that */
   char *stop_cid;             /* (nullable): of the peer's wish that we end */
 
+  guint n_given_up;     /* requests whose outcome is still to come */
   GError *last_words;   /* (nullable): of the peer, before it closes the connection */
   GError *read_failure; /* (nullable): why reading ended */
   int read_errno;       /* what the system said, or 0: the peer has ended it, or what it sent has */

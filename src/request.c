@@ -105,6 +105,8 @@ tractor__request_clear (Request *request)
   if (request->link == NULL)
     return;
 
+  if (!tractor_event_is_set (request->done))
+    request->link->n_given_up++;
   tractor__cid_table_remove (&request->link->requests, &request->entry);
   g_clear_pointer (&request->done, tractor_event_free);
   g_clear_pointer (&request->link, tractor__link_unref);

@@ -250,6 +250,23 @@ test_new_pid_namespace (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* --- who is told ------------------------------------------------------------------------------------- */
+
+/* The call is given up after half a second; what its end was like is known later. */
+static gboolean
+test_killed_below_a_cancelled_call (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 2);
+  GVariant *kwargs = g_variant_new_parsed ("{'namespace': <false>}");
+
+  g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
+                         "Actor 'child' *Actor 'hog' (pid *) ignored its cancel*");
+  g_assert_false (tractor_run_in_actor ("child", NULL, "test:have_hog", kwargs, NULL, error));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_test_assert_expected_messages ();
+  return sweep (error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -269,5 +286,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/lifetime/P-05-orphan-that-is-first-of-a-namespace",
                          test_stuck_orphan);
   harness_add_real_task ("/e2e/lifetime/new-pid-namespace", test_new_pid_namespace);
+  harness_add_real_task ("/e2e/lifetime/killed-below-a-cancelled-call-is-told",
+                         test_killed_below_a_cancelled_call);
   return harness_run ();
 }
