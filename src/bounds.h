@@ -82,6 +82,8 @@
 /* What is told of a tree: how many actors, and how often. */
 #define LIMIT_TREE_ENTRIES 16384
 #define TREE_INTERVAL_USEC (G_USEC_PER_SEC / 20)
+/* How long the first report waits for those below: of the root; the less, the deeper. */
+#define PATIENCE_TREE_USEC (G_USEC_PER_SEC / 2)
 /* What a booting process may write to stderr, and how much of its end is told if it dies. */
 #define LIMIT_BOOT_STDERR_BYTES (64 * 1024)
 #define LIMIT_STDERR_TAIL_BYTES 4096

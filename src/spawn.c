@@ -373,7 +373,7 @@ forget_last (Child *child)
   child->has_booted = FALSE;
   child->has_acked = FALSE;
   child->link_lost = FALSE;
-  child->is_followed = FALSE;
+  child->is_followed = child->is_known = FALSE;
 }
 
 gboolean

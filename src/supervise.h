@@ -36,6 +36,7 @@ struct _Child {
   /* Of its tree, while that is watched (tree.c). */
   TractorCancelScope *following; /* (nullable): of the task that does */
   gboolean is_followed;          /* in this life */
+  gboolean is_known;             /* it has told of it, or will not */
   GVariant *below;               /* (nullable): as it was told last */
 
   TractorEvent *booted; /* or failed to: then @boot_failure is set */

@@ -62,8 +62,9 @@ typedef gboolean (*TractorTreeFunc) (const TractorTreeEntry *entries,
  * tractor_watch_tree:
  * @portal: (nullable): the actor whose tree it is; NULL: this one
  *
- * Calls @func with the whole tree below an actor, at once, and again when something has changed, but not
- * more often than 20 times a second. Of a tree of more than 16,384 actors not all are told.
+ * Calls @func with the whole tree below an actor, as soon as all of it have answered, and again when something
+ * has changed, but not more often than 20 times a second. An actor that is stuck holds the first call up for half a
+ * second at most; then it comes without what is below that one. Of a tree of more than 16,384 actors not all are told.
  *
  * Returns: TRUE if @func has ended it, or the actor of @portal has ended well; or FALSE with @error set to
  *   CANCELLED; NO_RUNTIME; NOT_EXPOSED, boxed, for a Python actor; what @func has failed with; or, of

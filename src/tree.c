@@ -81,6 +81,7 @@ set_below (Child *child, GVariant *tree)
 {
   g_clear_pointer (&child->below, g_variant_unref);
   child->below = take_tree (tree);
+  child->is_known = TRUE;
   tractor__runtime_tree_changed (child->runtime);
 }
 
@@ -128,7 +129,7 @@ stop_following (TractorRuntime *runtime)
   for (guint i = 0; i < runtime->children->len; i++) {
     Child *child = runtime->children->pdata[i];
 
-    child->is_followed = FALSE;
+    child->is_followed = child->is_known = FALSE;
     if (child->following != NULL)
       tractor_cancel_scope_cancel (child->following, "nobody watches the tree");
   }
@@ -199,12 +200,41 @@ wait_for_change (TractorRuntime *runtime, guint64 version, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_whole (const TractorRuntime *runtime)
+{
+  for (guint i = 0; i < runtime->children->len; i++) {
+    const Child *child = runtime->children->pdata[i];
+
+    if (child->is_followed && !child->is_known)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Until all that were asked have answered, so that what is told first is all that there is; but none that is
+ * stuck holds that up for long, and those who are asked by others less long than these. Returns: FALSE with
+ * CANCELLED. */
+static gboolean
+wait_until_whole (TractorRuntime *runtime, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_TREE_USEC / (runtime->depth + 1));
+
+  while (!is_whole (runtime) && tractor_parking_lot_park (runtime->tree_changed, error))
+    ;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
 static void
 watch (TractorRuntime *runtime, TreeSink sink, gpointer data, GError **error)
 {
   g_autoptr (GVariant) last = NULL;
   guint64 version;
 
+  follow_children (runtime);
+  if (!wait_until_whole (runtime, error))
+    return;
   do {
     g_autoptr (GVariant) tree = NULL;
 

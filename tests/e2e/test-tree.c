@@ -201,6 +201,33 @@ test_grows_and_shrinks (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+see_first (const TractorTreeEntry *entries, gsize n_entries, gpointer data, GError **error)
+{
+  is_as_wanted (entries, n_entries, data, error);
+  return FALSE;
+}
+
+static gboolean
+test_first_report_is_whole (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) a = start (nursery, "a", TRACTOR_ON_DEATH_FAIL, error);
+  g_autoptr (TractorContext) context =
+      make_have_child (a, "{'name': <'c'>, 'grandchild': <'d'>}", error);
+
+  for (int i = 0; i < 3; i++) { /* also when nobody has watched for a while */
+    Picture picture = { .wanted = "root a .c ..d" };
+
+    g_assert_true (tractor_watch_tree (NULL, see_first, &picture, error));
+    g_assert_cmpstr (picture.seen, ==, picture.wanted);
+    g_free (picture.seen);
+  }
+  tractor_context_cancel (context);
+  tractor_context_join (context, NULL, error);
+  return end (nursery, error);
+}
+
+static gboolean
 watch_in_task (gpointer wanted, G_GNUC_UNUSED GError **error)
 {
   wait_until_tree_is (NULL, wanted);
@@ -443,6 +470,7 @@ main (int argc, char **argv)
 
   harness_add_real_task ("/e2e/tree/alone", test_alone);
   harness_add_real_task ("/e2e/tree/grows-and-shrinks", test_grows_and_shrinks);
+  harness_add_real_task ("/e2e/tree/first-report-is-whole", test_first_report_is_whole);
   harness_add_real_task ("/e2e/tree/while-it-changes", test_while_it_changes);
   harness_add_real_task ("/e2e/tree/restarted", test_restarted);
   harness_add_real_task ("/e2e/tree/ending", test_ending);
