@@ -7,6 +7,7 @@
 
 #include "portal.h"
 
+#include "bounds.h"
 #include "remote-error.h"
 #include "request.h"
 
@@ -253,14 +254,23 @@ new_too_slow_error (TractorPortal *portal)
                       "Actor '%s' has been cancelled, but is not gone yet", get_id (portal)->name);
 }
 
+static gboolean
+is_gone (const TractorPortal *portal)
+{
+  return tractor_event_is_set (portal->child != NULL ? portal->child->gone : portal->link->ended);
+}
+
 /* Of another actor than a child we see only its connection. */
 static gboolean
-cancel_peer (Link *link, GError **error)
+cancel_peer (Link *link, gint64 deadline, GError **error)
 {
   GError *failure = NULL;
 
-  if (link->failure != NULL || tractor__call (link, "self:cancel", NULL, NULL, &failure) ||
-      g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
+  if (link->failure == NULL && deadline <= tractor_now ()) /* no answer is waited for */
+    tractor__link_send_cancel (link, PATIENCE_TOTAL_USEC);
+  else if (link->failure == NULL)
+    tractor__call (link, "self:cancel", NULL, NULL, &failure);
+  if (failure == NULL || g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
     g_clear_error (&failure);
     return tractor_event_wait (link->ended, error);
   }
@@ -280,17 +290,21 @@ tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **er
   if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
     return FALSE;
 
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
   scope = tractor_cancel_scope_open (deadline);
   if (portal->child != NULL) {
     tractor__child_cancel (portal->child);
     ok = tractor_event_wait (portal->child->gone, &failure);
   } else {
-    ok = cancel_peer (portal->link, &failure);
+    ok = cancel_peer (portal->link, deadline, &failure);
   }
   if (ok)
     return TRUE;
-  if (tractor_cancel_scope_absorb (scope, &failure))
+  if (tractor_cancel_scope_absorb (scope, &failure) && !is_gone (portal))
     failure = new_too_slow_error (portal);
+  if (failure == NULL)
+    return TRUE; /* too late to see it, but not for it */
   g_propagate_error (error, failure);
   return FALSE;
 }

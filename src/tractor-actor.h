@@ -614,8 +614,9 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
  *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
- *   @kwargs cannot be sent, or the result is not of the export's type, or above the limits; MISUSE if @function is no name of a function, or a stream or a context;
- *   ACTOR_FAILURE if the process died, with its status or signal, and where it crashed; or
+ *   @kwargs cannot be sent, or the result is not of the export's type, or above the limits; REMOTE around an
+ *   OVERRUN if we have as many calls running there as one peer may; MISUSE if @function is no name of a
+ *   function, or a stream or a context; ACTOR_FAILURE if the process died, with its status or signal, and where it crashed; or
  *   TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
@@ -642,7 +643,8 @@ TRACTOR_API void tractor_error_type_register (const char *name, GQuark domain, i
 
 /**
  * tractor_portal_cancel_actor:
- * @deadline: in usec: how long to wait for its end
+ * @deadline: in usec: how long to wait for its end; 0, or any time that has passed: it is asked, and not waited
+ *   for
  *
  * Asks the actor to end, as tractor_actor_nursery_cancel() does, and waits until it is gone.
  *

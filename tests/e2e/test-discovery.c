@@ -1499,6 +1499,19 @@ test_dispatch (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* It is asked all the same; and whether it is gone does not depend on how long one wanted to wait. */
+static gboolean
+test_cancel_actor_without_waiting (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_false (tractor_portal_cancel_actor (peer.portal, 0, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  g_assert_true (tractor_portal_wait_until_gone (peer.portal, error));
+  g_assert_true (tractor_portal_cancel_actor (peer.portal, 0, error));
+  return end_peer (&peer, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1551,5 +1564,6 @@ main (int argc, char **argv)
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
   harness_add_real_task ("/e2e/discovery/served-by-name", test_dispatch);
+  add_on_transports ("/e2e/end/%s/cancel-actor-without-waiting", test_cancel_actor_without_waiting);
   return harness_run ();
 }
