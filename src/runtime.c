@@ -32,6 +32,10 @@ typedef struct {
 } ExitCallback;
 
 static const char key; /* its address is the key in the run's locals */
+/* The open ones of this thread's runs: a callback of their host is in no run. */
+static _Thread_local GSList *open_here;
+/* Of the runs of this thread: for callbacks of its host, which belong to no run. */
+static _Thread_local GSList *open_here;
 
 static void
 set_closed_error (GError **error)
@@ -40,11 +44,22 @@ set_closed_error (GError **error)
                        "The actor runtime has been closed meanwhile");
 }
 
+/* In a callback of the host: the runtime of the thread, if it has only one. */
+static TractorRuntime *
+get_in_callback (void)
+{
+  if (tractor_task_get_name () != NULL || open_here == NULL || open_here->next != NULL)
+    return NULL;
+  return open_here->data;
+}
+
 TractorRuntime *
 tractor__runtime_get (GError **error)
 {
   TractorRuntime *runtime = tractor_run_local_get (&key);
 
+  if (runtime == NULL)
+    runtime = get_in_callback ();
   if (runtime == NULL)
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME,
                          "No actor runtime is open here");
@@ -65,7 +80,12 @@ tractor__runtime_wait_for_change (GError **error)
 void
 tractor__runtime_set (TractorRuntime *runtime)
 {
+  TractorRuntime *before = tractor_run_local_get (&key);
+
   tractor_run_local_set (&key, runtime);
+  open_here = g_slist_remove (open_here, before);
+  if (runtime != NULL)
+    open_here = g_slist_prepend (open_here, runtime);
 }
 
 /* --- life -------------------------------------------------------------------------------------- */

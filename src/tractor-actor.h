@@ -151,6 +151,9 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 
 /* --- this process ------------------------------------------------------------------------------ */
 
+/* What is said here of "this actor" can be asked in a task, and in a callback of its host if only one run on
+ * the thread has a runtime. */
+
 /**
  * TractorLimits:
  * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. Sending a larger one fails with
@@ -273,7 +276,7 @@ TRACTOR_API void tractor_runtime_close (TractorRuntime *runtime);
  * tractor_actor_get_name:
  *
  * Returns: (transfer none) (nullable): this actor's name, NULL without a runtime.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API const char *tractor_actor_get_name (void);
 
@@ -281,7 +284,7 @@ TRACTOR_API const char *tractor_actor_get_name (void);
  * tractor_actor_get_uuid:
  *
  * Returns: (transfer none) (nullable): this actor's uuid, NULL without a runtime.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API const char *tractor_actor_get_uuid (void);
 
@@ -300,7 +303,7 @@ typedef void (*TractorExitFunc) (gpointer data);
  * be called.
  *
  * Returns: TRUE; or FALSE with @error set to NO_RUNTIME.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API gboolean tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error);
 
@@ -336,7 +339,7 @@ TRACTOR_API gboolean tractor_actor_fail (const GError *failure, GError **error);
  * tractor_actor_is_root:
  *
  * Returns: whether this actor is the root of its tree: FALSE also without a runtime.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API gboolean tractor_actor_is_root (void);
 
@@ -344,7 +347,7 @@ TRACTOR_API gboolean tractor_actor_is_root (void);
  * tractor_actor_is_registrar:
  *
  * Returns: whether this actor keeps the registry: FALSE also without a runtime.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API gboolean tractor_actor_is_registrar (void);
 
@@ -353,7 +356,7 @@ TRACTOR_API gboolean tractor_actor_is_registrar (void);
  *
  * Returns: (transfer full) (array zero-terminated=1): where this actor listens, as for
  *   TractorRuntimeOptions.listen_addresses; empty without a runtime.
- * Suspends: no. Thread: guest.
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API char **tractor_actor_dup_addresses (void);
 

@@ -1268,6 +1268,40 @@ test_many_deaths (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static void
+ask_who_we_are (gpointer data)
+{
+  g_auto (GStrv) addresses = tractor_actor_dup_addresses ();
+  GError *error = NULL;
+
+  g_assert_false (tractor_in_task ());
+  if (data == NULL) {
+    g_assert_null (tractor_actor_get_name ());
+    g_assert_false (tractor_actor_is_root ());
+    return;
+  }
+  g_assert_cmpstr (tractor_actor_get_name (), ==, "root");
+  g_assert_cmpstr (tractor_actor_get_uuid (), ==, data);
+  g_assert_true (tractor_actor_is_root ());
+  g_assert_cmpuint (g_strv_length (addresses), ==, 1);
+  g_assert_false (tractor_actor_stop (&error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE); /* not for want of a runtime */
+}
+
+/* A callback of the host is in no run, and yet in this actor. */
+static gboolean
+test_known_in_callbacks (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_true (tractor_run_in_host (ask_who_we_are, NULL, error));
+  {
+    g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
+
+    g_assert_true (
+        tractor_run_in_host (ask_who_we_are, (gpointer) tractor_actor_get_uuid (), error));
+  }
+  return tractor_run_in_host (ask_who_we_are, NULL, error);
+}
+
 static gboolean
 test_cancel_called (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1700,6 +1734,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/too-many-elements", test_too_many_elements);
   harness_add_real_task ("/e2e/end/P-14-many-deaths", test_many_deaths);
   harness_add_real_task ("/e2e/end/cancel-called", test_cancel_called);
+  harness_add_real_task ("/e2e/start/known-in-callbacks", test_known_in_callbacks);
   harness_add_real_task ("/e2e/start/nurseries-side-by-side", test_nurseries_side_by_side);
   harness_add_real_task ("/e2e/tree/deadlines-are-handed-down", test_deadlines_are_handed_down);
   harness_add_real_task ("/e2e/tree/depth-of-five", test_depth_of_five);

@@ -258,6 +258,42 @@ test_ready_too_late_in_a_shield (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+fail_soon (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (tractor_now () + MSEC, error) && fail_early (NULL, NULL, error);
+}
+
+static gboolean
+start_there (gpointer nursery, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + 20 * MSEC);
+
+  g_assert_false (
+      tractor_nursery_start (nursery, "s", end_when_cancelled, NULL, NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+/* A start from elsewhere holds a failed nursery until it gives up. */
+static gboolean
+test_start_into_a_failed_nursery (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) elsewhere = tractor_nursery_open ();
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    gint64 began = tractor_now ();
+
+    tractor_nursery_spawn (elsewhere, "starter", start_there, nursery, NULL, error);
+    tractor_nursery_spawn (nursery, "fails", fail_soon, NULL, NULL, error);
+    g_assert_false (tractor_nursery_join (nursery, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+    g_assert_cmpint (tractor_now () - began, >=, 20 * MSEC);
+    g_clear_error (error);
+  }
+  return tractor_nursery_join (elsewhere, error);
+}
+
+static gboolean
 test_own_failure_is_kept (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
@@ -440,5 +476,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/start/ready-too-late-is-cancelled", test_ready_too_late);
   harness_add_task ("/guest/start/ready-too-late-is-cancelled-in-a-shield",
                     test_ready_too_late_in_a_shield);
+  harness_add_task ("/guest/start/into-a-failed-nursery", test_start_into_a_failed_nursery);
   return harness_run ();
 }

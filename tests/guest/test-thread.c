@@ -393,6 +393,35 @@ succeed (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 }
 
 static gboolean
+ask_for_another (gpointer limiter, GError **error)
+{
+  return tractor_to_thread (succeed, NULL, NULL, TRACTOR_THREAD_WAIT, limiter, error);
+}
+
+static gboolean
+ask_by_task (gpointer limiter, GError **error)
+{
+  return tractor_from_thread (ask_for_another, limiter, error);
+}
+
+/* A nested thread of a limiter of one waits for the thread that waits for it, and a cancel ends that; with a
+ * limiter for each level it does not wait at all. */
+static gboolean
+test_nested_in_one_limiter (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorLimiter) outer = tractor_limiter_new (1);
+  g_autoptr (TractorLimiter) inner = tractor_limiter_new (1);
+  {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + 50 * MSEC);
+
+    g_assert_false (
+        tractor_to_thread (ask_by_task, outer, NULL, TRACTOR_THREAD_WAIT, outer, error));
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  return tractor_to_thread (ask_by_task, inner, NULL, TRACTOR_THREAD_WAIT, outer, error);
+}
+
+static gboolean
 test_from_own_thread (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **unused)
 {
   GError *error = NULL;
@@ -633,6 +662,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/guest/thread/A101-forty-by-default", test_forty_by_default);
   harness_add_real_task ("/guest/thread/A102-in-the-same-task", test_from_thread);
   harness_add_real_task ("/guest/thread/A103-recursive", test_recursive);
+  harness_add_real_task ("/guest/thread/A103-nested-in-one-limiter", test_nested_in_one_limiter);
   harness_add_real_task ("/guest/thread/A102-from-own-thread", test_from_own_thread);
   harness_add_real_task ("/guest/thread/A102-check-cancelled", test_thread_hears_of_cancel);
   harness_add_real_task ("/guest/thread/A102-asking-is-cancelled", test_asking_is_cancelled);
