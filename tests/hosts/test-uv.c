@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -729,21 +730,34 @@ test_walked (void)
   g_assert_cmpint (uv_loop_close (&loop), ==, 0);
 }
 
+#define N_POOL_THREADS 4
+
+/* So that each thread of the pool gets one of these, they wait for one another. The harness knows its threads by
+ * that name, and has not to wait whether they go away. */
 static void
-do_nothing (G_GNUC_UNUSED uv_work_t *request)
+be_known_to_harness (uv_work_t *request)
 {
+  g_atomic_int_inc ((int *) request->data);
+  prctl (PR_SET_NAME, "pool-uv");
+  while (g_atomic_int_get ((int *) request->data) < N_POOL_THREADS)
+    g_thread_yield ();
 }
 
 /* libuv makes its pool of threads once, and keeps it. And whoever has started this may ignore SIGPIPE. */
 static void
 start_pool (void)
 {
-  uv_work_t request;
+  uv_work_t requests[N_POOL_THREADS];
+  int n_known = 0;
   uv_loop_t loop;
 
   signal (SIGPIPE, SIG_DFL);
+  g_setenv ("UV_THREADPOOL_SIZE", G_STRINGIFY (N_POOL_THREADS), TRUE);
   uv_loop_init (&loop);
-  uv_queue_work (&loop, &request, do_nothing, NULL);
+  for (int i = 0; i < N_POOL_THREADS; i++) {
+    requests[i].data = &n_known;
+    uv_queue_work (&loop, &requests[i], be_known_to_harness, NULL);
+  }
   uv_run (&loop, UV_RUN_DEFAULT);
   uv_loop_close (&loop);
 }
