@@ -4,7 +4,10 @@
  * no descendant can escape. Before and after it the harness compares open descriptors, threads,
  * Unix sockets, files in a private runtime directory and in /dev/shm, and afterwards there must be
  * no child left, dead or alive. A test that hangs has its tasks and stacks printed, and fails. A
- * test on a host is besides watched for a moment after its end: it must not use the processor. */
+ * test on a host is besides watched for a moment after its end: it must not use the processor.
+ *
+ * A program with many tests that wait can be run in parts at the same time: with TEST_PART=2/3 it has the
+ * second test, the fifth, and so on. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
