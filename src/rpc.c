@@ -156,8 +156,13 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
   const TractorExport *entry = task->entry;
   TractorRuntime *runtime = task->link->runtime;
 
-  if (task->registry_func != NULL)
+  if (task->registry_func != NULL && runtime->registry != NULL)
     return task->registry_func (runtime->registry, task->link, task->kwargs, ret_result, error);
+  if (task->registry_func != NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED,
+                         "It is not the registrar after all"); /* another was quicker */
+    return FALSE;
+  }
   if (task->dispatched != NULL)
     return runtime->dispatch (task->dispatched, task->kwargs, runtime->dispatch_data, ret_result,
                               error);
