@@ -28,9 +28,11 @@
 /* within this time, as upstream has it, */
 #define PATIENCE_HANDSHAKE_USEC (10 * G_USEC_PER_SEC)
 /* and while so many are at that at one address, whoever comes takes the place of one who has had this
- * long: it takes an actor a millisecond. */
-#define LIMIT_HALF_OPEN       64
-#define PATIENCE_CROWDED_USEC (G_USEC_PER_SEC / 20)
+ * long; or less, if its process has several of them: its share, but not less than this. It takes an actor
+ * a millisecond, if the machine lets it run. */
+#define LIMIT_HALF_OPEN             64
+#define PATIENCE_CROWDED_USEC       G_USEC_PER_SEC
+#define PATIENCE_CROWDED_LEAST_USEC (G_USEC_PER_SEC / 20)
 /* Actors that a registrar knows; that one process may register; and of which it would not hear if they
  * ended. */
 #define LIMIT_REGISTRY_ENTRIES  65536

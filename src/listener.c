@@ -249,6 +249,14 @@ find_who_gives_way (const Listener *listener)
   return found;
 }
 
+/* Until when it is let alone, even if there is no room. */
+static gint64
+get_grace_end (const Accepted *accepted)
+{
+  return accepted->since +
+         MAX (PATIENCE_CROWDED_USEC / accepted->origin->n_half_open, PATIENCE_CROWDED_LEAST_USEC);
+}
+
 /* Waits until somebody comes, and then until there is room for him, or it is time to make some. */
 static gboolean
 make_room (Listener *listener, GError **error)
@@ -261,11 +269,11 @@ make_room (Listener *listener, GError **error)
   if (!is_crowded (listener))
     return TRUE;
   accepted = find_who_gives_way (listener);
-  if (accepted->since + PATIENCE_CROWDED_USEC <= tractor_now () && accepted->scope != NULL) {
+  if (get_grace_end (accepted) <= tractor_now () && accepted->scope != NULL) {
     tractor_cancel_scope_cancel (accepted->scope, "somebody else waits");
     return tractor_parking_lot_park (listener->room, error);
   }
-  scope = tractor_cancel_scope_open (accepted->since + PATIENCE_CROWDED_USEC);
+  scope = tractor_cancel_scope_open (get_grace_end (accepted));
   return tractor_parking_lot_park (listener->room, error) ||
          tractor_cancel_scope_absorb (scope, error);
 }

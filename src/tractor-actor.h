@@ -169,7 +169,8 @@ TRACTOR_API gboolean tractor_child_main (int argc,
  *   descriptors that the process may have, 1024 at most. One process gets no more of them than are left
  *   for all others, so half at most; all that come over TCP together count as one process
  * @half_open: connections at one address that have not introduced themselves; 0 is 64. While there are so
- *   many, one that has not done so within 50 ms makes room for whoever comes
+ *   many, one that has had a second for it makes room for whoever comes; or less, down to 50 ms, if its
+ *   process has several of them
  * @children: actors that one actor may have started; 0 is 256
  * @handshake_usec: for an introduction; 0 is ten seconds, a minute at most
  *
