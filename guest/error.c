@@ -12,6 +12,7 @@
 typedef struct {
   gatomicrefcount refs;
   GPtrArray *children; /* (nullable) (element-type GError) */
+  guint depth;         /* of the groups in it, if it is one */
   gboolean is_remote;
   TractorRemoteError remote; /* its strings are owned */
   char *canceller;           /* (nullable) */
@@ -80,6 +81,61 @@ get_details (const GError *error)
 
 /* --- groups ------------------------------------------------------------------------------------ */
 
+static guint
+get_depth (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  return details != NULL ? details->depth : 0;
+}
+
+/* Whoever asks, describes or frees goes down by a call for each level, and a nursery in a nursery may
+ * be as deep as there is memory for tasks. */
+#define LARGEST_DEPTH 64
+
+/* Adds what failed, and no group of it. */
+static void
+add_leaves (GPtrArray *leaves, const GError *error)
+{
+  const GPtrArray *children = tractor_error_get_children (error);
+
+  if (children == NULL)
+    g_ptr_array_add (leaves, g_error_copy (error));
+  for (guint i = 0; children != NULL && i < children->len; i++)
+    add_leaves (leaves, children->pdata[i]);
+}
+
+/* Takes @failures. Returns: the same, where a group that is too deep to be in one is taken apart. */
+static GPtrArray *
+flatten (GPtrArray *failures)
+{
+  GPtrArray *flat = g_ptr_array_new ();
+
+  for (guint i = 0; i < failures->len; i++) {
+    GError *failure = failures->pdata[i];
+
+    if (get_depth (failure) < LARGEST_DEPTH) {
+      g_ptr_array_add (flat, failure);
+      continue;
+    }
+    add_leaves (flat, failure);
+    g_error_free (failure);
+  }
+  g_ptr_array_set_free_func (failures, NULL);
+  g_ptr_array_unref (failures);
+  return flat;
+}
+
+static guint
+get_largest_depth (const GPtrArray *failures)
+{
+  guint depth = 0;
+
+  for (guint i = 0; i < failures->len; i++)
+    depth = MAX (depth, get_depth (failures->pdata[i]));
+  return depth;
+}
+
 GError *
 tractor_error_new_group (GPtrArray *failures)
 {
@@ -88,6 +144,8 @@ tractor_error_new_group (GPtrArray *failures)
 
   g_return_val_if_fail (failures != NULL && failures->len > 0, NULL);
 
+  if (get_largest_depth (failures) >= LARGEST_DEPTH)
+    failures = flatten (failures);
   if (failures->len == 1)
     error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "1 failure: %s",
                          ((GError *) failures->pdata[0])->message);
@@ -97,6 +155,7 @@ tractor_error_new_group (GPtrArray *failures)
   details = details_new ();
   g_ptr_array_set_free_func (failures, (GDestroyNotify) g_error_free);
   details->children = failures;
+  details->depth = get_largest_depth (failures) + 1;
   tractor_error_get_private (error)->details = details;
   return error;
 }

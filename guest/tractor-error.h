@@ -112,6 +112,9 @@ TRACTOR_API const char *tractor_error_get_canceller (const GError *error);
  * tractor_error_new_group:
  * @failures: (transfer full) (element-type GError): at least one
  *
+ * Groups may be in groups. One that is 64 deep already is taken apart: then the new one has what failed
+ * in its place, each for itself.
+ *
  * Returns: (transfer full): one GROUP that stands for all of them.
  * Suspends: no. Thread: any.
  */

@@ -96,6 +96,34 @@ test_description (void)
   g_assert_cmpstr (single_text, ==, "not there");
 }
 
+/* In a task, whose stack is small; and nurseries can be in one another as often as one likes. */
+static gboolean
+test_groups_in_groups (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  const guint n = 20000;
+  GError *failure =
+      g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_FAULT, "the first of all failures");
+  g_autofree char *text = NULL;
+
+  for (guint i = 0; i < n; i++) {
+    GPtrArray *failures = g_ptr_array_new ();
+
+    g_ptr_array_add (failures, failure);
+    if (i % 1000 == 0)
+      g_ptr_array_add (failures, g_error_new (G_FILE_ERROR, G_FILE_ERROR_EXIST, "one more"));
+    failure = tractor_error_new_group (failures);
+  }
+  text = tractor_error_describe (failure);
+  g_assert_nonnull (strstr (text, "the first of all failures"));
+  g_assert_nonnull (strstr (text, "one more"));
+  g_assert_cmpuint (strlen (failure->message), <, 4096);
+  g_assert_true (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_FAULT));
+  g_assert_true (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_EXIST));
+  g_assert_false (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_PERM));
+  g_error_free (failure);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -104,5 +132,6 @@ main (int argc, char **argv)
   harness_add ("/guest/error/copies-share-what-is-known", test_copies_share_what_is_known);
   harness_add ("/guest/error/others-have-nothing", test_others_have_nothing);
   harness_add ("/guest/error/description", test_description);
+  harness_add_task ("/guest/error/groups-in-groups", test_groups_in_groups);
   return harness_run ();
 }
