@@ -529,6 +529,7 @@ send_tiny_elements (gpointer data, GError **error)
 static gboolean
 test_tiny_elements_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 {
+  gint64 slowness = harness_get_slowness ();
   Peer peer = start_peer (error);
   {
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
@@ -536,7 +537,8 @@ test_tiny_elements_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 
     tractor_nursery_spawn (nursery, "sender", send_tiny_elements, peer.portal, NULL, error);
     g_assert_true (tractor_portal_call (peer.portal, "test:watch_loop", NULL, &worst_usec, error));
-    g_assert_cmpint (g_variant_get_int64 (worst_usec), <, 20000 * (gint64) harness_get_slowness ());
+    /* 10 ms, but for those who share the processor and its caches. */
+    g_assert_cmpint (g_variant_get_int64 (worst_usec), <, 40000 * slowness * slowness);
     g_assert_true (tractor_nursery_join (nursery, error));
   }
   return end_peer (&peer, error);
