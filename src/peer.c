@@ -29,6 +29,7 @@ link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
 
   tractor__link_take_introduction (link, introduction);
   link->on_read_end = fail_what_is_open;
+  g_debug ("actor '%s' is connected", link->peer.name);
   return link;
 }
 
@@ -36,7 +37,10 @@ link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
 static gboolean
 run_link_quietly (gpointer data, GError **error)
 {
-  tractor__link_run (data, error);
+  Link *link = data;
+
+  tractor__link_run (link, error);
+  g_debug ("the connection to actor '%s' has ended", link->peer.name);
   if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     g_clear_error (error);
   return *error == NULL;

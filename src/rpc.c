@@ -327,6 +327,7 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
   if (tractor__msg_unpack_kwargs (msg, &kwargs, NULL) &&
       g_variant_lookup (kwargs, "patience_usec", "x", &patience_usec))
     runtime->end_by = tractor_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
+  g_debug ("actor '%s' is told to end by actor '%s'", runtime->id.name, link->peer.name);
   link->stop_cid = g_strdup (cid);
   if (runtime->stopped_by.uuid == NULL)
     actor_id_copy (&link->peer, &runtime->stopped_by);

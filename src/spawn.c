@@ -166,6 +166,8 @@ static void
 boot_is_over (Child *child)
 {
   child->has_booted = TRUE;
+  g_debug ("actor '%s' (pid %d) answers, after %d ms", child->id.name, (int) child->process.pid,
+           (int) ((tractor_now () - child->started_at) / 1000));
   if (child->boot_scope != NULL)
     tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
   child->is_down = FALSE;
@@ -350,7 +352,10 @@ tractor__child_start (Child *child, GError **error)
   child->words_fd = -1;
   child->started_at = tractor_now ();
   child->connects_back = child->plan->options.is_python;
-  return child->connects_back ? start_python (child, error) : start_native (child, error);
+  if (!(child->connects_back ? start_python (child, error) : start_native (child, error)))
+    return FALSE;
+  g_debug ("actor '%s' (pid %d) is started", child->id.name, (int) child->process.pid);
+  return TRUE;
 }
 
 void

@@ -132,11 +132,19 @@ new_unresponsive_error (Child *child, gint64 since, const char *what)
 
 /* --- ending it --------------------------------------------------------------------------------- */
 
+static void
+signal_child (Child *child, int signal_number, const char *why)
+{
+  g_debug ("actor '%s' (pid %d) %s: it gets %s", child->id.name, (int) child->process.pid, why,
+           signal_number == SIGKILL ? "SIGKILL" : "SIGTERM");
+  tractor__process_signal (&child->process, signal_number);
+}
+
 void
 tractor__child_kill (Child *child)
 {
   child->is_killed = TRUE;
-  tractor__process_signal (&child->process, SIGKILL);
+  signal_child (child, SIGKILL, "is killed by its nursery");
   tractor__child_cancel (child);
 }
 
@@ -226,6 +234,7 @@ end_child (Child *child)
   gint64 kill_at = started + patience; /* if it is at it */
   const char *ignored;
 
+  g_debug ("actor '%s' (pid %d) is cancelled", child->id.name, (int) child->process.pid);
   tractor__link_send_cancel (child->link, patience);
   if (wait_for_end_until (child, ack_by))
     return check_orderly_end (child);
@@ -236,13 +245,13 @@ end_child (Child *child)
       return check_orderly_end (child);
     ignored = "acknowledged its cancel, but did not end, and was killed";
   } else {
-    tractor__process_signal (&child->process, SIGTERM);
+    signal_child (child, SIGTERM, "does not acknowledge its cancel");
     if (wait_for_end_until (child, MIN (ack_by + PATIENCE_TERM_USEC, kill_at)))
       return check_end_by_term (child, started);
     ignored = "ignored its cancel and SIGTERM, and was killed";
   }
 
-  tractor__process_signal (&child->process, SIGKILL);
+  signal_child (child, SIGKILL, "does not end");
   if (wait_for_end_until (child, tractor_now () + PATIENCE_KILL_USEC))
     return new_unresponsive_error (child, started, ignored);
   return new_unresponsive_error (child, started, "cannot be killed, and is left to the system");
@@ -411,6 +420,14 @@ watch_to_the_end (Child *child)
   return describe_own_end (child);
 }
 
+static void
+log_end (const Child *child)
+{
+  g_autofree char *end = tractor__process_describe_end (&child->process);
+
+  g_debug ("actor '%s' (pid %d) %s", child->id.name, (int) child->process.pid, end);
+}
+
 /* One life of the child, to its end. Returns: (transfer full) (nullable): what is to be reported. */
 static GError *
 live (Child *child)
@@ -421,6 +438,7 @@ live (Child *child)
     tractor_event_set (child->connected); /* it will not come any more */
   wait_for_link (child);
   remove_sockets (child);
+  log_end (child);
   child->is_down = TRUE;
   tractor__runtime_tree_changed (child->runtime);
   tractor__link_fail (child->link,
@@ -463,6 +481,8 @@ live_again_and_again (Child *child)
 
     if (failure != NULL)
       g_message ("%s; it is started again", failure->message);
+    else
+      g_debug ("actor '%s' is started again", child->id.name);
     g_clear_error (&failure);
     if (!tractor__restarts_wait (child->restarts, child, &cancel))
       child->cancel_requested = TRUE;

@@ -267,6 +267,47 @@ test_killed_below_a_cancelled_call (G_GNUC_UNUSED gpointer data, GError **error)
   return sweep (error);
 }
 
+static void
+collect (G_GNUC_UNUSED const char *domain,
+         G_GNUC_UNUSED GLogLevelFlags level,
+         const char *message,
+         gpointer lines)
+{
+  g_string_append_printf (lines, "%s\n", message);
+}
+
+/* @wanted: a pattern: in this order, with whatever else between. */
+static void
+assert_log (GString *lines, const char *wanted)
+{
+  if (!g_pattern_match_simple (wanted, lines->str))
+    g_error ("%s", lines->str);
+  g_string_set_size (lines, 0);
+}
+
+/* What G_MESSAGES_DEBUG=tractor shows. */
+static gboolean
+test_debug_messages (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorSpawnOptions options = { .on_death = TRACTOR_ON_DEATH_RESTART };
+  g_autoptr (GString) lines = g_string_new (NULL);
+  guint handler = g_log_set_handler ("tractor", G_LOG_LEVEL_MASK, collect, lines);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (nursery, "kid", &options, error);
+  guint n_restarts = 0;
+
+  assert_log (lines, "*'kid' (pid *) is started\n*'kid' (pid *) answers, after * ms\n");
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  g_assert_true (tractor_portal_wait_until_restarted (portal, &n_restarts, error));
+  assert_log (lines, "*'kid' (pid *) was killed by signal 9*it is started again\n*answers*");
+  g_assert_false (tractor_portal_cancel_actor (portal, 0, error));
+  g_clear_error (error);
+  g_assert_true (tractor_actor_nursery_join (nursery, error));
+  assert_log (lines, "*'kid' (pid *) is cancelled\n*'kid' (pid *) exited with status 0\n");
+  g_log_remove_handler ("tractor", handler);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -288,5 +329,6 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/lifetime/new-pid-namespace", test_new_pid_namespace);
   harness_add_real_task ("/e2e/lifetime/killed-below-a-cancelled-call-is-told",
                          test_killed_below_a_cancelled_call);
+  harness_add_real_task ("/e2e/lifetime/debug-messages", test_debug_messages);
   return harness_run ();
 }
