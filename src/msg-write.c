@@ -3,7 +3,7 @@
  * What is the same in every message is written as constant bytes of msgpack; payloads are codec.c's.
  * Keys of ours are added where upstream ignores unknown ones: "domain" and "code" carry a GError
  * across, "uid", "host" and "depth" a child's place, "credit_items" and "credit_bytes" offer flow
- * control. One message is ours, Credit; it goes only to peers that made that offer. */
+ * control. "key" says who it is where the kernel does not. One message is ours, Credit; it goes only to peers that made that offer. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "msg.h"
