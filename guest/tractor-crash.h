@@ -1,4 +1,5 @@
-/* tractor-crash.h - which task has crashed, and where. */
+/* tractor-crash.h - which task has crashed, and where. siginfo_t needs POSIX visibility: compile with
+ * -D_GNU_SOURCE or -std=gnu11. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

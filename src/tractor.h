@@ -1,4 +1,5 @@
-/* tractor.h - actors and tasks, all there is of them but tractor-debug.h. Include the header of a host beside it. */
+/* tractor.h - actors and tasks, all there is of them but tractor-crash.h and
+ * tractor-debug.h. Include the header of a host beside it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -8,7 +9,6 @@
 #include "tractor-channel.h"
 #include "tractor-cluster.h"
 #include "tractor-context.h"
-#include "tractor-crash.h"
 #include "tractor-discovery.h"
 #include "tractor-error.h"
 #include "tractor-foreign.h"
