@@ -15,7 +15,8 @@
  * An actor of another make, such as a Python one, registers over a connection that it closes at once:
  * so its process is looked at. All this is looked at when somebody asks, so nobody is told of an actor
  * that has ended. Of the last kind anybody who knows its name and uuid may speak once it has closed the
- * connection, for so the actor does itself; others may take over its address; and there can be few.
+ * connection, for so the actor does itself; others may take over its address; and there can be few, of
+ * which those are struck off where nobody listens when there are too many.
  *
  * An address is its owner's. If two say that it is theirs, it is tried whether anybody is there, and who,
  * which the kernel knows of a Unix socket; otherwise it is the first one's. Who finds nobody at an
@@ -60,6 +61,7 @@ struct _Registry {
   GHashTable *by_address; /* Address -> Entry */
   GHashTable *waiters;    /* name -> Waiters */
   guint n_unwatched;      /* entries whose end nobody would notice */
+  gint64 struck_off_at;   /* when it was tried last whether they have ended */
 };
 
 /* --- life ------------------------------------------------------------------------------------------- */
@@ -269,10 +271,54 @@ set_no_room (GError **error, const char *why)
 }
 
 static gboolean
+is_somebody_at (const Address *address)
+{
+  int fd;
+  gboolean is_somebody = tractor__socket_knock (address, &fd);
+
+  if (fd >= 0)
+    close (fd);
+  return is_somebody;
+}
+
+/* Of an entry whose end nobody would notice. */
+static void
+strike_off_dead_addresses (Registry *registry, Entry *entry)
+{
+  for (guint i = entry->addresses->len; i-- > 0;)
+    if (!is_somebody_at (entry->addresses->pdata[i])) {
+      gboolean is_last = entry->addresses->len == 1;
+
+      take_address_away (registry, entry, entry->addresses->pdata[i]);
+      if (is_last) /* and gone */
+        return;
+    }
+}
+
+/* It takes a while: so if that was of no use, not again for a second. */
+static void
+strike_off_unwatched (Registry *registry)
+{
+  if (tractor_now () < registry->struck_off_at + G_USEC_PER_SEC)
+    return;
+  for (GList *at = registry->entries.head; at != NULL;) {
+    Entry *entry = at->data;
+
+    at = at->next;
+    if (entry->is_unwatched)
+      strike_off_dead_addresses (registry, entry);
+  }
+  if (registry->n_unwatched > LIMIT_UNWATCHED_ENTRIES / 2)
+    registry->struck_off_at = tractor_now ();
+}
+
+static gboolean
 has_room (Registry *registry, const Entry *entry, GError **error)
 {
   if (origin_is_process (entry->origin) && entry->origin->n_entries >= LIMIT_NAMES_OF_PROCESS)
     return set_no_room (error, " of this process");
+  if (entry->is_unwatched && registry->n_unwatched >= LIMIT_UNWATCHED_ENTRIES)
+    strike_off_unwatched (registry);
   if (entry->is_unwatched && registry->n_unwatched >= LIMIT_UNWATCHED_ENTRIES)
     return set_no_room (error, " that nobody would see end");
   if (registry->entries.length >= LIMIT_REGISTRY_ENTRIES)
@@ -586,18 +632,12 @@ may_be_struck_off (const Entry *entry)
   return entry != NULL && !entry->is_own && entry->link == NULL;
 }
 
+/* On another machine whoever says so knows better. */
 static gboolean
 is_nobody_at (const Address *address)
 {
-  gboolean is_nobody;
-  int fd;
-
-  if (address->kind == ADDRESS_TCP && !tractor__address_is_loopback (address))
-    return TRUE; /* whoever says so knows better */
-  is_nobody = !tractor__socket_knock (address, &fd);
-  if (fd >= 0)
-    close (fd);
-  return is_nobody;
+  return (address->kind == ADDRESS_TCP && !tractor__address_is_loopback (address)) ||
+         !is_somebody_at (address);
 }
 
 /* Somebody could not connect there. */
