@@ -29,7 +29,9 @@ link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
 
   tractor__link_take_introduction (link, introduction);
   link->on_read_end = fail_what_is_open;
-  g_debug ("actor '%s' is connected", link->peer.name);
+  /* Only if somebody hears it: it takes a page of the stack that is kept for each connection. */
+  if (!g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, G_LOG_DOMAIN))
+    g_debug ("actor '%s' is connected", link->peer.name);
   return link;
 }
 
