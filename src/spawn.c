@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -53,6 +54,17 @@ set_errno_error (GError **error, const char *what)
   return FALSE;
 }
 
+/* A file of ours that is larger than any may be would be the end of us, by SIGXFSZ. */
+static off_t
+get_words_bytes (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur > LIMIT_BOOT_STDERR_BYTES)
+    return LIMIT_BOOT_STDERR_BYTES;
+  return (off_t) limit.rlim_cur;
+}
+
 /* @ends: the first is ours, the second the child's. */
 static gboolean
 make_fds (TractorRuntime *runtime, int ends[2], int *ret_words_fd, GError **error)
@@ -65,7 +77,7 @@ make_fds (TractorRuntime *runtime, int ends[2], int *ret_words_fd, GError **erro
     return FALSE;
   }
   /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
-  if (ftruncate (*ret_words_fd, LIMIT_BOOT_STDERR_BYTES) == 0)
+  if (ftruncate (*ret_words_fd, get_words_bytes ()) == 0)
     fcntl (*ret_words_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
   if (keep_off_stdio (ret_words_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
       keep_off_stdio (&ends[1]) == 0)

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "actors.h"
@@ -221,6 +222,23 @@ test_stuck_orphan (G_GNUC_UNUSED gpointer data, GError **error)
   return orphan_hog (error) && sweep (error);
 }
 
+/* The file for an actor's first words is not to be larger than a file may be. */
+static gboolean
+test_little_room_for_files (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  struct rlimit before;
+  struct rlimit little;
+  gboolean ok;
+
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  little = before;
+  little.rlim_cur = 4096;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &little), ==, 0);
+  ok = tractor_run_in_actor ("kid", NULL, "test:get_pid", NULL, NULL, error);
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  return ok;
+}
+
 /* Whose processes do not see their parent's number; the first of them is besides spared most signals. */
 static gboolean
 test_new_pid_namespace (G_GNUC_UNUSED gpointer data, GError **error)
@@ -326,6 +344,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/lifetime/P-05-orphan-that-is-deaf-to-alarms", test_stuck_orphan);
   harness_add_real_task ("/e2e/lifetime/P-05-orphan-that-is-first-of-a-namespace",
                          test_stuck_orphan);
+  harness_add_real_task ("/e2e/lifetime/little-room-for-files", test_little_room_for_files);
   harness_add_real_task ("/e2e/lifetime/new-pid-namespace", test_new_pid_namespace);
   harness_add_real_task ("/e2e/lifetime/killed-below-a-cancelled-call-is-told",
                          test_killed_below_a_cancelled_call);
