@@ -130,10 +130,11 @@ take_nothing (TractorContext *context,
          tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
-#define N_FLOOD     1600
+#define N_FLOOD     1100
 #define FLOOD_BYTES 1024
 
-/* More than a socket holds, and less than what may be queued besides. */
+/* More than a socket holds when it is filled in large pieces, a MiB, and less than what it holds in small
+ * ones, half of that, and what may be queued besides. */
 static gboolean
 flood (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
 {
