@@ -248,8 +248,9 @@ test_new_pid_namespace (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorPortal) portal = NULL;
   g_autoptr (GVariant) pid = NULL;
 
-  if (unshare (CLONE_NEWPID) != 0) {
-    g_test_skip ("only root can make namespaces");
+  /* Leaks are looked for by a process of this one, which can have none any more then. */
+  if (harness_get_slowness () > 1 || unshare (CLONE_NEWPID) != 0) {
+    g_test_skip ("only root can make namespaces, and no sanitizer works in them");
     return tractor_actor_nursery_join (nursery, error);
   }
   portal = tractor_actor_nursery_start (nursery, "first", NULL, error);
