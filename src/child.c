@@ -32,6 +32,7 @@
 #include "bounds.h"
 #include "crash.h"
 #include "escape.h"
+#include "exports.h"
 #include "last-words.h"
 #include "link.h"
 #include "listener.h"
@@ -734,11 +735,18 @@ tractor_child_main (int argc,
 {
   const char *value = secure_getenv (CHILD_VARIABLE);
   Boot boot = { .modules = modules };
+  g_autoptr (GError) error = NULL;
   gboolean is_child;
 
   g_return_val_if_fail (modules != NULL && ret_status != NULL, FALSE);
   g_return_val_if_fail (runners != NULL && runners[0].name != NULL, FALSE);
 
+  if (!tractor__modules_check (modules,
+                               &error)) { /* a mistake of the program's, in every process */
+    g_printerr ("tractor: %s\n", error->message);
+    *ret_status = STATUS_REFUSED;
+    return TRUE;
+  }
   if (value == NULL) {
     is_child = python_child_main (argc, argv, &boot, runners, ret_status);
     boot_clear (&boot);

@@ -78,7 +78,7 @@ typedef enum {
 /**
  * TractorExport:
  * @name: NULL ends the table
- * @kind: which of the functions below is set
+ * @kind: which of the functions below is set, and no other
  * @payload_spec: (nullable): a GVariant type string, such as "(si)" or "a{sv}", that everything which
  *   this function sends must match, and what it receives on a stream is converted to; NULL: anything.
  *   That is the result of a call; the items of a stream; and of a context the first value, the items and
@@ -128,16 +128,19 @@ typedef struct {
  * @ret_status: (out): what main() is to return
  *
  * The first thing in main(). In a process that was spawned as an actor: serves until it is told to
- * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once. A Python
+ * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once. If @modules has
+ * a function that is not of the kind that its export says, or a payload_spec that is none, it says so on stderr
+ * in every process and returns TRUE, so that the program ends with status 2 at its start. A Python
  * actor spawns one with start_actor (..., proc_kwargs={'executable': PROGRAM}); all modules are served
  * to it.
  *
  * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
  * and ends in good order on SIGTERM, and when its parent's process is gone; of a Python parent it hears that
  * by SIGURG. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
- * parent's ACTOR_FAILURE says in which task, and its frames, as backtrace(3) names them: functions that
- * are not exported are offsets, for addr2line(1); those of a program that is linked with -rdynamic have
- * names. Handlers of the program's own, or of a sanitizer, are left alone. It says there, too, why the
+ * parent's ACTOR_FAILURE says in which task, whether that has overflowed its stack, and the frames; those of
+ * a program that is stripped have names only if it is linked with -rdynamic. While it boots, and under a
+ * Python parent, that is on stderr. Handlers of the program's own, or of a sanitizer, are left alone. It says
+ * there, too, why the
  * actor has left if nobody had asked it to: "the connection to its parent broke (ECONNRESET)", or that it
  * was told to by SIGTERM.
  *
@@ -252,8 +255,8 @@ typedef struct {
  * without a runtime opens one for itself.
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set to CANCELLED; MISUSE
- *   if one is open, for a bad address, or if this process was spawned as an actor, but did not call
- *   tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
+ *   if one is open, for a bad address or bad @modules, or if this process was spawned as an actor, but did
+ *   not call tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
  *   registrar and @must_be_registrar; AUTH for an address that other machines could reach, or a
  *   private directory for sockets that others could get at; or a G_FILE_ERROR.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.

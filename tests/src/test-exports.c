@@ -1,0 +1,115 @@
+/* test-exports.c - tables that do not say what they have are found when the program starts, not by a call. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "exports.h"
+#include "harness.h"
+#include "tractor-builtin.h"
+
+static gboolean
+call (G_GNUC_UNUSED GVariant *kwargs,
+      G_GNUC_UNUSED GVariant **ret_result,
+      G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+stream (G_GNUC_UNUSED TractorStream *self,
+        G_GNUC_UNUSED GVariant *kwargs,
+        G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+context (G_GNUC_UNUSED TractorContext *self,
+         G_GNUC_UNUSED GVariant *kwargs,
+         G_GNUC_UNUSED GVariant **ret_result,
+         G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static const TractorExport good[] = {
+  { "call", TRACTOR_EXPORT_CALL, .call = call, .payload_spec = "a{sv}" },
+  { "stream", TRACTOR_EXPORT_STREAM, .stream = stream },
+  { "context", TRACTOR_EXPORT_CONTEXT, .context = context },
+  { 0 },
+};
+
+static const struct {
+  TractorExport export;
+  const char *mistake;
+} bad[] = {
+  { { "f", TRACTOR_EXPORT_STREAM, .call = call }, "'m:f' (STREAM) has no function of its kind" },
+  { { "f", TRACTOR_EXPORT_CALL, .context = context }, "'m:f' (CALL) has no function of its kind" },
+  { { "f", TRACTOR_EXPORT_CONTEXT }, "'m:f' (CONTEXT) has no function of its kind" },
+  { { "f", TRACTOR_EXPORT_CALL, .call = call, .stream = stream }, "of another kind too" },
+  { { "f", (TractorExportKind) 7, .call = call }, "is of no kind" },
+  { { "f", TRACTOR_EXPORT_CALL, .call = call, .payload_spec = "a{" }, "payload_spec" },
+};
+
+static void
+test_good (void)
+{
+  const TractorModule modules[] = { { "m", good }, { 0 } };
+  GError *error = NULL;
+
+  g_assert_true (tractor__modules_check (modules, &error));
+  g_assert_true (tractor__modules_check (NULL, &error));
+  g_assert_no_error (error);
+}
+
+/* Wherever it stands. */
+static void
+test_bad (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
+    const TractorExport exports[] = { good[0], bad[i].export, { 0 } };
+    const TractorModule modules[] = { { "before", good }, { "m", exports }, { 0 } };
+    GError *error = NULL;
+
+    g_assert_false (tractor__modules_check (modules, &error));
+    g_assert_nonnull (strstr (error->message, bad[i].mistake));
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+}
+
+/* A program that is no actor either: it would find out in its children. */
+static void
+test_at_the_start (void)
+{
+  const TractorExport exports[] = { bad[0].export, { 0 } };
+  const TractorModule modules[] = { { "m", exports }, { 0 } };
+  static const TractorRunner runners[] = { { "builtin", tractor_run }, { 0 } };
+  char *argv[] = { (char *) "program", NULL };
+  int status = -1;
+
+  g_assert_true (tractor_child_main (1, argv, modules, runners, &status));
+  g_assert_cmpint (status, ==, 2);
+}
+
+/* And a runtime that serves others without children. */
+static gboolean
+test_of_a_runtime (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const TractorExport exports[] = { bad[0].export, { 0 } };
+  const TractorModule modules[] = { { "m", exports }, { 0 } };
+
+  g_assert_null (tractor_runtime_open (&(TractorRuntimeOptions){ .modules = modules }, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
+int
+main (int argc, char **argv)
+{
+  harness_init (&argc, &argv);
+  harness_add ("/exports/good", test_good);
+  harness_add ("/exports/bad", test_bad);
+  harness_add ("/exports/at-the-start", test_at_the_start);
+  harness_add_real_task ("/exports/of-a-runtime", test_of_a_runtime);
+  return harness_run ();
+}
