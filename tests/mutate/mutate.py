@@ -51,17 +51,20 @@ PARTS = [
     ('src/topics.c', 'e2e_test_topics'),
     ('src/tree.[ch]', 'e2e_test_tree e2e_test_strangers'),
     ('src/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_strangers e2e_test_python'),
-    ('src/python-argv.c', 'src_test_python_argv e2e_test_python'),
+    ('src/python-*', 'src_test_python_* e2e_test_python'),
     *((f'src/{name}*', BYTES) for name in (
-        'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'remote-error')),
+        'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'remote-error',
+        'serial')),
     *((f'src/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults')
       for name in ('runtime-dir', 'socket', 'handshake', 'peer-limits')),
     ('src/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
     *((f'src/{name}*', CALLS) for name in ('link', 'request', 'portal', 'context', 'rpc')),
     *((f'src/{name}*', 'e2e_test_discovery e2e_test_strangers e2e_test_cluster')
-      for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'tractor-discovery')),
+      for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'identity', 'origin', 'runtime', 'daemon',
+                   'tractor-discovery')),
+    ('src/child*', PROCESSES + ' e2e_test_discovery'),
     *((f'src/{name}*', PROCESSES) for name in (
-        'child', 'process', 'spawn', 'supervise', 'restart', 'actor-nursery', 'log-level', 'crash', 'run-process')),
+        'process', 'spawn', 'supervise', 'restart', 'actor-nursery', 'log-level', 'crash', 'run-process', 'last-words')),
     ('src/*', 'src_test_* e2e_test_*'),
 ]
 
