@@ -58,8 +58,8 @@ hold (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GErro
   return tractor_event_wait (released, error);
 }
 
-#define N_LARGE     70
-#define LARGE_BYTES (1024 * 1024)
+#define N_LARGE     40
+#define LARGE_BYTES (2 * 1024 * 1024)
 
 static guint n_large; /* that have been called */
 
@@ -584,6 +584,8 @@ test_results_wait (G_GNUC_UNUSED gpointer data, GError **error)
         i);
 
     g_assert_true (stranger_say (&stranger, start));
+    if (i == 0) /* until the writer is stuck with it, and takes no more */
+      g_assert_true (tractor_wait_all_tasks_blocked (SECOND / 20, error));
   }
   while (n_large < N_LARGE)
     g_assert_true (tractor_checkpoint (error));
