@@ -8,6 +8,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import argparse
+import fcntl
 import filecmp
 import fnmatch
 import functools
@@ -15,12 +16,14 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import faults
+sys.dont_write_bytecode = True
+import faults  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / 'build-mutate'
@@ -125,19 +128,27 @@ def find_isolation():
         command = ['unshare', *user, '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', mount, 'sh']
         if call(*command, 'true').returncode == 0:
             return command
-    sys.exit('mutate: unshare(1) cannot make namespaces here, and a fault may kill what it should not')
+    print('mutate: unshare(1) cannot make namespaces here: what a fault leaves running stays', file=sys.stderr)
+    return []
 
 
 def run_program(path, arguments, libraries=BUILD):
     """Returns: its status, what it wrote, and whether something hung."""
     environment = dict(os.environ, LD_LIBRARY_PATH=str(libraries), TRACTOR_TEST_SECONDS='4',
                        ASAN_OPTIONS='detect_stack_use_after_return=1:mmap_limit_mb=10000')
+    process = subprocess.Popen([*find_isolation(), str(path), *arguments], env=environment, cwd=TREE,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               start_new_session=True)
     try:
-        run = subprocess.run([*find_isolation(), str(path), *arguments], env=environment, timeout=PROGRAM_SECONDS,
-                             stdin=subprocess.DEVNULL, capture_output=True, cwd=TREE)
-        return run.returncode, run.stdout.decode(errors='replace'), b'# no end after' in run.stderr
-    except subprocess.TimeoutExpired as expired:
-        return 1, (expired.stdout or b'').decode(errors='replace'), True
+        output, errors = process.communicate(timeout=PROGRAM_SECONDS)
+        hung = b'# no end after' in errors
+    except BaseException as interruption:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate()
+        hung = True
+        if not isinstance(interruption, subprocess.TimeoutExpired):
+            raise
+    return process.returncode, output.decode(errors='replace'), hung
 
 
 class Program:
@@ -269,6 +280,8 @@ def main():
     arguments = read_arguments()
     chosen = choose(arguments)
     WORK.mkdir(exist_ok=True)
+    lock = open(WORK / 'lock', 'w')
+    fcntl.flock(lock, fcntl.LOCK_EX)  # there is only one copy
     copy_tree()
     build_clean()
     find_isolation()
