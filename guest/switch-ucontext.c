@@ -1,12 +1,15 @@
 /* switch-ucontext.c - the portable switch, for machines without an assembly one.
  *
  * A saved stack pointer is here the address of a ucontext_t that lives on the suspended stack.
- * swapcontext() also saves the signal mask, with a system call each time; that is what makes it
- * slow, and why it is only the fallback. */
+ * swapcontext() also saves and restores the signal mask, with a system call each time; that is what
+ * makes it slow, and why it is only the fallback. A mask is the thread's and not a task's, as it is with
+ * the other switches: whoever holds a signal back around a write (sigpipe.h) does so in whatever task
+ * runs meanwhile. So where we go to is given the mask of where we are. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "switch.h"
 
+#include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -30,9 +33,11 @@ void
 tractor__switch (void **from_sp, void *to_sp)
 {
   ucontext_t here;
+  ucontext_t *there = to_sp;
 
   *from_sp = &here;
-  swapcontext (&here, to_sp);
+  pthread_sigmask (SIG_SETMASK, NULL, &there->uc_sigmask);
+  swapcontext (&here, there);
 }
 
 void *
