@@ -81,10 +81,12 @@ tractor__skim_is_done (const Skim *skim)
 static gboolean
 take_map (Skim *skim, WireReader *reader)
 {
+  WireReader after = *reader; /* what is no map is not passed over: the map could come after it */
   WireItem map;
 
-  if (!tractor__wire_read (reader, &map) || map.type != WIRE_MAP || map.length > LIMIT_MESSAGE_KEYS)
+  if (!tractor__wire_read (&after, &map) || map.type != WIRE_MAP || map.length > LIMIT_MESSAGE_KEYS)
     return FALSE;
+  *reader = after;
   skim->n_pairs = map.length;
   skim->state = map.length > 0 ? NEXT_IS_KEY : AT_END;
   return TRUE;
