@@ -1,17 +1,12 @@
 /* tractor-glib-objects.h - actors as GObjects: for programs in Python, JavaScript, Vala and C that live in
  * callbacks.
  *
- * A TractorGlibRuntime is a tree of processes whose root is this one. It runs on the GMainContext that is
- * the thread-default one when it is made; all of it belongs to the thread of that context. Nothing here
- * blocks, and nothing has to be called from inside a task. Operations are pairs of _async() and _finish().
- * Their callbacks, and all signals, come from the main context, never on the stack of a task and never from
- * inside a call of this library; but for "notify::flowing", which comes of setting it.
+ * Begin with TractorGlibRuntime: what it says of threads and errors goes for all of this.
  *
  * What a child serves is written in C, in a program that calls tractor_child_main() (tractor-actor.h). This
  * process serves what tractor_glib_runtime_export() says: to its children, and to whoever finds it.
  *
- * Errors are of the domain TRACTOR_GLIB_ERROR, G_IO_ERROR or G_FILE_ERROR. G_IO_ERROR_CANCELLED is what
- * every operation fails with that its GCancellable has cancelled, or the end of the runtime. */
+ * From these comments the documentation for other languages is made: each name has one of its own. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -96,7 +91,9 @@ typedef enum {
 /**
  * tractor_glib_error_quark:
  *
- * Returns: the domain, TRACTOR_ERROR.
+ * The domain of TractorGlibError.
+ *
+ * Returns: TRACTOR_ERROR.
  */
 TRACTOR_API GQuark tractor_glib_error_quark (void);
 
@@ -108,6 +105,8 @@ TRACTOR_API GQuark tractor_glib_error_quark (void);
  * @TRACTOR_GLIB_STATE_OPEN: it works
  * @TRACTOR_GLIB_STATE_CLOSING: its actors are being ended
  * @TRACTOR_GLIB_STATE_CLOSED: nothing is left of it
+ *
+ * How far a runtime is.
  */
 typedef enum {
   TRACTOR_GLIB_STATE_OPENING,
@@ -124,8 +123,7 @@ TRACTOR_API GType tractor_glib_state_get_type (void);
  * TractorGlibActor:
  *
  * A process that serves functions: a child from tractor_glib_runtime_spawn_async(), or one of somebody else's
- * from tractor_glib_runtime_find_async(). Its properties are "name", "uuid", "pid" (-1 for one that is no
- * child) and "alive".
+ * from tractor_glib_runtime_find_async().
  *
  * Dropping a child does nothing: it lives until it is cancelled or its runtime closed, and the runtime
  * holds it for that long. Dropping one that was found closes the connection to it.
@@ -139,10 +137,17 @@ G_DECLARE_FINAL_TYPE (TractorGlibActor, tractor_glib_actor, TRACTOR_GLIB, ACTOR,
  *
  * This process as the root of a tree of actors. Also a GListModel: of its children that are alive.
  *
- * Its properties are "name" and "state"; and, to be set when it is made, "registry-addresses",
- * "listen-addresses" and "transport", which mean what they do in TractorRuntimeOptions: with the first it joins
- * other programs at a registrar, or becomes that; with the second it says where it is to be reached. Dropping it closes it, and nobody is told of the end. If the
- * main context is not run any more, its actors end when this process does.
+ * It runs on the GMainContext that is the thread-default one when it is made; it, and all objects that come of
+ * it, belong to the thread of that context. Nothing blocks, and nothing has to be called from inside a task.
+ * Operations are pairs of _async() and _finish(). Their callbacks, and all signals, come from the main context,
+ * never on the stack of a task and never from inside a call of this library; but for "notify::flowing", which
+ * comes of setting it.
+ *
+ * Errors are of the domain TRACTOR_GLIB_ERROR, G_IO_ERROR or G_FILE_ERROR. G_IO_ERROR_CANCELLED is what every
+ * operation fails with that its GCancellable has cancelled, or the end of the runtime.
+ *
+ * Dropping it closes it, and nobody is told of the end. If the main context is not run any more, its actors end
+ * when this process does.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibRuntime, tractor_glib_runtime, TRACTOR_GLIB, RUNTIME, GObject)
@@ -171,11 +176,44 @@ TRACTOR_API GType tractor_glib_actor_state_get_type (void);
  * TractorGlibNode:
  *
  * An actor as it is seen in the live tree, and a GListModel of those below it: what a GtkTreeListModel
- * shows. Its properties are "name", "uuid", "pid", "state" and "restarts"; they and the list change as
- * the tree does. One that has left the tree stays as it was, with nothing below it.
+ * shows. Its properties and the list change as the tree does. One that has left the tree stays as it was, with
+ * nothing below it.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibNode, tractor_glib_node, TRACTOR_GLIB, NODE, GObject)
+
+/**
+ * TractorGlibRuntime:name:
+ *
+ * What this actor is called; to be set when it is made, and "root" otherwise.
+ */
+
+/**
+ * TractorGlibRuntime:state:
+ *
+ * How far it is.
+ */
+
+/**
+ * TractorGlibRuntime:registry-addresses:
+ *
+ * Where the registrar is, such as "tcp://127.0.0.1:1616" or "unix:/PATH": it joins the other programs there, or
+ * becomes their registrar if nobody is; NULL: the tree is its own. To be set when it is made.
+ */
+
+/**
+ * TractorGlibRuntime:listen-addresses:
+ *
+ * Where else it listens: "tcp://HOST:PORT", with a numeric host of this machine and port 0 for any, or "unix:/PATH";
+ * NULL: at one address that is chosen. To be set when it is made.
+ */
+
+/**
+ * TractorGlibRuntime:transport:
+ *
+ * "unix" or "tcp": what the actors of this tree listen on that are told nothing else, and what parent and child talk
+ * over; NULL: what the environment variable TRACTOR_TRANSPORT says, or else Unix sockets. To be set when it is made.
+ */
 
 /**
  * TractorGlibRuntime::closed:
@@ -199,14 +237,18 @@ TRACTOR_API TractorGlibRuntime *tractor_glib_runtime_new (const char *name);
 /**
  * tractor_glib_runtime_get_name:
  *
- * Returns: (transfer none): what this actor is called.
+ * What this actor is called.
+ *
+ * Returns: (transfer none): the property "name", as long as the runtime is there.
  */
 TRACTOR_API const char *tractor_glib_runtime_get_name (TractorGlibRuntime *self);
 
 /**
  * tractor_glib_runtime_get_state:
  *
- * Returns: how far it is.
+ * How far it is; "notify::state" tells of changes.
+ *
+ * Returns: the property "state".
  */
 TRACTOR_API TractorGlibState tractor_glib_runtime_get_state (TractorGlibRuntime *self);
 
@@ -218,6 +260,8 @@ TRACTOR_API TractorGlibState tractor_glib_runtime_get_state (TractorGlibRuntime 
  * @program: (nullable): the path of a program that calls tractor_child_main(); NULL is this one, which then
  *   must do so itself
  * @cancellable: (nullable): ends the child if it has not come up yet
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Starts a child, which is up when @callback is called.
  */
@@ -231,6 +275,9 @@ TRACTOR_API void tractor_glib_runtime_spawn_async (TractorGlibRuntime *self,
 
 /**
  * tractor_glib_runtime_spawn_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_runtime_spawn_async().
  *
  * Returns: (transfer full): the child; or NULL with @error set to CLOSED, LIMIT, MISUSE, ACTOR_FAILURE if it
  *   died before it was up, ACTOR_TOO_SLOW, or a G_FILE_ERROR that names what cannot be run.
@@ -241,8 +288,10 @@ tractor_glib_runtime_spawn_finish (TractorGlibRuntime *self, GAsyncResult *resul
 /**
  * tractor_glib_runtime_dup_addresses:
  *
- * Returns: (transfer full) (array zero-terminated=1): where it listens, such as "tcp://127.0.0.1:4004"; empty
- *   unless it is open.
+ * Where it can be reached, as "listen-addresses" said or left open.
+ *
+ * Returns: (transfer full) (array zero-terminated=1): addresses such as "tcp://127.0.0.1:4004"; none unless it is
+ *   open.
  */
 TRACTOR_API char **tractor_glib_runtime_dup_addresses (TractorGlibRuntime *self);
 
@@ -252,7 +301,7 @@ TRACTOR_API char **tractor_glib_runtime_dup_addresses (TractorGlibRuntime *self)
  *
  * A call of another actor's that this program serves. It is to be answered once, by
  * tractor_glib_invocation_return_value() or _return_error(), in the callback or later. What is dropped
- * without an answer fails.
+ * without an answer fails, with MISUSE.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (
@@ -272,6 +321,8 @@ typedef void (*TractorGlibServeFunc) (TractorGlibInvocation *invocation, gpointe
  * @function: "module:function", as callers say
  * @func: (nullable) (scope notified) (closure user_data) (destroy destroy): what serves it from now on;
  *   NULL: it is not served any more
+ * @user_data: for @func
+ * @destroy: (nullable): frees @user_data when @func is not called any more
  *
  * Serves calls to @function: of children, to the actor that started them; and of other programs, to the one
  * that they have found by its name or address.
@@ -285,22 +336,27 @@ TRACTOR_API void tractor_glib_runtime_export (TractorGlibRuntime *self,
 /**
  * tractor_glib_invocation_get_function:
  *
- * Returns: (transfer none): what is called: "module:function".
+ * What is called: one function may serve several names.
+ *
+ * Returns: (transfer none): "module:function"; as long as the invocation is there.
  */
 TRACTOR_API const char *tractor_glib_invocation_get_function (TractorGlibInvocation *self);
 
 /**
  * tractor_glib_invocation_get_kwargs:
  *
- * Returns: (transfer none): its arguments, an a{sv}.
+ * What it is called with.
+ *
+ * Returns: (transfer none): its arguments by name, an a{sv}; as long as the invocation is there.
  */
 TRACTOR_API GVariant *tractor_glib_invocation_get_kwargs (TractorGlibInvocation *self);
 
 /**
  * tractor_glib_invocation_get_cancellable:
  *
- * Returns: (transfer none): is cancelled when the caller has withdrawn the call, or is gone: for what is done
- *   to answer it. An answer is thrown away then.
+ * For what is done to answer it: a call that its caller has withdrawn need not go on. An answer is thrown away then.
+ *
+ * Returns: (transfer none): is cancelled when the caller has withdrawn the call, or is gone.
  */
 TRACTOR_API GCancellable *tractor_glib_invocation_get_cancellable (TractorGlibInvocation *self);
 
@@ -327,29 +383,88 @@ TRACTOR_API void tractor_glib_invocation_return_error (TractorGlibInvocation *se
  * TractorGlibLauncher:
  *
  * What children are started with, for tractor_glib_runtime_launch_async(). All its properties can be set at
- * any time; each child is started with what they are then:
- *
- * - "program", "modules": as for tractor_glib_runtime_spawn_async();
- * - "host": the loop that it runs on, one of those that its program has, such as "glib" or "builtin"; NULL is
- *   its first;
- * - "argv": further arguments for its main();
- * - "env": what differs from our environment: "NAME=value" sets, "NAME" alone unsets;
- * - "cwd": its working directory; NULL is ours;
- * - "listen-addresses": where it listens; NULL: anywhere that suits the tree;
- * - "log-level": the least important messages that it logs, such as "warning"; NULL: ours;
- * - "nice": how much less important than we it is to the scheduler of the system, from 0 to 19;
- * - "python": whether the program is a Python interpreter with upstream's tractor; then its modules are given
- *   as "module=/path/of/module.py";
- * - "max-restarts": if it dies it is started again, as long as that does not happen more often than this in
- *   five seconds; 0: it is not. The object of such a child stays: TractorGlibActor::restarted.
+ * any time; each child is started with what they are then.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibLauncher, tractor_glib_launcher, TRACTOR_GLIB, LAUNCHER, GObject)
 
 /**
+ * TractorGlibLauncher:program:
+ *
+ * The path of a program that calls tractor_child_main(); NULL is this one, which then must do so itself.
+ */
+
+/**
+ * TractorGlibLauncher:modules:
+ *
+ * Names of the modules that a child may serve; NULL is all that its program has.
+ */
+
+/**
+ * TractorGlibLauncher:host:
+ *
+ * The loop that it runs on, one of those that its program has, such as "glib" or "builtin"; NULL is its
+ * first.
+ */
+
+/**
+ * TractorGlibLauncher:argv:
+ *
+ * Further arguments for its main(), after the program and its name; NULL: none.
+ */
+
+/**
+ * TractorGlibLauncher:env:
+ *
+ * What differs from our environment: "NAME=value" sets, "NAME" alone unsets. Who may look at the process can read
+ * it: no secrets. NULL: nothing.
+ */
+
+/**
+ * TractorGlibLauncher:cwd:
+ *
+ * Its working directory; NULL is ours.
+ */
+
+/**
+ * TractorGlibLauncher:listen-addresses:
+ *
+ * Where it listens, as for the property of TractorGlibRuntime; NULL: anywhere that suits the tree.
+ */
+
+/**
+ * TractorGlibLauncher:log-level:
+ *
+ * The least important messages that it logs: "error", "critical", "warning", "message", "info" or "debug";
+ * NULL: ours.
+ */
+
+/**
+ * TractorGlibLauncher:nice:
+ *
+ * How much less important than we it is to the scheduler of the system, from 0 to 19.
+ */
+
+/**
+ * TractorGlibLauncher:python:
+ *
+ * Whether the program is a Python interpreter with upstream's tractor; then its modules are given as
+ * "module=/path/of/module.py".
+ */
+
+/**
+ * TractorGlibLauncher:max-restarts:
+ *
+ * If it dies it is started again, as long as that does not happen more often than this in five seconds; 0: it is
+ * not. The object of such a child stays: TractorGlibActor::restarted.
+ */
+
+/**
  * tractor_glib_launcher_new:
  *
- * Returns: (transfer full): a launcher with nothing set.
+ * Makes one with nothing set.
+ *
+ * Returns: (transfer full): a launcher; its children are as those of tractor_glib_runtime_spawn_async().
  */
 TRACTOR_API TractorGlibLauncher *tractor_glib_launcher_new (void);
 
@@ -366,6 +481,8 @@ tractor_glib_launcher_take_fd (TractorGlibLauncher *self, int source_fd, int tar
 /**
  * tractor_glib_launcher_set_limit:
  * @resource: one of RLIMIT_*, as for setrlimit()
+ * @soft: the limit that counts, in the unit of @resource; G_MAXUINT64 is none
+ * @hard: what the child may raise it to
  *
  * Gives children a limit.
  */
@@ -379,6 +496,8 @@ TRACTOR_API void tractor_glib_launcher_set_limit (TractorGlibLauncher *self,
  * @launcher: what it is started with
  * @name: 1 to 128 bytes of printable UTF-8 without "/"; need not be unique
  * @cancellable: (nullable): ends the child if it has not come up yet
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Starts a child, as tractor_glib_runtime_spawn_async() does.
  */
@@ -391,6 +510,9 @@ TRACTOR_API void tractor_glib_runtime_launch_async (TractorGlibRuntime *self,
 
 /**
  * tractor_glib_runtime_launch_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_runtime_launch_async().
  *
  * Returns: (transfer full): the child; or NULL with @error set as by tractor_glib_runtime_spawn_finish().
  */
@@ -401,6 +523,8 @@ tractor_glib_runtime_launch_finish (TractorGlibRuntime *self, GAsyncResult *resu
  * tractor_glib_runtime_find_async:
  * @name: a name or a uuid
  * @cancellable: (nullable): stops looking
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Connects to an actor that the registrar of the tree knows, wherever in the tree it is.
  */
@@ -412,8 +536,12 @@ TRACTOR_API void tractor_glib_runtime_find_async (TractorGlibRuntime *self,
 
 /**
  * tractor_glib_runtime_find_finish:
+ * @result: what the callback has been given
  *
- * Returns: (transfer full) (nullable): the actor; NULL if there is none of that name; or NULL with @error set.
+ * Ends tractor_glib_runtime_find_async().
+ *
+ * Returns: (transfer full) (nullable): the actor; NULL if there is none of that name; or NULL with @error set to
+ *   CLOSED or MISUSE.
  */
 TRACTOR_API TractorGlibActor *
 tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error);
@@ -421,6 +549,8 @@ tractor_glib_runtime_find_finish (TractorGlibRuntime *self, GAsyncResult *result
 /**
  * tractor_glib_runtime_close_async:
  * @cancellable: (nullable): stops waiting; the end is not taken back
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Ends the whole tree in order: what is running is cancelled, each actor is asked to end, killed if it does
  * not, and waited for. @callback is called when nothing is left. Closing twice is harmless.
@@ -432,6 +562,9 @@ TRACTOR_API void tractor_glib_runtime_close_async (TractorGlibRuntime *self,
 
 /**
  * tractor_glib_runtime_close_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_runtime_close_async().
  *
  * Returns: TRUE; or FALSE with @error set to what the runtime has failed with.
  */
@@ -453,37 +586,77 @@ TRACTOR_API TractorGlibNode *tractor_glib_runtime_get_tree (TractorGlibRuntime *
 /* --- the tree --------------------------------------------------------------------------------------------- */
 
 /**
+ * TractorGlibNode:name:
+ *
+ * What the actor is called; empty until that is known.
+ */
+
+/**
+ * TractorGlibNode:uuid:
+ *
+ * Which one it is; another one after a restart.
+ */
+
+/**
+ * TractorGlibNode:pid:
+ *
+ * Its process id; another one after a restart.
+ */
+
+/**
+ * TractorGlibNode:state:
+ *
+ * How far it is.
+ */
+
+/**
+ * TractorGlibNode:restarts:
+ *
+ * How often it has been started again.
+ */
+
+/**
  * tractor_glib_node_get_name:
  *
- * Returns: (transfer none): what the actor is called; empty until that is known.
+ * What the actor is called.
+ *
+ * Returns: (transfer none): the property "name", until it changes.
  */
 TRACTOR_API const char *tractor_glib_node_get_name (TractorGlibNode *self);
 
 /**
  * tractor_glib_node_get_uuid:
  *
- * Returns: (transfer none): which one it is; another one after a restart.
+ * Which actor it is.
+ *
+ * Returns: (transfer none): the property "uuid", until it changes.
  */
 TRACTOR_API const char *tractor_glib_node_get_uuid (TractorGlibNode *self);
 
 /**
  * tractor_glib_node_get_pid:
  *
- * Returns: its process id.
+ * Which process it is.
+ *
+ * Returns: the property "pid".
  */
 TRACTOR_API int tractor_glib_node_get_pid (TractorGlibNode *self);
 
 /**
  * tractor_glib_node_get_state:
  *
- * Returns: how far it is.
+ * How far it is, as its parent sees it.
+ *
+ * Returns: the property "state".
  */
 TRACTOR_API TractorGlibActorState tractor_glib_node_get_state (TractorGlibNode *self);
 
 /**
  * tractor_glib_node_get_restarts:
  *
- * Returns: how often it has been started again.
+ * How often it has died and been started again, by its parent.
+ *
+ * Returns: the property "restarts".
  */
 TRACTOR_API guint tractor_glib_node_get_restarts (TractorGlibNode *self);
 
@@ -493,12 +666,36 @@ TRACTOR_API guint tractor_glib_node_get_restarts (TractorGlibNode *self);
 /**
  * TractorGlibContext:
  *
- * A function that runs in an actor, is linked to this object, and talks with it. Its property is "started".
+ * A function that runs in an actor, is linked to this object, and talks with it.
  *
  * Dropping it cancels the function.
  */
 TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CONTEXT, GObject)
+
+/**
+ * TractorGlibActor:name:
+ *
+ * What it is called.
+ */
+
+/**
+ * TractorGlibActor:uuid:
+ *
+ * Which one it is; another one after a restart.
+ */
+
+/**
+ * TractorGlibActor:pid:
+ *
+ * Its process id, another one after a restart; -1 if it is not a child.
+ */
+
+/**
+ * TractorGlibActor:alive:
+ *
+ * Whether it has not ended, as far as is known.
+ */
 
 /**
  * TractorGlibActor::ended:
@@ -520,36 +717,46 @@ G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CO
 /**
  * tractor_glib_actor_get_name:
  *
- * Returns: (transfer none): what it is called.
+ * What the actor is called.
+ *
+ * Returns: (transfer none): the property "name", as long as the object is there.
  */
 TRACTOR_API const char *tractor_glib_actor_get_name (TractorGlibActor *self);
 
 /**
  * tractor_glib_actor_get_uuid:
  *
- * Returns: (transfer none): which one it is.
+ * Which actor it is.
+ *
+ * Returns: (transfer none): the property "uuid", until it changes.
  */
 TRACTOR_API const char *tractor_glib_actor_get_uuid (TractorGlibActor *self);
 
 /**
  * tractor_glib_actor_get_pid:
  *
- * Returns: its process id; -1 if it is not a child.
+ * Which process it is.
+ *
+ * Returns: the property "pid".
  */
 TRACTOR_API int tractor_glib_actor_get_pid (TractorGlibActor *self);
 
 /**
  * tractor_glib_actor_get_alive:
  *
- * Returns: whether it has not ended, as far as is known.
+ * Whether something can be asked of it. It may have ended by the time that is done.
+ *
+ * Returns: the property "alive".
  */
 TRACTOR_API gboolean tractor_glib_actor_get_alive (TractorGlibActor *self);
 
 /**
  * tractor_glib_actor_call_async:
  * @function: "module:function"
- * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @kwargs: (nullable): its arguments by name, an a{sv}; a floating one is consumed; NULL: none
  * @cancellable: (nullable): cancels the function in the actor
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Calls a function of the actor.
  */
@@ -562,6 +769,9 @@ TRACTOR_API void tractor_glib_actor_call_async (TractorGlibActor *self,
 
 /**
  * tractor_glib_actor_call_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_actor_call_async().
  *
  * Returns: (transfer full) (nullable): what the function returned, which may be nothing; or NULL with @error
  *   set to REMOTE, around what it failed with; NOT_EXPOSED; CONTEXT_CANCELLED; MSG_TYPE; MISUSE; CLOSED if the
@@ -573,8 +783,10 @@ tractor_glib_actor_call_finish (TractorGlibActor *self, GAsyncResult *result, GE
 /**
  * tractor_glib_actor_open_context_async:
  * @function: "module:function", exported as a context
- * @kwargs: (nullable): an a{sv}; a floating one is consumed
+ * @kwargs: (nullable): its arguments by name, an a{sv}; a floating one is consumed; NULL: none
  * @cancellable: (nullable): cancels the function if it has not started yet
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Starts a function of the actor that talks back. It has said that it has started when @callback is called.
  */
@@ -587,6 +799,9 @@ TRACTOR_API void tractor_glib_actor_open_context_async (TractorGlibActor *self,
 
 /**
  * tractor_glib_actor_open_context_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_actor_open_context_async().
  *
  * Returns: (transfer full): the context; or NULL with @error set as by tractor_glib_actor_call_finish().
  */
@@ -597,6 +812,8 @@ TRACTOR_API TractorGlibContext *tractor_glib_actor_open_context_finish (TractorG
 /**
  * tractor_glib_actor_cancel_async:
  * @cancellable: (nullable): stops waiting; the actor ends all the same
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Asks the actor to end. @callback is called when it is gone.
  */
@@ -607,8 +824,11 @@ TRACTOR_API void tractor_glib_actor_cancel_async (TractorGlibActor *self,
 
 /**
  * tractor_glib_actor_cancel_finish:
+ * @result: what the callback has been given
  *
- * Returns: TRUE, also if it had ended before; or FALSE with @error set.
+ * Ends tractor_glib_actor_cancel_async().
+ *
+ * Returns: TRUE, also if it had ended before; or FALSE with @error set to G_IO_ERROR_CANCELLED.
  */
 TRACTOR_API gboolean tractor_glib_actor_cancel_finish (TractorGlibActor *self,
                                                        GAsyncResult *result,
@@ -620,7 +840,7 @@ TRACTOR_API gboolean tractor_glib_actor_cancel_finish (TractorGlibActor *self,
 /**
  * TractorGlibStream:
  *
- * This end of a context's stream, which goes both ways. Its property is "flowing". It holds its context.
+ * This end of a context's stream, which goes both ways. It holds its context.
  *
  * Dropping it closes this end.
  */
@@ -628,15 +848,25 @@ TRACTOR_API
 G_DECLARE_FINAL_TYPE (TractorGlibStream, tractor_glib_stream, TRACTOR_GLIB, STREAM, GObject)
 
 /**
+ * TractorGlibContext:started:
+ *
+ * What the function said when it had started; NULL is a nil.
+ */
+
+/**
  * tractor_glib_context_get_started:
  *
- * Returns: (transfer none) (nullable): what the function said when it had started.
+ * What the function said when it had started.
+ *
+ * Returns: (transfer none) (nullable): the property "started", as long as the object is there.
  */
 TRACTOR_API GVariant *tractor_glib_context_get_started (TractorGlibContext *self);
 
 /**
  * tractor_glib_context_open_stream_async:
  * @cancellable: (nullable): gives it up
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Opens this end of the stream. Once for each context.
  */
@@ -647,6 +877,9 @@ TRACTOR_API void tractor_glib_context_open_stream_async (TractorGlibContext *sel
 
 /**
  * tractor_glib_context_open_stream_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_context_open_stream_async().
  *
  * Returns: (transfer full): the stream; or NULL with @error set to CLOSED if it has been opened before or the
  *   context has been left, or to how the function has failed.
@@ -658,6 +891,8 @@ TRACTOR_API TractorGlibStream *tractor_glib_context_open_stream_finish (TractorG
 /**
  * tractor_glib_context_wait_async:
  * @cancellable: (nullable): stops waiting; one can wait again
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Leaves the context, and waits for the function to end. Sends and receives that have begun come to their end
  * first, and so does a flowing stream; then the stream is closed. No others can be begun.
@@ -669,6 +904,9 @@ TRACTOR_API void tractor_glib_context_wait_async (TractorGlibContext *self,
 
 /**
  * tractor_glib_context_wait_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_context_wait_async().
  *
  * Returns: (transfer full) (nullable): what the function returned, which may be nothing, and is nothing after
  *   tractor_glib_context_cancel(); or NULL with @error set to REMOTE, around what it failed with;
@@ -686,6 +924,12 @@ tractor_glib_context_wait_finish (TractorGlibContext *self, GAsyncResult *result
 TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
 
 /* --- streams ---------------------------------------------------------------------------------------------- */
+
+/**
+ * TractorGlibStream:flowing:
+ *
+ * Whether items come as signals "message", and the end has not come yet.
+ */
 
 /**
  * TractorGlibStream::message:
@@ -706,8 +950,10 @@ TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
 
 /**
  * tractor_glib_stream_send_async:
- * @item: (nullable): a floating one is consumed
+ * @item: (nullable): a floating one is consumed; NULL is a nil
  * @cancellable: (nullable): gives it up, if it waits for room
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Sends an item. Items arrive in the order of these calls, also if nobody waits for the callbacks.
  */
@@ -719,6 +965,9 @@ TRACTOR_API void tractor_glib_stream_send_async (TractorGlibStream *self,
 
 /**
  * tractor_glib_stream_send_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_stream_send_async().
  *
  * Returns: TRUE; or FALSE with @error set to BROKEN if the other end has closed its stream; CLOSED if this one
  *   is; MSG_TYPE; or to how the function has failed.
@@ -730,6 +979,8 @@ TRACTOR_API gboolean tractor_glib_stream_send_finish (TractorGlibStream *self,
 /**
  * tractor_glib_stream_receive_async:
  * @cancellable: (nullable): stops waiting; no item is lost
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
  *
  * Waits for the next item.
  */
@@ -740,7 +991,10 @@ TRACTOR_API void tractor_glib_stream_receive_async (TractorGlibStream *self,
 
 /**
  * tractor_glib_stream_receive_finish:
+ * @result: what the callback has been given
  * @ret_item: (out) (transfer full) (nullable): the item; NULL is a nil
+ *
+ * Ends tractor_glib_stream_receive_async().
  *
  * Returns: TRUE with an item; FALSE at the end of the stream; or FALSE with @error set to CLOSED, MSG_TYPE, or
  *   how the function has failed.
@@ -754,15 +1008,17 @@ TRACTOR_API gboolean tractor_glib_stream_receive_finish (TractorGlibStream *self
  * tractor_glib_stream_set_flowing:
  * @flowing: whether items come as signals "message"
  *
- * A stream that flows is held, so it need not be kept. What is received by
- * tractor_glib_stream_receive_async() meanwhile is not emitted.
+ * Lets items come by themselves, or stops that. A stream that flows is held, so it need not be kept. What is received
+ * by tractor_glib_stream_receive_async() meanwhile is not emitted.
  */
 TRACTOR_API void tractor_glib_stream_set_flowing (TractorGlibStream *self, gboolean flowing);
 
 /**
  * tractor_glib_stream_get_flowing:
  *
- * Returns: whether items come as signals, and the end has not come yet.
+ * Whether items come by themselves.
+ *
+ * Returns: the property "flowing".
  */
 TRACTOR_API gboolean tractor_glib_stream_get_flowing (TractorGlibStream *self);
 
