@@ -623,8 +623,8 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
  *   @kwargs cannot be sent, or the result is not of the export's type, or above the limits; REMOTE around an
  *   OVERRUN if we have as many calls running there as one peer may; MISUSE if @function is no name of a
- *   function, or a stream or a context; ACTOR_FAILURE if the process died, with its status or signal, and where it crashed; or
- *   TRANSPORT_CLOSED if it can no longer be reached.
+ *   function, or a stream or a context; ACTOR_FAILURE if the process died, with its status or signal, and
+ *   where it crashed; or TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,

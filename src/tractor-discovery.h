@@ -85,7 +85,8 @@ TRACTOR_API GPtrArray *tractor_list_actors (const char *name, GError **error);
  *
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED, NO_RUNTIME,
  *   TRANSPORT_CLOSED if nobody is there, PROTOCOL if it is no actor, AUTH if it is not to be trusted, LIMIT
- *   if this process has its share of connections there (TractorLimits.connections), ACTOR_TOO_SLOW if it does not introduce itself within ten seconds, or MISUSE for a bad address.
+ *   if this process has its share of connections there (TractorLimits.connections), ACTOR_TOO_SLOW if it
+ *   does not introduce itself within ten seconds, or MISUSE for a bad address.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *tractor_connect (const char *address, GError **error);

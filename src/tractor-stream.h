@@ -68,9 +68,9 @@ TRACTOR_API gboolean tractor_stream_send (TractorStream *stream, GVariant *item,
  * Waits for the next item. Several tasks may receive: each item goes to one of them.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; MSG_TYPE for an item that breaks the payload
- *   spec or is above the limits, which the sender is told too; CLOSED if this end is closed; OVERRUN where items of a peer that
- *   does not count were lost, which is told too; or to how the other end failed; or FALSE with @error
- *   unset at the end of the stream.
+ *   spec or is above the limits, which the sender is told too; CLOSED if this end is closed; OVERRUN where
+ *   items of a peer that does not count were lost, which is told too; or to how the other end failed; or
+ *   FALSE with @error unset at the end of the stream.
  * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
  */
 TRACTOR_API gboolean tractor_stream_receive (TractorStream *stream,

@@ -92,8 +92,8 @@ TRACTOR_API GVariant *tractor_value_new_ext (gint8 code, GVariant *content, GErr
  *   the send, has returned
  *
  * A descriptor, to be sent as a value or inside one, but not in a packed item: to an actor of this library,
- * over a Unix socket, and at most 16 in a message; else what sends it fails with MSG_TYPE. The other end gets one of its own,
- * for the same open file, as by dup().
+ * over a Unix socket, and at most 16 in a message; else what sends it fails with MSG_TYPE. The other end
+ * gets one of its own, for the same open file, as by dup().
  *
  * Returns: (transfer none): a floating "(nay)", good for nothing else.
  * Suspends: no. Thread: any.
