@@ -465,6 +465,7 @@ static gboolean
 test_no_such_program (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autofree char *nonsense = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "nonsense", NULL);
 
   g_assert_null (tractor_actor_nursery_start (
       nursery, "lost", &(TractorSpawnOptions){ .program = "/no/such/program" }, error));
@@ -472,6 +473,17 @@ test_no_such_program (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_null (tractor_actor_nursery_start (
       nursery, "lost", &(TractorSpawnOptions){ .program = "/etc/passwd" }, error));
   harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+  g_assert_null (tractor_actor_nursery_start (nursery, "lost",
+                                              &(TractorSpawnOptions){ .program = "/" }, error));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+  g_assert_true (g_file_set_contents_full (nonsense, "\177ELF and no more", -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+  g_assert_null (tractor_actor_nursery_start (
+      nursery, "lost", &(TractorSpawnOptions){ .program = nonsense }, error));
+  g_assert_nonnull (strstr ((*error)->message, nonsense));
+  g_assert_nonnull (strstr ((*error)->message, g_strerror (ENOEXEC)));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_FAILED);
+  unlink (nonsense);
   assert_no_child_process ();
   return tractor_actor_nursery_join (nursery, error);
 }

@@ -370,6 +370,52 @@ test_twice_in_a_row (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* What a portal leads to goes on without the registrar, and whoever used a program lives on without it. */
+static gboolean
+test_other_trees_live_on (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon registrar;
+  Daemon service;
+
+  start_daemon (&registrar, nursery, "registrar", registry);
+  start_daemon (&service, nursery, "service", registry);
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+    g_autoptr (TractorPortal) first = tractor_find_actor ("registrar", error);
+    g_autoptr (TractorPortal) portal = tractor_find_actor ("service", error);
+    g_autoptr (GPtrArray) infos = tractor_list_actors ("service", error);
+    g_autofree char *before = call_for_id (portal, "test:whoami", NULL, error);
+    g_autofree char *after = NULL;
+    g_autoptr (TractorCancelScope) shield = NULL;
+    g_autoptr (TractorActorNursery) actors = NULL;
+    g_autoptr (TractorPortal) own = NULL;
+    g_autofree char *id = NULL;
+    const char *address = ((TractorActorInfo *) infos->pdata[0])->addresses[0];
+
+    g_assert_true (tractor_portal_cancel_actor (first, tractor_now () + 5 * SECOND, error));
+    after = call_for_id (portal, "test:whoami", NULL, error);
+    g_assert_cmpstr (after, ==, before);
+    shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+    tractor_cancel_scope_set_shield (shield, TRUE); /* the nursery interrupts its body */
+    kill (service.pid, SIGKILL);
+    g_assert_false (tractor_portal_call (portal, "test:sleep_forever", NULL, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+    actors = tractor_actor_nursery_open (error);
+    own = start (actors, "own", error);
+    id = call_for_id (own, "test:whoami", NULL, error);
+    g_assert_true (end (actors, error));
+    if (g_str_has_prefix (address, "unix:")) /* which it could not take away */
+      unlink (address + strlen ("unix:"));
+  }
+  g_assert_false (tractor_nursery_join (nursery, error)); /* for the one that was killed */
+  g_clear_error (error);
+  tractor_event_free (registrar.ready);
+  tractor_event_free (service.ready);
+  return TRUE;
+}
+
 static gboolean
 test_becomes_registrar (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -425,15 +471,20 @@ test_must_be_registrar (G_GNUC_UNUSED gpointer data, GError **error)
   const char *registries[] = { registry, NULL };
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   Daemon daemon;
+  gint64 told_at;
 
   start_daemon (&daemon, nursery, "first", registry);
   g_assert_null (tractor_runtime_open (
       &(TractorRuntimeOptions){ .registry_addresses = registries, .must_be_registrar = TRUE },
       error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
+  told_at = tractor_now ();
   kill (daemon.pid, SIGINT);
   g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (tractor_now () - told_at, <, 2 * SECOND * harness_get_slowness ());
   g_assert_cmpint (daemon.signal_number, ==, SIGINT);
+  if (g_str_has_prefix (registry, "unix:"))
+    g_assert_false (g_file_test (registry + strlen ("unix:"), G_FILE_TEST_EXISTS));
   tractor_event_free (daemon.ready);
   return TRUE;
 }
@@ -1072,27 +1123,34 @@ test_acknowledged_after_all_has_ended (G_GNUC_UNUSED gpointer data, GError **err
   return end (nursery, error);
 }
 
+/* When all is well, when a function has failed, and not when it is killed. */
 static gboolean
 test_exit_callbacks (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "scratch", NULL);
 
-  for (int fail = 0; fail < 2; fail++) {
+  for (int i = 0; i < 3; i++) {
+    gboolean fail = i == 1;
+    gboolean is_killed = i == 2;
     g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
     g_autoptr (TractorPortal) portal = start (nursery, "tidy", error);
 
     g_file_set_contents (path, "x", -1, NULL);
     g_assert_cmpint (
         tractor_portal_call (portal, "test:remove_at_exit",
-                             g_variant_new_parsed ("{'path': <%s>, 'fail': <%b>}", path, fail == 1),
+                             g_variant_new_parsed ("{'path': <%s>, 'fail': <%b>}", path, fail),
                              NULL, error),
-        ==, fail == 0);
+        ==, !fail);
     g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
-    tractor_actor_nursery_cancel (nursery);
+    if (is_killed)
+      tractor_actor_nursery_kill (nursery);
+    else
+      tractor_actor_nursery_cancel (nursery);
     tractor_actor_nursery_join (nursery, error);
     g_clear_error (error);
-    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    g_assert_cmpint (g_file_test (path, G_FILE_TEST_EXISTS), ==, is_killed);
   }
+  unlink (path);
   return TRUE;
 }
 
@@ -1544,6 +1602,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-D-01-D-02-registrar-dies-and-returns",
        test_registrar_dies_and_returns);
+  add ("row-88-row-89-other-trees-live-on", test_other_trees_live_on);
   add ("D-01-waits-for-a-registrar", test_waits_for_a_registrar);
   add ("D-01-registrar-dies-while-asked", test_registrar_dies_while_asked);
   add ("not-listed-after-the-join", test_not_listed_after_the_join);
