@@ -5,6 +5,7 @@
 #include <fenv.h>
 
 #include "harness.h"
+#include "tractor-sync.h"
 #include "tractor-task.h"
 
 #define MSEC G_GINT64_CONSTANT (1000)
@@ -552,6 +553,41 @@ test_sleep_is_never_early (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+typedef struct {
+  TractorEvent *event;
+  guint n_woken;
+} Crowd;
+
+static gboolean
+run_twice (gpointer data, GError **error)
+{
+  Crowd *crowd = data;
+
+  if (!tractor_event_wait (crowd->event, error))
+    return FALSE;
+  crowd->n_woken++;
+  if (!tractor_checkpoint (error))
+    return FALSE;
+  g_assert_cmpuint (crowd->n_woken, ==, 2000);
+  return TRUE;
+}
+
+/* Of those who wake together each has run once before any has run twice. */
+static gboolean
+test_all_wake_at_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) event = tractor_event_new ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Crowd crowd = { .event = event };
+
+  for (int i = 0; i < 2000; i++)
+    g_assert_true (tractor_nursery_spawn (nursery, "one of many", run_twice, &crowd, NULL, error));
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  g_assert_cmpuint (crowd.n_woken, ==, 0);
+  tractor_event_set (event);
+  return tractor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_many_tasks (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -650,5 +686,6 @@ main (int argc, char **argv)
                     test_nobody_runs_twice_before_all);
   harness_add_task ("/guest/task/A65-sleep-is-never-early", test_sleep_is_never_early);
   harness_add_task ("/guest/task/C-13-two-thousand-sleepers", test_many_tasks);
+  harness_add_task ("/guest/task/C-13-all-wake-at-once", test_all_wake_at_once);
   return harness_run ();
 }
