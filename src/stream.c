@@ -315,12 +315,12 @@ tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
 static gboolean
 check_may_open (TractorContext *context, GError **error)
 {
-  if (!tractor_checkpoint_if_cancelled (error))
-    return FALSE;
-  if (context->failure != NULL) {
+  if (context->failure != NULL) { /* says more than that the body is cancelled because of it */
     g_propagate_error (error, g_error_copy (context->failure));
     return FALSE;
   }
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
   if (!context->is_started || context->cancel_called) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          context->cancel_called

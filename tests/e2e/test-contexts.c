@@ -444,6 +444,24 @@ test_failure_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+/* In a body that has been interrupted: why, and not that it has been. */
+static gboolean
+test_stream_says_how_it_failed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "fail", error);
+
+    g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+    g_assert_null (tractor_context_open_stream (context, error));
+    assert_no_space (error);
+    g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error);
+  }
+  return end_peer (&peer, error);
+}
+
 /* Also if a task that has just been given an item was the last to wait for the other end. */
 static gboolean
 test_failure_behind_an_item_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
@@ -859,6 +877,8 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/T3-fails-while-waited-for", test_fails_while_waited_for);
   add_on_transports ("/e2e/context/%s/row-58-T4-failure-interrupts-the-body",
                      test_failure_interrupts_the_body);
+  add_on_transports ("/e2e/context/%s/row-58-stream-says-how-it-failed",
+                     test_stream_says_how_it_failed);
   add_on_transports ("/e2e/context/%s/row-58-failure-behind-an-item-interrupts-the-body",
                      test_failure_behind_an_item_interrupts_the_body);
   add_on_transports ("/e2e/context/%s/T7-body-fails", test_body_fails);
