@@ -195,6 +195,17 @@ tractor__glib_call (GTask *task,
 }
 
 void
+tractor__glib_refuse (GTask *task, GError *error)
+{
+  Call *call = g_new0 (Call, 1);
+
+  g_atomic_ref_count_init (&call->refs);
+  call->task = task;
+  call->error = error;
+  tractor__glib_post_to_host_stack (g_task_get_context (task), answer_and_unref, call);
+}
+
+void
 tractor_glib_call_async (TractorNursery *nursery,
                          TractorGlibFunc func,
                          gpointer data,

@@ -13,3 +13,5 @@ G_GNUC_INTERNAL void tractor__glib_call (GTask *task,
                                          GDestroyNotify data_free,
                                          GDestroyNotify result_free,
                                          GCancellable *cancellable);
+/* Answers @task (transfer full) with @error (transfer full), later, on the host's stack. */
+G_GNUC_INTERNAL void tractor__glib_refuse (GTask *task, GError *error);

@@ -83,15 +83,46 @@ count_up (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErr
   return stream != NULL;
 }
 
+static gint64 n_failed;
+
+/* After a word, if it is to send anything: so the other end is open. */
+static gboolean
+send_a_few (TractorContext *context, gint64 n, GError **error)
+{
+  g_autoptr (TractorStream) stream = tractor_context_open_stream (context, error);
+  GVariant *word;
+
+  if (stream == NULL || !tractor_stream_receive (stream, &word, error))
+    return FALSE;
+  for (gint64 i = 0; i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Sends so many items, if any, and fails. */
 static gboolean
 fail_later (TractorContext *context,
-            G_GNUC_UNUSED GVariant *kwargs,
+            GVariant *kwargs,
             G_GNUC_UNUSED GVariant **ret_result,
             GError **error)
 {
-  if (tractor_context_started (context, NULL, error))
-    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the paper is out");
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  if (!tractor_context_started (context, NULL, error) || (n > 0 && !send_a_few (context, n, error)))
+    return FALSE;
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the paper is out");
+  n_failed++;
   return FALSE;
+}
+
+/* How often fail_later() has. */
+static gboolean
+count_failures (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (n_failed);
+  return TRUE;
 }
 
 /* Has a child of its own, called "name", until it is cancelled. */
@@ -151,6 +182,7 @@ static const TractorExport exports[] = {
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },
   { "ask_parent", TRACTOR_EXPORT_CALL, .call = ask_parent },
+  { "failures", TRACTOR_EXPORT_CALL, .call = count_failures },
   { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
   { NULL },
 };

@@ -607,7 +607,8 @@ test_bad_address (void)
 
   tractor_glib_runtime_find_async (runtime, "anybody", NULL, on_ready, &result);
   g_assert_null (tractor_glib_runtime_find_finish (runtime, wait_for (&result), &error));
-  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+  g_assert_nonnull (strstr (error->message, "carrier-pigeon"));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_MISUSE);
   g_clear_object (&result);
   tractor_glib_runtime_close_async (runtime, NULL, on_ready, &result);
   g_assert_false (tractor_glib_runtime_close_finish (runtime, wait_for (&result), &error));
@@ -632,6 +633,8 @@ test_found_ends (void)
   kill (tractor_glib_actor_get_pid (actor), SIGKILL);
   while (tractor_glib_actor_get_alive (found))
     turn ();
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED);
+  g_assert_cmpint (call_add (found, 1, 1, &error), ==, -1);
   harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED);
   close_runtime (runtime);
 }
@@ -713,6 +716,8 @@ test_killed (void)
   harness_assert_error (how, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_ACTOR_FAILURE);
   g_assert_false (tractor_glib_actor_get_alive (victim));
   g_assert_cmpint (call_add (other, 1, 1, NULL), ==, 2);
+  g_assert_cmpint (call_add (victim, 1, 1, &error), ==, -1); /* afterwards, too */
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_ACTOR_FAILURE);
   close_runtime (runtime);
 }
 
@@ -730,6 +735,158 @@ test_context_fails (void)
   harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
   g_assert_null (wait_for_context (context, &error)); /* again, the same */
   harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+  close_runtime (runtime);
+}
+
+/* It has failed, and we have heard of it. */
+static void
+wait_until_failed (TractorGlibActor *actor)
+{
+  gint64 n = 0;
+
+  while (n == 0) {
+    g_autoptr (GAsyncResult) result = NULL;
+    g_autoptr (GVariant) failures = NULL;
+
+    tractor_glib_actor_call_async (actor, "test:failures", NULL, NULL, on_ready, &result);
+    failures = tractor_glib_actor_call_finish (actor, wait_for (&result), NULL);
+    n = g_variant_get_int64 (failures);
+  }
+  g_assert_cmpint (call_add (actor, 1, 2, NULL), ==, 3);
+}
+
+static void
+assert_paper_is_out (GError **error)
+{
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOENT));
+  harness_assert_error (*error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+}
+
+/* Nobody has waited for it just then: so the body is over. */
+static void
+test_open_stream_says_how_it_failed (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:fail_later", NULL);
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  wait_until_failed (actor);
+  tractor_glib_context_open_stream_async (context, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_context_open_stream_finish (context, wait_for (&result), &error));
+  assert_paper_is_out (&error);
+  g_assert_null (wait_for_context (context, &error));
+  assert_paper_is_out (&error);
+  g_clear_object (&result);
+  tractor_glib_context_open_stream_async (context, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_context_open_stream_finish (context, wait_for (&result), &error));
+  assert_paper_is_out (&error);
+  close_runtime (runtime);
+}
+
+/* Who asks for one item after the other gets all that came, and then how it failed; so does who sends. */
+static void
+test_stream_says_how_it_failed (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context =
+      open_context (actor, "test:fail_later", g_variant_new_parsed ("{'n': <int64 3>}"));
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  GError *error = NULL;
+
+  tractor_glib_stream_send_async (stream, NULL, NULL, NULL, NULL);
+  wait_until_failed (actor);
+  for (int i = 0; i < 4; i++) {
+    g_autoptr (GAsyncResult) result = NULL;
+    g_autoptr (GVariant) item = NULL;
+    gboolean is_item;
+
+    tractor_glib_stream_receive_async (stream, NULL, on_ready, &result);
+    is_item = tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, &error);
+    g_assert_cmpint (is_item, ==, i < 3);
+    if (i < 3)
+      g_assert_cmpint (g_variant_get_int64 (item), ==, i);
+  }
+  assert_paper_is_out (&error);
+  {
+    g_autoptr (GAsyncResult) result = NULL;
+
+    tractor_glib_stream_send_async (stream, NULL, NULL, on_ready, &result);
+    g_assert_false (tractor_glib_stream_send_finish (stream, wait_for (&result), &error));
+    assert_paper_is_out (&error);
+  }
+  close_runtime (runtime);
+}
+
+typedef struct {
+  gint64 n;
+  GError *error;
+  gboolean is_finished;
+} LateFlow;
+
+static void
+on_late_message (G_GNUC_UNUSED TractorGlibStream *stream, GVariant *item, gpointer data)
+{
+  g_assert_cmpint (g_variant_get_int64 (item), ==, ((LateFlow *) data)->n++);
+}
+
+static void
+on_late_finished (G_GNUC_UNUSED TractorGlibStream *stream, const GError *error, gpointer data)
+{
+  ((LateFlow *) data)->error = error != NULL ? g_error_copy (error) : NULL;
+  ((LateFlow *) data)->is_finished = TRUE;
+}
+
+/* The same of a stream that is set flowing then. */
+static void
+test_flow_says_how_it_failed (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context =
+      open_context (actor, "test:fail_later", g_variant_new_parsed ("{'n': <int64 3>}"));
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  LateFlow flow = { 0 };
+
+  g_signal_connect (stream, "message", G_CALLBACK (on_late_message), &flow);
+  g_signal_connect (stream, "finished", G_CALLBACK (on_late_finished), &flow);
+  tractor_glib_stream_send_async (stream, NULL, NULL, NULL, NULL);
+  wait_until_failed (actor);
+  tractor_glib_stream_set_flowing (stream, TRUE);
+  while (!flow.is_finished)
+    turn ();
+  g_assert_cmpint (flow.n, ==, 3);
+  assert_paper_is_out (&flow.error);
+  close_runtime (runtime);
+}
+
+/* What nobody asks for any more goes with the object. */
+static void
+test_rest_dropped (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  TractorGlibContext *context =
+      open_context (actor, "test:fail_later", g_variant_new_parsed ("{'n': <int64 3>}"));
+  TractorGlibStream *stream = open_stream (context);
+  g_autoptr (GAsyncResult) result = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_send_async (stream, NULL, NULL, NULL, NULL);
+  wait_until_failed (actor);
+  tractor_glib_stream_close (stream);
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &result);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, &error));
+  g_assert_null (item);
+  assert_paper_is_out (&error);
+  g_clear_object (&result); /* which holds the stream */
+  g_object_add_weak_pointer (G_OBJECT (context), (gpointer *) &context);
+  g_object_unref (context);
+  g_object_unref (stream);
+  g_assert_null (context);
   close_runtime (runtime);
 }
 
@@ -963,6 +1120,10 @@ main (int argc, char **argv)
   harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);
   harness_add ("/objects/child-dies-and-the-others-live", test_killed);
   harness_add ("/objects/context-fails", test_context_fails);
+  harness_add ("/objects/open-stream-says-how-it-failed", test_open_stream_says_how_it_failed);
+  harness_add ("/objects/stream-says-how-it-failed", test_stream_says_how_it_failed);
+  harness_add ("/objects/flow-says-how-it-failed", test_flow_says_how_it_failed);
+  harness_add ("/objects/dropped-with-items-left", test_rest_dropped);
   harness_add ("/objects/stream-ends", test_receive_ends);
   harness_add ("/objects/receive-cancelled", test_receive_cancelled);
   harness_add ("/objects/flow-stopped-and-held", test_flow);

@@ -183,7 +183,7 @@ while not endings:
     loop.run()
 assert endings[0].matches(ERROR, TractorGlib.Error.ACTOR_FAILURE) and 'signal 9' in endings[0].message
 assert not victim.get_alive() and list(runtime) == [actor]
-fails_with(ERROR, TractorGlib.Error.CLOSED, call, victim, 'test:add')
+fails_with(ERROR, TractorGlib.Error.ACTOR_FAILURE, call, victim, 'test:add')
 assert call(actor, 'test:add', ints(a=1, b=1)).unpack() == 2
 ok('child-killed')
 

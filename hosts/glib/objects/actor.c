@@ -27,6 +27,7 @@ struct _TractorGlibActor {
   char *uuid;
   int pid;
   gboolean is_alive;
+  GError *end;           /* (nullable): how it died */
   TractorPortal *portal; /* of the task */
   TractorNursery *calls; /* (nullable): of the task, while requests can be made */
   Found *found;          /* (nullable): of the task */
@@ -130,6 +131,7 @@ tell_end (TractorGlibActor *self, GError *failure)
                         : failure };
 
   self->calls = NULL;
+  self->end = end.failure != NULL ? g_error_copy (end.failure) : NULL;
   tractor__glib_call_on_host_stack (self->tree->context, announce_end, &end);
 }
 
@@ -310,6 +312,10 @@ open_context (gpointer data, GError **error)
   Question *question = data;
   TractorGlibActor *actor = question->actor;
 
+  if (actor->end != NULL) {
+    g_propagate_error (error, g_error_copy (actor->end));
+    return NULL;
+  }
   return tractor__context_open (actor->tree, actor->portal, actor->calls, question->function,
                                 question->kwargs, error);
 }
@@ -327,6 +333,23 @@ static gpointer
 do_nothing (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
   return NULL;
+}
+
+/* As tractor__glib_call(), of the actor's; of one that has died, how. */
+static void
+ask (TractorGlibActor *self,
+     GTask *task,
+     TractorGlibFunc func,
+     Question *question,
+     GDestroyNotify result_free,
+     GCancellable *cancellable)
+{
+  if (self->calls != NULL || self->end == NULL) {
+    tractor__glib_call (task, self->calls, func, question, question_free, result_free, cancellable);
+    return;
+  }
+  question_free (question);
+  tractor__glib_refuse (task, g_error_copy (self->end));
 }
 
 /* --- the class ------------------------------------------------------------------------------------------- */
@@ -358,6 +381,7 @@ finalize (GObject *object)
   tractor__tree_unref (self->tree);
   g_free (self->name);
   g_free (self->uuid);
+  g_clear_error (&self->end);
   G_OBJECT_CLASS (tractor_glib_actor_parent_class)->finalize (object);
 }
 
@@ -452,9 +476,8 @@ tractor_glib_actor_call_async (TractorGlibActor *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
 
-  tractor__glib_call (tractor__request_new (self, callback, user_data), self->calls, call,
-                      question_new (self, function, kwargs), question_free,
-                      (GDestroyNotify) g_variant_unref, cancellable);
+  ask (self, tractor__request_new (self, callback, user_data), call,
+       question_new (self, function, kwargs), (GDestroyNotify) g_variant_unref, cancellable);
 }
 
 GVariant *
@@ -473,9 +496,8 @@ tractor_glib_actor_open_context_async (TractorGlibActor *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
 
-  tractor__glib_call (tractor__request_new (self, callback, user_data), self->calls, open_context,
-                      question_new (self, function, kwargs), question_free, g_object_unref,
-                      cancellable);
+  ask (self, tractor__request_new (self, callback, user_data), open_context,
+       question_new (self, function, kwargs), g_object_unref, cancellable);
 }
 
 TractorGlibContext *

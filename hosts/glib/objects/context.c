@@ -5,6 +5,10 @@
  * what is sent and received: it is inside the context's scope, so a failure of the function ends that too,
  * and it is joined before the context is, so nothing uses a stream that is gone.
  *
+ * When the function fails, and nobody is just waiting for it, its failure ends the body before the program has
+ * asked for anything more. Then what it had sent is kept for that (the rest), and what is asked for afterwards
+ * gets the rest, and the failure.
+ *
  * A scope around all is for cancelling, at any time: by the program, or because the object is dropped. The
  * task does not hold the object. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -17,6 +21,8 @@ struct _TractorGlibContext {
   GVariant *started; /* (nullable) */
   Dialog *dialog;    /* (nullable): of the task, until the function has ended */
   TractorEvent *over;
+  GQueue rest;      /* of GVariants, (nullable): items that came before the body was interrupted */
+  GError *rest_end; /* (nullable): what comes behind them */
   GVariant *result; /* (nullable): once it is over */
   GError *error;    /* (nullable): once it is over */
 };
@@ -61,17 +67,33 @@ context_new (Dialog *dialog, GVariant *started)
   return self;
 }
 
+/* The function has failed. */
+static void
+keep_rest (Dialog *dialog)
+{
+  TractorGlibContext *self = dialog->self;
+  GVariant *item;
+
+  if (self == NULL || dialog->stream == NULL)
+    return;
+  while (tractor_stream_receive_nowait (dialog->stream, &item, &self->rest_end))
+    g_queue_push_tail (&self->rest, item);
+}
+
 /* The body. */
 static void
 talk (Dialog *dialog, TractorTaskStatus *status, GError **error)
 {
   g_autoptr (TractorNursery) io = tractor_nursery_open ();
+  gboolean is_left;
 
   dialog->io = io;
   tractor_task_started (status, NULL, NULL);
-  tractor_event_wait (dialog->leave, error);
+  is_left = tractor_event_wait (dialog->leave, error);
   dialog->io = NULL;
   tractor_nursery_join (io, error);
+  if (!is_left && tractor_context_get_outcome (dialog->context) != NULL)
+    keep_rest (dialog);
 }
 
 /* @result, @error: (transfer full) (nullable) */
@@ -143,7 +165,63 @@ open_stream (gpointer data, GError **error)
   TractorGlibContext *self = data;
   TractorStream *stream = tractor_context_open_stream (self->dialog->context, error);
 
-  return stream != NULL ? tractor__stream_new (self, stream) : NULL;
+  if (stream == NULL)
+    return NULL;
+  self->dialog->stream = stream;
+  return tractor__stream_new (self, stream);
+}
+
+gpointer
+tractor__context_explain (TractorGlibContext *self, GError **error)
+{
+  if (!tractor_event_wait (self->over, error))
+    return NULL;
+  if (self->error != NULL)
+    g_propagate_error (error, g_error_copy (self->error));
+  else
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "The context has been left");
+  return NULL;
+}
+
+static gpointer
+explain (gpointer self, GError **error)
+{
+  return tractor__context_explain (self, error);
+}
+
+gboolean
+tractor__context_take_rest (TractorGlibContext *self, GVariant **ret_item, GError **error)
+{
+  if (!tractor_event_wait (self->over, error))
+    return FALSE;
+  if (self->rest.length > 0) {
+    *ret_item = g_queue_pop_head (&self->rest);
+    return TRUE;
+  }
+  if (self->rest_end != NULL)
+    g_propagate_error (error, g_error_copy (self->rest_end));
+  else
+    tractor__context_explain (self, error);
+  return FALSE;
+}
+
+void
+tractor__context_call (TractorGlibContext *self,
+                       GTask *task,
+                       TractorGlibFunc func,
+                       TractorGlibFunc late,
+                       gpointer data,
+                       GDestroyNotify data_free,
+                       GDestroyNotify result_free,
+                       GCancellable *cancellable)
+{
+  Dialog *dialog = self->dialog;
+
+  /* One that has been left is closed, however long the function still runs. */
+  if (dialog != NULL && (dialog->io != NULL || tractor_event_is_set (dialog->leave)))
+    tractor__glib_call (task, dialog->io, func, data, data_free, result_free, cancellable);
+  else
+    tractor__tree_call (self->tree, task, late, data, data_free, result_free, cancellable);
 }
 
 static gpointer
@@ -178,6 +256,13 @@ dispose (GObject *object)
   G_OBJECT_CLASS (tractor_glib_context_parent_class)->dispose (object);
 }
 
+/* @item: (nullable): a nil */
+static void
+clear_item (GVariant *item)
+{
+  g_clear_pointer (&item, g_variant_unref);
+}
+
 static void
 finalize (GObject *object)
 {
@@ -186,6 +271,9 @@ finalize (GObject *object)
   g_clear_pointer (&self->started, g_variant_unref);
   g_clear_pointer (&self->result, g_variant_unref);
   g_clear_error (&self->error);
+  while (self->rest.length > 0)
+    clear_item (g_queue_pop_head (&self->rest));
+  g_clear_error (&self->rest_end);
   tractor_event_free (self->over);
   tractor__tree_unref (self->tree);
   G_OBJECT_CLASS (tractor_glib_context_parent_class)->finalize (object);
@@ -232,9 +320,8 @@ tractor_glib_context_open_stream_async (TractorGlibContext *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_CONTEXT (self));
 
-  tractor__glib_call (tractor__request_new (self, callback, user_data),
-                      self->dialog != NULL ? self->dialog->io : NULL, open_stream,
-                      g_object_ref (self), g_object_unref, g_object_unref, cancellable);
+  tractor__context_call (self, tractor__request_new (self, callback, user_data), open_stream,
+                         explain, g_object_ref (self), g_object_unref, g_object_unref, cancellable);
 }
 
 TractorGlibStream *

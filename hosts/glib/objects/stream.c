@@ -4,7 +4,8 @@
  * in the order in which they were asked for, and wait for room in that order. A stream that flows has one
  * task more, which receives and emits in turn; so a slow handler slows the sender down.
  *
- * The stream belongs to the context's task, and is used only while that has its dialog. */
+ * The stream belongs to the context's task, and is used only while that has its dialog. What is asked for
+ * afterwards is a task of the tree, and the context answers it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "context.h"
@@ -14,6 +15,7 @@ typedef struct {
   TractorGlibStream *self;   /* (transfer full) */
   TractorCancelScope *scope; /* (nullable): while it runs */
   gboolean is_stopped;
+  gboolean is_late; /* the body was over already */
 } Flow;
 
 struct _TractorGlibStream {
@@ -21,6 +23,7 @@ struct _TractorGlibStream {
   TractorGlibContext *context; /* (transfer full) */
   TractorStream *stream;
   Flow *flow; /* (nullable): while it flows */
+  gboolean is_closed;
 };
 
 enum {
@@ -82,6 +85,12 @@ send_item (gpointer data, GError **error)
   return NULL;
 }
 
+static gpointer
+send_late (gpointer data, GError **error)
+{
+  return tractor__context_explain (((Send *) data)->self->context, error);
+}
+
 /* What receive_finish() gives: NULL is the end. */
 typedef struct {
   GVariant *item; /* (nullable): a nil */
@@ -96,18 +105,39 @@ received_free (gpointer data)
   g_free (received);
 }
 
+static Received *
+received_new (GVariant *item)
+{
+  Received *received = g_new (Received, 1);
+
+  received->item = item;
+  return received;
+}
+
 static gpointer
 receive_item (gpointer data, GError **error)
 {
   TractorGlibStream *self = data;
-  Received *received;
   GVariant *item;
 
-  if (!tractor_stream_receive (self->stream, &item, error))
-    return NULL;
-  received = g_new (Received, 1);
-  received->item = item;
-  return received;
+  return tractor_stream_receive (self->stream, &item, error) ? received_new (item) : NULL;
+}
+
+static gboolean
+take_rest (TractorGlibStream *self, GVariant **ret_item, GError **error)
+{
+  if (!self->is_closed)
+    return tractor__context_take_rest (self->context, ret_item, error);
+  tractor__context_explain (self->context, error);
+  return FALSE;
+}
+
+static gpointer
+receive_late (gpointer data, GError **error)
+{
+  GVariant *item;
+
+  return take_rest (data, &item, error) ? received_new (item) : NULL;
 }
 
 /* --- flowing --------------------------------------------------------------------------------------------- */
@@ -135,13 +165,20 @@ emit_finished (gpointer data)
   g_signal_emit (emission->self, signals[FINISHED], 0, emission->error);
 }
 
-static void
-emit_all (TractorGlibStream *self, GError **error)
+static gboolean
+receive_next (Flow *flow, GVariant **ret_item, GError **error)
 {
-  GMainContext *context = tractor__context_get_tree (self->context)->context;
-  Emission emission = { .self = self };
+  return flow->is_late ? take_rest (flow->self, ret_item, error)
+                       : tractor_stream_receive (flow->self->stream, ret_item, error);
+}
 
-  while (tractor_stream_receive (self->stream, &emission.item, error)) {
+static void
+emit_all (Flow *flow, GError **error)
+{
+  GMainContext *context = tractor__context_get_tree (flow->self->context)->context;
+  Emission emission = { .self = flow->self };
+
+  while (!flow->is_stopped && receive_next (flow, &emission.item, error)) {
     tractor__glib_call_on_host_stack (context, emit_message, &emission);
     g_clear_pointer (&emission.item, g_variant_unref);
   }
@@ -171,7 +208,7 @@ run_flow (gpointer data, G_GNUC_UNUSED GError **unused)
   if (flow->is_stopped)
     return TRUE;
   flow->scope = scope;
-  emit_all (flow->self, &error);
+  emit_all (flow, &error);
   flow->scope = NULL;
   tractor_cancel_scope_absorb (scope, &error);
   if (flow->is_stopped) {
@@ -198,14 +235,16 @@ static void
 start_flow (TractorGlibStream *self)
 {
   TractorNursery *io = get_io (self);
+  TractorNursery *nursery = io != NULL ? io : tractor__context_get_tree (self->context)->nursery;
   Flow *flow;
 
-  if (io == NULL)
+  if (nursery == NULL)
     return;
   flow = g_new0 (Flow, 1);
   flow->self = g_object_ref (self);
+  flow->is_late = io == NULL;
   self->flow = flow;
-  tractor_nursery_spawn (io, "flow", run_flow, flow, flow_free, NULL);
+  tractor_nursery_spawn (nursery, "flow", run_flow, flow, flow_free, NULL);
 }
 
 static void
@@ -292,8 +331,8 @@ tractor_glib_stream_send_async (TractorGlibStream *self,
   send = g_new0 (Send, 1);
   send->self = g_object_ref (self);
   send->item = item != NULL ? g_variant_ref_sink (item) : NULL;
-  tractor__glib_call (tractor__request_new (self, callback, user_data), get_io (self), send_item,
-                      send, send_free, NULL, cancellable);
+  tractor__context_call (self->context, tractor__request_new (self, callback, user_data), send_item,
+                         send_late, send, send_free, NULL, cancellable);
 }
 
 gboolean
@@ -310,8 +349,9 @@ tractor_glib_stream_receive_async (TractorGlibStream *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_STREAM (self));
 
-  tractor__glib_call (tractor__request_new (self, callback, user_data), get_io (self), receive_item,
-                      g_object_ref (self), g_object_unref, received_free, cancellable);
+  tractor__context_call (self->context, tractor__request_new (self, callback, user_data),
+                         receive_item, receive_late, g_object_ref (self), g_object_unref,
+                         received_free, cancellable);
 }
 
 gboolean
@@ -357,6 +397,7 @@ tractor_glib_stream_close (TractorGlibStream *self)
 {
   g_return_if_fail (TRACTOR_GLIB_IS_STREAM (self));
 
+  self->is_closed = TRUE;
   if (tractor__context_get_dialog (self->context) != NULL)
     tractor_stream_close (self->stream);
 }

@@ -774,8 +774,8 @@ TRACTOR_API void tractor_glib_actor_call_async (TractorGlibActor *self,
  * Ends tractor_glib_actor_call_async().
  *
  * Returns: (transfer full) (nullable): what the function returned, which may be nothing; or NULL with @error
- *   set to REMOTE, around what it failed with; NOT_EXPOSED; CONTEXT_CANCELLED; MSG_TYPE; MISUSE; CLOSED if the
- *   actor has ended before; ACTOR_FAILURE or TRANSPORT_CLOSED if it ends meanwhile.
+ *   set to REMOTE, around what it failed with; NOT_EXPOSED; CONTEXT_CANCELLED; MSG_TYPE; MISUSE; ACTOR_FAILURE or
+ *   TRANSPORT_CLOSED if it has died, before or meanwhile; CLOSED if it had been asked to end.
  */
 TRACTOR_API GVariant *
 tractor_glib_actor_call_finish (TractorGlibActor *self, GAsyncResult *result, GError **error);
@@ -881,8 +881,8 @@ TRACTOR_API void tractor_glib_context_open_stream_async (TractorGlibContext *sel
  *
  * Ends tractor_glib_context_open_stream_async().
  *
- * Returns: (transfer full): the stream; or NULL with @error set to CLOSED if it has been opened before or the
- *   context has been left, or to how the function has failed.
+ * Returns: (transfer full): the stream; or NULL with @error set to how the function has failed, if it has; or to
+ *   CLOSED if it has been opened before, or the context has been left or cancelled.
  */
 TRACTOR_API TractorGlibStream *tractor_glib_context_open_stream_finish (TractorGlibContext *self,
                                                                         GAsyncResult *result,
@@ -997,7 +997,7 @@ TRACTOR_API void tractor_glib_stream_receive_async (TractorGlibStream *self,
  * Ends tractor_glib_stream_receive_async().
  *
  * Returns: TRUE with an item; FALSE at the end of the stream; or FALSE with @error set to CLOSED, MSG_TYPE, or
- *   how the function has failed.
+ *   how the function has failed, after all items that came before that.
  */
 TRACTOR_API gboolean tractor_glib_stream_receive_finish (TractorGlibStream *self,
                                                          GAsyncResult *result,
@@ -1009,7 +1009,8 @@ TRACTOR_API gboolean tractor_glib_stream_receive_finish (TractorGlibStream *self
  * @flowing: whether items come as signals "message"
  *
  * Lets items come by themselves, or stops that. A stream that flows is held, so it need not be kept. What is received
- * by tractor_glib_stream_receive_async() meanwhile is not emitted.
+ * by tractor_glib_stream_receive_async() meanwhile is not emitted. One whose context is over
+ * tells that, too, by "finished"; if the function has failed, after the items that came before.
  */
 TRACTOR_API void tractor_glib_stream_set_flowing (TractorGlibStream *self, gboolean flowing);
 

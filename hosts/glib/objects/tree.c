@@ -59,6 +59,15 @@ tractor__request_new (gpointer source, GAsyncReadyCallback callback, gpointer us
   return g_task_new (source, NULL, callback, user_data);
 }
 
+/* What the tree has failed with is what its requests fail with. */
+static void
+refuse (Tree *tree, Request *request)
+{
+  if (request->data_free != NULL)
+    request->data_free (request->data);
+  tractor__glib_refuse (request->task, g_error_copy (tree->error));
+}
+
 /* Those that waited, in their order; with no nursery they fail. */
 static void
 call_waiting (Tree *tree)
@@ -66,8 +75,11 @@ call_waiting (Tree *tree)
   Request *request;
 
   while ((request = g_queue_pop_head (tree->requests)) != NULL) {
-    tractor__glib_call (request->task, tree->nursery, request->func, request->data,
-                        request->data_free, request->result_free, request->cancellable);
+    if (tree->nursery == NULL && tree->error != NULL)
+      refuse (tree, request);
+    else
+      tractor__glib_call (request->task, tree->nursery, request->func, request->data,
+                          request->data_free, request->result_free, request->cancellable);
     g_clear_object (&request->cancellable);
     g_free (request);
   }
