@@ -412,7 +412,7 @@ watch_to_the_end (Child *child)
     return new_boot_too_slow_error (child);
   if (child->cancel_requested || child->is_ended_for_restart)
     return g_steal_pointer (&report);
-  if (report != NULL && !has_broken_protocol (child)) {
+  if (report != NULL && !has_broken_protocol (child) && !has_failed (child)) {
     if (child->link->read_failure != NULL)
       g_prefix_error (&report, "%s. ", child->link->read_failure->message);
     return g_steal_pointer (&report);

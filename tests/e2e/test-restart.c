@@ -45,6 +45,20 @@ fail (GVariant *kwargs, GVariant **ret_result, GError **error)
   return sleep_forever (kwargs, ret_result, error);
 }
 
+static void
+rest (void)
+{
+  g_usleep (SECOND / 5);
+}
+
+/* The same, but its process takes longer to end than is usual after its connection. */
+static gboolean
+fail_and_end_slowly (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  atexit (rest);
+  return fail (kwargs, ret_result, error);
+}
+
 /* To be told to end is no failure: returns whether that is refused. */
 static gboolean
 fail_by_cancel (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
@@ -64,6 +78,8 @@ fail_by_cancel (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UN
 }
 
 static const TractorExport exports[] = { { "fail", TRACTOR_EXPORT_CALL, fail },
+                                         { "fail_and_end_slowly", TRACTOR_EXPORT_CALL,
+                                           fail_and_end_slowly },
                                          { "fail_by_cancel", TRACTOR_EXPORT_CALL, fail_by_cancel },
                                          { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
                                          { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
@@ -286,12 +302,12 @@ test_first_boot_is_no_restart (G_GNUC_UNUSED gpointer data, GError **error)
 /* --- actors that say that they have failed --------------------------------------------------------- */
 
 static gboolean
-test_actor_fails (G_GNUC_UNUSED gpointer data, GError **error)
+assert_failure_is_told (const char *function, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = start (nursery, "fails", TRACTOR_ON_DEATH_FAIL, error);
 
-  g_assert_false (tractor_portal_call (portal, "test:fail", NULL, NULL, error));
+  g_assert_false (tractor_portal_call (portal, function, NULL, NULL, error));
   g_clear_error (error);
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
@@ -300,6 +316,18 @@ test_actor_fails (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   assert_no_child_process ();
   return TRUE;
+}
+
+static gboolean
+test_actor_fails (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return assert_failure_is_told ("test:fail", error);
+}
+
+static gboolean
+test_actor_fails_and_ends_slowly (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return assert_failure_is_told ("test:fail_and_end_slowly", error);
 }
 
 static gboolean
@@ -456,6 +484,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/restart/wait-until-restarted", test_wait_until_restarted);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
   harness_add_real_task ("/e2e/restart/actor-fails", test_actor_fails);
+  harness_add_real_task ("/e2e/restart/actor-fails-and-ends-slowly",
+                         test_actor_fails_and_ends_slowly);
   harness_add_real_task ("/e2e/restart/actor-that-fails-is-restarted",
                          test_actor_that_fails_is_restarted);
   harness_add_real_task ("/e2e/restart/what-is-no-failure", test_what_is_no_failure);
