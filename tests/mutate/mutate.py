@@ -152,6 +152,7 @@ def watch(process):
 def run_program(path, arguments, libraries=BUILD):
     """Returns: its status, what it wrote, and whether something hung."""
     environment = dict(os.environ, LD_LIBRARY_PATH=str(libraries), TRACTOR_TEST_SECONDS='4',
+                       G_SLICE='always-malloc',
                        ASAN_OPTIONS='detect_stack_use_after_return=1:mmap_limit_mb=10000')
     process = subprocess.Popen([*find_isolation(), str(path), *arguments], env=environment, cwd=TREE,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
