@@ -282,7 +282,34 @@ list_transports (G_GNUC_UNUSED GVariant *kwargs,
   return TRUE;
 }
 
+/* Ends the actor as its host would: from above. */
+static gboolean
+cancel_guest (G_GNUC_UNUSED GVariant *kwargs,
+              G_GNUC_UNUSED GVariant **ret_result,
+              G_GNUC_UNUSED GError **error)
+{
+  tractor_guest_cancel (tractor_guest_get_current (), "enough");
+  return TRUE;
+}
+
+/* Says that it runs, and takes its time when it is cancelled. */
+static gboolean
+end_slowly (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorCancelScope) shield = NULL;
+  const char *path = "";
+
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  g_file_set_contents (path, "running", -1, NULL);
+  sleep_forever (NULL, NULL, error);
+  shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  return tractor_sleep_until (tractor_now () + SECOND / 10, error);
+}
+
 static const TractorExport test_exports[] = {
+  { "cancel_guest", TRACTOR_EXPORT_CALL, cancel_guest },
+  { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "whoami", TRACTOR_EXPORT_CALL, whoami },
   { "fail", TRACTOR_EXPORT_CALL, fail },
@@ -1128,6 +1155,30 @@ test_terminated_actor_leaves_in_order (G_GNUC_UNUSED gpointer data, GError **err
   return TRUE;
 }
 
+/* Its callers hear what has become of their calls first. */
+static gboolean
+test_cancelled_actor_leaves_in_order (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { portal, "test:end_slowly",
+                      g_variant_ref_sink (g_variant_new_parsed ("{'path': <%s>}", path)) };
+
+  tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
+  wait_for_text (path, "running");
+  g_assert_true (tractor_portal_call (portal, "test:cancel_guest", NULL, NULL, error));
+  g_assert_false (tractor_nursery_join (callers, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED));
+  g_clear_error (error);
+  unlink (path);
+  g_variant_unref (calling.kwargs);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
 /* --- an actor that misbehaves ---------------------------------------------------------------------- */
 
 static void
@@ -1733,6 +1784,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/end/row-49-cancel-actor", test_cancel_actor);
   harness_add_real_task ("/e2e/end/terminated-actor-leaves-in-order",
                          test_terminated_actor_leaves_in_order);
+  harness_add_real_task ("/e2e/end/cancelled-actor-leaves-in-order",
+                         test_cancelled_actor_leaves_in_order);
   harness_add_real_task ("/e2e/rogue/hangs-up", test_hangs_up);
   harness_add_real_task ("/e2e/rogue/S19-breaks-the-protocol", test_breaks_the_protocol);
   harness_add_real_task ("/e2e/rogue/crash-in-cleanup-is-told", test_crash_in_cleanup_is_told);

@@ -995,6 +995,31 @@ test_bad_options (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+/* It is told what could not be done for it. */
+static gboolean
+test_limits_that_are_too_high (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const TractorResourceLimit limit = { RLIMIT_NOFILE, 8, (guint64) 1 << 40 };
+
+  g_assert_false (
+      run_script ("exit 0", &(TractorProcessOptions){ .limits = &limit, .n_limits = 1 }, error));
+  g_assert_nonnull (strstr ((*error)->message, "cannot limit the resources of '"));
+  harness_assert_error (*error, G_FILE_ERROR, G_FILE_ERROR_PERM);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_python_without_interpreter (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+
+  g_assert_null (start_actor (nursery, (TractorSpawnOptions){ .is_python = TRUE }, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  assert_no_child_process ();
+  return TRUE;
+}
+
 static gboolean
 test_taken_fds (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1113,6 +1138,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/given/actor-arguments-environment-cwd-limits", test_actor_knobs);
   harness_add_real_task ("/e2e/given/row-37-actor-fds", test_actor_fds);
   harness_add_real_task ("/e2e/given/bad-options", test_bad_options);
+  harness_add_real_task ("/e2e/given/limits-that-are-too-high", test_limits_that_are_too_high);
+  harness_add_real_task ("/e2e/given/python-without-interpreter", test_python_without_interpreter);
   harness_add_real_task ("/e2e/given/taken-fds", test_taken_fds);
   harness_add_real_task ("/e2e/given/S-10-missing-cwd", test_missing_cwd);
   harness_add_real_task ("/e2e/given/S-09-too-large", test_arguments_too_large);

@@ -418,7 +418,51 @@ test_publisher_fails (G_GNUC_UNUSED gpointer data, GError **error)
 
   g_assert_false (end_served (&served, error)); /* whoever keeps the publisher hears of it too */
   g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE); /* and of nothing else */
+  return TRUE;
+}
+
+/* More than there is room for on the way: the publisher's feed waits for the subscriber. */
+static void
+fill (Served *served, GError **error)
+{
+  g_assert_true (tractor_portal_call (served->portal, "test:publish",
+                                      g_variant_new_parsed ("{'n': <int64 5000>}"), NULL, error));
+}
+
+/* What it has not been sent is dropped with it. */
+static gboolean
+test_leaves_unsent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("passive", error);
+  TractorSubscription *subscription = subscribe (&served, "a", NULL, error);
+
+  fill (&served, error);
+  tractor_subscription_close (subscription);
+  return end_served (&served, error);
+}
+
+/* The publisher has failed while its feed waits, and the subscriber gives up before it hears of that. */
+static gboolean
+test_gives_up_untold (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("fail", error);
+  TractorContext *context = tractor_portal_open_context (
+      served.portal, "test:feed", g_variant_new_parsed ("{'topics': <['a']>}"), NULL, NULL, error);
+  TractorStream *stream = tractor_context_open_stream (context, error);
+  GVariant *value;
+
+  fill (&served, error);
+  g_assert_true (tractor_stream_send (stream, g_variant_new_parsed ("['fail']"), error));
+  g_assert_false (tractor_stream_receive (served.stream, &value, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
   g_clear_error (error);
+  tractor_context_cancel (context);
+  tractor_context_join (context, NULL, error);
+  tractor_context_close (context);
+  g_assert_false (end_served (&served, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE); /* and of nothing else */
   return TRUE;
 }
 
@@ -467,6 +511,8 @@ main (int argc, char **argv)
                          test_a_slow_one_loses_the_oldest);
   harness_add_real_task ("/e2e/topics/publisher-returns", test_publisher_returns);
   harness_add_real_task ("/e2e/topics/publisher-fails", test_publisher_fails);
+  harness_add_real_task ("/e2e/topics/subscriber-leaves-unsent", test_leaves_unsent);
+  harness_add_real_task ("/e2e/topics/subscriber-gives-up-untold", test_gives_up_untold);
   harness_add_real_task ("/e2e/topics/bad-subscribers", test_bad_subscribers);
   return harness_run ();
 }

@@ -109,7 +109,18 @@ see_roots_tree (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **
   return TRUE;
 }
 
+static gboolean
+count_tasks (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  TractorGuestStatistics statistics;
+
+  tractor_guest_get_statistics (tractor_guest_get_current (), &statistics);
+  *ret_result = g_variant_new_int64 (statistics.n_tasks);
+  return TRUE;
+}
+
 static const TractorExport exports[] = {
+  { "count_tasks", TRACTOR_EXPORT_CALL, count_tasks },
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "see_roots_tree", TRACTOR_EXPORT_CALL, see_roots_tree },
   { "never", TRACTOR_EXPORT_CALL, never },
@@ -224,6 +235,31 @@ test_first_report_is_whole (G_GNUC_UNUSED gpointer data, GError **error)
   }
   tractor_context_cancel (context);
   tractor_context_join (context, NULL, error);
+  return end (nursery, error);
+}
+
+static gint64
+ask_for_tasks (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) n_tasks = NULL;
+
+  g_assert_true (tractor_portal_call (portal, "test:count_tasks", NULL, &n_tasks, error));
+  return g_variant_get_int64 (n_tasks);
+}
+
+/* Where nobody watches any more, nothing is left that sends what nobody looks at. */
+static gboolean
+test_costs_nothing_afterwards (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) a = start (nursery, "a", TRACTOR_ON_DEATH_FAIL, error);
+  g_autoptr (TractorPortal) b = start (nursery, "b", TRACTOR_ON_DEATH_FAIL, error);
+  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_slowness ();
+  gint64 before[2] = { ask_for_tasks (a, error), ask_for_tasks (b, error) };
+
+  wait_until_tree_is (NULL, "root a b");
+  while (ask_for_tasks (a, error) > before[0] || ask_for_tasks (b, error) > before[1])
+    g_assert_cmpint (tractor_now (), <, give_up_at);
   return end (nursery, error);
 }
 
@@ -471,6 +507,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/tree/alone", test_alone);
   harness_add_real_task ("/e2e/tree/grows-and-shrinks", test_grows_and_shrinks);
   harness_add_real_task ("/e2e/tree/first-report-is-whole", test_first_report_is_whole);
+  harness_add_real_task ("/e2e/tree/costs-nothing-afterwards", test_costs_nothing_afterwards);
   harness_add_real_task ("/e2e/tree/while-it-changes", test_while_it_changes);
   harness_add_real_task ("/e2e/tree/restarted", test_restarted);
   harness_add_real_task ("/e2e/tree/ending", test_ending);

@@ -342,6 +342,32 @@ test_watchdog (void)
   }
 }
 
+/* The guest has waited for so long that the watchdog has gone to sleep. */
+static gboolean
+hog_after_a_rest (gpointer data, GError **error)
+{
+  tractor_guest_set_watchdog (tractor_guest_get_current (), 50 * MSEC);
+  return tractor_sleep_until (tractor_now () + 300 * MSEC, error) && hog (data, error);
+}
+
+static void
+run_hog_after_a_rest_on_host (void)
+{
+  g_assert_true (watched_host->run (hog_after_a_rest, NULL, NULL));
+}
+
+static void
+test_watchdog_wakes_up (void)
+{
+  for (watched_host = harness_hosts; watched_host->has_real_time; watched_host++) {
+    int status;
+    g_autofree char *output = run_and_read_stderr (run_hog_after_a_rest_on_host, &status);
+
+    g_assert_cmpint (status, ==, 0);
+    assert_lines (output, "task 'main' keeps the loop", 1);
+  }
+}
+
 static int n_urgent;
 
 static void
@@ -384,18 +410,63 @@ test_watchdog_lets_signals_through (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED G
   return TRUE;
 }
 
+/* How often the other threads of this process have begun to sleep. */
+static guint
+count_rests (void)
+{
+  g_autoptr (GDir) threads = g_dir_open ("/proc/self/task", 0, NULL);
+  const char *name;
+  guint n_rests = 0;
+
+  while ((name = g_dir_read_name (threads)) != NULL) {
+    g_autofree char *path = g_build_filename ("/proc/self/task", name, "status", NULL);
+    g_autofree char *status = NULL;
+    const char *line;
+
+    if (atoi (name) == getpid () || !g_file_get_contents (path, &status, NULL, NULL))
+      continue;
+    line = strstr (status, "\nvoluntary_ctxt_switches:");
+    g_assert_nonnull (line);
+    n_rests += (guint) atoi (strchr (line, ':') + 1);
+  }
+  return n_rests;
+}
+
 /* A guest that waits is not looked at. */
 static gboolean
 test_watchdog_is_idle (G_GNUC_UNUSED gpointer data, GError **error)
 {
   gint64 used;
+  guint n_rests;
 
   tractor_guest_set_watchdog (tractor_guest_get_current (), MSEC);
   g_assert_true (tractor_sleep_until (tractor_now () + 20 * MSEC, error));
   used = harness_get_cpu_usec ();
+  n_rests = count_rests ();
   g_assert_true (tractor_sleep_until (tractor_now () + 200 * MSEC, error));
   used = harness_get_cpu_usec () - used;
+  n_rests = count_rests () - n_rests;
   g_assert_cmpint (used, <, 20 * MSEC * harness_get_slowness ());
+  g_assert_cmpuint (n_rests, <, 10);
+  tractor_guest_set_watchdog (tractor_guest_get_current (), 0);
+  return TRUE;
+}
+
+/* A step is noticed by a counter, and wakes the watchdog only if that sleeps. */
+static gboolean
+test_watchdog_is_woken_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const guint n_steps = 1000;
+  guint before;
+
+  tractor_guest_set_watchdog (tractor_guest_get_current (), 20 * MSEC);
+  g_assert_true (tractor_sleep_until (tractor_now () + 200 * MSEC, error)); /* it sleeps now */
+  before = count_rests ();
+  for (guint i = 0; i < n_steps; i++) {
+    g_assert_true (tractor_checkpoint (error));
+    g_usleep (20); /* so that it can take its turn each time */
+  }
+  g_assert_cmpuint (count_rests () - before, <, n_steps / 2);
   tractor_guest_set_watchdog (tractor_guest_get_current (), 0);
   return TRUE;
 }
@@ -860,6 +931,9 @@ main (int argc, char **argv)
   harness_add_task ("/guest/instrument/A107-mid-run", test_mid_run);
   harness_add_task ("/guest/instrument/A107-changed-from-within", test_changed_from_within);
   harness_add ("/guest/watchdog/B46-names-who-hogs", test_watchdog);
+  harness_add ("/guest/watchdog/wakes-up-after-a-rest", test_watchdog_wakes_up);
+  harness_add_real_task ("/guest/watchdog/is-woken-once-for-many-steps",
+                         test_watchdog_is_woken_once);
   harness_add_real_task ("/guest/watchdog/signals-of-the-program",
                          test_watchdog_lets_signals_through);
   harness_add_real_task ("/guest/watchdog/B6-idle", test_watchdog_is_idle);
