@@ -83,6 +83,41 @@ count_up (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErr
   return stream != NULL;
 }
 
+static gint64 n_cancelled;
+
+/* One way: so many items, and then what "then" says: "fail", or "wait" until it is cancelled. */
+static gboolean
+generate (TractorStream *stream, GVariant *kwargs, GError **error)
+{
+  const char *then = "";
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  g_variant_lookup (kwargs, "then", "&s", &then);
+  for (gint64 i = 0; i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  if (g_str_equal (then, "fail")) {
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the paper is out");
+    return FALSE;
+  }
+  if (g_str_equal (then, "wait") && !tractor_sleep_until (TRACTOR_NO_DEADLINE, error)) {
+    n_cancelled++;
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* How often generate() has been. */
+static gboolean
+count_cancelled (G_GNUC_UNUSED GVariant *kwargs,
+                 GVariant **ret_result,
+                 G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (n_cancelled);
+  return TRUE;
+}
+
 static gint64 n_failed;
 
 /* After a word, if it is to send anything: so the other end is open. */
@@ -182,6 +217,8 @@ static const TractorExport exports[] = {
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },
   { "ask_parent", TRACTOR_EXPORT_CALL, .call = ask_parent },
+  { "generate", TRACTOR_EXPORT_STREAM, .stream = generate },
+  { "cancelled", TRACTOR_EXPORT_CALL, .call = count_cancelled },
   { "failures", TRACTOR_EXPORT_CALL, .call = count_failures },
   { "fail_later", TRACTOR_EXPORT_CONTEXT, .context = fail_later },
   { NULL },

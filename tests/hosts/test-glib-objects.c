@@ -738,20 +738,26 @@ test_context_fails (void)
   close_runtime (runtime);
 }
 
-/* It has failed, and we have heard of it. */
 static void
-wait_until_failed (TractorGlibActor *actor)
+wait_until_counted (TractorGlibActor *actor, const char *function)
 {
   gint64 n = 0;
 
   while (n == 0) {
     g_autoptr (GAsyncResult) result = NULL;
-    g_autoptr (GVariant) failures = NULL;
+    g_autoptr (GVariant) count = NULL;
 
-    tractor_glib_actor_call_async (actor, "test:failures", NULL, NULL, on_ready, &result);
-    failures = tractor_glib_actor_call_finish (actor, wait_for (&result), NULL);
-    n = g_variant_get_int64 (failures);
+    tractor_glib_actor_call_async (actor, function, NULL, NULL, on_ready, &result);
+    count = tractor_glib_actor_call_finish (actor, wait_for (&result), NULL);
+    n = g_variant_get_int64 (count);
   }
+}
+
+/* It has failed, and we have heard of it. */
+static void
+wait_until_failed (TractorGlibActor *actor)
+{
+  wait_until_counted (actor, "test:failures");
   g_assert_cmpint (call_add (actor, 1, 2, NULL), ==, 3);
 }
 
@@ -860,6 +866,129 @@ test_flow_says_how_it_failed (void)
   g_assert_cmpint (flow.n, ==, 3);
   assert_paper_is_out (&flow.error);
   close_runtime (runtime);
+}
+
+/* --- streams that go one way --------------------------------------------------------------------------------- */
+
+static TractorGlibStream *
+open_one_way (TractorGlibActor *actor, GVariant *kwargs)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  TractorGlibStream *stream;
+
+  tractor_glib_actor_open_stream_async (actor, "test:generate", kwargs, NULL, on_ready, &result);
+  stream = tractor_glib_actor_open_stream_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  return stream;
+}
+
+/* Returns: the number that has come; -1 at the end, or with @error set. */
+static gint64
+receive_number (TractorGlibStream *stream, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) item = NULL;
+
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &result);
+  if (!tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, error))
+    return -1;
+  return g_variant_get_int64 (item);
+}
+
+static void
+test_one_way (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibStream) stream =
+      open_one_way (actor, g_variant_new_parsed ("{'n': <int64 2>}"));
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_send_async (stream, NULL, NULL, on_ready, &result);
+  g_assert_false (tractor_glib_stream_send_finish (stream, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_MISUSE);
+  g_assert_cmpint (receive_number (stream, &error), ==, 0);
+  g_assert_cmpint (receive_number (stream, &error), ==, 1);
+  for (int i = 0; i < 2; i++) { /* the end stays */
+    g_assert_cmpint (receive_number (stream, &error), ==, -1);
+    g_assert_no_error (error);
+  }
+  close_runtime (runtime);
+}
+
+static void
+test_one_way_fails (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibStream) stream =
+      open_one_way (actor, g_variant_new_parsed ("{'n': <int64 1>, 'then': <'fail'>}"));
+  GError *error = NULL;
+
+  g_assert_cmpint (call_add (actor, 1, 2, NULL), ==, 3); /* meanwhile it has */
+  g_assert_cmpint (receive_number (stream, &error), ==, 0);
+  g_assert_cmpint (receive_number (stream, &error), ==, -1);
+  assert_paper_is_out (&error);
+  close_runtime (runtime);
+}
+
+static void
+test_one_way_refused (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_actor_open_stream_async (actor, "test:count", NULL, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_actor_open_stream_finish (actor, wait_for (&result), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_MISUSE);
+  close_runtime (runtime);
+}
+
+/* Closed, or dropped, it cancels its function. */
+static void
+test_one_way_closed (void)
+{
+  for (int is_dropped = 0; is_dropped < 2; is_dropped++) {
+    g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+    g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+    TractorGlibStream *stream =
+        open_one_way (actor, g_variant_new_parsed ("{'n': <int64 1>, 'then': <'wait'>}"));
+    GError *error = NULL;
+
+    if (is_dropped) {
+      g_object_unref (stream);
+      wait_until_counted (actor, "test:cancelled");
+    } else {
+      tractor_glib_stream_close (stream);
+      wait_until_counted (actor, "test:cancelled");
+      g_assert_cmpint (receive_number (stream, &error), ==, -1);
+      harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+      g_object_unref (stream);
+    }
+    close_runtime (runtime);
+  }
+}
+
+/* With one that is open. */
+static void
+test_one_way_and_close (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibStream) stream =
+      open_one_way (actor, g_variant_new_parsed ("{'then': <'wait'>}"));
+  g_autoptr (GAsyncResult) result = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &result);
+  close_runtime (runtime);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&result), &item, &error));
+  harness_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
 /* What nobody asks for any more goes with the object. */
@@ -1123,6 +1252,11 @@ main (int argc, char **argv)
   harness_add ("/objects/open-stream-says-how-it-failed", test_open_stream_says_how_it_failed);
   harness_add ("/objects/stream-says-how-it-failed", test_stream_says_how_it_failed);
   harness_add ("/objects/flow-says-how-it-failed", test_flow_says_how_it_failed);
+  harness_add ("/objects/one-way", test_one_way);
+  harness_add ("/objects/one-way-fails", test_one_way_fails);
+  harness_add ("/objects/one-way-refused", test_one_way_refused);
+  harness_add ("/objects/one-way-closed", test_one_way_closed);
+  harness_add ("/objects/one-way-and-runtime-closed", test_one_way_and_close);
   harness_add ("/objects/dropped-with-items-left", test_rest_dropped);
   harness_add ("/objects/stream-ends", test_receive_ends);
   harness_add ("/objects/receive-cancelled", test_receive_cancelled);

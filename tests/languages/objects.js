@@ -13,6 +13,7 @@ Gio._promisify(TractorGlib.Runtime.prototype, 'close_async', 'close_finish');
 Gio._promisify(TractorGlib.Actor.prototype, 'call_async', 'call_finish');
 Gio._promisify(TractorGlib.Actor.prototype, 'cancel_async', 'cancel_finish');
 Gio._promisify(TractorGlib.Actor.prototype, 'open_context_async', 'open_context_finish');
+Gio._promisify(TractorGlib.Actor.prototype, 'open_stream_async', 'open_stream_finish');
 Gio._promisify(TractorGlib.Context.prototype, 'open_stream_async', 'open_stream_finish');
 Gio._promisify(TractorGlib.Context.prototype, 'wait_async', 'wait_finish');
 Gio._promisify(TractorGlib.Stream.prototype, 'send_async', 'send_finish');
@@ -123,6 +124,12 @@ async function main() {
     assert(await finished === null && items.length === 100 && items[99] === 99);
     assert(plain(await context.wait_async(null)) === 'counted');
     ok('flowing-stream');
+
+    stream = await actor.open_stream_async('test:generate', ints({n: 2}), null);
+    for (let i = 0; i < 2; i++)
+        assert(plain((await stream.receive_async(null))[0]) === i);
+    assert(await stream.receive_async(null) === false);
+    ok('one-way-stream');
 
     const victim = await runtime.spawn_async('victim', null, childProgram, null);
     const ended = once(victim, 'ended');

@@ -160,6 +160,16 @@ stream.close()
 assert wait(context.wait_async, context.wait_finish).unpack() == 3
 ok('context-with-a-stream')
 
+stream = wait(actor.open_stream_async, actor.open_stream_finish, 'test:generate', ints(n=3))
+items, ends = [], []
+stream.connect('message', lambda stream, item: items.append(item.unpack()))
+stream.connect('finished', lambda stream, error: (ends.append(error), loop.quit()))
+stream.set_flowing(True)
+while not ends:
+    loop.run()
+assert items == [0, 1, 2] and ends == [None]
+ok('one-way-stream')
+
 context = wait(actor.open_context_async, actor.open_context_finish, 'test:count', ints(n=100))
 stream = wait(context.open_stream_async, context.open_stream_finish)
 items, ends = [], []

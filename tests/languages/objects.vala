@@ -69,6 +69,13 @@ async void play (string program) throws Error {
     assert ((yield context.wait_async (null)).get_int64 () == 1);
     ok ("context-with-a-stream");
 
+    var kwargs = new VariantBuilder (new VariantType ("a{sv}"));
+    kwargs.add ("{sv}", "n", new Variant.int64 (1));
+    stream = yield actor.open_stream_async ("test:generate", kwargs.end (), null);
+    assert (yield stream.receive_async (null, out item));
+    assert (item.get_int64 () == 0 && !(yield stream.receive_async (null, out item)));
+    ok ("one-way-stream");
+
     var victim = yield runtime.spawn_async ("victim", null, program, null);
     Error? how = null;
     victim.ended.connect ((error) => { how = error; play.callback (); });

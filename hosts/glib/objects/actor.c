@@ -306,18 +306,38 @@ call (gpointer data, GError **error)
   return result;
 }
 
+/* Of one that has died: how. */
+static gboolean
+check_alive (TractorGlibActor *self, GError **error)
+{
+  if (self->end == NULL)
+    return TRUE;
+  g_propagate_error (error, g_error_copy (self->end));
+  return FALSE;
+}
+
 static gpointer
 open_context (gpointer data, GError **error)
 {
   Question *question = data;
   TractorGlibActor *actor = question->actor;
 
-  if (actor->end != NULL) {
-    g_propagate_error (error, g_error_copy (actor->end));
+  if (!check_alive (actor, error))
     return NULL;
-  }
   return tractor__context_open (actor->tree, actor->portal, actor->calls, question->function,
                                 question->kwargs, error);
+}
+
+static gpointer
+open_stream (gpointer data, GError **error)
+{
+  Question *question = data;
+  TractorGlibActor *actor = question->actor;
+
+  if (!check_alive (actor, error))
+    return NULL;
+  return tractor__stream_open (actor->tree, actor->portal, actor->calls, question->function,
+                               question->kwargs, error);
 }
 
 static gpointer
@@ -504,6 +524,26 @@ TractorGlibContext *
 tractor_glib_actor_open_context_finish (TractorGlibActor *self,
                                         GAsyncResult *result,
                                         GError **error)
+{
+  return tractor__request_finish (self, result, error);
+}
+
+void
+tractor_glib_actor_open_stream_async (TractorGlibActor *self,
+                                      const char *function,
+                                      GVariant *kwargs,
+                                      GCancellable *cancellable,
+                                      GAsyncReadyCallback callback,
+                                      gpointer user_data)
+{
+  g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
+
+  ask (self, tractor__request_new (self, callback, user_data), open_stream,
+       question_new (self, function, kwargs), g_object_unref, cancellable);
+}
+
+TractorGlibStream *
+tractor_glib_actor_open_stream_finish (TractorGlibActor *self, GAsyncResult *result, GError **error)
 {
   return tractor__request_finish (self, result, error);
 }

@@ -9,6 +9,9 @@
  * asked for anything more. Then what it had sent is kept for that (the rest), and what is asked for afterwards
  * gets the rest, and the failure.
  *
+ * A stream that goes one way has such an object behind it, too, which the program does not see. No failure ends
+ * its body: what came stays in the stream for as long as that is there.
+ *
  * A scope around all is for cancelling, at any time: by the program, or because the object is dropped. The
  * task does not hold the object. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -53,6 +56,7 @@ typedef struct {
   const char *function;
   GVariant *kwargs;            /* (nullable) */
   TractorGlibContext *context; /* (transfer full) (nullable): once it is there */
+  TractorGlibStream *stream;   /* the same, of what goes one way */
 } Opening;
 
 static TractorGlibContext *
@@ -92,7 +96,7 @@ talk (Dialog *dialog, TractorTaskStatus *status, GError **error)
   is_left = tractor_event_wait (dialog->leave, error);
   dialog->io = NULL;
   tractor_nursery_join (io, error);
-  if (!is_left && tractor_context_get_outcome (dialog->context) != NULL)
+  if (!is_left && dialog->context != NULL && tractor_context_get_outcome (dialog->context) != NULL)
     keep_rest (dialog);
 }
 
@@ -137,6 +141,37 @@ run_context (TractorTaskStatus *status, gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+run_stream (TractorTaskStatus *status, gpointer data, GError **error)
+{
+  Opening *opening = data; /* until the task has started */
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorEvent) leave = tractor_event_new ();
+  Dialog dialog = { .tree = opening->tree, .scope = scope, .leave = leave };
+  g_autoptr (TractorStream) stream =
+      tractor_portal_open_stream (opening->portal, opening->function, opening->kwargs, NULL, error);
+  GError *failure = NULL;
+
+  if (stream == NULL)
+    return FALSE;
+  dialog.stream = stream;
+  dialog.self = opening->context = context_new (&dialog, NULL);
+  opening->stream = tractor__stream_new (opening->context, stream);
+  talk (&dialog, status, &failure);
+  tractor_cancel_scope_absorb (scope, &failure);
+  settle (&dialog, NULL, failure);
+  return TRUE;
+}
+
+static gboolean
+start (Opening *opening, TractorNursery *nursery, TractorStartFunc func, GError **error)
+{
+  if (nursery != NULL)
+    return tractor_nursery_start (nursery, opening->function, func, opening, NULL, NULL, error);
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "The actor has ended");
+  return FALSE;
+}
+
 TractorGlibContext *
 tractor__context_open (Tree *tree,
                        TractorPortal *portal,
@@ -145,16 +180,27 @@ tractor__context_open (Tree *tree,
                        GVariant *kwargs,
                        GError **error)
 {
-  Opening opening = { tree, portal, function, kwargs, NULL };
+  Opening opening = { tree, portal, function, kwargs, NULL, NULL };
 
-  if (nursery == NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "The actor has ended");
-    return NULL;
-  }
-  if (tractor_nursery_start (nursery, function, run_context, &opening, NULL, NULL, error))
-    return opening.context;
-  g_clear_object (&opening.context);
-  return NULL;
+  if (!start (&opening, nursery, run_context, error))
+    g_clear_object (&opening.context);
+  return opening.context;
+}
+
+TractorGlibStream *
+tractor__stream_open (Tree *tree,
+                      TractorPortal *portal,
+                      TractorNursery *nursery,
+                      const char *function,
+                      GVariant *kwargs,
+                      GError **error)
+{
+  Opening opening = { tree, portal, function, kwargs, NULL, NULL };
+
+  if (!start (&opening, nursery, run_stream, error))
+    g_clear_object (&opening.stream);
+  g_clear_object (&opening.context); /* which the stream holds */
+  return opening.stream;
 }
 
 /* --- requests -------------------------------------------------------------------------------------------- */
@@ -179,7 +225,7 @@ tractor__context_explain (TractorGlibContext *self, GError **error)
   if (self->error != NULL)
     g_propagate_error (error, g_error_copy (self->error));
   else
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "The context has been left");
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "This has been closed");
   return NULL;
 }
 

@@ -8,7 +8,7 @@
 typedef struct {
   TractorGlibContext *self; /* (nullable): until it is dropped */
   Tree *tree;
-  TractorContext *context;
+  TractorContext *context;   /* (nullable): of a stream that goes one way */
   TractorCancelScope *scope; /* around all of it */
   TractorEvent *leave;       /* the body is to end */
   TractorNursery *io;        /* (nullable): for what is sent and received, until then */
@@ -22,6 +22,14 @@ G_GNUC_INTERNAL TractorGlibContext *tractor__context_open (Tree *tree,
                                                            const char *function,
                                                            GVariant *kwargs,
                                                            GError **error);
+
+/* The same with a stream that goes one way. Returns: (transfer full) (nullable). */
+G_GNUC_INTERNAL TractorGlibStream *tractor__stream_open (Tree *tree,
+                                                         TractorPortal *portal,
+                                                         TractorNursery *nursery,
+                                                         const char *function,
+                                                         GVariant *kwargs,
+                                                         GError **error);
 
 /* As tractor__tree_call(), for @func in the body. When that is over, @late is called in its place, in the tree. */
 G_GNUC_INTERNAL void tractor__context_call (TractorGlibContext *self,

@@ -1,4 +1,4 @@
-/* stream.c - TractorGlibStream: one end of a context's stream, as an object.
+/* stream.c - TractorGlibStream: one end of a stream, as an object.
  *
  * Each send and each receive is a task in the nursery of the context's body (context.c), where tasks begin
  * in the order in which they were asked for, and wait for room in that order. A stream that flows has one
@@ -59,6 +59,13 @@ get_io (TractorGlibStream *self)
   return dialog != NULL ? dialog->io : NULL;
 }
 
+/* While it has its dialog. */
+static gboolean
+is_one_way (TractorGlibStream *self)
+{
+  return tractor__context_get_dialog (self->context)->context == NULL;
+}
+
 /* --- requests -------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -81,7 +88,11 @@ send_item (gpointer data, GError **error)
 {
   Send *send = data;
 
-  tractor_stream_send (send->self->stream, send->item, error);
+  if (is_one_way (send->self))
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "This stream goes one way: nothing is sent to its function");
+  else
+    tractor_stream_send (send->self->stream, send->item, error);
   return NULL;
 }
 
@@ -398,6 +409,10 @@ tractor_glib_stream_close (TractorGlibStream *self)
   g_return_if_fail (TRACTOR_GLIB_IS_STREAM (self));
 
   self->is_closed = TRUE;
-  if (tractor__context_get_dialog (self->context) != NULL)
+  if (tractor__context_get_dialog (self->context) == NULL)
+    return;
+  if (is_one_way (self)) /* its task closes it, which takes time */
+    tractor_glib_context_cancel (self->context);
+  else
     tractor_stream_close (self->stream);
 }

@@ -697,6 +697,18 @@ G_DECLARE_FINAL_TYPE (TractorGlibContext, tractor_glib_context, TRACTOR_GLIB, CO
  * Whether it has not ended, as far as is known.
  */
 
+#define TRACTOR_GLIB_TYPE_STREAM (tractor_glib_stream_get_type ())
+/**
+ * TractorGlibStream:
+ *
+ * This end of a context's stream, which goes both ways, and holds its context; or of one that comes one way, from
+ * tractor_glib_actor_open_stream_async().
+ *
+ * Dropping it closes this end.
+ */
+TRACTOR_API
+G_DECLARE_FINAL_TYPE (TractorGlibStream, tractor_glib_stream, TRACTOR_GLIB, STREAM, GObject)
+
 /**
  * TractorGlibActor::ended:
  * @self: the actor
@@ -810,6 +822,36 @@ TRACTOR_API TractorGlibContext *tractor_glib_actor_open_context_finish (TractorG
                                                                         GError **error);
 
 /**
+ * tractor_glib_actor_open_stream_async:
+ * @function: "module:function", exported as a stream; a generator of a Python actor
+ * @kwargs: (nullable): its arguments by name, an a{sv}; a floating one is consumed; NULL: none
+ * @cancellable: (nullable): cancels the function if it has not started yet
+ * @callback: called from the main context when that is over
+ * @user_data: for @callback
+ *
+ * Starts a function of the actor that sends items one way.
+ */
+TRACTOR_API void tractor_glib_actor_open_stream_async (TractorGlibActor *self,
+                                                       const char *function,
+                                                       GVariant *kwargs,
+                                                       GCancellable *cancellable,
+                                                       GAsyncReadyCallback callback,
+                                                       gpointer user_data);
+
+/**
+ * tractor_glib_actor_open_stream_finish:
+ * @result: what the callback has been given
+ *
+ * Ends tractor_glib_actor_open_stream_async().
+ *
+ * Returns: (transfer full): the stream, whose closing cancels the function; or NULL with @error set as by
+ *   tractor_glib_actor_call_finish().
+ */
+TRACTOR_API TractorGlibStream *tractor_glib_actor_open_stream_finish (TractorGlibActor *self,
+                                                                      GAsyncResult *result,
+                                                                      GError **error);
+
+/**
  * tractor_glib_actor_cancel_async:
  * @cancellable: (nullable): stops waiting; the actor ends all the same
  * @callback: called from the main context when that is over
@@ -835,17 +877,6 @@ TRACTOR_API gboolean tractor_glib_actor_cancel_finish (TractorGlibActor *self,
                                                        GError **error);
 
 /* --- contexts --------------------------------------------------------------------------------------------- */
-
-#define TRACTOR_GLIB_TYPE_STREAM (tractor_glib_stream_get_type ())
-/**
- * TractorGlibStream:
- *
- * This end of a context's stream, which goes both ways. It holds its context.
- *
- * Dropping it closes this end.
- */
-TRACTOR_API
-G_DECLARE_FINAL_TYPE (TractorGlibStream, tractor_glib_stream, TRACTOR_GLIB, STREAM, GObject)
 
 /**
  * TractorGlibContext:started:
@@ -970,7 +1001,7 @@ TRACTOR_API void tractor_glib_stream_send_async (TractorGlibStream *self,
  * Ends tractor_glib_stream_send_async().
  *
  * Returns: TRUE; or FALSE with @error set to BROKEN if the other end has closed its stream; CLOSED if this one
- *   is; MSG_TYPE; or to how the function has failed.
+ *   is; MSG_TYPE; MISUSE if the stream goes one way; or to how the function has failed.
  */
 TRACTOR_API gboolean tractor_glib_stream_send_finish (TractorGlibStream *self,
                                                       GAsyncResult *result,
@@ -1027,7 +1058,7 @@ TRACTOR_API gboolean tractor_glib_stream_get_flowing (TractorGlibStream *self);
  * tractor_glib_stream_close:
  *
  * Closes this end: the function gets what has been sent, then the end of its stream. What still comes from
- * there is thrown away.
+ * there is thrown away. The function of a stream that goes one way is cancelled, and so is what is being received.
  */
 TRACTOR_API void tractor_glib_stream_close (TractorGlibStream *self);
 
