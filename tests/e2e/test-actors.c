@@ -470,6 +470,8 @@ test_same_name (G_GNUC_UNUSED gpointer data, GError **error)
                        tractor_portal_get_uuid (portals->pdata[j]));
     g_ptr_array_add (portals, portal);
   }
+  for (guint i = 0; i < portals->len; i++)
+    g_assert_true (tractor_portal_call (portals->pdata[i], "test:echo", NULL, NULL, error));
   tractor_actor_nursery_cancel (nursery);
   return tractor_actor_nursery_join (nursery, error);
 }
@@ -942,6 +944,45 @@ test_run_in_actor (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+typedef struct {
+  TractorEvent *is_up;
+  TractorActorNursery *nursery;
+  gboolean is_joined;
+} Joining;
+
+static gboolean
+start_and_join (gpointer data, GError **error)
+{
+  Joining *joining = data;
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  g_assert_no_error (*error);
+  joining->nursery = nursery;
+  tractor_event_set (joining->is_up);
+  joining->is_joined = tractor_actor_nursery_join (nursery, error);
+  return joining->is_joined;
+}
+
+/* Until they are told to end. */
+static gboolean
+test_join_waits_for_actors (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) is_up = tractor_event_new ();
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Joining joining = { .is_up = is_up };
+
+  tractor_nursery_spawn (tasks, "joins", start_and_join, &joining, NULL, error);
+  g_assert_true (tractor_event_wait (is_up, error));
+  g_assert_true (tractor_wait_all_tasks_blocked (10000, error));
+  g_assert_false (joining.is_joined);
+  tractor_actor_nursery_cancel (joining.nursery);
+  g_assert_true (tractor_nursery_join (tasks, error));
+  g_assert_true (joining.is_joined);
+  assert_no_child_process ();
+  return TRUE;
+}
+
 static gboolean
 test_early_return_ends_actors (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -967,6 +1008,7 @@ test_one_cancels_all (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   /* One failure is not wrapped. */
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
   g_clear_error (error);
   assert_no_child_process ();
   return TRUE;
@@ -1770,6 +1812,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/row-27-cancelled-call-cancels-remote-task",
                          test_cancelled_call_cancels_remote_task);
   harness_add_real_task ("/e2e/end/row-25-run-in-actor", test_run_in_actor);
+  harness_add_real_task ("/e2e/end/row-17-join-waits-for-actors", test_join_waits_for_actors);
   harness_add_real_task ("/e2e/end/row-17-early-return-ends-actors", test_early_return_ends_actors);
   harness_add_real_task ("/e2e/end/row-18-one-cancels-all", test_one_cancels_all);
   harness_add_real_task ("/e2e/end/row-46-P-01-killed-in-a-call", test_killed_in_a_call);
