@@ -140,6 +140,47 @@ test_call (void)
   harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
 }
 
+/* What an error was in the actor that it came from, of the error, of its copy, and of the result. */
+static void
+test_remote_error (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (TractorGlibRemoteError) remote = NULL;
+  g_autoptr (TractorGlibRemoteError) again = NULL;
+  g_autofree char *origin = g_strdup_printf ("worker@%s", tractor_glib_actor_get_uuid (actor));
+  g_autofree char *description = NULL;
+  GError *error = NULL;
+
+  tractor_glib_actor_call_async (actor, "test:fail", NULL, NULL, on_ready, &result);
+  g_assert_null (tractor_glib_get_remote_error_of_result (wait_for (&result)));
+  g_assert_null (tractor_glib_actor_call_finish (actor, result, &error));
+  again = tractor_glib_get_remote_error_of_result (result);
+  g_assert_nonnull (again);
+  tractor_glib_remote_error_free (g_steal_pointer (&again));
+  again = tractor_glib_get_remote_error (error);
+  remote = g_boxed_copy (TRACTOR_GLIB_TYPE_REMOTE_ERROR, again);
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_REMOTE);
+  g_assert_cmpstr (tractor_glib_remote_error_get_domain (remote), ==,
+                   g_quark_to_string (G_FILE_ERROR));
+  g_assert_cmpint (tractor_glib_remote_error_get_code (remote), ==, G_FILE_ERROR_NOENT);
+  g_assert_cmpstr (tractor_glib_remote_error_get_exception (remote), ==, "FileNotFoundError");
+  g_assert_cmpstr (tractor_glib_remote_error_get_origin (remote), ==, origin);
+  g_assert_cmpuint (g_strv_length ((char **) tractor_glib_remote_error_get_relays (remote)), ==, 1);
+  description = tractor_glib_remote_error_describe (remote);
+  g_assert_nonnull (strstr (description, "in fail()"));
+
+  g_clear_object (&result);
+  tractor_glib_actor_call_async (actor, "test:add", NULL, NULL, on_ready, &result);
+  g_variant_unref (tractor_glib_actor_call_finish (actor, wait_for (&result), NULL));
+  g_assert_null (tractor_glib_get_remote_error_of_result (result));
+  close_runtime (runtime);
+  g_assert_cmpint (call_add (actor, 1, 1, &error), ==, -1);
+  g_assert_null (tractor_glib_get_remote_error (error)); /* ours */
+  g_clear_error (&error);
+}
+
 /* The text of a list of nodes, and of those below them. */
 static void
 describe_below (GString *text, GListModel *list)
@@ -1231,6 +1272,7 @@ main (int argc, char **argv)
   harness_set_prepare (start_worker_of_gio);
 
   harness_add ("/objects/call", test_call);
+  harness_add ("/objects/remote-error", test_remote_error);
   harness_add ("/objects/tree", test_tree);
   harness_add_glib_task ("/objects/node-in-a-task", test_node_in_task);
   harness_add ("/objects/tree-of-one-that-is-dropped", test_tree_dropped);

@@ -89,6 +89,11 @@ async function main() {
     assert(error.message.includes('no such paper'), error.message);
     ok('call-fails');
 
+    const remote = TractorGlib.get_remote_error(error);
+    assert(remote.get_domain() === 'g-file-error-quark' && remote.get_code() === GLib.FileError.NOENT);
+    assert(remote.get_origin() === `worker@${actor.uuid}` && remote.describe().includes('in fail()'));
+    ok('remote-error');
+
     const cancellable = new Gio.Cancellable();
     const call = actor.call_async('test:wait', null, cancellable);
     GLib.idle_add(GLib.PRIORITY_DEFAULT_IDLE, () => {

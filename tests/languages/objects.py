@@ -96,6 +96,21 @@ error = fails_with(ERROR, TractorGlib.Error.REMOTE, call, actor, 'test:fail')
 assert 'no such paper' in error.message
 ok('call-fails')
 
+
+def fail_and_ask(actor, result):
+    fails_with(ERROR, TractorGlib.Error.REMOTE, actor.call_finish, result)
+    remotes.append(TractorGlib.get_remote_error_of_result(result))
+    loop.quit()
+
+
+remotes = []
+actor.call_async('test:fail', None, None, fail_and_ask)
+loop.run()
+assert remotes[0].get_domain() == 'g-file-error-quark' and remotes[0].get_code() == GLib.FileError.NOENT
+assert remotes[0].get_origin() == f'worker@{actor.get_uuid()}' == remotes[0].get_relays()[0]
+assert 'in fail()' in remotes[0].describe()
+ok('remote-error')
+
 cancellable = Gio.Cancellable()
 fails_with(GIO_ERROR, Gio.IOErrorEnum.CANCELLED, call, actor, 'test:wait', cancellable=cancellable,
            when_started=lambda: GLib.idle_add(cancellable.cancel))

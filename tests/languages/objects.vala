@@ -47,6 +47,9 @@ async void play (string program) throws Error {
         assert_not_reached ();
     } catch (TractorGlib.Error.REMOTE e) {
         assert (e.message.contains ("no such paper"));
+        var remote = TractorGlib.get_remote_error (e);
+        assert (remote.get_domain () == "g-file-error-quark" && remote.get_code () == FileError.NOENT);
+        assert (remote.get_origin () == "worker@" + actor.uuid);
     }
     ok ("call-fails");
 

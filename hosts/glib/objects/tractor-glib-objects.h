@@ -97,6 +97,119 @@ typedef enum {
  */
 TRACTOR_API GQuark tractor_glib_error_quark (void);
 
+#define TRACTOR_GLIB_TYPE_REMOTE_ERROR (tractor_glib_remote_error_get_type ())
+/**
+ * TractorGlibRemoteError:
+ *
+ * What is known of an error that came from another actor: what it was there, and who was first to fail.
+ */
+typedef struct _TractorGlibRemoteError TractorGlibRemoteError;
+
+/**
+ * tractor_glib_remote_error_get_type: (skip)
+ *
+ * Returns: the boxed type.
+ */
+TRACTOR_API GType tractor_glib_remote_error_get_type (void);
+
+/**
+ * tractor_glib_get_remote_error:
+ * @error: what an operation has failed with
+ *
+ * Asks an error what it was in the actor that it came from. In Python it does not know, since there an exception has
+ * nothing of an error but its domain, code and message: tractor_glib_get_remote_error_of_result().
+ *
+ * Returns: (transfer full) (nullable): that; NULL if it did not come from another actor.
+ */
+TRACTOR_API TractorGlibRemoteError *tractor_glib_get_remote_error (const GError *error);
+
+/**
+ * tractor_glib_get_remote_error_of_result:
+ * @result: what the callback of an operation here has been given
+ *
+ * The same of the error that the operation's _finish() has set.
+ *
+ * Returns: (transfer full) (nullable): that; NULL if there was none from another actor, or before _finish().
+ */
+TRACTOR_API TractorGlibRemoteError *tractor_glib_get_remote_error_of_result (GAsyncResult *result);
+
+/**
+ * tractor_glib_remote_error_copy:
+ *
+ * Copies it.
+ *
+ * Returns: (transfer full): the same again.
+ */
+TRACTOR_API TractorGlibRemoteError *
+tractor_glib_remote_error_copy (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_free:
+ * @self: (transfer full) (nullable): what is not needed any more
+ *
+ * Frees it.
+ */
+TRACTOR_API void tractor_glib_remote_error_free (TractorGlibRemoteError *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorGlibRemoteError, tractor_glib_remote_error_free)
+
+/**
+ * tractor_glib_remote_error_get_domain:
+ *
+ * Tells what kind of error it was there.
+ *
+ * Returns: (transfer none) (nullable): the name of its domain, such as "g-file-error-quark" for G_FILE_ERROR; NULL if
+ *   it was an exception of a Python actor that stands for no error known here.
+ */
+TRACTOR_API const char *tractor_glib_remote_error_get_domain (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_get_code:
+ *
+ * Tells which error of its domain it was there.
+ *
+ * Returns: the code; meaningless without a domain.
+ */
+TRACTOR_API int tractor_glib_remote_error_get_code (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_get_exception:
+ *
+ * Tells what it is called in Python.
+ *
+ * Returns: (transfer none): the name of the exception, such as "ValueError" if it came from a Python actor.
+ */
+TRACTOR_API const char *
+tractor_glib_remote_error_get_exception (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_get_origin:
+ *
+ * Tells where it began.
+ *
+ * Returns: (transfer none): "name@uuid" of the actor that failed first.
+ */
+TRACTOR_API const char *tractor_glib_remote_error_get_origin (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_get_relays:
+ *
+ * Tells by which way it came.
+ *
+ * Returns: (transfer none) (array zero-terminated=1): "name@uuid" of every actor that passed it on, oldest first.
+ */
+TRACTOR_API const char *const *
+tractor_glib_remote_error_get_relays (const TractorGlibRemoteError *self);
+
+/**
+ * tractor_glib_remote_error_describe:
+ *
+ * Puts all that is known into words, for who looks for the reason: with the way it came, and the backtrace.
+ *
+ * Returns: (transfer full): text of several lines.
+ */
+TRACTOR_API char *tractor_glib_remote_error_describe (const TractorGlibRemoteError *self);
+
 /* --- the runtime --------------------------------------------------------------------------------------- */
 
 /**

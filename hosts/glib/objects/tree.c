@@ -108,9 +108,17 @@ tractor__tree_call (Tree *tree,
 gpointer
 tractor__request_finish (gpointer source, GAsyncResult *result, GError **error)
 {
+  GError *failure = NULL;
+  gpointer answer;
+
   g_return_val_if_fail (g_task_is_valid (result, source), NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  answer = g_task_propagate_pointer (G_TASK (result), &failure);
+  if (failure == NULL)
+    return answer;
+  tractor__request_keep_failure (result, failure);
+  g_propagate_error (error, failure);
+  return NULL;
 }
 
 gboolean

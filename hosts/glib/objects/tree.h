@@ -60,3 +60,5 @@ G_GNUC_INTERNAL gpointer tractor__request_finish (gpointer source,
 G_GNUC_INTERNAL gboolean tractor__request_finish_boolean (gpointer source,
                                                           GAsyncResult *result,
                                                           GError **error);
+/* For tractor_glib_get_remote_error_of_result(). @failure: what is given away by the _finish() of @result. */
+G_GNUC_INTERNAL void tractor__request_keep_failure (GAsyncResult *result, const GError *failure);
