@@ -21,8 +21,12 @@
  * GVariant itself reads. */
 #define LIMIT_LEVELS 128
 /* Values in one payload: each costs us some 24 bytes while it is unpacked, whatever it costs the
- * sender, so 6 MiB in all, and 10 ms. */
+ * sender, so 6 MiB in all; and, on a slow machine, 40 ms, */
 #define LIMIT_ELEMENTS 262144
+/* in which others have their turns if it is of more bytes than this. After few of them, because a guest
+ * does up to 64 steps before it sees that they have become long: so that is 5 ms. */
+#define LARGE_PAYLOAD_BYTES 4096
+#define VALUES_A_TURN       512
 /* What somebody may send before it is known who it is: one small frame, */
 #define LIMIT_FIRST_FRAME_BYTES 4096
 /* within this time, as upstream has it, */

@@ -11,6 +11,9 @@
  * then, each of what is definite in it. So is what a function that the program has registered makes of
  * an extension: it is copied into the place where it belongs.
  *
+ * Many small values take a while, and who is to wait for that is not the peer's choice: where that is
+ * possible, others have a turn after every few of them.
+ *
  * A map by itself is of the type that all its keys allow, so they are looked at before: those of all
  * maps at one go, since each would be gone over again for each map around it otherwise.
  *
@@ -24,6 +27,7 @@
 #include "bounds.h"
 #include "serial.h"
 #include "tractor-error.h"
+#include "tractor-task.h"
 #include "value-fd.h"
 #include "value.h"
 
@@ -34,6 +38,7 @@ typedef struct {
   WireReader whole;    /* at the beginning */
   GByteArray *maps;    /* (nullable): the keys of each map in it */
   guint n_maps;        /* that have been read */
+  guint n_until_turn;  /* values */
   PassedFds *fds;      /* (nullable): that came with it */
   ValueFds value_fds;
   TractorError code; /* MSG_TYPE, unless it is another */
@@ -81,11 +86,20 @@ is_fd (const WireItem *item)
   return is_fd_extension (get_extension_code (item), item->length - 1);
 }
 
+G_GNUC_NO_INLINE static void
+take_turn (Unpacker *unpacker)
+{
+  tractor_cancel_shielded_checkpoint (NULL);
+  unpacker->n_until_turn = VALUES_A_TURN;
+}
+
 static gboolean
 read_item (Unpacker *unpacker, WireItem *item)
 {
   if (tractor__wire_read (&unpacker->reader, item)) {
     unpacker->n_maps += item->type == WIRE_MAP;
+    if (G_UNLIKELY (--unpacker->n_until_turn == 0))
+      take_turn (unpacker);
     return TRUE;
   }
   unpacker->fault = g_strdup ("cut short"); /* not after a check */
@@ -149,7 +163,7 @@ note_place (Unpacker *unpacker, char *outer)
 G_GNUC_NO_INLINE static char * /* it takes stack that is seldom needed */
 name_pair (WireReader key, const GVariantType *type, guint32 index)
 {
-  g_auto (Unpacker) unpacker = { .reader = key, .whole = key };
+  g_auto (Unpacker) unpacker = { .reader = key, .whole = key, .n_until_turn = G_MAXUINT };
   g_autoptr (GVariant) value =
       unpack_value (&unpacker, g_variant_type_is_basic (type) ? type : G_VARIANT_TYPE_ANY);
   g_autofree char *text = NULL;
@@ -806,12 +820,18 @@ fail (Unpacker *unpacker, GError **error)
 }
 
 gboolean
-tractor__codec_unpack_as (
-    WireValue value, PassedFds *fds, const GVariantType *type, GVariant **ret_value, GError **error)
+tractor__codec_unpack_as (WireValue value,
+                          PassedFds *fds,
+                          const GVariantType *type,
+                          UnpackPace pace,
+                          GVariant **ret_value,
+                          GError **error)
 {
   g_auto (Unpacker) unpacker = { .reader = wire_reader (value),
                                  .whole = wire_reader (value),
                                  .fds = fds,
+                                 .n_until_turn =
+                                     pace == UNPACK_IN_TURNS ? VALUES_A_TURN : G_MAXUINT,
                                  .code = TRACTOR_ERROR_MSG_TYPE };
   GVariant *unpacked;
 
@@ -833,7 +853,7 @@ tractor__codec_unpack_as (
 gboolean
 tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
 {
-  return tractor__codec_unpack_as (value, NULL, NULL, ret_value, error);
+  return tractor__codec_unpack_as (value, NULL, NULL, UNPACK_AT_ONCE, ret_value, error);
 }
 
 /* (transfer full): one for all, since making it is a fifth of what a small call costs. */
@@ -849,16 +869,14 @@ ref_no_kwargs (void)
 }
 
 gboolean
-tractor__codec_unpack_kwargs (WireValue value,
-                              PassedFds *fds,
-                              GVariant **ret_kwargs,
-                              GError **error)
+tractor__codec_unpack_kwargs (
+    WireValue value, PassedFds *fds, UnpackPace pace, GVariant **ret_kwargs, GError **error)
 {
   if (value.length == 1 && value.bytes[0] == 0x80) {
     *ret_kwargs = ref_no_kwargs ();
     return TRUE;
   }
-  if (tractor__codec_unpack_as (value, fds, G_VARIANT_TYPE_VARDICT, ret_kwargs, error))
+  if (tractor__codec_unpack_as (value, fds, G_VARIANT_TYPE_VARDICT, pace, ret_kwargs, error))
     return TRUE;
   g_prefix_error (error, "Keyword arguments, which are a map with string keys: ");
   return FALSE;

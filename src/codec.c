@@ -311,8 +311,8 @@ tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
   buffer = tractor__wire_buffer_new ();
   buffer->takes_fds = TRUE; /* whether they can be sent is found out then */
   ok = tractor__codec_pack (buffer, value, error) &&
-       tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, NULL, type, &arrived,
-                                 error);
+       tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, NULL, type,
+                                 UNPACK_AT_ONCE, &arrived, error);
   tractor__wire_buffer_free (buffer);
   return ok;
 }

@@ -13,6 +13,12 @@
  * been appended. */
 G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error);
 
+/* Whether others get their turns while something large is unpacked. */
+typedef enum {
+  UNPACK_AT_ONCE,
+  UNPACK_IN_TURNS, /* by a task: it suspends, but is no cancel point */
+} UnpackPace;
+
 /* For all that unpack: @value must have passed tractor__wire_check(), and is not needed after. @fds
  * (nullable) came with it: what it has marks for belongs to what is made of it from then on; if one was
  * lost for want of room here, nothing is made, and the error is LIMIT. */
@@ -32,13 +38,12 @@ G_GNUC_INTERNAL gboolean tractor__codec_unpack (WireValue value,
 G_GNUC_INTERNAL gboolean tractor__codec_unpack_as (WireValue value,
                                                    PassedFds *fds,
                                                    const GVariantType *type,
+                                                   UnpackPace pace,
                                                    GVariant **ret_value,
                                                    GError **error);
 /* To an a{sv}: a map with string keys. */
-G_GNUC_INTERNAL gboolean tractor__codec_unpack_kwargs (WireValue value,
-                                                       PassedFds *fds,
-                                                       GVariant **ret_kwargs,
-                                                       GError **error);
+G_GNUC_INTERNAL gboolean tractor__codec_unpack_kwargs (
+    WireValue value, PassedFds *fds, UnpackPace pace, GVariant **ret_kwargs, GError **error);
 
 /* For a sender: whether @value, where NULL is nil, arrives as @type at a peer that unpacks it so and
  * has our extensions. What is of that type already may still be too large to pack. */

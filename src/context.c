@@ -81,24 +81,17 @@ wake_all (TractorContext *context)
   tractor__stream_wake (&context->stream);
 }
 
-gboolean
-tractor__context_unpack (TractorContext *context,
-                         WireValue payload,
-                         PassedFds *fds,
-                         GVariant **ret_value,
-                         GError **error)
+const GVariantType *
+tractor__context_get_payload_type (const TractorContext *context)
 {
-  const GVariantType *type =
-      context->payload_spec != NULL ? G_VARIANT_TYPE (context->payload_spec) : NULL;
-
-  return tractor__codec_unpack_as (payload, fds, type, ret_value, error);
+  return context->payload_spec != NULL ? G_VARIANT_TYPE (context->payload_spec) : NULL;
 }
 
 static gboolean
 unpack_payload (TractorContext *context, const Msg *msg, GVariant **ret_value, GError **error)
 {
-  return tractor__msg_check_whole (msg, error) &&
-         tractor__context_unpack (context, msg->fields[FIELD_PLD], msg->fds, ret_value, error);
+  return tractor__msg_unpack_as (msg, FIELD_PLD, tractor__context_get_payload_type (context),
+                                 ret_value, error);
 }
 
 /* --- how the other end failed --------------------------------------------------------------------- */
@@ -263,7 +256,14 @@ context_is_full (const Request *request)
   return tractor__stream_is_full (&((const TractorContext *) request)->stream);
 }
 
-static const RequestClass context_class = { context_deliver, context_fail, context_is_full };
+static const char *
+context_get_payload_spec (const Request *request)
+{
+  return ((const TractorContext *) request)->payload_spec;
+}
+
+static const RequestClass context_class = { context_deliver, context_fail, context_is_full,
+                                            context_get_payload_spec };
 
 /* --- opening ----------------------------------------------------------------------------------- */
 

@@ -67,12 +67,9 @@ G_GNUC_INTERNAL TractorContext *tractor__context_new_endpoint (RpcTask *task,
                                                                const char *cid,
                                                                const char *payload_spec);
 G_GNUC_INTERNAL void tractor__context_free (TractorContext *context);
-/* Payloads, as the spec has them. */
-G_GNUC_INTERNAL gboolean tractor__context_unpack (TractorContext *context,
-                                                  WireValue payload,
-                                                  PassedFds *fds,
-                                                  GVariant **ret_value,
-                                                  GError **error);
+/* (transfer none) (nullable): of payloads, as the spec has it. */
+G_GNUC_INTERNAL const GVariantType *
+tractor__context_get_payload_type (const TractorContext *context);
 /* @failure: (transfer full): of the other end: for whoever waits for it, or else the body. */
 G_GNUC_INTERNAL void tractor__context_set_failure (TractorContext *context, GError *failure);
 /* Starts the opener's side, and waits for the acknowledgement, or for Started if @is_one_way is not

@@ -536,6 +536,15 @@ is_full (Link *link, const Msg *msg)
   return task != NULL && tractor__rpc_is_full (task);
 }
 
+/* While the reader waits: what others send goes out. */
+static void
+stop_handling (Link *link)
+{
+  link->is_handling = FALSE;
+  if (has_queued (link))
+    tractor__link_flush (link);
+}
+
 /* Gives the receiver of the item in @msg a turn, if it needs one, and some time, unless all receivers
  * have just had that. What is queued is sent meanwhile. Returns: FALSE with CANCELLED. */
 static gboolean
@@ -546,9 +555,7 @@ wait_for_receiver (Link *link, const Msg *msg, GError **error)
   if (msg->type != MSG_YIELD || tractor__link_has_credit (link) || link->has_waited_in_vain ||
       !is_full (link, msg))
     return TRUE;
-  link->is_handling = FALSE;
-  if (has_queued (link))
-    tractor__link_flush (link);
+  stop_handling (link);
   scope = tractor_cancel_scope_open (tractor_now () + PATIENCE_RECEIVER_USEC);
   do {
     link->taken = tractor_event_new ();
@@ -651,15 +658,45 @@ handle_message (Link *link, const Msg *msg, GError **error)
   }
 }
 
+static const char *
+find_payload_spec (Link *link, const Msg *msg)
+{
+  gsize length;
+  const char *cid = tractor__msg_get_string (msg, FIELD_CID, &length);
+  Request *request = cid != NULL ? tractor__cid_table_find (&link->requests, cid, length) : NULL;
+
+  return request != NULL ? request->class->get_payload_spec (request) : NULL;
+}
+
+/* What is large is unpacked first, and only then looked up what it is for: that may end meanwhile. */
+static void
+unpack_ahead (Link *link, Msg *msg, Unpacked *unpacked)
+{
+  g_autofree char *payload_spec = NULL;
+
+  if (G_LIKELY (!tractor__msg_is_large (msg)))
+    return;
+  payload_spec = g_strdup (find_payload_spec (link, msg));
+  stop_handling (link);
+  tractor__msg_unpack_ahead (msg, payload_spec != NULL ? G_VARIANT_TYPE (payload_spec) : NULL,
+                             unpacked);
+  link->is_handling = TRUE;
+  msg->ahead = unpacked;
+}
+
 /* @marked: what tells the descriptors that came with it. */
 static gboolean
 handle_with_fds (Link *link, Msg *msg, WireValue marked, GError **error)
 {
   g_autoptr (PassedFds) fds = NULL;
+  g_auto (Unpacked) unpacked = { 0 };
 
   if (G_UNLIKELY (!fd_inbox_is_empty (&link->fds)))
     msg->fds = fds = tractor__fds_claim (&link->fds, marked);
-  return wait_for_receiver (link, msg, error) && handle_message (link, msg, error);
+  if (!wait_for_receiver (link, msg, error))
+    return FALSE;
+  unpack_ahead (link, msg, &unpacked);
+  return handle_message (link, msg, error);
 }
 
 static gboolean
@@ -727,9 +764,7 @@ handle_frames (Link *link, GError **error)
 
   link->is_handling = TRUE;
   ok = handle_each (link, error);
-  link->is_handling = FALSE;
-  if (has_queued (link))
-    tractor__link_flush (link);
+  stop_handling (link);
   return ok;
 }
 

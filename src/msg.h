@@ -80,12 +80,22 @@ typedef struct {
 
 #define FIELD_BIT(field) (G_GUINT64_CONSTANT (1) << (field))
 
+/* A field that has been unpacked before anybody asked. */
+typedef struct {
+  GVariant *value; /* (nullable) */
+  GError *error;   /* (nullable): why not */
+} Unpacked;
+
+G_GNUC_INTERNAL void tractor__unpacked_clear (Unpacked *unpacked);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Unpacked, tractor__unpacked_clear)
+
 /* A message whose fields point into its frame. */
 typedef struct {
   MsgType type;
   WireValue fields[N_FIELDS]; /* bytes NULL: not there, or nil, or left out */
   LeftOut left_out;
-  PassedFds *fds; /* (nullable): that came with it; whoever keeps a part of it refs them */
+  PassedFds *fds;        /* (nullable): that came with it; whoever keeps a part of it refs them */
+  const Unpacked *ahead; /* (nullable): the payload, or the keyword arguments */
 } Msg;
 
 /* Checks and reads a frame's body. Returns: FALSE with PROTOCOL, saying what is wrong and where. */
@@ -114,6 +124,13 @@ G_GNUC_INTERNAL gboolean tractor__msg_unpack_as (
 G_GNUC_INTERNAL gboolean tractor__msg_unpack_kwargs (const Msg *msg,
                                                      GVariant **ret_kwargs,
                                                      GError **error);
+/* Whether what these two unpack is so large that others are to have their turns meanwhile: then it is
+ * unpacked ahead, since whoever it is for may be gone after that. */
+G_GNUC_INTERNAL gboolean tractor__msg_is_large (const Msg *msg);
+/* @payload_type: (nullable): of FIELD_PLD. Suspends, but is no cancel point. */
+G_GNUC_INTERNAL void tractor__msg_unpack_ahead (const Msg *msg,
+                                                const GVariantType *payload_type,
+                                                Unpacked *ret_unpacked);
 
 /* (transfer full) (nullable): of a StartAck; NULL if there is none, or it is Python's, which means
  * nothing here. */

@@ -130,7 +130,13 @@ call_fail (Request *request, const GError *failure)
   call->error = g_error_copy (failure);
 }
 
-static const RequestClass call_class = { call_deliver, call_fail, NULL };
+static const char *
+call_get_payload_spec (const Request *request)
+{
+  return ((const Call *) request)->payload_spec;
+}
+
+static const RequestClass call_class = { call_deliver, call_fail, NULL, call_get_payload_spec };
 
 /* (transfer full) */
 Link *

@@ -15,6 +15,8 @@ typedef struct {
   void (*fail) (Request *request, const GError *failure);
   /* (nullable): whether an item for it, of a peer that does not count, would be lost. */
   gboolean (*is_full) (const Request *request);
+  /* (transfer none) (nullable): of which type what it gets is, if that is known. */
+  const char *(*get_payload_spec) (const Request *request);
 } RequestClass;
 
 /* The first member of what it is part of. */

@@ -59,8 +59,9 @@ tractor__serial_reserve (Serial *serial, SerialLayout layout, guint n)
   /* Of what differs in size, as much as a number in a variant takes. */
   gsize length = (gsize) n * (layout.size > 0 ? layout.size : 2 * (gsize) layout.alignment + 4);
 
+  /* With room for what ends the containers around it, for whose sake all would be copied otherwise. */
   if (serial->size - serial->length < length)
-    tractor__serial_grow (serial, length);
+    tractor__serial_grow (serial, length + SERIAL_FIRST_BYTES);
   if (layout.size == 0)
     tractor__serial_grow_ends (serial, n);
 }

@@ -501,13 +501,15 @@ fail_item (TractorStream *stream, StreamItem *item, GError *problem, GError **er
 
 /* Takes @item. */
 static gboolean
-unpack_item (TractorStream *stream, StreamItem *item, GVariant **ret_item, GError **error)
+unpack_item (
+    TractorStream *stream, StreamItem *item, UnpackPace pace, GVariant **ret_item, GError **error)
 {
   GError *problem = g_steal_pointer (&item->refusal);
 
   if (problem != NULL ||
-      !tractor__context_unpack (stream->context, (WireValue){ item->bytes, item->length },
-                                item->fds, ret_item, &problem))
+      !tractor__codec_unpack_as ((WireValue){ item->bytes, item->length }, item->fds,
+                                 tractor__context_get_payload_type (stream->context), pace,
+                                 ret_item, &problem))
     return fail_item (stream, item, problem, error);
   item_free (item);
   return TRUE;
@@ -523,7 +525,7 @@ tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **err
     return FALSE;
 
   item = wait_and_take (stream, error);
-  return item != NULL && unpack_item (stream, item, ret_item, error);
+  return item != NULL && unpack_item (stream, item, UNPACK_IN_TURNS, ret_item, error);
 }
 
 gboolean
@@ -538,7 +540,7 @@ tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GErro
 
   item = take (stream, &is_empty, error);
   if (item != NULL)
-    return unpack_item (stream, item, ret_item, error);
+    return unpack_item (stream, item, UNPACK_AT_ONCE, ret_item, error);
   if (is_empty)
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK, "No item has come");
   return FALSE;

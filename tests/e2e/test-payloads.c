@@ -136,26 +136,78 @@ stay (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GErro
   return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
-/* For how long is this actor's loop held up at the most, while other calls come? In time of the
- * processor, for others use it too. */
-static gboolean
-watch_loop (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
-{
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + harness_get_slowness () * SECOND / 2);
-  struct timespec last;
-  struct timespec now;
-  gint64 worst = 0;
+/* --- values of many elements --- */
 
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &last);
+/* (transfer full): as many as a payload may have, nearly. */
+static GVariant *
+new_tiny_elements (void)
+{
+  const guint n = 250000;
+  g_autofree GVariant **elements = g_new (GVariant *, n);
+
+  for (guint i = 0; i < n; i++)
+    elements[i] = g_variant_new_variant (g_variant_new_int64 (i & 63));
+  return g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE_VARIANT, elements, n));
+}
+
+/* What receiving a few of them took of the processor, which others use too. */
+typedef struct {
+  gint64 worst_usec; /* at one go */
+  gint64 total_usec;
+} Work;
+
+static gint64
+get_cpu_usec (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * SECOND + now.tv_nsec / 1000;
+}
+
+static gboolean
+watch_work (gpointer data, GError **error)
+{
+  Work *work = data;
+  gint64 last = get_cpu_usec ();
+
+  *work = (Work){ 0 };
   while (tractor_sleep_until (tractor_now () + 1000, error)) {
-    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
-    worst = MAX (worst, (now.tv_sec - last.tv_sec) * SECOND + (now.tv_nsec - last.tv_nsec) / 1000);
+    gint64 now = get_cpu_usec ();
+
+    work->worst_usec = MAX (work->worst_usec, now - last);
+    work->total_usec += now - last;
     last = now;
   }
-  tractor_cancel_scope_absorb (scope, error);
-  *ret_result = g_variant_new_int64 (worst);
+  return FALSE;
+}
+
+/* Until "stop_watching" is called. */
+static TractorEvent *enough;
+
+static gboolean
+watch_here (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Work work;
+
+  enough = tractor_event_new ();
+  tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
+  tractor_event_wait (enough, error);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+  tractor_nursery_join (nursery, error);
+  g_clear_pointer (&enough, tractor_event_free);
+  *ret_result = g_variant_new ("(xx)", work.worst_usec, work.total_usec);
   return *error == NULL;
+}
+
+static gboolean
+stop_watching (G_GNUC_UNUSED GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               G_GNUC_UNUSED GError **error)
+{
+  tractor_event_set (enough);
+  return TRUE;
 }
 
 static gboolean
@@ -166,8 +218,35 @@ eat (G_GNUC_UNUSED GVariant *kwargs,
   return TRUE;
 }
 
+static gboolean
+make_tiny (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = new_tiny_elements ();
+  return TRUE;
+}
+
+/* A context that says them in each way there is. */
+static gboolean
+say_tiny (TractorContext *context,
+          G_GNUC_UNUSED GVariant *kwargs,
+          GVariant **ret_result,
+          GError **error)
+{
+  g_autoptr (GVariant) tiny = new_tiny_elements ();
+  TractorStream *stream;
+
+  if (!tractor_context_started (context, tiny, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  *ret_result = g_variant_ref (tiny);
+  return stream != NULL && tractor_stream_send (stream, tiny, error);
+}
+
 static const TractorExport exports[] = {
-  { "watch_loop", TRACTOR_EXPORT_CALL, watch_loop },
+  { "watch_here", TRACTOR_EXPORT_CALL, watch_here, .payload_spec = "(xx)" },
+  { "stop_watching", TRACTOR_EXPORT_CALL, stop_watching },
+  { "make_tiny", TRACTOR_EXPORT_CALL, make_tiny },
+  { "say_tiny", TRACTOR_EXPORT_CONTEXT, .context = say_tiny },
   { "eat", TRACTOR_EXPORT_CALL, eat },
   { "integers", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "i" },
   { "integers_or_nothing", TRACTOR_EXPORT_CONTEXT, .context = integers, .payload_spec = "mi" },
@@ -507,40 +586,119 @@ test_limits_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-static gboolean
-send_tiny_elements (gpointer data, GError **error)
+/* Who chooses how many there are does not choose for how long others wait: of what @n messages take, most
+ * is done in turns. */
+static void
+assert_in_turns (Work work, int n)
 {
-  const guint n = 250000;
-  GVariant **elements = g_new (GVariant *, n);
-  g_autoptr (GVariant) kwargs = NULL;
+  g_assert_cmpint (work.worst_usec, <, work.total_usec / n / 2);
+}
 
-  for (guint i = 0; i < n; i++)
-    elements[i] = g_variant_new_variant (g_variant_new_int64 (i & 63));
-  kwargs = g_variant_ref_sink (g_variant_new_parsed (
-      "{'value': <%@av>}", g_variant_new_array (G_VARIANT_TYPE_VARIANT, elements, n)));
-  g_free (elements);
-  for (int i = 0; i < 3; i++)
-    if (!tractor_portal_call (data, "test:eat", kwargs, NULL, error))
-      return FALSE;
+static gboolean
+ask_for_work (gpointer data, GError **error)
+{
+  Peer *peer = data;
+  g_autoptr (GVariant) result = NULL;
+  Work work;
+
+  if (!tractor_portal_call (peer->portal, "test:watch_here", NULL, &result, error))
+    return FALSE;
+  g_variant_get (result, "(xx)", &work.worst_usec, &work.total_usec);
+  assert_in_turns (work, 3);
   return TRUE;
 }
 
-/* Who chooses how many there are does not choose for how long others wait. */
 static gboolean
-test_tiny_elements_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
+test_many_arguments_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  gint64 slowness = harness_get_slowness ();
   Peer peer = start_peer (error);
   {
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-    g_autoptr (GVariant) worst_usec = NULL;
+    g_autoptr (GVariant) tiny = new_tiny_elements ();
+    g_autoptr (GVariant) kwargs =
+        g_variant_ref_sink (g_variant_new_parsed ("{'value': <%@av>}", tiny));
 
-    tractor_nursery_spawn (nursery, "sender", send_tiny_elements, peer.portal, NULL, error);
-    g_assert_true (tractor_portal_call (peer.portal, "test:watch_loop", NULL, &worst_usec, error));
-    /* 10 ms, but for those who share the processor and its caches. */
-    g_assert_cmpint (g_variant_get_int64 (worst_usec), <, 40000 * slowness * slowness);
+    tractor_nursery_spawn (nursery, "watch", ask_for_work, &peer, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+    for (int i = 0; i < 3; i++)
+      g_assert_true (tractor_portal_call (peer.portal, "test:eat", kwargs, NULL, error));
+    g_assert_true (tractor_portal_call (peer.portal, "test:stop_watching", NULL, NULL, error));
     g_assert_true (tractor_nursery_join (nursery, error));
   }
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_many_results_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  Work work;
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
+    for (int i = 0; i < 3; i++) {
+      g_autoptr (GVariant) result = NULL;
+
+      g_assert_true (tractor_portal_call (peer.portal, "test:make_tiny", NULL, &result, error));
+      g_assert_cmpuint (g_variant_n_children (result), ==, 250000);
+    }
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  assert_in_turns (work, 3);
+  return end_peer (&peer, error);
+}
+
+static void
+take_tiny (Peer *peer, GError **error)
+{
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) item = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (TractorContext) context =
+      open_with (peer, "test:say_tiny", "@a{sv} {}", NULL, &first, error);
+  TractorStream *stream = tractor_context_open_stream (context, error);
+
+  g_assert_true (tractor_stream_receive (stream, &item, error));
+  g_assert_true (tractor_context_join (context, &result, error));
+  g_assert_cmpuint (g_variant_n_children (first), ==, 250000);
+  g_assert_cmpuint (g_variant_n_children (item), ==, 250000);
+  g_assert_cmpuint (g_variant_n_children (result), ==, 250000);
+}
+
+static gboolean
+test_a_context_of_many_holds_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  Work work;
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
+    take_tiny (&peer, error);
+    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  assert_in_turns (work, 3);
+  return end_peer (&peer, error);
+}
+
+/* Whoever a value is for may be gone when it is unpacked. */
+static gboolean
+test_a_large_result_comes_too_late (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  for (int i = 0; i < 10; i++) {
+    g_autoptr (TractorCancelScope) scope =
+        tractor_cancel_scope_open (tractor_now () + i * harness_get_slowness () * SECOND / 100);
+    g_autoptr (GVariant) result = NULL;
+
+    tractor_portal_call (peer.portal, "test:make_tiny", NULL, &result, error);
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  g_assert_true (tractor_portal_call (peer.portal, "test:eat", NULL, NULL, error));
   return end_peer (&peer, error);
 }
 
@@ -643,8 +801,14 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/payload/%s/timestamp", test_timestamp);
   add_on_transports ("/e2e/payload/%s/group-keeps-its-members", test_group_keeps_its_members);
   add_on_transports ("/e2e/payload/%s/row-94-limits", test_limits);
-  add_on_transports ("/e2e/payload/%s/tiny-elements-hold-nobody-up",
-                     test_tiny_elements_hold_nobody_up);
+  harness_add_real_task ("/e2e/payload/many-arguments-hold-nobody-up",
+                         test_many_arguments_hold_nobody_up);
+  harness_add_real_task ("/e2e/payload/many-results-hold-nobody-up",
+                         test_many_results_hold_nobody_up);
+  harness_add_real_task ("/e2e/payload/a-context-of-many-holds-nobody-up",
+                         test_a_context_of_many_holds_nobody_up);
+  harness_add_real_task ("/e2e/payload/a-large-result-comes-too-late",
+                         test_a_large_result_comes_too_late);
   harness_add_real_task ("/e2e/payload/limits-that-make-no-sense", test_limits_that_make_no_sense);
   harness_add_real_task ("/e2e/payload/row-35-tree-of-failures", test_tree_of_failures);
   harness_add_real_task ("/e2e/payload/row-31-kill-asks-nobody", test_kill_asks_nobody);

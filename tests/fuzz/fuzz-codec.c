@@ -81,7 +81,8 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize length)
   length--;
   if (tractor__wire_check (bytes, length, &offset) != NULL)
     return 0;
-  ok = tractor__codec_unpack_as ((WireValue){ bytes, length }, NULL, type, &value, &error);
+  ok = tractor__codec_unpack_as ((WireValue){ bytes, length }, NULL, type, UNPACK_AT_ONCE, &value,
+                                 &error);
   fuzz_assert_outcome (ok, error);
   if (value == NULL)
     return 0;

@@ -96,7 +96,8 @@ use_structures (const Msg *msg)
     GVariant *kwargs = NULL;
 
     error = NULL;
-    ok = tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], NULL, &kwargs, &error);
+    ok = tractor__codec_unpack_kwargs (msg->fields[FIELD_KWARGS], NULL, UNPACK_AT_ONCE, &kwargs,
+                                       &error);
     fuzz_assert_outcome (ok, error);
     g_clear_pointer (&kwargs, g_variant_unref);
   }

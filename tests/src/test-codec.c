@@ -53,7 +53,8 @@ unpack (WireValue bytes, const char *type)
   GVariant *value = NULL;
 
   g_assert_null (check (bytes));
-  g_assert_true (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, &error));
+  g_assert_true (
+      tractor__codec_unpack_as (bytes, NULL, TYPE (type), UNPACK_AT_ONCE, &value, &error));
   g_assert_no_error (error);
   g_assert_true (value == NULL || !g_variant_is_floating (value));
   return value;
@@ -96,11 +97,13 @@ assert_refused (WireValue bytes, const char *type, const char *message)
   GVariant *value = NULL;
 
   g_assert_null (check (bytes));
-  g_assert_false (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, &error));
+  g_assert_false (
+      tractor__codec_unpack_as (bytes, NULL, TYPE (type), UNPACK_AT_ONCE, &value, &error));
   g_assert_null (value);
   g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_cmpstr (error->message, ==, message);
-  g_assert_false (tractor__codec_unpack_as (bytes, NULL, TYPE (type), &value, NULL));
+  g_assert_false (
+      tractor__codec_unpack_as (bytes, NULL, TYPE (type), UNPACK_AT_ONCE, &value, NULL));
 }
 
 static void
@@ -450,13 +453,16 @@ test_kwargs (void)
   GError *error = NULL;
   GVariant *refused = NULL;
 
-  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x80"), NULL, &none, NULL));
+  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x80"), NULL, UNPACK_AT_ONCE, &none, NULL));
   g_assert_cmpstr (g_variant_get_type_string (none), ==, "a{sv}");
-  g_assert_true (tractor__codec_unpack_kwargs (BYTES ("\x81\xa1x\x05"), NULL, &some, NULL));
+  g_assert_true (
+      tractor__codec_unpack_kwargs (BYTES ("\x81\xa1x\x05"), NULL, UNPACK_AT_ONCE, &some, NULL));
   g_assert_cmpuint (g_variant_n_children (some), ==, 1);
-  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\x81\x01\x05"), NULL, &refused, &error));
+  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\x81\x01\x05"), NULL, UNPACK_AT_ONCE,
+                                                &refused, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
-  g_assert_false (tractor__codec_unpack_kwargs (BYTES ("\xc0"), NULL, &refused, &error));
+  g_assert_false (
+      tractor__codec_unpack_kwargs (BYTES ("\xc0"), NULL, UNPACK_AT_ONCE, &refused, &error));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
 }
 
@@ -1032,52 +1038,69 @@ test_containers_of_each_size (void)
     }
 }
 
-static gint64
-get_cpu_usec (void)
-{
-  struct timespec now;
+#define N_TINY 250000
 
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+/* (transfer full): an array of as many of @element, which is a byte, as a payload may have, nearly. */
+static WireBuffer *
+write_tiny (const char *element)
+{
+  WireBuffer *buffer = tractor__wire_buffer_new ();
+
+  tractor__wire_write_array (buffer, N_TINY);
+  for (guint32 i = 0; i < N_TINY; i++)
+    wire_append (buffer, element, 1);
+  return buffer;
 }
 
-/* The best of a few: others use the processor too, and its caches. */
-static gint64
-time_unpacking (WireValue bytes)
-{
-  gint64 best_usec = G_MAXINT64;
-
-  for (int i = 0; i < 5; i++) {
-    gint64 started = get_cpu_usec ();
-    GVariant *value = unpack (bytes, NULL);
-
-    best_usec = MIN (best_usec, get_cpu_usec () - started);
-    g_variant_unref (value);
-  }
-  return best_usec;
-}
-
-/* What a peer makes small costs little here, in time at one go and in memory. */
+/* What a peer makes small costs little memory here. */
 static void
 test_many_tiny_elements (void)
 {
   static const char *const elements[] = { "\x05", "\xc0", "\x80", "\x90", "\xa0", "\xc3" };
-  const guint32 n = 250000;
-  gint64 slowness = harness_get_slowness ();
 
   for (guint i = 0; i < G_N_ELEMENTS (elements); i++) {
-    g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
-    g_autoptr (GVariant) value = NULL;
-    WireValue bytes;
+    g_autoptr (WireBuffer) buffer = write_tiny (elements[i]);
+    WireValue bytes = { buffer->data, buffer->len };
+    g_autoptr (GVariant) value = unpack (bytes, NULL);
 
-    tractor__wire_write_array (buffer, n);
-    for (guint32 j = 0; j < n; j++)
-      wire_append (buffer, elements[i], 1);
-    bytes = (WireValue){ buffer->data, buffer->len };
-    g_assert_cmpint (time_unpacking (bytes), <=, 20000 * slowness * slowness);
-    value = unpack (bytes, NULL);
     g_assert_cmpuint (g_variant_get_size (value), <=, 21 * bytes.length);
   }
+}
+
+static gboolean
+count_turns (gpointer data, GError **error)
+{
+  guint *n_turns = data;
+
+  while (tractor_checkpoint (error))
+    ++*n_turns;
+  return FALSE;
+}
+
+static guint
+count_turns_of_others (UnpackPace pace, GError **error)
+{
+  g_autoptr (WireBuffer) buffer = write_tiny ("\x05");
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GVariant) value = NULL;
+  guint n_turns = 0;
+
+  tractor_nursery_spawn (nursery, "others", count_turns, &n_turns, NULL, error);
+  g_assert_true (tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, NULL, NULL,
+                                           pace, &value, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (g_variant_n_children (value), ==, N_TINY);
+  return n_turns;
+}
+
+static gboolean
+test_others_have_turns (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  /* The first turn is their start. */
+  g_assert_cmpuint (count_turns_of_others (UNPACK_IN_TURNS, error), >=, N_TINY / VALUES_A_TURN - 1);
+  g_assert_cmpuint (count_turns_of_others (UNPACK_AT_ONCE, error), <=, 1);
+  return TRUE;
 }
 
 /* --- random documents --------------------------------------------------------------------------- */
@@ -1151,7 +1174,8 @@ decode_both_ways (WireValue bytes, const char *type, guint *n_typed)
     assert_as_of_glib (freely);
     tractor__codec_check (freely, G_VARIANT_TYPE (type), NULL);
   }
-  if (!tractor__codec_unpack_as (bytes, NULL, G_VARIANT_TYPE (type), &typed, &error)) {
+  if (!tractor__codec_unpack_as (bytes, NULL, G_VARIANT_TYPE (type), UNPACK_AT_ONCE, &typed,
+                                 &error)) {
     g_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
     return;
   }
@@ -1247,6 +1271,7 @@ main (int argc, char **argv)
   harness_add ("/src/value/registering-wrongly", test_registering_wrongly);
   harness_add ("/src/codec/containers-of-each-size", test_containers_of_each_size);
   harness_add ("/src/codec/many-tiny-elements", test_many_tiny_elements);
+  harness_add_task ("/src/codec/others-have-turns", test_others_have_turns);
   harness_add ("/src/codec/random-documents", test_random_documents);
   return harness_run ();
 }

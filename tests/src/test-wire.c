@@ -215,7 +215,8 @@ test_start_is_read (void)
   g_assert_true (tractor__msg_get_id (&msg, FIELD_UID, &id));
   g_assert_cmpstr (id.name, ==, "abc");
   g_assert_false (tractor__msg_get_id (&msg, FIELD_SRC_UID, &id)); /* it has none */
-  g_assert_true (tractor__codec_unpack_kwargs (msg.fields[FIELD_KWARGS], NULL, &kwargs, NULL));
+  g_assert_true (
+      tractor__codec_unpack_kwargs (msg.fields[FIELD_KWARGS], NULL, UNPACK_AT_ONCE, &kwargs, NULL));
   g_assert_true (g_variant_lookup (kwargs, "a", "x", &a));
   g_assert_cmpint (a, ==, 5);
 }
