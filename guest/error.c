@@ -13,6 +13,7 @@ typedef struct {
   gatomicrefcount refs;
   GPtrArray *children; /* (nullable) (element-type GError) */
   guint depth;         /* of the groups in it, if it is one */
+  guint n_leaves;      /* of all of them */
   gboolean is_remote;
   TractorRemoteError remote; /* its strings are owned */
   char *canceller;           /* (nullable) */
@@ -127,6 +128,24 @@ flatten (GPtrArray *failures)
 }
 
 static guint
+count_leaves (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  return details != NULL && details->children != NULL ? details->n_leaves : 1;
+}
+
+static const GError *
+get_first_leaf (const GError *error)
+{
+  const GPtrArray *children;
+
+  while ((children = tractor_error_get_children (error)) != NULL)
+    error = children->pdata[0];
+  return error;
+}
+
+static guint
 get_largest_depth (const GPtrArray *failures)
 {
   guint depth = 0;
@@ -139,22 +158,28 @@ get_largest_depth (const GPtrArray *failures)
 GError *
 tractor_error_new_group (GPtrArray *failures)
 {
+  const GError *first;
   GError *error;
   Details *details;
+  guint n_leaves = 0;
 
   g_return_val_if_fail (failures != NULL && failures->len > 0, NULL);
 
   if (get_largest_depth (failures) >= LARGEST_DEPTH)
     failures = flatten (failures);
-  if (failures->len == 1)
-    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "1 failure: %s",
-                         ((GError *) failures->pdata[0])->message);
+  for (guint i = 0; i < failures->len; i++)
+    n_leaves += count_leaves (failures->pdata[i]);
+  /* What failed, whatever it came up through. */
+  first = get_first_leaf (failures->pdata[0]);
+  if (n_leaves == 1)
+    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "1 failure: %s", first->message);
   else
-    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "%u failures, the first: %s",
-                         failures->len, ((GError *) failures->pdata[0])->message);
+    error = g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_GROUP, "%u failures, the first: %s", n_leaves,
+                         first->message);
   details = details_new ();
   g_ptr_array_set_free_func (failures, (GDestroyNotify) g_error_free);
   details->children = failures;
+  details->n_leaves = n_leaves;
   details->depth = get_largest_depth (failures) + 1;
   tractor_error_get_private (error)->details = details;
   return error;

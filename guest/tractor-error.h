@@ -113,7 +113,8 @@ TRACTOR_API const char *tractor_error_get_canceller (const GError *error);
  * @failures: (transfer full) (element-type GError): at least one
  *
  * Groups may be in groups. One that is 64 deep already is taken apart: then the new one has what failed
- * in its place, each for itself.
+ * in its place, each for itself. The message says how many failures there are in all, and what the first
+ * says: "2 failures, the first: No such file".
  *
  * Returns: (transfer full): one GROUP that stands for all of them.
  * Suspends: no. Thread: any.

@@ -54,6 +54,20 @@ test_matches_through_boxes (void)
 }
 
 static void
+test_message_counts_what_failed (void)
+{
+  g_autoptr (GError) one = new_group (new_group (new_noent (), NULL), NULL);
+  g_autoptr (GError) many =
+      new_group (new_group (new_noent (), new_remote ()), new_group (new_noent (), NULL));
+  g_autoptr (GError) noent = new_noent ();
+  g_autofree char *of_one = g_strdup_printf ("1 failure: %s", noent->message);
+  g_autofree char *of_many = g_strdup_printf ("3 failures, the first: %s", noent->message);
+
+  g_assert_cmpstr (one->message, ==, of_one);
+  g_assert_cmpstr (many->message, ==, of_many);
+}
+
+static void
 test_copies_share_what_is_known (void)
 {
   g_autoptr (GError) error = new_remote ();
@@ -129,6 +143,7 @@ main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
   harness_add ("/guest/error/A25-matches-through-boxes", test_matches_through_boxes);
+  harness_add ("/guest/error/message-counts-what-failed", test_message_counts_what_failed);
   harness_add ("/guest/error/copies-share-what-is-known", test_copies_share_what_is_known);
   harness_add ("/guest/error/others-have-nothing", test_others_have_nothing);
   harness_add ("/guest/error/description", test_description);
