@@ -165,9 +165,22 @@ have_hog_in_task (gpointer portal, GError **error)
   return tractor_portal_call (portal, "test:have_hog", kwargs, NULL, error);
 }
 
-/* Returns: a pidfd of the only child of @portal's actor, once there is one. */
+/* Whether hog() has come so far: it is deaf to alarms then. */
+static gboolean
+is_hogging (int pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/status", pid);
+  g_autofree char *status = NULL;
+  const char *ignored;
+
+  g_assert_true (g_file_get_contents (path, &status, NULL, NULL));
+  ignored = strstr (status, "SigIgn:");
+  return (g_ascii_strtoull (ignored + strlen ("SigIgn:"), NULL, 16) >> (SIGALRM - 1) & 1) != 0;
+}
+
+/* Returns: a pidfd of the only child of @portal's actor, once there is one, and it hogs. */
 static int
-open_pidfd_of_child (TractorPortal *portal, GError **error)
+open_pidfd_of_hog (TractorPortal *portal, GError **error)
 {
   g_autofree char *path =
       g_strdup_printf ("/proc/%d/task/%d/children", tractor_portal_get_pid (portal),
@@ -179,7 +192,7 @@ open_pidfd_of_child (TractorPortal *portal, GError **error)
     g_clear_pointer (&children, g_free);
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
     g_assert_true (g_file_get_contents (path, &children, NULL, NULL));
-  } while (atoi (children) == 0);
+  } while (atoi (children) == 0 || !is_hogging (atoi (children)));
   fd = (int) syscall (SYS_pidfd_open, atoi (children), 0);
   g_assert_cmpint (fd, >=, 0);
   return fd;
@@ -195,8 +208,7 @@ orphan_hog (GError **error)
   int hog_fd;
 
   tractor_nursery_spawn (callers, "caller", have_hog_in_task, middle, NULL, error);
-  hog_fd = open_pidfd_of_child (middle, error);
-  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 4, error)); /* it may hog by then */
+  hog_fd = open_pidfd_of_hog (middle, error);
   kill (tractor_portal_get_pid (middle), SIGKILL);
   {
     g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + patience);
