@@ -18,7 +18,8 @@ typedef struct _TractorSignalReceiver TractorSignalReceiver;
  * @signals: (array length=n_signals): such as SIGINT and SIGTERM; a repeated one counts once
  *
  * From now on these signals do not do what they did, but are kept for tractor_signal_receiver_receive().
- * Several receivers, in this guest or in others, get each their own.
+ * Several receivers, in this guest or in others, get each their own. A signal that all threads block does
+ * not come until one unblocks it: the mask is the program's.
  *
  * Returns: (transfer full): the receiver; or NULL with @error set to MISUSE if there are no signals;
  *   to LIMIT if 64 receivers are open; or to a G_FILE_ERROR for what is no signal or cannot be caught,

@@ -1,8 +1,12 @@
 /* daemon.c - a process that only serves.
  *
  * A daemon is a root actor whose body waits to be told to end: by another actor, by SIGINT or by
- * SIGTERM; or by one of its functions, which may say that it has failed. It ends as a spawned actor does: what runs for others is cancelled first, then whoever
- * asked is told, and then it leaves the registry. */
+ * SIGTERM; or by one of its functions, which may say that it has failed. It ends as a spawned actor
+ * does: what runs for others is cancelled first, then whoever asked is told, and then it leaves the
+ * registry.
+ *
+ * Who started the program may have blocked these signals, and a mask is inherited: a daemon that did not
+ * hear them would have to be killed. So they are let through while it serves. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <signal.h>
@@ -50,20 +54,18 @@ end_rpc_tasks (TractorRuntime *runtime)
                                                                             : &runtime->id);
 }
 
-gboolean
-tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GError **error)
+static const int signals[] = { SIGINT, SIGTERM };
+
+static gboolean
+run_with_signals (const TractorRuntimeOptions *options,
+                  TractorSignalReceiver *receiver,
+                  int *ret_signal,
+                  GError **error)
 {
-  static const int signals[] = { SIGINT, SIGTERM };
-  g_autoptr (TractorRuntime) runtime = NULL;
-  g_autoptr (TractorSignalReceiver) receiver = NULL;
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (options, error);
   Daemon daemon = { 0 };
   GError *failure = NULL;
 
-  /* First: others can find us, and want us to end, before the runtime is quite open. */
-  receiver = tractor_signal_receiver_open (signals, G_N_ELEMENTS (signals), error);
-  if (receiver == NULL)
-    return FALSE;
-  runtime = tractor_runtime_open (options, error);
   if (runtime == NULL)
     return FALSE;
   daemon = (Daemon){ runtime, receiver, 0 };
@@ -80,4 +82,27 @@ tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GErro
   if (ret_signal != NULL)
     *ret_signal = daemon.signal_number;
   return TRUE;
+}
+
+gboolean
+tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GError **error)
+{
+  /* First: others can find us, and want us to end, before the runtime is quite open. */
+  g_autoptr (TractorSignalReceiver) receiver =
+      tractor_signal_receiver_open (signals, G_N_ELEMENTS (signals), error);
+  sigset_t before;
+  sigset_t blocked;
+  gboolean ok;
+
+  if (receiver == NULL)
+    return FALSE;
+  pthread_sigmask (SIG_BLOCK, NULL, &before);
+  sigemptyset (&blocked);
+  for (guint i = 0; i < G_N_ELEMENTS (signals); i++)
+    if (sigismember (&before, signals[i]))
+      sigaddset (&blocked, signals[i]);
+  pthread_sigmask (SIG_UNBLOCK, &blocked, NULL);
+  ok = run_with_signals (options, receiver, ret_signal, error);
+  pthread_sigmask (SIG_BLOCK, &blocked, NULL);
+  return ok;
 }

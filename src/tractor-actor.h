@@ -371,7 +371,8 @@ TRACTOR_API char **tractor_actor_dup_addresses (void);
  *
  * Opens a runtime, serves until this actor is told to end, by SIGINT, SIGTERM or
  * tractor_portal_cancel_actor() from anywhere, and closes it. A shell expects a program that was ended
- * by a signal to exit with status 128 + its number.
+ * by a signal to exit with status 128 + its number. Where these signals are blocked they are let through
+ * meanwhile, on this thread.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED, or as by tractor_runtime_open().
  * Suspends: yes, a checkpoint. Thread: guest, in a task.

@@ -214,12 +214,24 @@ run_daemon_program (gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+/* As whoever started the program may have. */
+static void
+block_signals (void)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, NULL);
+}
+
 static int
 daemon_main (char **argv)
 {
   DaemonArgs args = { argv[2], argv[3] };
   g_autoptr (GError) error = NULL;
 
+  if (strcmp (args.name, "started-deaf") == 0)
+    block_signals ();
   if (tractor_run (run_daemon_program, &args, &error))
     return EXIT_SUCCESS;
   g_printerr ("%s\n", error->message);
@@ -1354,6 +1366,21 @@ test_daemon_ends_past_one_who_does_not_read (G_GNUC_UNUSED gpointer data, GError
   return TRUE;
 }
 
+static gboolean
+test_daemon_hears_signals_that_were_blocked (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "started-deaf", registry);
+  kill (daemon.pid, SIGTERM);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (daemon.signal_number, ==, SIGTERM);
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
 /* Answers what it is asked with a result at once, without having acknowledged it. */
 static gboolean
 answer_raw (gpointer data, GError **error)
@@ -1621,6 +1648,7 @@ main (int argc, char **argv)
   add ("no-room-for-strangers", test_no_room_for_strangers);
   add ("cancels-and-does-not-read", test_cancels_and_does_not_read);
   add ("daemon-is-interrupted-as-it-opens", test_daemon_is_interrupted_as_it_opens);
+  add ("daemon-hears-signals-that-were-blocked", test_daemon_hears_signals_that_were_blocked);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
