@@ -16,6 +16,7 @@ typedef struct {
   guint n_leaves;      /* of all of them */
   gboolean is_remote;
   TractorRemoteError remote; /* its strings are owned */
+  char *backtrace;           /* (nullable): of what is not remote */
   char *canceller;           /* (nullable) */
 } Details;
 
@@ -46,6 +47,7 @@ details_unref (Details *details)
   g_free ((char *) details->remote.backtrace);
   if (details->remote.members != NULL)
     g_ptr_array_unref ((GPtrArray *) details->remote.members);
+  g_free (details->backtrace);
   g_free (details->canceller);
   g_free (details);
 }
@@ -313,6 +315,30 @@ tractor_error_get_canceller (const GError *error)
   return details != NULL ? details->canceller : NULL;
 }
 
+GError *
+tractor_error_new_traced (TractorError code, const char *backtrace, const char *message)
+{
+  GError *error = g_error_new_literal (TRACTOR_ERROR, code, message);
+
+  if (backtrace != NULL) {
+    Details *details = details_new ();
+
+    details->backtrace = g_strdup (backtrace);
+    tractor_error_get_private (error)->details = details;
+  }
+  return error;
+}
+
+const char *
+tractor_error_get_backtrace (const GError *error)
+{
+  const Details *details = get_details (error);
+
+  if (details == NULL)
+    return NULL;
+  return details->is_remote ? details->remote.backtrace : details->backtrace;
+}
+
 gboolean
 tractor_error_matches (const GError *error, GQuark domain, int code)
 {
@@ -385,8 +411,11 @@ describe (GString *text, const GError *error, guint indent)
 
   if (children != NULL)
     describe_members (text, children, indent);
-  if (remote == NULL)
+  if (remote == NULL) {
+    if (tractor_error_get_backtrace (error) != NULL)
+      append_indented (text, tractor_error_get_backtrace (error), indent + 4);
     return;
+  }
 
   g_string_append_printf (text, "\n%*sfailed first in %s, as %s", (int) indent + 2, "",
                           remote->origin, remote->type_name);

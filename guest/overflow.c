@@ -81,7 +81,7 @@ tractor_dump_crash (int fd, const siginfo_t *info, const void *context)
     put_text (fd, "' has overflowed its stack of ");
     put_number (fd, task->stack->bytes / 1024);
     put_text (fd, " KiB: it needs tractor_nursery_spawn_with_stack() or "
-                  "tractor_set_default_stack_size(), or is to do this elsewhere. Here:\n");
+                  "tractor_set_default_stack_size(), or is to do this elsewhere\n");
   } else if (task != NULL) {
     put_text (fd, "in task '");
     put_text (fd, task->name);

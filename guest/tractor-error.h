@@ -137,6 +137,29 @@ TRACTOR_API GError *tractor_error_new_remote (TractorError code,
                                               const char *message);
 
 /**
+ * tractor_error_new_traced:
+ * @code: a TractorError
+ * @backtrace: (nullable): text of several lines
+ * @message: for a person, so without it
+ *
+ * Returns: (transfer full): an error of this process, about something that has left a backtrace.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API GError *
+tractor_error_new_traced (TractorError code, const char *backtrace, const char *message);
+
+/**
+ * tractor_error_get_backtrace:
+ *
+ * Where it failed: of an error from another actor, text that it wrote; of an ACTOR_FAILURE, what is left of an actor that
+ * has crashed, or could not boot. A message has none in it.
+ *
+ * Returns: (transfer none) (nullable): borrowed from @error; NULL if there is none.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API const char *tractor_error_get_backtrace (const GError *error);
+
+/**
  * tractor_error_matches:
  * @error: (nullable): may be NULL, which matches nothing
  *
@@ -182,7 +205,7 @@ tractor_error_check_given (gconstpointer object, const char *what, GError **erro
  * tractor_error_describe:
  *
  * The whole error for a person: every member of a GROUP on lines of its own below it, and for an error from
- * another actor its origin, the way it came, and its backtrace.
+ * another actor its origin and the way it came; and backtraces.
  *
  * Returns: (transfer full): text of one or more lines, without a newline at the end.
  * Suspends: no. Thread: any.

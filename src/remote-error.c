@@ -20,6 +20,7 @@
 #include "bounds.h"
 #include "error-types.h"
 #include "escape.h"
+#include "plain-words.h"
 #include "python-traceback.h"
 #include "tractor-error.h"
 
@@ -102,8 +103,13 @@ make_backtrace (const GError *error, Boxing *boxing)
     g_autofree char *description = tractor_error_describe (error);
 
     g_string_append (text, description);
-  } else if (boxing->where != NULL) {
-    g_string_append_printf (text, "in %s(), process %d", boxing->where, (int) getpid ());
+  } else {
+    const char *backtrace = tractor_error_get_backtrace (error);
+
+    if (boxing->where != NULL)
+      g_string_append_printf (text, "in %s(), process %d", boxing->where, (int) getpid ());
+    if (backtrace != NULL)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", backtrace);
   }
   return clean (text->str, boxing);
 }
@@ -287,7 +293,22 @@ describe_exception (const char *text, const char *backtrace, const char *type_na
 
   if (line != NULL && strcmp (type_name, "ContextCancelled") != 0)
     return g_steal_pointer (&line);
-  return g_strchomp (g_strdup (text != NULL ? text : type_name));
+  return g_strchomp (g_strdup (text != NULL && text[0] != '\0' ? text : type_name));
+}
+
+/* (transfer full) (nullable): what a peer says in place of words may be a traceback. Then *@backtrace, (nullable), is
+ * that if it is nothing yet. */
+static char *
+dup_words (const Msg *msg, const char *type_name, char **backtrace)
+{
+  g_autofree char *text = dup_message (msg, type_name);
+  g_autofree char *words = text != NULL ? tractor__plain_words (text) : NULL;
+
+  if (g_strcmp0 (words, text) != 0 && (*backtrace == NULL || (*backtrace)[0] == '\0')) {
+    g_free (*backtrace);
+    *backtrace = g_steal_pointer (&text);
+  }
+  return g_steal_pointer (&words);
 }
 
 /* (transfer full): who failed is said once, where the error is first taken out: further hops of ours
@@ -321,8 +342,8 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
   g_autofree char *type_name = dup_name (msg, FIELD_SRC_TYPE);
   g_autofree char *origin = dup_id_text (msg, FIELD_SRC_UID);
   g_autofree char *canceller = dup_id_text (msg, FIELD_CANCELLER);
-  g_autofree char *text = dup_message (msg, type_name);
   g_autofree char *backtrace = dup_escaped (msg, FIELD_BACKTRACE);
+  g_autofree char *text = dup_words (msg, type_name, &backtrace);
   g_autofree char *message = NULL;
   g_auto (GStrv) relays = tractor__msg_dup_ids (msg, FIELD_RELAY_PATH);
   g_autoptr (GPtrArray) members = read_members (msg->fields[FIELD_MEMBERS], peer, depth + 1);

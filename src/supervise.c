@@ -25,6 +25,7 @@
 #include "bounds.h"
 #include "escape.h"
 #include "last-words.h"
+#include "plain-words.h"
 #include "restart.h"
 #include "runtime-dir.h"
 #include "socket.h"
@@ -64,6 +65,7 @@ describe_death (Child *child)
 {
   g_autofree char *end = tractor__process_describe_end (&child->process);
   g_autofree char *tail = read_stderr_tail (child);
+  g_autofree char *words = tractor__plain_words (tail);
   gboolean is_explained = has_explained_end (child, tail);
   guint n_calls = child->link->requests.n_entries;
   GString *text = g_string_new (NULL);
@@ -79,9 +81,10 @@ describe_death (Child *child)
     g_string_append (text, " after it had been cancelled");
   else if (n_calls > 0)
     g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
-  if (tail[0] != '\0')
-    g_string_append_printf (text, "%s%s", is_explained ? ": " : "; it wrote:\n", tail);
-  error = g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE, text->str);
+  if (words[0] != '\0')
+    g_string_append_printf (text, "%s%s", is_explained ? ": " : "; it wrote:\n", words);
+  error = tractor_error_new_traced (TRACTOR_ERROR_ACTOR_FAILURE,
+                                    strcmp (words, tail) != 0 ? tail : NULL, text->str);
   g_string_free (text, TRUE);
   return error;
 }

@@ -105,7 +105,15 @@ hog (G_GNUC_UNUSED GVariant *kwargs,
   g_assert_not_reached ();
 }
 
+/* Fails as a child of its own has crashed. */
+static gboolean
+have_crash (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  return tractor_run_in_actor ("grandchild", NULL, "test:abort", NULL, ret_result, error);
+}
+
 static const TractorExport exports[] = {
+  { "have_crash", TRACTOR_EXPORT_CALL, have_crash },
   { "return_soon", TRACTOR_EXPORT_CALL, return_soon },
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
   { "hog", TRACTOR_EXPORT_CALL, hog },
@@ -122,9 +130,19 @@ static const TractorModule modules[] = { { "test", exports }, { NULL } };
 
 /* --- helpers -------------------------------------------------------------------------------------- */
 
-/* (transfer full): what a call says of an actor that it has killed by @function. */
+static gboolean
+has_frames (const char *text)
+{
+  return strstr (text, ")[0x") != NULL;
+}
+
+/* (transfer full): what a call says of an actor that it has killed by @function; *@ret_description, (optional), is all
+ * of it. */
 static char *
-call_and_crash (const char *function, TractorOnDeath on_death, GError **error)
+call_and_crash_with (const char *function,
+                     TractorOnDeath on_death,
+                     char **ret_description,
+                     GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
@@ -135,12 +153,21 @@ call_and_crash (const char *function, TractorOnDeath on_death, GError **error)
   g_assert_no_error (*error);
   g_assert_false (tractor_portal_call (portal, function, NULL, NULL, error));
   message = g_strdup ((*error)->message);
+  g_assert_false (has_frames (message));
+  if (ret_description != NULL)
+    *ret_description = tractor_error_describe (*error);
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   tractor_actor_nursery_cancel (nursery);
   tractor_actor_nursery_join (nursery, error);
   g_assert_no_error (*error);
   assert_no_child_process ();
   return message;
+}
+
+static char *
+call_and_crash (const char *function, TractorOnDeath on_death, GError **error)
+{
+  return call_and_crash_with (function, on_death, NULL, error);
 }
 
 static void
@@ -155,11 +182,13 @@ assert_tells (const char *message, const char *what)
 static gboolean
 test_abort (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  g_autofree char *message = call_and_crash ("test:abort", TRACTOR_ON_DEATH_IGNORE, error);
+  g_autofree char *description = NULL;
+  g_autofree char *message =
+      call_and_crash_with ("test:abort", TRACTOR_ON_DEATH_IGNORE, &description, error);
 
   assert_tells (message, "was killed by signal 6 (Aborted), with 1 call open; it wrote:\n");
-  assert_tells (message, "in task 'abort'\n");
-  assert_tells (message,
+  assert_tells (message, "in task 'abort'");
+  assert_tells (description,
                 "e2e_test_crash(call_abort"); /* which ends in a call that does not return */
   return TRUE;
 }
@@ -170,18 +199,20 @@ test_g_error (G_GNUC_UNUSED gpointer data, GError **error)
   g_autofree char *message = call_and_crash ("test:g_error", TRACTOR_ON_DEATH_IGNORE, error);
 
   assert_tells (message, "was killed by signal 5");
-  assert_tells (message, "in task 'g_error'\n");
+  assert_tells (message, "in task 'g_error'");
   return TRUE;
 }
 
 static gboolean
 test_fault (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  g_autofree char *message = call_and_crash ("test:fault", TRACTOR_ON_DEATH_IGNORE, error);
+  g_autofree char *description = NULL;
+  g_autofree char *message =
+      call_and_crash_with ("test:fault", TRACTOR_ON_DEATH_IGNORE, &description, error);
 
   assert_tells (message, "was killed by signal 11");
-  assert_tells (message, "in task 'fault'\n");
-  assert_tells (message, "e2e_test_crash(fault");
+  assert_tells (message, "in task 'fault'");
+  assert_tells (description, "e2e_test_crash(fault");
   return TRUE;
 }
 
@@ -189,13 +220,15 @@ test_fault (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_overflow (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  g_autofree char *message = call_and_crash ("test:overflow", TRACTOR_ON_DEATH_IGNORE, error);
+  g_autofree char *description = NULL;
+  g_autofree char *message =
+      call_and_crash_with ("test:overflow", TRACTOR_ON_DEATH_IGNORE, &description, error);
 
   assert_tells (message, "was killed by signal 11");
   assert_tells (message, strcmp (harness_get_host ()->name, "glib") == 0
                              ? "task 'overflow' has overflowed its stack of 1024 KiB"
                              : "task 'overflow' has overflowed its stack of 256 KiB");
-  assert_tells (message, "e2e_test_crash(overflow_from");
+  assert_tells (description, "e2e_test_crash(overflow_from");
   return TRUE;
 }
 
@@ -205,7 +238,7 @@ test_sent (G_GNUC_UNUSED gpointer data, GError **error)
   g_autofree char *message = call_and_crash ("test:send_fault", TRACTOR_ON_DEATH_IGNORE, error);
 
   assert_tells (message, "was killed by signal 7");
-  assert_tells (message, "in task 'send_fault'\n");
+  assert_tells (message, "in task 'send_fault'");
   return TRUE;
 }
 
@@ -216,6 +249,24 @@ test_handled_by_program (G_GNUC_UNUSED gpointer data, GError **error)
       call_and_crash ("test:write_and_abort", TRACTOR_ON_DEATH_IGNORE, error);
 
   g_assert_true (g_str_has_suffix (message, "was killed by signal 6 (Aborted), with 1 call open"));
+  return TRUE;
+}
+
+/* An error that comes from further away has its frames in the same place. */
+static gboolean
+test_passed_on (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *description = NULL;
+
+  g_assert_false (tractor_run_in_actor ("middle", NULL, "test:have_crash", NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  assert_tells ((*error)->message, "in task 'abort'");
+  g_assert_false (has_frames ((*error)->message));
+  description = tractor_error_describe (*error);
+  assert_tells (description, "in have_crash(), process ");
+  assert_tells (description, "e2e_test_crash(call_abort");
+  g_assert_true (has_frames (tractor_error_get_backtrace (*error)));
+  g_clear_error (error);
   return TRUE;
 }
 
@@ -232,7 +283,7 @@ test_next_life (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (GVariant) pid = NULL;
 
   g_assert_false (tractor_portal_call (portal, "test:abort", NULL, NULL, error));
-  assert_tells ((*error)->message, "in task 'abort'\n");
+  assert_tells ((*error)->message, "in task 'abort'");
   g_clear_error (error);
   g_assert_true (tractor_portal_call (portal, "test:get_pid", NULL, &pid, error));
   g_assert_false (tractor_portal_call (portal, "test:write_and_abort", NULL, NULL, error));
@@ -394,6 +445,7 @@ main (int argc, char **argv)
     harness_add_real_task ("/e2e/crash/sent", test_sent);
   }
   harness_add_real_task ("/e2e/crash/handled-by-the-program", test_handled_by_program);
+  harness_add_real_task ("/e2e/crash/passed-on", test_passed_on);
   harness_add_real_task ("/e2e/crash/next-life", test_next_life);
   harness_add_real_task ("/e2e/last-words/connection-broke", test_connection_broke);
   harness_add_real_task ("/e2e/last-words/connection-closed", test_connection_closed);

@@ -138,6 +138,31 @@ test_groups_in_groups (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error
   return TRUE;
 }
 
+/* Where it failed is in no message, but in the description, also of a copy and of a member. */
+static void
+test_backtrace (void)
+{
+  g_autoptr (GError) plain = tractor_error_new_traced (TRACTOR_ERROR_BROKEN, NULL, "broken");
+  g_autoptr (GError) traced =
+      tractor_error_new_traced (TRACTOR_ERROR_BROKEN, "here\nthere", "broken");
+  GPtrArray *members = g_ptr_array_new ();
+  g_autoptr (GError) group = NULL;
+  g_autofree char *text = NULL;
+  g_autofree char *text_of_group = NULL;
+
+  g_assert_null (tractor_error_get_backtrace (plain));
+  g_assert_cmpstr (tractor_error_get_backtrace (traced), ==, "here\nthere");
+  g_assert_cmpstr (traced->message, ==, "broken");
+  g_assert_null (tractor_error_get_remote (traced));
+  text = tractor_error_describe (traced);
+  g_assert_cmpstr (text, ==, "broken\n    here\n    there");
+  g_ptr_array_add (members, g_error_copy (traced));
+  g_ptr_array_add (members, g_error_copy (plain));
+  group = tractor_error_new_group (members);
+  text_of_group = tractor_error_describe (group);
+  g_assert_cmpstr (text_of_group, ==, "2 failures:\n- broken\n      here\n      there\n- broken");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -148,5 +173,6 @@ main (int argc, char **argv)
   harness_add ("/guest/error/others-have-nothing", test_others_have_nothing);
   harness_add ("/guest/error/description", test_description);
   harness_add_task ("/guest/error/groups-in-groups", test_groups_in_groups);
+  harness_add ("/guest/error/backtrace", test_backtrace);
   return harness_run ();
 }

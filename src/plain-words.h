@@ -1,0 +1,13 @@
+/* plain-words.h - texts for people, without backtraces. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#ifndef TRACTOR_SRC_BUILD
+#error "private to src/"
+#endif
+
+#include <glib.h>
+
+/* Returns: (transfer full): @text without the tracebacks of Python and the frames of a crash that are in it; empty if
+ * there is nothing else. */
+G_GNUC_INTERNAL char *tractor__plain_words (const char *text);
