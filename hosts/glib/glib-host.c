@@ -177,6 +177,7 @@ tractor_glib_attach (GMainContext *context,
 
   g_source_set_static_name (source, "tractor guest");
   g_source_set_can_recurse (source, TRUE);
+  tractor_glib_register_errors ();
   self->thread = g_thread_self ();
   self->done = done;
   self->done_data = done_data;

@@ -170,4 +170,17 @@ TRACTOR_API void tractor_glib_call_async (TractorNursery *nursery,
  */
 TRACTOR_API gpointer tractor_glib_call_finish (GAsyncResult *result, GError **error);
 
+/**
+ * tractor_glib_register_errors:
+ *
+ * Has TRACTOR_ERROR cross D-Bus: from now on a method of a GDBus service that fails with one is known by its caller, if
+ * that has called this too, by domain and code. Its name there is "org.tractor.Error.TooSlow" for TOO_SLOW, and so on.
+ * What an error has besides, such as the members of a GROUP, stays here.
+ *
+ * A guest on GLib's loop does this by itself, and so does TRACTOR_GLIB_ERROR. Twice is harmless.
+ *
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API void tractor_glib_register_errors (void);
+
 G_END_DECLS

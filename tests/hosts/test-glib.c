@@ -938,6 +938,25 @@ test_application_closes_its_last_window (void)
   g_object_unref (windowed);
 }
 
+/* Each code has a name of its own on the bus, and comes back from there. */
+static gboolean
+test_dbus (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  for (int code = 0; code <= TRACTOR_ERROR_HOST_CANCELLED; code++) {
+    g_autoptr (GError) sent = g_error_new_literal (TRACTOR_ERROR, code, "no paper");
+    g_autofree char *name = g_dbus_error_encode_gerror (sent);
+    g_autoptr (GError) got = g_dbus_error_new_for_dbus_error (name, sent->message);
+
+    g_assert_true (g_str_has_prefix (name, "org.tractor.Error."));
+    g_assert_true (g_dbus_is_interface_name (name));
+    g_assert_true (g_dbus_error_strip_remote_error (got));
+    g_assert_error (got, TRACTOR_ERROR, code);
+    g_assert_cmpstr (got->message, ==, "no paper");
+    g_assert_null (tractor_error_get_remote (got));
+  }
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -972,6 +991,7 @@ main (int argc, char **argv)
   harness_add ("/call/answered-although-the-guest-is-freed", test_call_guest_freed);
   harness_add ("/call/callbacks-come-before-the-end-of-the-guest", test_call_before_done);
 
+  harness_add_glib_task ("/errors/cross-dbus", test_dbus);
   harness_add ("/application/quits-when-all-has-ended", test_application_quits);
   harness_add ("/application/is-held-until-the-main-task-ends", test_application_is_held);
   harness_add ("/application/ends-with-its-last-window", test_application_closes_its_last_window);

@@ -16,6 +16,7 @@ G_STATIC_ASSERT ((int) TRACTOR_GLIB_ERROR_HOST_CANCELLED == (int) TRACTOR_ERROR_
 GQuark
 tractor_glib_error_quark (void)
 {
+  tractor_glib_register_errors ();
   return tractor_error_quark ();
 }
 
@@ -30,7 +31,7 @@ G_DEFINE_BOXED_TYPE (TractorGlibRemoteError,
                      tractor_glib_remote_error_copy,
                      tractor_glib_remote_error_free)
 
-static G_DEFINE_QUARK (tractor - glib - failure, failure)
+static G_DEFINE_QUARK (tractor_glib_failure, failure)
 
     static void free_failure (gpointer error)
 {
