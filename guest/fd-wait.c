@@ -38,7 +38,7 @@ typedef enum {
 /* One task's wait for one descriptor; on that task's stack. */
 typedef struct {
   Task *task;
-  Poller *poller;
+  FdTable *table;
   Interest *interest;
   int fd;
   GIOCondition ready;
@@ -59,42 +59,48 @@ struct _TractorFdWatch {
 
 /* Returns: NULL for a number that no descriptor has, or, without @make, has not been waited for. */
 static Interest *
-get_interest (Poller *poller, int fd, gboolean make)
+get_interest (FdTable *table, int fd, gboolean make)
 {
   guint page = (guint) fd / PAGE_LENGTH;
 
   if (fd < 0)
     return NULL;
-  if (page >= poller->n_pages || poller->pages[page] == NULL) {
+  if (page >= table->n_pages || table->pages[page] == NULL) {
     if (!make || fcntl (fd, F_GETFD) < 0) /* no room for a number out of thin air */
       return NULL;
-    if (page >= poller->n_pages) {
-      poller->pages = g_renew (Interest *, poller->pages, page + 1);
-      while (poller->n_pages <= page)
-        poller->pages[poller->n_pages++] = NULL;
+    if (page >= table->n_pages) {
+      table->pages = g_renew (Interest *, table->pages, page + 1);
+      while (table->n_pages <= page)
+        table->pages[table->n_pages++] = NULL;
     }
-    poller->pages[page] = g_new0 (Interest, PAGE_LENGTH);
+    table->pages[page] = g_new0 (Interest, PAGE_LENGTH);
   }
-  return &poller->pages[page][(guint) fd % PAGE_LENGTH];
+  return &table->pages[page][(guint) fd % PAGE_LENGTH];
 }
 
 void
-tractor__fd_wait_clear (Poller *poller)
+tractor__fd_table_init (FdTable *table, Poller *poller)
 {
-  for (guint i = 0; i < poller->n_pages; i++)
-    g_free (poller->pages[i]);
-  g_clear_pointer (&poller->pages, g_free);
-  poller->n_pages = 0;
+  *table = (FdTable){ .poller = poller, .serial = SERIAL_FIRST_FREE };
+}
+
+void
+tractor__fd_table_clear (FdTable *table)
+{
+  for (guint i = 0; i < table->n_pages; i++)
+    g_free (table->pages[i]);
+  g_clear_pointer (&table->pages, g_free);
+  table->n_pages = 0;
 }
 
 guint
-tractor__fd_wait_count (const Poller *poller)
+tractor__fd_table_count_waits (const FdTable *table)
 {
   guint n = 0;
 
-  for (guint page = 0; page < poller->n_pages; page++)
-    for (guint i = 0; poller->pages[page] != NULL && i < PAGE_LENGTH; i++) {
-      FdWait *const *waits = poller->pages[page][i].waits;
+  for (guint page = 0; page < table->n_pages; page++)
+    for (guint i = 0; table->pages[page] != NULL && i < PAGE_LENGTH; i++) {
+      FdWait *const *waits = table->pages[page][i].waits;
 
       n += waits[DIRECTION_IN] != NULL;
       n += waits[DIRECTION_OUT] != NULL && waits[DIRECTION_OUT] != waits[DIRECTION_IN];
@@ -116,36 +122,36 @@ wanted_events (Interest *interest)
 
 /* Tells the kernel what is wanted now. Returns: FALSE with errno set. */
 static gboolean
-arm (Poller *poller, int fd, Interest *interest)
+arm (FdTable *table, int fd, Interest *interest)
 {
   struct epoll_event event = { .events = wanted_events (interest) };
 
   if (interest->serial != 0) {
     event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-    if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+    if (epoll_ctl (table->poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
       return TRUE;
     if (errno != ENOENT)
       return FALSE; /* ENOENT: closed and opened anew since, so the kernel forgot it */
   }
 
-  poller->serial = MAX (poller->serial + 1, SERIAL_FIRST_FREE);
-  interest->serial = poller->serial;
+  table->serial = MAX (table->serial + 1, SERIAL_FIRST_FREE);
+  interest->serial = table->serial;
   event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
-      (errno == EEXIST && epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0))
+  if (epoll_ctl (table->poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
+      (errno == EEXIST && epoll_ctl (table->poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0))
     return TRUE;
   interest->serial = 0;
   return FALSE;
 }
 
 static void
-forget (Poller *poller, int fd, Interest *interest)
+forget (FdTable *table, int fd, Interest *interest)
 {
   int saved_errno = errno;
 
   /* In a forked copy it would be taken away from the original. */
-  if (interest->serial != 0 && poller->fork_generation == tractor__fork_generation)
-    epoll_ctl (poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+  if (interest->serial != 0 && table->poller->fork_generation == tractor__fork_generation)
+    epoll_ctl (table->poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
   interest->serial = 0;
   errno = saved_errno;
 }
@@ -184,9 +190,10 @@ note_event (Interest *interest, Direction direction, guint32 events)
 }
 
 void
-tractor__fd_wait_dispatch (Poller *poller, int fd, guint32 serial, guint32 events)
+tractor__fd_table_on_event (gpointer data, int fd, guint32 serial, guint32 events)
 {
-  Interest *interest = get_interest (poller, fd, FALSE);
+  FdTable *table = data;
+  Interest *interest = get_interest (table, fd, FALSE);
   gboolean waited_for_out;
 
   if (interest == NULL || interest->serial != serial)
@@ -206,9 +213,9 @@ tractor__fd_wait_dispatch (Poller *poller, int fd, guint32 serial, guint32 event
 
   if (interest->watch != NULL) {
     if (waited_for_out && interest->waits[DIRECTION_OUT] == NULL)
-      arm (poller, fd, interest); /* hear no more of writability */
+      arm (table, fd, interest); /* hear no more of writability */
   } else if (has_waits (interest)) {
-    arm (poller, fd, interest); /* the one shot served one waiter, and disarmed the other */
+    arm (table, fd, interest); /* the one shot served one waiter, and disarmed the other */
   }
 }
 
@@ -220,7 +227,7 @@ abort_wait (G_GNUC_UNUSED Task *task, gpointer data)
 
   remove_wait (wait->interest, wait);
   if (wait->interest->watch != NULL && waited_for_out)
-    arm (wait->poller, wait->fd, wait->interest);
+    arm (wait->table, wait->fd, wait->interest);
   return TRUE;
 }
 
@@ -257,14 +264,14 @@ check_wake (Task *task, TaskWake wake, GError **error)
 /* The descriptor may have been closed without a word, and its number be another's now: whoever
  * still waits for the old one will not be woken any more. */
 static void
-drop_stale_waits (Poller *poller, int fd, Interest *interest)
+drop_stale_waits (FdTable *table, int fd, Interest *interest)
 {
   struct epoll_event event = { .events = wanted_events (interest) };
 
   if (interest->serial == 0 || interest->watch != NULL)
     return;
   event.data.u64 = ((guint64) interest->serial << 32) | (guint32) fd;
-  if (epoll_ctl (poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 || errno != ENOENT)
+  if (epoll_ctl (table->poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 || errno != ENOENT)
     return;
   interest->serial = 0;
   wake_all_closed (interest);
@@ -284,7 +291,7 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
   gboolean in = (events & G_IO_IN) != 0;
   gboolean out = (events & G_IO_OUT) != 0;
   Task *task = task_begin (error);
-  Poller *poller;
+  FdTable *table;
   Interest *interest;
   FdWait wait;
 
@@ -292,25 +299,25 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
   if (task == NULL)
     return FALSE;
 
-  poller = &task->guest->poller;
-  interest = get_interest (poller, fd, TRUE);
+  table = &task->guest->fds;
+  interest = get_interest (table, fd, TRUE);
   if (interest == NULL) {
     errno = EBADF;
     tractor__poller_set_errno_error (error, "cannot wait for a descriptor");
     return FALSE;
   }
   if (has_waits (interest))
-    drop_stale_waits (poller, fd, interest);
+    drop_stale_waits (table, fd, interest);
   if (interest->watch != NULL || (in && interest->waits[DIRECTION_IN] != NULL) ||
       (out && interest->waits[DIRECTION_OUT] != NULL))
     return set_busy (error);
 
-  wait = (FdWait){ task, poller, interest, fd, 0 };
+  wait = (FdWait){ task, table, interest, fd, 0 };
   if (in)
     interest->waits[DIRECTION_IN] = &wait;
   if (out)
     interest->waits[DIRECTION_OUT] = &wait;
-  if (!arm (poller, fd, interest)) {
+  if (!arm (table, fd, interest)) {
     remove_wait (interest, &wait);
     if (errno != EPERM) {
       tractor__poller_set_errno_error (error, "cannot wait for a descriptor");
@@ -340,10 +347,10 @@ tractor_guest_notify_closing (TractorGuest *guest, int fd)
 
   g_return_if_fail (guest != NULL);
 
-  interest = guest_check_thread (guest) ? get_interest (&guest->poller, fd, FALSE) : NULL;
+  interest = guest_check_thread (guest) ? get_interest (&guest->fds, fd, FALSE) : NULL;
   if (interest == NULL)
     return;
-  forget (&guest->poller, fd, interest);
+  forget (&guest->fds, fd, interest);
   wake_all_closed (interest);
 }
 
@@ -367,7 +374,7 @@ tractor_fd_watch_open (int fd, GError **error)
     tractor__task_set_not_suspendable (error);
     return NULL;
   }
-  interest = get_interest (&guest->poller, fd, TRUE);
+  interest = get_interest (&guest->fds, fd, TRUE);
   if (interest == NULL) {
     errno = EBADF;
     tractor__poller_set_errno_error (error, "cannot watch a descriptor");
@@ -382,8 +389,8 @@ tractor_fd_watch_open (int fd, GError **error)
   watch->guest = guest;
   watch->fd = fd;
   interest->watch = watch;
-  forget (&guest->poller, fd, interest);
-  if (!arm (&guest->poller, fd, interest)) {
+  forget (&guest->fds, fd, interest);
+  if (!arm (&guest->fds, fd, interest)) {
     tractor__poller_set_errno_error (error, "cannot watch a descriptor");
     interest->watch = NULL;
     g_free (watch);
@@ -408,15 +415,15 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
 {
   Direction direction = condition & G_IO_IN ? DIRECTION_IN : DIRECTION_OUT;
   Task *task = task_begin (error);
-  Poller *poller;
+  FdTable *table;
   Interest *interest;
   FdWait wait;
 
   if (task == NULL || !tractor_error_check_given (watch, "watch", error))
     return FALSE;
 
-  poller = &watch->guest->poller;
-  interest = get_interest (poller, watch->fd, FALSE);
+  table = &watch->guest->fds;
+  interest = get_interest (table, watch->fd, FALSE);
   if (interest->waits[direction] != NULL)
     return set_busy (error);
   if (interest->serial == 0) { /* tractor_notify_closing() */
@@ -430,9 +437,9 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
     return TRUE;
   }
 
-  wait = (FdWait){ task, poller, interest, watch->fd, 0 };
+  wait = (FdWait){ task, table, interest, watch->fd, 0 };
   interest->waits[direction] = &wait;
-  if (direction == DIRECTION_OUT && !arm (poller, watch->fd, interest)) {
+  if (direction == DIRECTION_OUT && !arm (table, watch->fd, interest)) {
     remove_wait (interest, &wait);
     tractor__poller_set_errno_error (error, "cannot wait for a descriptor");
     return FALSE;
@@ -447,15 +454,15 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
 void
 tractor_fd_watch_close (TractorFdWatch *watch)
 {
-  Poller *poller;
+  FdTable *table;
   Interest *interest;
 
   if (watch == NULL)
     return;
 
-  poller = &watch->guest->poller;
-  interest = get_interest (poller, watch->fd, FALSE);
-  forget (poller, watch->fd, interest);
+  table = &watch->guest->fds;
+  interest = get_interest (table, watch->fd, FALSE);
+  forget (table, watch->fd, interest);
   interest->watch = NULL;
   wake_all_closed (interest);
   g_free (watch);

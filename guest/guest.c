@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fd-wait.h"
 #include "host-end.h"
 #include "nursery.h"
 #include "overflow.h"
@@ -103,7 +102,8 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->done_data = done_data;
   guest->steps_per_look = 1;
   tractor__stack_pool_set_usual (&guest->stacks, get_stack_bytes (ops));
-  if (!tractor__poller_init (&guest->poller, error)) {
+  tractor__fd_table_init (&guest->fds, &guest->poller);
+  if (!tractor__poller_init (&guest->poller, tractor__fd_table_on_event, &guest->fds, error)) {
     g_free (guest);
     return NULL;
   }
@@ -174,7 +174,7 @@ tractor_guest_get_statistics (TractorGuest *guest, TractorGuestStatistics *ret_s
     .n_tasks = guest->n_tasks,
     .n_runnable = run_queue_get_length (&guest->run_queue),
     .n_deadlines = guest->deadlines.length,
-    .n_fd_waits = tractor__fd_wait_count (&guest->poller),
+    .n_fd_waits = tractor__fd_table_count_waits (&guest->fds),
     .n_calls = tractor__token_get_length (guest->token),
     .n_stacks = guest->stacks.n_mapped,
     .next_deadline = deadline_heap_get_earliest (&guest->deadlines),
@@ -682,6 +682,7 @@ tractor_guest_free (TractorGuest *guest)
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);
   tractor__poller_clear (&guest->poller);
+  tractor__fd_table_clear (&guest->fds);
   tractor_token_unref (guest->token);
   tractor__stack_pool_trim (&guest->stacks, 0);
   g_clear_pointer (&guest->locals, g_hash_table_unref);

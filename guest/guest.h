@@ -9,6 +9,7 @@
 #include "all-blocked.h"
 #include "deadline.h"
 #include "exceptions.h"
+#include "fd-wait.h"
 #include "fork.h"
 #include "held-up.h"
 #include "host-call.h"
@@ -50,6 +51,7 @@ struct _TractorGuest {
   guint64 last_task_id;
 
   Poller poller;
+  FdTable fds;
   TractorToken *token;
   ThreadPool *threads; /* NULL until a task wants one */
 

@@ -1,9 +1,10 @@
 /* poller.c - what the kernel has to say to a guest, behind one descriptor.
  *
- * One epoll holds an eventfd for other threads, a timerfd for the earliest deadline, and the
- * descriptors that tasks wait for (fd-wait.c). A timerfd, also where the wait is our own: what epoll
- * is given as a timeout may be late by the thread's timer slack, 50 usec unless somebody changed it. Events are collected first and dispatched
- * later, so that a host that waits here needs no second look.
+ * One epoll holds an eventfd for other threads, a timerfd for the earliest deadline, and what others
+ * register in it, who are given what comes for that. A timerfd, also where the wait is our own: what
+ * epoll is given as a timeout may be late by the thread's timer slack, 50 usec unless somebody changed
+ * it. Events are collected first and dispatched later, so that a host that waits here needs no second
+ * look.
  *
  * Each event carries a serial beside its descriptor: which of our own it is, or of which
  * registration. */
@@ -18,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fd-wait.h"
 #include "fork.h"
 #include "stdio-fd.h"
 
@@ -43,13 +43,14 @@ add_own (Poller *poller, int fd, guint32 serial)
 }
 
 gboolean
-tractor__poller_init (Poller *poller, GError **error)
+tractor__poller_init (Poller *poller, PollerFunc on_event, gpointer data, GError **error)
 {
   tractor__fork_watch ();
+  poller->on_event = on_event;
+  poller->data = data;
   poller->fork_generation = tractor__fork_generation;
   poller->timer_fd = -1;
   poller->timer_armed = G_MAXINT64;
-  poller->serial = SERIAL_FIRST_FREE;
   poller->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   poller->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -76,7 +77,6 @@ tractor__poller_clear (Poller *poller)
   close_fd (&poller->timer_fd);
   close_fd (&poller->wake_fd);
   close_fd (&poller->epoll_fd);
-  tractor__fd_wait_clear (poller);
 }
 
 gboolean
@@ -179,7 +179,7 @@ tractor__poller_dispatch (Poller *poller)
         ;
       poller->timer_armed = G_MAXINT64;
     } else {
-      tractor__fd_wait_dispatch (poller, fd, serial, poller->events[i].events);
+      poller->on_event (poller->data, fd, serial, poller->events[i].events);
     }
   }
 }
