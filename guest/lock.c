@@ -9,16 +9,15 @@
  * because its caller believes that it has it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "lock.h"
-
 #include "parking-lot.h"
+#include "task.h"
 #include "tractor-sync.h"
 
 struct _TractorLock {
+  Held held; /* by its owner */
   Task *owner;
   ParkingLot waiting;
   gboolean is_broken;
-  TractorLock *next_held;       /* by its owner */
   TractorCondition *conditions; /* on it */
 };
 
@@ -30,10 +29,15 @@ struct _TractorCondition {
 
 /* --- locks -------------------------------------------------------------------------------------- */
 
+static void break_lock (Held *held);
+
 TractorLock *
 tractor_lock_new (void)
 {
-  return g_new0 (TractorLock, 1);
+  TractorLock *lock = g_new0 (TractorLock, 1);
+
+  lock->held.abandoned = break_lock;
+  return lock;
 }
 
 void
@@ -51,18 +55,18 @@ static void
 give (TractorLock *lock, Task *task)
 {
   lock->owner = task;
-  lock->next_held = task->held_locks;
-  task->held_locks = lock;
+  lock->held.next = task->held;
+  task->held = &lock->held;
 }
 
 static void
 take_away (TractorLock *lock)
 {
-  TractorLock **link = &lock->owner->held_locks;
+  Held **link = &lock->owner->held;
 
-  while (*link != lock)
-    link = &(*link)->next_held;
-  *link = lock->next_held;
+  while (*link != &lock->held)
+    link = &(*link)->next;
+  *link = lock->held.next;
   lock->owner = NULL;
 }
 
@@ -166,18 +170,16 @@ tractor_lock_release (TractorLock *lock)
   hand_over (lock);
 }
 
-void
-tractor__locks_break (Task *task)
+static void
+break_lock (Held *held)
 {
-  while (task->held_locks != NULL) {
-    TractorLock *lock = task->held_locks;
+  TractorLock *lock = (TractorLock *) held; /* its first member */
 
-    take_away (lock);
-    lock->is_broken = TRUE;
-    parking_lot_unpark_all (&lock->waiting, WAKE_BROKEN);
-    for (TractorCondition *on = lock->conditions; on != NULL; on = on->next)
-      parking_lot_unpark_all (&on->waiting, WAKE_BROKEN); /* they would want the lock */
-  }
+  take_away (lock);
+  lock->is_broken = TRUE;
+  parking_lot_unpark_all (&lock->waiting, WAKE_BROKEN);
+  for (TractorCondition *on = lock->conditions; on != NULL; on = on->next)
+    parking_lot_unpark_all (&on->waiting, WAKE_BROKEN); /* they would want the lock */
 }
 
 /* --- conditions --------------------------------------------------------------------------------- */

@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "lock.h"
 #include "nursery.h"
 
 _Thread_local TractorGuest *tractor__current_guest;
@@ -432,8 +431,8 @@ task_end (Task *task, Scope *outermost, GError *error)
   }
   if (G_UNLIKELY (task->abandoned != NULL))
     free_abandoned (task);
-  if (G_UNLIKELY (task->held_locks != NULL))
-    tractor__locks_break (task);
+  while (G_UNLIKELY (task->held != NULL))
+    task->held->abandoned (task->held);
   if (task->data_free != NULL)
     task->data_free (task->data);
   if (G_UNLIKELY (task->lost_failures != NULL))

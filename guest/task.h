@@ -34,6 +34,13 @@ typedef enum {
  * then the wait ends by itself, soon. */
 typedef gboolean (*TaskAbortFunc) (Task *task, gpointer data);
 
+/* Something that a task has in its hands, and that breaks if the task ends so. */
+typedef struct _Held Held;
+struct _Held {
+  Held *next;                     /* of the same task */
+  void (*abandoned) (Held *held); /* takes it off the task's list */
+};
+
 /* Lives at the top of its own stack. */
 struct _Task {
   Context context;
@@ -56,7 +63,7 @@ struct _Task {
   GDestroyNotify data_free;
 
   GPtrArray *lost_failures; /* (nullable): that no scope of its own will give out */
-  TractorLock *held_locks;  /* (nullable): the newest; linked by the locks */
+  Held *held;               /* (nullable): the newest first */
   GSList *abandoned;        /* scopes and nurseries that an outer one's closing closed */
   Stack *stack;
   guint64 id; /* counts from 1 */
