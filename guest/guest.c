@@ -135,12 +135,6 @@ tractor_guest_get_fd (TractorGuest *guest)
   return guest->poller.epoll_fd;
 }
 
-TractorGuest *
-tractor_guest_get_current (void)
-{
-  return tractor__current_guest;
-}
-
 void
 tractor_guest_set_shuffle (TractorGuest *guest, guint64 seed)
 {
@@ -399,13 +393,6 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
     if (G_UNLIKELY (guest->instruments.points != 0) && guest->tick == NULL)
       report_wait (guest);
   }
-}
-
-void
-tractor__guest_main_ended (TractorGuest *guest, GError *error)
-{
-  guest->main_ended = TRUE;
-  guest->error = error;
 }
 
 /* The tail of the last tick: after done() returns, nothing here may be touched. */

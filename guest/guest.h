@@ -143,7 +143,12 @@ guest_check_thread (const TractorGuest *guest)
 }
 
 /* @error: (transfer full) (nullable): what the main task ended with. */
-G_GNUC_INTERNAL void tractor__guest_main_ended (TractorGuest *guest, GError *error);
+static inline void
+guest_note_main_ended (TractorGuest *guest, GError *error)
+{
+  guest->main_ended = TRUE;
+  guest->error = error;
+}
 
 /* Asks the host for a tick, unless it knows or one is running. */
 static inline void

@@ -28,6 +28,12 @@
 
 _Thread_local TractorGuest *tractor__current_guest;
 
+TractorGuest *
+tractor_guest_get_current (void)
+{
+  return tractor__current_guest;
+}
+
 #if !defined(TRACTOR_ASAN) && !defined(TRACTOR_TSAN) && GLIB_SIZEOF_VOID_P == 8
 G_STATIC_ASSERT (sizeof (Task) <= 192); /* a fourth line would cost a tenth of a spawn */
 #endif
@@ -449,7 +455,7 @@ task_end (Task *task, Scope *outermost, GError *error)
   if (nursery != NULL)
     tractor__nursery_child_ended (nursery, task, error);
   else
-    tractor__guest_main_ended (guest, error);
+    guest_note_main_ended (guest, error);
   context_retire (&task->context, task->stack);
   tractor__stack_pool_give (&guest->stacks, task->stack);
 }
