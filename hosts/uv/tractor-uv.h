@@ -34,6 +34,10 @@ G_BEGIN_DECLS
  * tractor_uv_set_ref() says so. The guest is
  * freed by itself, before @done.
  *
+ * A program whose stdin, stdout or stderr is closed has to open something there, such as /dev/null, before it makes its
+ * loop: else the loop's own descriptors land there, and uv_loop_close() ends the program by an assertion, as uv_close()
+ * may do of handles. The guest's descriptors keep off these numbers, but the loop's are nobody's to move.
+ *
  * Returns: (transfer none): the guest, for cancelling it; or NULL with @error set as by
  *   tractor_guest_new(). Then @done is not called.
  * Suspends: no. Thread: the one that runs @loop.
@@ -86,9 +90,10 @@ TRACTOR_API uv_loop_t *tractor_uv_get_loop (void);
  * tractor_uv_run:
  * @main: the main task
  *
- * Runs @main on a loop of its own. Afterwards SIGPIPE is in this thread what it was before.
+ * Runs @main on a loop of its own. Afterwards SIGPIPE is in this thread what it was before. If stdin, stdout or stderr is
+ * closed, /dev/null is in its place meanwhile.
  *
- * Returns: as tractor_run().
+ * Returns: as tractor_run(); or FALSE with @error set to a G_FILE_ERROR.
  * Suspends: no, it blocks the thread. Thread: any.
  */
 TRACTOR_API gboolean tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error);

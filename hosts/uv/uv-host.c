@@ -16,6 +16,11 @@
 
 #include "tractor-uv.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "sigpipe.h"
 #include "uv-wait.h"
 
@@ -217,6 +222,53 @@ tractor__uv_get_handle_waits (void)
   return &get_host (tractor_guest_get_current ())->handle_waits;
 }
 
+/* libuv makes sure with an assertion that it never closes one of the first three descriptors, also if the program has
+ * none there and the loop's own have landed there. So these places are taken for as long as there is a loop of ours, in whatever thread. */
+static GMutex stdio_lock;
+static guint n_loops;
+static gboolean is_taken[STDERR_FILENO + 1];
+
+/* Returns: 0, or a negative errno. */
+static int
+take_stdio_places (void)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stdio_lock);
+  int fd;
+
+  n_loops++;
+  while ((fd = open ("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+    is_taken[fd] = TRUE;
+  if (fd < 0)
+    return -errno;
+  close (fd);
+  return 0;
+}
+
+/* But not what the program has put in the place of one meanwhile, such as by dup2(). */
+static gboolean
+is_placeholder (int fd)
+{
+  struct stat null;
+  struct stat here;
+
+  return (fcntl (fd, F_GETFD) & FD_CLOEXEC) != 0 && stat ("/dev/null", &null) == 0 &&
+         fstat (fd, &here) == 0 && S_ISCHR (here.st_mode) && here.st_rdev == null.st_rdev;
+}
+
+static void
+leave_stdio_places (void)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stdio_lock);
+
+  if (--n_loops > 0)
+    return;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+    if (is_taken[fd] && is_placeholder (fd))
+      close (fd);
+    is_taken[fd] = FALSE;
+  }
+}
+
 typedef struct {
   GError *error;
 } Run;
@@ -229,8 +281,8 @@ on_run_done (const GError *error, gpointer data)
   run->error = error != NULL ? g_error_copy (error) : NULL;
 }
 
-gboolean
-tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
+static gboolean
+run_loop (TractorTaskFunc main, gpointer data, GError **error)
 {
   Run run = { 0 };
   uv_loop_t loop;
@@ -251,4 +303,14 @@ tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
   if (attached && run.error != NULL)
     g_propagate_error (error, run.error);
   return attached && run.error == NULL;
+}
+
+gboolean
+tractor_uv_run (TractorTaskFunc main, gpointer data, GError **error)
+{
+  int result = take_stdio_places ();
+  gboolean ok = result == 0 ? run_loop (main, data, error) : set_uv_error (error, result);
+
+  leave_stdio_places ();
+  return ok;
 }

@@ -990,6 +990,66 @@ test_sigpipe_after_run (void)
   g_assert_true (tractor_uv_run (end_at_once, NULL, NULL));
 }
 
+/* What a program gets that opens something. */
+static gboolean
+note_next_descriptor (gpointer fd, G_GNUC_UNUSED GError **error)
+{
+  *(int *) fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  close (*(int *) fd);
+  return TRUE;
+}
+
+/* libuv closes none of the first three, and would end the program for having to. */
+static void
+test_stdio_closed (void)
+{
+  int saved[3];
+  int is_open = 0;
+  int fd = -1;
+  gboolean ok;
+
+  for (int i = 0; i < 3; i++) {
+    saved[i] = fcntl (i, F_DUPFD_CLOEXEC, 3);
+    close (i);
+  }
+  ok = tractor_uv_run (note_next_descriptor, &fd, NULL);
+  for (int i = 0; i < 3; i++) {
+    is_open += fcntl (i, F_GETFD) >= 0;
+    dup2 (saved[i], i);
+    close (saved[i]);
+  }
+  g_assert_true (ok);
+  g_assert_cmpint (fd, >, STDERR_FILENO);
+  g_assert_cmpint (is_open, ==, 0); /* as it was */
+}
+
+static gboolean
+open_there (gpointer fd, G_GNUC_UNUSED GError **error)
+{
+  g_assert_cmpint (dup2 (*(int *) fd, 0), ==, 0);
+  return TRUE;
+}
+
+/* What the program itself puts there meanwhile stays. */
+static void
+test_stdio_opened (void)
+{
+  int saved = fcntl (0, F_DUPFD_CLOEXEC, 3);
+  int fds[2];
+  char byte = 0;
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  close (0);
+  g_assert_true (tractor_uv_run (open_there, &fds[0], NULL));
+  g_assert_cmpint (write (fds[1], "x", 1), ==, 1);
+  g_assert_cmpint (read (0, &byte, 1), ==, 1);
+  g_assert_cmpint (byte, ==, 'x');
+  dup2 (saved, 0);
+  close (saved);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1015,6 +1075,8 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/datagrams", test_datagrams);
   harness_add ("/uv/loops-in-threads", test_loops_in_threads);
   harness_add_glib_task ("/uv/no-loop", test_no_loop);
+  harness_add ("/uv/stdio-closed", test_stdio_closed);
+  harness_add ("/uv/stdio-opened-meanwhile", test_stdio_opened);
   harness_add ("/uv/unref", test_unref);
   harness_add ("/uv/walked", test_walked);
   harness_add ("/uv/closed-by-program", test_closed_by_program);
