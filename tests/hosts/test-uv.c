@@ -1050,6 +1050,83 @@ test_stdio_opened (void)
   close (fds[1]);
 }
 
+/* --- handles that nothing can be begun on ------------------------------------------------------------ */
+
+typedef struct {
+  uv_tcp_t tcp;
+  uv_udp_t udp;
+} Handles;
+
+static void
+open_handles (Handles *handles)
+{
+  uv_tcp_init (tractor_uv_get_loop (), &handles->tcp);
+  uv_udp_init (tractor_uv_get_loop (), &handles->udp);
+}
+
+static void
+assert_nothing_is_begun (Handles *handles, int code)
+{
+  uv_stream_t *stream = (uv_stream_t *) &handles->tcp;
+  struct sockaddr_in address;
+  GError *error = NULL;
+  char bytes[4] = "";
+  gsize length;
+
+  uv_ip4_addr ("127.0.0.1", 1, &address);
+  g_assert_false (tractor_uv_read (stream, bytes, sizeof bytes, &length, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+  g_assert_false (tractor_uv_write (stream, bytes, sizeof bytes, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+  g_assert_false (tractor_uv_accept (stream, stream, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+  g_assert_false (tractor_uv_connect (&handles->tcp, (struct sockaddr *) &address, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+  g_assert_false (tractor_uv_receive (&handles->udp, bytes, sizeof bytes, &length, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+  g_assert_false (
+      tractor_uv_send (&handles->udp, bytes, sizeof bytes, (struct sockaddr *) &address, &error));
+  harness_assert_error (error, TRACTOR_ERROR, code);
+}
+
+static gboolean
+test_not_begun_when_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Handles handles;
+  TractorCancelScope *scope;
+
+  open_handles (&handles);
+  scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_cancel (scope, NULL);
+  assert_nothing_is_begun (&handles, TRACTOR_ERROR_CANCELLED);
+  tractor_cancel_scope_close (scope);
+  tractor_uv_close ((uv_handle_t *) &handles.tcp);
+  tractor_uv_close ((uv_handle_t *) &handles.udp);
+  return tractor_checkpoint (error);
+}
+
+static void
+set_closed (uv_handle_t *handle)
+{
+  tractor_event_set (handle->data);
+}
+
+static gboolean
+test_not_begun_when_closing (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorEvent) closed = tractor_event_new ();
+  g_autoptr (TractorEvent) other_closed = tractor_event_new ();
+  Handles handles;
+
+  open_handles (&handles);
+  handles.tcp.data = closed;
+  handles.udp.data = other_closed;
+  uv_close ((uv_handle_t *) &handles.tcp, set_closed);
+  uv_close ((uv_handle_t *) &handles.udp, set_closed);
+  assert_nothing_is_begun (&handles, TRACTOR_ERROR_CLOSED);
+  return tractor_event_wait (closed, error) && tractor_event_wait (other_closed, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1072,6 +1149,8 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/accept-gives-a-turn", test_accept_gives_a_turn);
   harness_add_uv_task ("/uv/accept-is-cancelled", test_accept_is_cancelled);
   harness_add_uv_task ("/uv/accept-is-closed", test_accept_is_closed);
+  harness_add_uv_task ("/uv/nothing-is-begun-when-cancelled", test_not_begun_when_cancelled);
+  harness_add_uv_task ("/uv/nothing-is-begun-on-what-is-being-closed", test_not_begun_when_closing);
   harness_add_uv_task ("/uv/datagrams", test_datagrams);
   harness_add ("/uv/loops-in-threads", test_loops_in_threads);
   harness_add_glib_task ("/uv/no-loop", test_no_loop);
