@@ -1680,10 +1680,24 @@ test_orphan_calls_its_parent (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-/* The middle of a chain is terminated: it takes what is below it along, whatever that does, before its
+static void
+terminate (TractorPortal *portal)
+{
+  kill (tractor_portal_get_pid (portal), SIGTERM);
+}
+
+static void
+make_hang_up (TractorPortal *portal)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tractor_portal_call (portal, "test:hang_up", NULL, NULL, &error));
+}
+
+/* The middle of a chain is ended: it takes what is below it along, whatever that does, before its
  * own time is up. */
 static gboolean
-test_terminated_actor_leaves_no_orphans (G_GNUC_UNUSED gpointer data, GError **error)
+assert_no_orphans_after (void (*end) (TractorPortal *middle), GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) middle = start (nursery, "middle", error);
@@ -1691,24 +1705,36 @@ test_terminated_actor_leaves_no_orphans (G_GNUC_UNUSED gpointer data, GError **e
   Calling calling = { middle, "test:relay",
                       g_variant_ref_sink (g_variant_new_parsed (
                           "{'function': <'test:hog_deaf'>, 'hops': <int64 0>}")) };
-  gint64 terminated_at;
+  gint64 ended_at;
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
   g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 2, error));
-  kill (tractor_portal_get_pid (middle), SIGTERM);
-  terminated_at = tractor_now ();
+  ended_at = tractor_now ();
+  end (middle);
 
   g_assert_false (tractor_nursery_join (callers, error));
   g_clear_error (error);
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   while (has_descendant ()) {
-    g_assert_cmpint (tractor_now () - terminated_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - ended_at, <, 2 * SECOND * harness_get_slowness ());
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   }
   g_variant_unref (calling.kwargs);
   return TRUE;
+}
+
+static gboolean
+test_terminated_actor_leaves_no_orphans (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return assert_no_orphans_after (terminate, error);
+}
+
+static gboolean
+test_cut_off_actor_leaves_no_orphans (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return assert_no_orphans_after (make_hang_up, error);
 }
 
 /* --- a host program that gets in the way ------------------------------------------------------------- */
@@ -1856,6 +1882,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/tree/P-13-orphan-calls-its-parent", test_orphan_calls_its_parent);
   harness_add_real_task ("/e2e/tree/P-13-terminated-actor-leaves-no-orphans",
                          test_terminated_actor_leaves_no_orphans);
+  harness_add_real_task ("/e2e/tree/P-13-cut-off-actor-leaves-no-orphans",
+                         test_cut_off_actor_leaves_no_orphans);
   harness_add_real_task ("/e2e/host/P-15-sigchld-ignored", test_sigchld_ignored);
   harness_add_real_task ("/e2e/host/P-18-no-sigpipe", test_no_chatter_on_sigpipe);
   harness_add_real_task ("/e2e/host/P-18-stderr-for-nobody", test_stderr_for_nobody);
