@@ -50,6 +50,21 @@ wait_for_word (TractorContext *context)
   g_assert_true (tractor_stream_receive (stream, &word, NULL));
 }
 
+/* A start that is refused is none: it can start after that, as if it had not tried. */
+static void
+start_in_vain (TractorContext *context)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+  GError *error = NULL;
+
+  g_assert_false (tractor_context_started (context, g_variant_new_handle (0), &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_false (tractor_context_started (context, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+}
+
 /* Does what "mode" says after it has started. */
 static gboolean
 in_mode (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
@@ -73,8 +88,12 @@ in_mode (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErro
     g_file_set_contents (path, "cancelled", -1, NULL);
     return ok;
   }
+  if (strcmp (mode, "start-in-vain") == 0)
+    start_in_vain (context);
   if (!tractor_context_started (context, NULL, error))
     return FALSE;
+  if (strcmp (mode, "start-in-vain") == 0)
+    return TRUE;
   if (strcmp (mode, "fail") == 0)
     return set_no_space (error);
   if (strcmp (mode, "start-twice") == 0)
@@ -314,6 +333,18 @@ test_never_starts (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_null (open_in_mode (&peer, "never-start", error));
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
   g_clear_error (error);
+  return end_peer (&peer, error);
+}
+
+static gboolean
+test_starts_after_refusals (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  {
+    g_autoptr (TractorContext) context = open_in_mode (&peer, "start-in-vain", error);
+
+    g_assert_true (tractor_context_join (context, NULL, error));
+  }
   return end_peer (&peer, error);
 }
 
@@ -868,6 +899,7 @@ main (int argc, char **argv)
                      test_cancels_itself_before_started);
   add_on_transports ("/e2e/context/%s/T21-never-starts", test_never_starts);
   add_on_transports ("/e2e/context/%s/row-52-T22-started-misuse", test_started_misuse);
+  add_on_transports ("/e2e/context/%s/starts-after-refusals", test_starts_after_refusals);
   add_on_transports ("/e2e/context/%s/row-65-refused-starts-leave-nothing",
                      test_refused_starts_leave_nothing);
   add_on_transports ("/e2e/context/%s/row-66-cancelled-while-it-starts",
