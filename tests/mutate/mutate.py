@@ -39,8 +39,10 @@ PROGRAM_SECONDS = 300  # for all tests of one program: a test that hangs ends mu
 MOST_PROCESSES = 500  # more than any test starts, and few enough that a fault does not take the machine
 
 # Which test programs hold which files: the first line that fits. Those of the same name come first.
-CALLS = 'e2e_test_contexts e2e_test_streams e2e_test_faults e2e_test_strangers e2e_test_descriptors e2e_test_actors'
-PROCESSES = 'e2e_test_process e2e_test_restart e2e_test_crash e2e_test_faults e2e_test_tree e2e_test_actors'
+CALLS = ('e2e_test_contexts e2e_test_streams e2e_test_not_given e2e_test_payloads e2e_test_left_open e2e_test_faults '
+         'e2e_test_strangers e2e_test_descriptors e2e_test_actors e2e_test_checkpoints')
+PROCESSES = ('e2e_test_process e2e_test_restart e2e_test_crash e2e_test_faults e2e_test_tree e2e_test_actors '
+             'e2e_test_left_open e2e_test_lifetimes')
 BYTES = 'src_test_* e2e_test_payloads e2e_test_descriptors e2e_test_strangers e2e_test_contexts e2e_test_python'
 PARTS = [
     ('guest/host-*', 'hosts_test_host_link hosts_test_turns hosts_conformance guest_test_*'),
@@ -52,18 +54,20 @@ PARTS = [
     ('hosts/virtual/*', 'hosts_conformance guest_test_time guest_test_schedules guest_test_run'),
     ('hosts/*', 'hosts_conformance hosts_test_turns guest_test_run guest_test_time'),
     ('src/cluster.c', 'e2e_test_cluster'),
+    ('src/remote-error.[ch]', 'src_test_error_types e2e_test_contexts e2e_test_actors e2e_test_faults e2e_test_python '
+                              'e2e_test_strangers'),
     ('src/topics.c', 'e2e_test_topics'),
     ('src/tree.[ch]', 'e2e_test_tree e2e_test_strangers'),
-    ('src/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_strangers e2e_test_python'),
+    ('src/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_payloads e2e_test_strangers e2e_test_faults e2e_test_python'),
     ('src/python-*', 'src_test_python_* e2e_test_python'),
     *((f'src/{name}*', BYTES) for name in (
-        'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'remote-error',
-        'serial')),
+        'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'serial')),
     *((f'src/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults')
       for name in ('runtime-dir', 'socket', 'handshake', 'peer-limits')),
     ('src/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
     *((f'src/{name}*', CALLS) for name in ('link', 'request', 'portal', 'context', 'rpc')),
-    *((f'src/{name}*', 'e2e_test_discovery e2e_test_strangers e2e_test_cluster')
+    *((f'src/{name}*', 'e2e_test_discovery e2e_test_identity e2e_test_strangers e2e_test_cluster e2e_test_lifetimes '
+                         'e2e_test_crowd')
       for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'identity', 'origin', 'runtime', 'daemon',
                    'tractor-discovery')),
     ('src/child*', PROCESSES + ' e2e_test_discovery'),
@@ -235,7 +239,8 @@ def find_programs(file):
     stem = Path(file).stem.replace('-', '_')
     names = [name for pattern in patterns for name in list_programs() if fnmatch.fnmatch(name, pattern)]
     names = list(dict.fromkeys(names))
-    return sorted(names, key=lambda name: name.split('_test_')[-1] != stem)
+    # One is slow, and its tests can do without for what another notices.
+    return sorted(names, key=lambda name: (name.split('_test_')[-1] != stem, name == 'guest_test_schedules'))
 
 
 def find_host(file):
