@@ -278,6 +278,32 @@ test_cancelled_scope_empties_groups (G_GNUC_UNUSED gpointer data, GError **error
   return TRUE;
 }
 
+/* (transfer full): a group of @error: (transfer full), alone. */
+static GError *
+in_a_group (GError *error)
+{
+  GPtrArray *failures = g_ptr_array_new ();
+
+  g_ptr_array_add (failures, error);
+  return tractor_error_new_group (failures);
+}
+
+/* Of a group that holds nothing but the cancel nothing is left. */
+static gboolean
+test_cancelled_scope_takes_groups_of_cancels (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  GError *cancelled = NULL;
+
+  tractor_cancel_scope_cancel (scope, NULL);
+  g_assert_false (tractor_checkpoint (&cancelled));
+  *error = in_a_group (in_a_group (cancelled));
+  g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  g_assert_no_error (*error);
+  g_assert_true (tractor_cancel_scope_get_cancelled_caught (scope));
+  return TRUE;
+}
+
 static gboolean
 test_empty_join_is_no_cancel_point (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -668,6 +694,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/task/A67-checkpoint-if-cancelled", test_checkpoint_if_cancelled);
   harness_add_task ("/guest/nursery/A23-cancelled-scope-empties-groups",
                     test_cancelled_scope_empties_groups);
+  harness_add_task ("/guest/nursery/A23-cancelled-scope-takes-groups-of-cancels",
+                    test_cancelled_scope_takes_groups_of_cancels);
   harness_add_task ("/guest/nursery/A16-empty-join-is-no-cancel-point",
                     test_empty_join_is_no_cancel_point);
   harness_add_task ("/guest/nursery/A10-spawn-into-cancelled-starts",

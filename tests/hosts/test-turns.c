@@ -612,6 +612,25 @@ push_cancellable_and_wait (G_GNUC_UNUSED gpointer data, GError **error)
   return ok;
 }
 
+static gboolean
+push_and_end (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_cancellable_push_current (data);
+  return TRUE;
+}
+
+static void
+test_glib_pushed_and_ended (void)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*GCancellable*pushed*");
+  g_assert_true (tractor_glib_run (push_and_end, cancellable, NULL));
+  g_test_assert_expected_messages ();
+  g_cancellable_pop_current (cancellable);
+}
+
+/* It is told once, not with each turn. */
 static void
 test_glib_pushed_and_waited (void)
 {
@@ -743,6 +762,7 @@ main (int argc, char **argv)
   harness_add ("/hosts/builtin/busy-poll", test_busy_poll);
   harness_add ("/hosts/glib/B37-other-thread", test_glib_other_thread);
   harness_add ("/hosts/glib/A117-pushed-and-waited", test_glib_pushed_and_waited);
+  harness_add ("/hosts/glib/A117-pushed-and-ended", test_glib_pushed_and_ended);
   harness_add ("/hosts/glib/B47-priority", test_glib_priority);
 #ifdef HAVE_SD_EVENT
   harness_add ("/hosts/sd-event/B22-exit", test_sd_event_exit);

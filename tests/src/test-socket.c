@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -776,6 +777,32 @@ test_no_address_cannot_be_connected_to (void)
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
 }
 
+/* The only number that is free is one of those that are not for sockets: it stays free. */
+static void
+test_no_room_but_stdin (void)
+{
+  g_auto (Address) address = parse ("tcp://127.0.0.1:1");
+  int saved_stdin = dup (STDIN_FILENO);
+  int first_free = dup (STDIN_FILENO);
+  struct rlimit before, limit;
+  GError *error = NULL;
+  gboolean in_progress;
+  int fd = -1;
+
+  close (first_free);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  limit = before;
+  limit.rlim_cur = (rlim_t) first_free;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  close (STDIN_FILENO);
+  g_assert_false (tractor__socket_begin_connect (&address, &fd, &in_progress, &error));
+  g_assert_cmpint (fcntl (STDIN_FILENO, F_GETFD), ==, -1);
+  g_assert_cmpint (dup2 (saved_stdin, STDIN_FILENO), ==, STDIN_FILENO);
+  close (saved_stdin);
+  setrlimit (RLIMIT_NOFILE, &before);
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_MFILE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -824,5 +851,6 @@ main (int argc, char **argv)
                test_connected_to_itself_is_not_connected);
   harness_add ("/src/socket/no-address-cannot-be-connected-to",
                test_no_address_cannot_be_connected_to);
+  harness_add ("/src/socket/no-room-but-stdin", test_no_room_but_stdin);
   return harness_run ();
 }
