@@ -394,6 +394,26 @@ test_refused_starts_leave_nothing (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+/* What was taken for something else does not go on there. */
+static gboolean
+test_wrong_kind_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_slowness ();
+  g_autofree char *path = make_path ();
+
+  g_assert_null (tractor_portal_open_stream (
+      peer.portal, "test:in_mode",
+      g_variant_new_parsed ("{'mode': <'sleep-before'>, 'path': <%s>}", path), NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  while (!g_file_test (path, G_FILE_TEST_EXISTS)) {
+    g_assert_cmpint (tractor_now (), <, give_up_at);
+    g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
+  }
+  assert_marker_and_remove (path);
+  return end_peer (&peer, error);
+}
+
 static gboolean
 test_cancelled_while_it_starts (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -902,6 +922,7 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/starts-after-refusals", test_starts_after_refusals);
   add_on_transports ("/e2e/context/%s/row-65-refused-starts-leave-nothing",
                      test_refused_starts_leave_nothing);
+  add_on_transports ("/e2e/context/%s/wrong-kind-is-cancelled", test_wrong_kind_is_cancelled);
   add_on_transports ("/e2e/context/%s/row-66-cancelled-while-it-starts",
                      test_cancelled_while_it_starts);
   add_on_transports ("/e2e/context/%s/body-is-cancelled-by-its-scope",

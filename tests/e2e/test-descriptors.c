@@ -606,8 +606,10 @@ test_budget (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &(struct rlimit){ 128, before.rlim_max }), ==, 0);
   g_assert_true (tractor_portal_call (peer.portal, "test:make_most", NULL, &first, error));
   g_assert_true (tractor_portal_call (peer.portal, "test:make_most", NULL, &second, error));
-  g_assert_false (tractor_portal_call (peer.portal, "test:make_one", NULL, &third, error));
-  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  for (int i = 0; i < 3; i++) { /* a refused one makes no room */
+    g_assert_false (tractor_portal_call (peer.portal, "test:make_one", NULL, &third, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  }
   g_clear_pointer (&first, g_variant_unref);
   g_assert_true (tractor_portal_call (peer.portal, "test:make_one", NULL, &third, error));
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
