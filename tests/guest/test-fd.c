@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -296,6 +298,64 @@ test_watch_edge_survives_cancel (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+wait_until_writable (gpointer watch, GError **error)
+{
+  return tractor_fd_watch_wait (watch, G_IO_OUT, error);
+}
+
+static gpointer
+read_byte_by_byte (gpointer data)
+{
+  char byte;
+
+  while (read (GPOINTER_TO_INT (data), &byte, 1) == 1)
+    g_usleep (500);
+  return NULL;
+}
+
+/* How often the first thread has begun to sleep. */
+static guint
+count_rests (void)
+{
+  g_autofree char *status = NULL;
+  const char *line;
+
+  g_assert_true (g_file_get_contents ("/proc/self/status", &status, NULL, NULL));
+  line = strstr (status, "\nvoluntary_ctxt_switches:");
+  g_assert_nonnull (line);
+  return (guint) atoi (strchr (line, ':') + 1);
+}
+
+/* Nobody waits any more until it is writable: whatever is read at the other end wakes nobody up. */
+static gboolean
+test_watch_forgets_a_cancelled_wait (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorFdWatch) watch = NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  GThread *thread;
+  guint n_rests;
+  int ends[2];
+
+  make_pair (ends);
+  while (write (ends[0], "x", 1) == 1)
+    ;
+  watch = tractor_fd_watch_open (ends[0], error);
+  tractor_nursery_spawn (nursery, "writer", wait_until_writable, watch, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  g_assert_true (tractor_nursery_join (nursery, error));
+
+  n_rests = count_rests ();
+  thread = g_thread_new ("reader", read_byte_by_byte, GINT_TO_POINTER (ends[1]));
+  g_assert_true (tractor_sleep_until (tractor_now () + 250000, error));
+  g_assert_cmpuint (count_rests () - n_rests, <, 30);
+  g_clear_pointer (&watch, tractor_fd_watch_close);
+  g_thread_join (thread);
+  close_pair (ends);
+  return TRUE;
+}
+
 /* A socket hangs up before it connects too; that is no reason to spin. */
 static gboolean
 test_watch_before_connect (G_GNUC_UNUSED gpointer data, GError **error)
@@ -459,6 +519,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/fd-watch/end-with-data", test_watch_end_with_data);
   harness_add_task ("/guest/fd/A99-old-waiter-of-number", test_old_waiter_of_number);
   harness_add_task ("/guest/fd-watch/A44-edge-survives-cancel", test_watch_edge_survives_cancel);
+  harness_add_real_task ("/guest/fd-watch/forgets-a-cancelled-wait",
+                         test_watch_forgets_a_cancelled_wait);
   harness_add_task ("/guest/fd-watch/before-connect", test_watch_before_connect);
   harness_add_task ("/guest/fd-watch/A98-notified-of-closing", test_watch_notified_of_closing);
   harness_add_task ("/guest/fork/B54-forked-copy", test_forked_copy);
