@@ -517,9 +517,11 @@ tractor__socket_open_peer_pidfd (int fd)
 #ifdef SO_PEERPIDFD
   int pidfd = -1;
 
-  if (getsockopt (fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &(socklen_t){ sizeof pidfd }) == 0 &&
-      keep_off_stdio (&pidfd) == 0)
-    return pidfd;
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &(socklen_t){ sizeof pidfd }) == 0) {
+    if (keep_off_stdio (&pidfd) == 0)
+      return pidfd;
+    close (pidfd);
+  }
 #endif
   /* It is connected: so the number is still its own, unless it has died just now. */
   if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0 || credentials.pid <= 0)

@@ -783,12 +783,15 @@ test_no_room_but_stdin (void)
 {
   g_auto (Address) address = parse ("tcp://127.0.0.1:1");
   int saved_stdin = dup (STDIN_FILENO);
-  int first_free = dup (STDIN_FILENO);
   struct rlimit before, limit;
   GError *error = NULL;
   gboolean in_progress;
+  int first_free;
+  int ends[2];
   int fd = -1;
 
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  first_free = dup (STDIN_FILENO);
   close (first_free);
   g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
   limit = before;
@@ -797,8 +800,12 @@ test_no_room_but_stdin (void)
   close (STDIN_FILENO);
   g_assert_false (tractor__socket_begin_connect (&address, &fd, &in_progress, &error));
   g_assert_cmpint (fcntl (STDIN_FILENO, F_GETFD), ==, -1);
+  g_assert_cmpint (tractor__socket_open_peer_pidfd (ends[0]), ==, -1);
+  g_assert_cmpint (fcntl (STDIN_FILENO, F_GETFD), ==, -1);
   g_assert_cmpint (dup2 (saved_stdin, STDIN_FILENO), ==, STDIN_FILENO);
   close (saved_stdin);
+  close (ends[0]);
+  close (ends[1]);
   setrlimit (RLIMIT_NOFILE, &before);
   harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_MFILE);
 }
