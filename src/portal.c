@@ -293,9 +293,6 @@ tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **er
 
   if (!tractor_error_check_given (portal, "portal", error))
     return FALSE;
-  if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
-    return FALSE;
-
   if (!tractor_checkpoint_if_cancelled (error))
     return FALSE;
   scope = tractor_cancel_scope_open (deadline);

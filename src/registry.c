@@ -281,18 +281,14 @@ is_somebody_at (const Address *address)
   return is_somebody;
 }
 
-/* Of an entry whose end nobody would notice. */
+/* Of an entry whose end nobody would notice. With the last of them it is gone itself: that is then the first, and no
+ * more is looked at. */
 static void
 strike_off_dead_addresses (Registry *registry, Entry *entry)
 {
   for (guint i = entry->addresses->len; i-- > 0;)
-    if (!is_somebody_at (entry->addresses->pdata[i])) {
-      gboolean is_last = entry->addresses->len == 1;
-
+    if (!is_somebody_at (entry->addresses->pdata[i]))
       take_address_away (registry, entry, entry->addresses->pdata[i]);
-      if (is_last) /* and gone */
-        return;
-    }
 }
 
 /* It takes a while: so if that was of no use, not again for a second. */
