@@ -50,19 +50,6 @@ G_STATIC_ASSERT (sizeof (Mark) == FD_MARK_BYTES);
 
 /* --- sending ------------------------------------------------------------------------------------- */
 
-/* One that is to go along with a frame in a buffer. */
-typedef struct {
-  guint frame; /* where that begins */
-  guint at;    /* where its mark is */
-  int fd;      /* ours */
-} OutgoingFd;
-
-static OutgoingFd *
-get_outgoing (const WireBuffer *buffer, guint i)
-{
-  return &g_array_index (buffer->fds, OutgoingFd, i);
-}
-
 gboolean
 tractor__fds_append (WireBuffer *buffer, int fd, GError **error)
 {
@@ -92,17 +79,6 @@ tractor__fds_append (WireBuffer *buffer, int fd, GError **error)
   return TRUE;
 }
 
-void
-tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length)
-{
-  while (buffer->fds->len > 0 && get_outgoing (buffer, buffer->fds->len - 1)->at >= length) {
-    close (get_outgoing (buffer, buffer->fds->len - 1)->fd);
-    g_array_set_size (buffer->fds, buffer->fds->len - 1);
-  }
-  if (buffer->fds->len == 0)
-    g_clear_pointer (&buffer->fds, g_array_unref);
-}
-
 /* Shortens @frames to what goes in one piece: up to the first frame with descriptors, or from there on as
  * many frames as have no more than may go along. Returns: how many these are. */
 static guint
@@ -111,13 +87,13 @@ choose_batch (const WireBuffer *buffer, gsize sent, struct iovec *frames)
   gsize end = sent + frames->iov_len;
   guint n = 0;
 
-  while (n < buffer->fds->len && get_outgoing (buffer, n)->frame < end) {
-    guint frame = get_outgoing (buffer, n)->frame;
+  while (n < buffer->fds->len && wire_get_fd (buffer, n)->frame < end) {
+    guint frame = wire_get_fd (buffer, n)->frame;
     guint n_with_frame = n;
 
-    while (n_with_frame < buffer->fds->len && get_outgoing (buffer, n_with_frame)->frame == frame)
+    while (n_with_frame < buffer->fds->len && wire_get_fd (buffer, n_with_frame)->frame == frame)
       n_with_frame++;
-    if (get_outgoing (buffer, 0)->frame > sent || n_with_frame > LIMIT_FDS_OF_MESSAGE) {
+    if (wire_get_fd (buffer, 0)->frame > sent || n_with_frame > LIMIT_FDS_OF_MESSAGE) {
       frames->iov_len = frame - sent;
       return n;
     }
@@ -131,7 +107,7 @@ fill_in (WireBuffer *buffer, guint64 batch, guint n, Control *control)
 {
   control->header = (struct cmsghdr){ CMSG_LEN (n * sizeof (int)), SOL_SOCKET, SCM_RIGHTS };
   for (guint i = 0; i < n; i++) {
-    const OutgoingFd *outgoing = get_outgoing (buffer, i);
+    const OutgoingFd *outgoing = wire_get_fd (buffer, i);
     Mark mark = { GUINT64_TO_LE (batch), (guint8) i, (guint8) n, { 0 } };
 
     memcpy (buffer->data + outgoing->at, &mark, sizeof mark);
@@ -163,7 +139,7 @@ tractor__fds_send (int fd,
     return n_bytes;
   ++*n_batches;
   for (guint i = 0; i < n; i++) /* with the first byte, however few have gone */
-    close (get_outgoing (buffer, i)->fd);
+    close (wire_get_fd (buffer, i)->fd);
   g_array_remove_range (buffer->fds, 0, n);
   return n_bytes;
 }

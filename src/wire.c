@@ -14,6 +14,7 @@
 #include "wire.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "bounds.h"
 
@@ -349,6 +350,17 @@ tractor__wire_buffer_new (void)
 
   *buffer = (WireBuffer){ .data = nothing };
   return buffer;
+}
+
+void
+tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length)
+{
+  while (buffer->fds->len > 0 && wire_get_fd (buffer, buffer->fds->len - 1)->at >= length) {
+    close (wire_get_fd (buffer, buffer->fds->len - 1)->fd);
+    g_array_set_size (buffer->fds, buffer->fds->len - 1);
+  }
+  if (buffer->fds->len == 0)
+    g_clear_pointer (&buffer->fds, g_array_unref);
 }
 
 void

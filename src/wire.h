@@ -73,6 +73,13 @@ tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset);
  * to where the problem is. */
 G_GNUC_INTERNAL const char *tractor__wire_check_value (WireReader *reader, guint outer_depth);
 
+/* A descriptor that is to go along with a frame in a buffer. */
+typedef struct {
+  guint frame; /* where that begins */
+  guint at;    /* where its mark is */
+  int fd;      /* ours */
+} OutgoingFd;
+
 /* Bytes that are built up. As a GByteArray, but appending a few of them is a few instructions, and
  * a frame is made of a dozen appends. */
 typedef struct {
@@ -81,7 +88,7 @@ typedef struct {
   guint size;
   gsize frame_limit; /* of a frame in it; 0: LIMIT_FRAME_BYTES */
   guint frame_start; /* where the frame begins that is being written */
-  GArray *fds;       /* (nullable): descriptors that go with it: passed-fds.c */
+  GArray *fds;       /* (nullable) (element-type OutgoingFd): in the order of the bytes */
   gboolean takes_fds;
 } WireBuffer;
 
@@ -103,7 +110,7 @@ wire_append (WireBuffer *buffer, const void *bytes, gsize length)
   buffer->len += (guint) length;
 }
 
-/* Closes the descriptors of what is behind @length. In passed-fds.c. */
+/* Closes the descriptors of what is behind @length. */
 G_GNUC_INTERNAL void tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length);
 
 /* Takes back what was appended since it was @length long. */
@@ -120,6 +127,12 @@ static inline guint
 wire_count_fds (const WireBuffer *buffer)
 {
   return buffer->fds != NULL ? buffer->fds->len : 0;
+}
+
+static inline OutgoingFd *
+wire_get_fd (const WireBuffer *buffer, guint i)
+{
+  return &g_array_index (buffer->fds, OutgoingFd, i);
 }
 
 /* @literal: msgpack that is known when we are compiled. */
