@@ -41,6 +41,7 @@
 #include "python-argv.h"
 #include "registration.h"
 #include "remote-error.h"
+#include "rpc.h"
 #include "runtime-dir.h"
 #include "runtime.h"
 #include "sigpipe.h"
@@ -543,7 +544,7 @@ is_tcp (int fd)
 static Link *
 make_link (Boot *boot, TractorRuntime *runtime)
 {
-  Link *link = tractor__link_new (runtime, boot->link_fd, &boot->parent.id);
+  Link *link = tractor__link_new (runtime, &tractor__rpc_server, boot->link_fd, &boot->parent.id);
 
   tractor__link_take_introduction (link, &boot->parent);
   tractor__link_claim_identity (link, boot->parent.key, NULL);

@@ -33,10 +33,8 @@
 
 #include "bounds.h"
 #include "escape.h"
-#include "registry.h"
 #include "remote-error.h"
 #include "request.h"
-#include "rpc.h"
 #include "shortage.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -60,12 +58,13 @@ is_unix_socket (int fd)
 }
 
 Link *
-tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer)
+tractor__link_new (TractorRuntime *runtime, const LinkServer *server, int fd, const ActorId *peer)
 {
   Link *link = g_new0 (Link, 1);
 
   link->refs = 1;
   link->runtime = runtime;
+  link->server = server;
   link->fd = fd;
   link->is_unix = is_unix_socket (fd);
   /* It holds 208 KiB otherwise, so that a megabyte takes five turns of filling it and waiting. TCP finds
@@ -498,7 +497,7 @@ deliver (Link *link, const Msg *msg, GError **error)
     return request->class->deliver (request, msg, error);
   task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
   if (task != NULL)
-    return tractor__rpc_deliver (task, msg, error);
+    return link->server->deliver (task, msg, error);
   if (link->n_given_up > 0 && (msg->type == MSG_ERROR || msg->type == MSG_RETURN)) {
     link->n_given_up--;
     report_late_outcome (link, msg);
@@ -533,7 +532,7 @@ is_full (Link *link, const Msg *msg)
   if (request != NULL)
     return request->class->is_full != NULL && request->class->is_full (request);
   task = tractor__cid_table_find (&link->rpc_tasks, cid, length);
-  return task != NULL && tractor__rpc_is_full (task);
+  return task != NULL && link->server->is_full (task);
 }
 
 /* While the reader waits: what others send goes out. */
@@ -635,7 +634,7 @@ handle_message (Link *link, const Msg *msg, GError **error)
 
   switch (msg->type) {
   case MSG_START:
-    return tractor__rpc_handle_start (link, msg, error);
+    return link->server->start (link, msg, error);
   case MSG_START_ACK:
     if (link->cancel_cid[0] != '\0' && link->on_ack != NULL &&
         tractor__msg_string_equals (msg, FIELD_CID, link->cancel_cid))
@@ -879,7 +878,7 @@ tractor__link_run (gpointer data, GError **error)
       tractor__link_flush (link);
       read_in_scope (link, error);
     }
-    tractor__link_cancel_rpc_tasks (link, &link->peer);
+    link->server->end (link);
     /* The writer ends when it has written what is queued, or can no longer wait for that. */
     link->is_ending = TRUE;
     tractor__link_flush (link);
@@ -895,8 +894,8 @@ tractor__link_run (gpointer data, GError **error)
   link->nursery = NULL;
   g_hash_table_remove (link->runtime->links, link);
   g_clear_pointer (&link->identity, tractor__identity_unref);
-  if (link->runtime->registry != NULL)
-    tractor__registry_forget_link (link->runtime->registry, link);
+  if (link->runtime->link_ended != NULL)
+    link->runtime->link_ended (link->runtime, link);
   g_clear_pointer (&link->watch, tractor_fd_watch_close);
   close (link->fd);
   link->fd = -1;

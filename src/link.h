@@ -24,9 +24,22 @@ typedef struct _RpcTask RpcTask;
 
 typedef void (*LinkFunc) (Link *link, gpointer data);
 
+/* What is done with what the peer asks of us, by whoever runs it: a link only reads and writes. */
+typedef struct {
+  /* Answers a Start, or starts what will. Returns: FALSE with PROTOCOL. */
+  gboolean (*start) (Link *link, const Msg *msg, GError **error);
+  /* Another message of a dialog that @task serves. Returns: FALSE with PROTOCOL. */
+  gboolean (*deliver) (RpcTask *task, const Msg *msg, GError **error);
+  /* Whether an item for it, of a peer that does not count, would be lost. */
+  gboolean (*is_full) (const RpcTask *task);
+  /* The peer asks for nothing more. */
+  void (*end) (Link *link);
+} LinkServer;
+
 struct _Link {
   guint refs;
   TractorRuntime *runtime;
+  const LinkServer *server;
   int fd;
   ActorId peer;       /* who it is to be, and has to say it is */
   Identity *identity; /* (nullable): that it is who it says, as far as that is */
@@ -89,7 +102,8 @@ struct _Link {
 G_GNUC_INTERNAL const char *tractor__errno_get_name (int error_number);
 
 /* @fd: (transfer full). @peer: who is to be at the other end. */
-G_GNUC_INTERNAL Link *tractor__link_new (TractorRuntime *runtime, int fd, const ActorId *peer);
+G_GNUC_INTERNAL Link *
+tractor__link_new (TractorRuntime *runtime, const LinkServer *server, int fd, const ActorId *peer);
 G_GNUC_INTERNAL Link *tractor__link_ref (Link *link);
 G_GNUC_INTERNAL void tractor__link_unref (Link *link);
 
@@ -133,11 +147,5 @@ G_GNUC_INTERNAL void tractor__link_make_cid (Link *link, char cid[CID_BYTES]);
 G_GNUC_INTERNAL void tractor__link_introduce (Link *link);
 /* Asks the actor at the other end to end, and says how long it will be waited for. */
 G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link, gint64 patience_usec);
-
-/* Cancels what runs here for the peer, on the wish of @canceller, and waits for its end. */
-G_GNUC_INTERNAL void tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller);
-G_GNUC_INTERNAL gboolean tractor__link_wait_for_rpc_tasks (Link *link, GError **error);
-/* If the peer has asked us to end: what ran is over. */
-G_GNUC_INTERNAL void tractor__link_acknowledge_stop (Link *link);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Link, tractor__link_unref)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "rpc.h"
 
 static void
 fail_what_is_open (Link *link, G_GNUC_UNUSED gpointer data)
@@ -25,7 +26,7 @@ fail_what_is_open (Link *link, G_GNUC_UNUSED gpointer data)
 static Link *
 link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
 {
-  Link *link = tractor__link_new (runtime, fd, &introduction->id);
+  Link *link = tractor__link_new (runtime, &tractor__rpc_server, fd, &introduction->id);
 
   tractor__link_take_introduction (link, introduction);
   link->on_read_end = fail_what_is_open;

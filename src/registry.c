@@ -66,6 +66,9 @@ struct _Registry {
 
 /* --- life ------------------------------------------------------------------------------------------- */
 
+static void forget_link (TractorRuntime *runtime, Link *link);
+static void drop (Registry *registry, Entry *entry);
+
 Registry *
 tractor__registry_new (TractorRuntime *runtime)
 {
@@ -78,10 +81,9 @@ tractor__registry_new (TractorRuntime *runtime)
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_queue_free);
   registry->by_address = g_hash_table_new (tractor__address_hash, tractor__address_equal);
   registry->waiters = g_hash_table_new (g_str_hash, g_str_equal);
+  runtime->link_ended = forget_link;
   return registry;
 }
-
-static void drop (Registry *registry, Entry *entry);
 
 void
 tractor__registry_free (Registry *registry)
@@ -91,6 +93,7 @@ tractor__registry_free (Registry *registry)
 
   if (registry == NULL)
     return;
+  registry->runtime->link_ended = NULL;
   while (registry->entries.head != NULL)
     drop (registry, registry->entries.head->data);
   g_hash_table_iter_init (&iter, registry->waiters);
@@ -446,9 +449,10 @@ tractor__registry_enter (Registry *registry, Link *link, const Address *address,
   return TRUE;
 }
 
-void
-tractor__registry_forget_link (Registry *registry, Link *link)
+static void
+forget_link (TractorRuntime *runtime, Link *link)
 {
+  Registry *registry = runtime->registry;
   Entry *entry = g_hash_table_lookup (registry->by_uuid, link->peer.uuid);
 
   if (entry != NULL && entry->speaker == link)

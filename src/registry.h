@@ -19,9 +19,6 @@ G_GNUC_INTERNAL gboolean tractor__registry_enter (Registry *registry,
                                                   Link *link,
                                                   const Address *address,
                                                   GError **error);
-/* @link has ended. */
-G_GNUC_INTERNAL void tractor__registry_forget_link (Registry *registry, Link *link);
-
 /* What may be asked of a registrar. @link: (nullable): by whom; NULL: by this actor itself. */
 typedef gboolean (*RegistryFunc) (
     Registry *registry, Link *link, GVariant *kwargs, GVariant **ret_result, GError **error);

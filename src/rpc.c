@@ -234,8 +234,8 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
-gboolean
-tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error)
+static gboolean
+deliver (RpcTask *task, const Msg *msg, GError **error)
 {
   if (task->context == NULL)
     return TRUE;
@@ -248,8 +248,8 @@ tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error)
   return TRUE;
 }
 
-gboolean
-tractor__rpc_is_full (const RpcTask *task)
+static gboolean
+is_full (const RpcTask *task)
 {
   return task->context != NULL && tractor__stream_is_full (&task->context->stream);
 }
@@ -502,8 +502,8 @@ new_context (RpcTask *task)
   return context;
 }
 
-gboolean
-tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
+static gboolean
+handle_start (Link *link, const Msg *msg, GError **error)
 {
   g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
   GError *refusal = NULL;
@@ -551,3 +551,11 @@ tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error)
   tractor__link_flush (link);
   return TRUE;
 }
+
+static void
+end (Link *link)
+{
+  tractor__link_cancel_rpc_tasks (link, &link->peer);
+}
+
+const LinkServer tractor__rpc_server = { handle_start, deliver, is_full, end };

@@ -8,11 +8,14 @@
 
 #include "link.h"
 
-/* Answers a Start, or starts a task that will. Returns: FALSE with PROTOCOL. */
-G_GNUC_INTERNAL gboolean tractor__rpc_handle_start (Link *link, const Msg *msg, GError **error);
-/* Another message of a dialog that @task serves. Returns: FALSE with PROTOCOL. */
-G_GNUC_INTERNAL gboolean tractor__rpc_deliver (RpcTask *task, const Msg *msg, GError **error);
-/* Whether an item for it, of a peer that does not count, would be lost. */
-G_GNUC_INTERNAL gboolean tractor__rpc_is_full (const RpcTask *task);
+/* For links. */
+extern G_GNUC_INTERNAL const LinkServer tractor__rpc_server;
+
 /* Ends it, on the wish of @canceller; the first wish counts. */
 G_GNUC_INTERNAL void tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller);
+
+/* Cancels what runs here for the peer, on the wish of @canceller, and waits for its end. */
+G_GNUC_INTERNAL void tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller);
+G_GNUC_INTERNAL gboolean tractor__link_wait_for_rpc_tasks (Link *link, GError **error);
+/* If the peer has asked us to end: what ran is over. */
+G_GNUC_INTERNAL void tractor__link_acknowledge_stop (Link *link);

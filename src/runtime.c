@@ -22,6 +22,7 @@
 #include "peer-limits.h"
 #include "registration.h"
 #include "registry.h"
+#include "rpc.h"
 #include "runtime-dir.h"
 #include "supervise.h"
 

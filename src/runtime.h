@@ -57,8 +57,9 @@ struct _TractorRuntime {
   GHashTable *identities;   /* (element-type Identity): who is known here */
   Identity *identity;       /* our own */
   GPtrArray *listeners;
-  GPtrArray *addresses;  /* (element-type Address): where it listens */
-  Registry *registry;    /* (nullable): if it is a registrar */
+  GPtrArray *addresses; /* (element-type Address): where it listens */
+  Registry *registry;   /* (nullable): if it is a registrar */
+  void (*link_ended) (TractorRuntime *runtime, Link *link); /* (nullable): by the registry */
   GPtrArray *registrars; /* (element-type Registrar): others that know it */
   AddressKind transport; /* that was asked for; NONE: what suits */
   Address root;          /* where the root listens, if that is known */

@@ -24,6 +24,7 @@
 #include "python-argv.h"
 #include "registration.h"
 #include "registry.h"
+#include "rpc.h"
 #include "socket.h"
 #include "stdio-fd.h"
 
@@ -226,7 +227,7 @@ on_lost (G_GNUC_UNUSED Link *link, gpointer data)
 static void
 make_link (Child *child, int fd)
 {
-  child->link = tractor__link_new (child->runtime, fd, &child->id);
+  child->link = tractor__link_new (child->runtime, &tractor__rpc_server, fd, &child->id);
   child->link->on_peer_aid = on_peer_aid;
   child->link->on_ack = on_ack;
   child->link->on_cancelled = on_cancelled;
