@@ -25,6 +25,7 @@
 #include "guest.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
 
 #include "host-end.h"
@@ -406,10 +407,26 @@ finish (TractorGuest *guest)
   done (error, done_data);
 }
 
+/* What uselocale() sets is the thread's. To keep it for each task would cost every switch more than a tenth of its time;
+ * so it is looked at here, and the host's callbacks have theirs back. */
+static void
+check_locale (TractorGuest *guest, locale_t before)
+{
+  if (G_LIKELY (uselocale ((locale_t) 0) == before))
+    return;
+  uselocale (before);
+  if (!guest->has_complained_of_locale)
+    g_critical ("A task waits, or has ended, with a locale of uselocale() still set: other tasks "
+                "have had it, and it "
+                "is taken away");
+  guest->has_complained_of_locale = TRUE;
+}
+
 void
 tractor_guest_tick (TractorGuest *guest)
 {
   TractorGuest *outer_guest = tractor__current_guest;
+  locale_t locale = uselocale ((locale_t) 0);
   int saved_errno = errno;
   gboolean ended;
   Tick tick;
@@ -426,6 +443,7 @@ tractor_guest_tick (TractorGuest *guest)
   {
     gboolean yielded = go_round (guest, &tick);
 
+    check_locale (guest, locale);
     ended = guest->main_ended && tick.outer == NULL;
     if (ended) {
       g_assert (guest->n_tasks == 0);

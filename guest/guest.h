@@ -79,6 +79,7 @@ struct _TractorGuest {
   TractorTaskFunc main;
   gpointer main_data;
   gboolean is_waiting; /* as instruments know it */
+  gboolean has_complained_of_locale;
   gboolean has_ticked; /* until then nothing has run that could be lost */
   gboolean main_ended;
   gboolean finished;

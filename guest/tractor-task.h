@@ -6,7 +6,10 @@
  * absolute, monotonic, in microseconds. Out parameters are named ret_* and are set only on
  * success. Objects that open also close; closing waits, so nothing outlives its scope. What is
  * opened by a task is closed by the same task, innermost first: g_autoptr does that by itself when
- * variables are declared in the order of opening. */
+ * variables are declared in the order of opening.
+ *
+ * What a task sets for its thread it sets back before it suspends, for others run there too: what uselocale() sets is
+ * looked at after each tick, and told with g_critical(), once for each guest, and taken away. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -520,6 +521,26 @@ test_descriptors_close_on_exec (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* What a task sets and sets back is its own business. Who waits with it is told, once, and others do not have it. */
+static gboolean
+test_locale (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  locale_t own = newlocale (LC_ALL_MASK, "C", (locale_t) 0);
+  locale_t before = uselocale (own);
+
+  uselocale (before);
+  g_assert_true (tractor_sleep_until (tractor_now () + MSEC, error));
+  g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*uselocale()*");
+  for (int i = 0; i < 2; i++) {
+    uselocale (own);
+    g_assert_true (tractor_sleep_until (tractor_now () + MSEC, error));
+    g_test_assert_expected_messages ();
+    g_assert_true (uselocale ((locale_t) 0) == before);
+  }
+  freelocale (own);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -533,6 +554,7 @@ main (int argc, char **argv)
   harness_add_task ("/guest/scope/A39-depth-costs-nothing", test_depth_costs_nothing);
   harness_add_task ("/guest/scope/A42-reading-fires-deadline", test_reading_fires_deadline);
   harness_add_task ("/guest/scope/A55-shield-over-cancelled", test_shield_over_cancelled);
+  harness_add_task ("/guest/run/locale-is-set-back", test_locale);
   harness_add_task ("/guest/scope/A56-timed-shield", test_timed_shield);
   harness_add_task ("/guest/channel/A96-item-has-one-owner", test_item_has_one_owner);
   harness_add ("/hosts/B7-B10-ready-when-new", test_ready_when_new);
