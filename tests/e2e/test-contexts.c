@@ -92,8 +92,11 @@ in_mode (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GErro
     start_in_vain (context);
   if (!tractor_context_started (context, NULL, error))
     return FALSE;
-  if (strcmp (mode, "start-in-vain") == 0)
+  if (strcmp (mode, "start-in-vain") == 0) {
+    g_assert_false (tractor_context_started (context, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE); /* once is enough */
     return TRUE;
+  }
   if (strcmp (mode, "fail") == 0)
     return set_no_space (error);
   if (strcmp (mode, "start-twice") == 0)
