@@ -203,6 +203,25 @@ get_ack_patience (const Child *child)
   return child->connects_back ? PATIENCE_PYTHON_ACK_USEC : PATIENCE_ACK_USEC;
 }
 
+/* What it sent is read to the end; nobody else is to hold its end of the socket open. */
+static void
+wait_for_link (Child *child)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
+
+  tractor_cancel_scope_set_shield (scope, TRUE);
+  if (tractor_event_wait (child->link->ended, NULL))
+    return;
+  /* Who holds it open is not the child: what still comes of it is not the next life's, nor does the
+   * link end before we are freed. */
+  child->link->on_peer_aid = NULL;
+  child->link->on_ack = NULL;
+  child->link->on_cancelled = NULL;
+  child->link->on_lost = NULL;
+  tractor__link_close (child->link);
+}
+
 /* It was asked to end, and did by itself. Returns: (nullable): what is to be reported of that. */
 static GError *
 check_orderly_end (Child *child)
@@ -210,7 +229,8 @@ check_orderly_end (Child *child)
   if (child->process.end == PROCESS_UNKNOWN ||
       (child->process.end == PROCESS_EXITED && child->process.status == 0))
     return NULL;
-  return describe_death (child);
+  wait_for_link (child); /* it may have failed before that: the last thing that it says */
+  return has_failed (child) ? describe_failure (child) : describe_death (child);
 }
 
 /* It did not acknowledge that it was asked to end, and has ended since it got SIGTERM. Python leaves that
@@ -346,25 +366,6 @@ wait_for_process (Child *child, gboolean *ret_boot_timed_out, GError **ret_failu
   child->wait_scope = NULL;
   *ret_boot_timed_out = !ended && tractor_cancel_scope_get_cancel_called (boot);
   return ended;
-}
-
-/* What it sent is read to the end; nobody else is to hold its end of the socket open. */
-static void
-wait_for_link (Child *child)
-{
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
-
-  tractor_cancel_scope_set_shield (scope, TRUE);
-  if (tractor_event_wait (child->link->ended, NULL))
-    return;
-  /* Who holds it open is not the child: what still comes of it is not the next life's, nor does the
-   * link end before we are freed. */
-  child->link->on_peer_aid = NULL;
-  child->link->on_ack = NULL;
-  child->link->on_cancelled = NULL;
-  child->link->on_lost = NULL;
-  tractor__link_close (child->link);
 }
 
 static GError *
@@ -518,7 +519,7 @@ run_monitor (gpointer data, GError **error)
     return TRUE;
   }
   if (failure != NULL && child->plan->options.on_death == TRACTOR_ON_DEATH_IGNORE &&
-      !child->cancel_requested) {
+      (!child->cancel_requested || has_failed (child))) {
     g_message ("%s", failure->message);
     g_clear_error (&failure);
   }

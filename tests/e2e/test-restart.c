@@ -45,6 +45,17 @@ fail (GVariant *kwargs, GVariant **ret_result, GError **error)
   return sleep_forever (kwargs, ret_result, error);
 }
 
+/* Its caller may cancel it before it has ended. */
+static gboolean
+fail_and_return (G_GNUC_UNUSED GVariant *kwargs,
+                 G_GNUC_UNUSED GVariant **ret_result,
+                 GError **error)
+{
+  g_autoptr (GError) failure = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+
+  return tractor_actor_fail (failure, error);
+}
+
 static void
 rest (void)
 {
@@ -77,14 +88,16 @@ fail_by_cancel (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UN
   return TRUE;
 }
 
-static const TractorExport exports[] = { { "fail", TRACTOR_EXPORT_CALL, fail },
-                                         { "fail_and_end_slowly", TRACTOR_EXPORT_CALL,
-                                           fail_and_end_slowly },
-                                         { "fail_by_cancel", TRACTOR_EXPORT_CALL, fail_by_cancel },
-                                         { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
-                                         { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
-                                         { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
-                                         { NULL } };
+static const TractorExport exports[] = {
+  { "fail", TRACTOR_EXPORT_CALL, fail },
+  { "fail_and_return", TRACTOR_EXPORT_CALL, fail_and_return },
+  { "fail_and_end_slowly", TRACTOR_EXPORT_CALL, fail_and_end_slowly },
+  { "fail_by_cancel", TRACTOR_EXPORT_CALL, fail_by_cancel },
+  { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
+  { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
+  { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
+  { NULL }
+};
 static const TractorModule modules[] = { { "test", exports }, { NULL } };
 
 /* --- helpers -------------------------------------------------------------------------------------- */
@@ -331,6 +344,24 @@ test_actor_fails_and_ends_slowly (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+test_actor_that_fails_and_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_false (tractor_run_in_actor ("fails", NULL, "test:fail_and_return", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_nonnull (strstr ((*error)->message, "has failed"));
+  g_clear_error (error);
+  {
+    g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+    g_autoptr (TractorPortal) portal = start (nursery, "fails", TRACTOR_ON_DEATH_IGNORE, error);
+
+    g_assert_true (tractor_portal_call (portal, "test:fail_and_return", NULL, NULL, error));
+    tractor_actor_nursery_cancel (nursery);
+    g_assert_true (tractor_actor_nursery_join (nursery, error));
+  }
+  return TRUE;
+}
+
+static gboolean
 test_actor_that_fails_is_restarted (G_GNUC_UNUSED gpointer data, GError **error)
 {
   TractorRestartOptions options = { .max_restarts = 1, .period_usec = 60 * SECOND };
@@ -484,6 +515,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/restart/wait-until-restarted", test_wait_until_restarted);
   harness_add_real_task ("/e2e/restart/first-boot-is-no-restart", test_first_boot_is_no_restart);
   harness_add_real_task ("/e2e/restart/actor-fails", test_actor_fails);
+  harness_add_real_task ("/e2e/restart/actor-that-fails-and-is-cancelled",
+                         test_actor_that_fails_and_is_cancelled);
   harness_add_real_task ("/e2e/restart/actor-fails-and-ends-slowly",
                          test_actor_fails_and_ends_slowly);
   harness_add_real_task ("/e2e/restart/actor-that-fails-is-restarted",
