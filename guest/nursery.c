@@ -69,13 +69,13 @@ tractor__nursery_add (TractorNursery *nursery,
   if (G_UNLIKELY (!guest_is_on_thread (nursery->scope.guest))) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_WRONG_THREAD,
                  "Cannot spawn task '%s' from another thread: use a token",
-                 name != NULL ? name : "");
+                 name != NULL ? name : "unnamed");
     spawn_fails (data, data_free);
     return NULL;
   }
   if (G_UNLIKELY (nursery->scope.is_left)) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                 "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "");
+                 "Cannot spawn task '%s': the nursery is closed", name != NULL ? name : "unnamed");
     spawn_fails (data, data_free);
     return NULL;
   }
@@ -86,7 +86,7 @@ tractor__nursery_add (TractorNursery *nursery,
     int saved_errno = errno;
 
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "No stack for task '%s': %s",
-                 name != NULL ? name : "", g_strerror (saved_errno));
+                 name != NULL ? name : "unnamed", g_strerror (saved_errno));
     spawn_fails (data, data_free);
     return NULL;
   }

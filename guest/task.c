@@ -537,8 +537,7 @@ tractor__task_new (TractorGuest *guest,
   task->data_free = data_free;
   task->state = TASK_RUNNABLE;
   task->id = ++guest->last_task_id;
-  if (name != NULL)
-    g_strlcpy (task->name, name, sizeof task->name);
+  g_strlcpy (task->name, name != NULL ? name : "unnamed", sizeof task->name);
   context_init (&task->context, tractor__switch_prepare (top, task_main, task), stack->low,
                 (gsize) ((char *) top - stack->low));
 

@@ -419,7 +419,7 @@ TRACTOR_API TractorNursery *tractor_nursery_open (void);
 
 /**
  * tractor_nursery_spawn:
- * @name: (nullable): for errors and dumps; up to 31 bytes are kept
+ * @name: (nullable): for errors and dumps; up to 31 bytes are kept; NULL is "unnamed"
  * @data_free: (nullable): called once with @data: when the task ends, or at once on failure
  *
  * Starts a task. It runs @func on a stack of its own, not before this call returns.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "tractor-error.h"
 
 /* Not seen, and yet it does something to what is. */
 static gboolean
@@ -63,5 +64,20 @@ tractor__is_name (const char *text)
 
   for (const char *at = text; ok && *at != '\0'; at = g_utf8_next_char (at))
     ok = !is_harmful (g_utf8_get_char (at));
+  return ok;
+}
+
+gboolean
+tractor__check_actor_name (const char *name, GError **error)
+{
+  gsize length = name != NULL ? strlen (name) : 0;
+  gboolean ok = length >= 1 && length <= LIMIT_NAME_BYTES && g_utf8_validate (name, -1, NULL);
+
+  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
+    ok = *at != '/' && g_unichar_isprint (g_utf8_get_char (at));
+  if (!ok)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "An actor's name must be 1 to %d bytes of printable UTF-8 without '/'",
+                 LIMIT_NAME_BYTES);
   return ok;
 }

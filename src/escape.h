@@ -15,3 +15,6 @@ G_GNUC_INTERNAL char *tractor__escape (const char *text);
 G_GNUC_INTERNAL char *tractor__escape_name (const char *text);
 /* Whether it can be the name of an actor, a uuid and the like as it is. */
 G_GNUC_INTERNAL gboolean tractor__is_name (const char *text);
+/* Whether a program may give it to an actor: the same, and it can stand in a path. Returns: FALSE with
+ * MISUSE. */
+G_GNUC_INTERNAL gboolean tractor__check_actor_name (const char *name, GError **error);

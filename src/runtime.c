@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "actor-nursery.h"
+#include "escape.h"
 #include "exports.h"
 #include "link.h"
 #include "listener.h"
@@ -586,6 +587,7 @@ tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implici
   GError *failure = NULL;
 
   if (!check_may_open (error) || !tractor_checkpoint_if_cancelled (error) ||
+      !tractor__check_actor_name (name, error) ||
       !tractor__modules_check (options != NULL ? options->modules : NULL, error) ||
       !tractor__limits_fill (options != NULL ? options->limits : NULL, &limits, error))
     return NULL;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "escape.h"
 #include "log-level.h"
 #include "python-argv.h"
 #include "registration.h"
@@ -29,21 +30,6 @@
 #include "stdio-fd.h"
 
 /* --- what is asked for ------------------------------------------------------------------------------ */
-
-static gboolean
-check_name (const char *name, GError **error)
-{
-  gsize length = name != NULL ? strlen (name) : 0;
-  gboolean ok = length >= 1 && length <= LIMIT_NAME_BYTES && g_utf8_validate (name, -1, NULL);
-
-  for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char (at))
-    ok = *at != '/' && g_unichar_isprint (g_utf8_get_char (at));
-  if (!ok)
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "An actor's name must be 1 to %d bytes of printable UTF-8 without '/'",
-                 LIMIT_NAME_BYTES);
-  return ok;
-}
 
 static gboolean
 set_errno_error (GError **error, const char *what)
@@ -420,7 +406,7 @@ tractor__child_new (TractorRuntime *runtime,
   g_autoptr (SpawnPlan) plan = NULL;
   g_autoptr (Child) child = NULL;
 
-  if (!check_name (name, error))
+  if (!tractor__check_actor_name (name, error))
     return NULL;
   plan = tractor__spawn_plan_new (options, error);
   if (plan == NULL)

@@ -209,7 +209,8 @@ typedef gboolean (*TractorDispatchFunc) (
 
 /**
  * TractorRuntimeOptions:
- * @name: (nullable): the root actor's name; NULL is "root"
+ * @name: (nullable): the root actor's name, of 1 to 128 bytes of printable UTF-8 without '/'; NULL is
+ *   "root"
  * @registry_addresses: (nullable) (array zero-terminated=1): where the registrar is that this tree is
  *   to belong to, such as "tcp://127.0.0.1:1616", the default of Python's; as for @listen_addresses.
  *   If nobody is there, this actor becomes the registrar, and listens there. NULL: the tree is its own,
@@ -255,7 +256,7 @@ typedef struct {
  * without a runtime opens one for itself.
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set to CANCELLED; MISUSE
- *   if one is open, for a bad address or bad @modules, or if this process was spawned as an actor, but did
+ *   if one is open, for a bad name, a bad address or bad @modules, or if this process was spawned as an actor, but did
  *   not call tractor_child_main(); REGISTRY if the registry's address is occupied by something else, or has a
  *   registrar and @must_be_registrar; AUTH for an address that other machines could reach, or a
  *   private directory for sockets that others could get at; or a G_FILE_ERROR.

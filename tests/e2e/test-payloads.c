@@ -577,6 +577,19 @@ test_limits (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+test_names_that_no_actor_can_have (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *long_name = g_strnfill (129, 'x');
+  const char *const names[] = { "", "a/b", "a\nb", "\xff", long_name };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_assert_null (tractor_runtime_open (&(TractorRuntimeOptions){ .name = names[i] }, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  return TRUE;
+}
+
+static gboolean
 test_limits_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
 {
   const TractorLimits limits = { .frame_bytes = G_MAXUINT64 };
@@ -810,6 +823,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/payload/a-large-result-comes-too-late",
                          test_a_large_result_comes_too_late);
   harness_add_real_task ("/e2e/payload/limits-that-make-no-sense", test_limits_that_make_no_sense);
+  harness_add_real_task ("/e2e/payload/names-that-no-actor-can-have",
+                         test_names_that_no_actor_can_have);
   harness_add_real_task ("/e2e/payload/row-35-tree-of-failures", test_tree_of_failures);
   harness_add_real_task ("/e2e/payload/row-31-kill-asks-nobody", test_kill_asks_nobody);
   harness_add_real_task ("/e2e/payload/row-14-A7-stops-itself", test_stops_itself);
