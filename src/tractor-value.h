@@ -89,7 +89,9 @@ TRACTOR_API GVariant *tractor_value_new_ext (gint8 code, GVariant *content, GErr
 /**
  * tractor_value_new_fd:
  * @fd: stays the caller's, and has to be open until what this is in has been sent: until the call, or
- *   the send, has returned
+ *   the send, has returned. The result of a function is sent after it has returned: there the descriptor has
+ *   to be one that the program keeps. One that is opened for the caller alone is given by
+ *   tractor_context_started(), or as an item, and closed after that
  *
  * A descriptor, to be sent as a value or inside one, but not in a packed item: to an actor of this library,
  * over a Unix socket, and at most 16 in a message; else what sends it fails with MSG_TYPE. The other end
