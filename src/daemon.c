@@ -5,6 +5,9 @@
  * does: what runs for others is cancelled first, then whoever asked is told, and then it leaves the
  * registry.
  *
+ * What it does besides, such as running actors of its own, is a task that is cancelled, and has ended,
+ * before all that: so nothing of it sees the runtime go.
+ *
  * Who started the program may have blocked these signals, and a mask is inherited: a daemon that did not
  * hear them would have to be killed. So they are let through while it serves. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -15,6 +18,8 @@
 #include "tractor-signal.h"
 
 typedef struct {
+  TractorTaskFunc body; /* (nullable) */
+  gpointer body_data;
   TractorRuntime *runtime;
   TractorSignalReceiver *receiver;
   int signal_number; /* that ended it, or 0 */
@@ -38,6 +43,8 @@ serve (Daemon *daemon, GError **error)
   TractorRuntime *runtime = daemon->runtime;
 
   if (tractor_nursery_spawn (nursery, "signals", wait_for_signal, daemon, NULL, error) &&
+      (daemon->body == NULL ||
+       tractor_nursery_spawn (nursery, "body", daemon->body, daemon->body_data, NULL, error)) &&
       tractor_event_wait (runtime->stop, error))
     tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "the daemon ends");
   return tractor_nursery_join (nursery, error);
@@ -57,20 +64,16 @@ end_rpc_tasks (TractorRuntime *runtime)
 static const int signals[] = { SIGINT, SIGTERM };
 
 static gboolean
-run_with_signals (const TractorRuntimeOptions *options,
-                  TractorSignalReceiver *receiver,
-                  int *ret_signal,
-                  GError **error)
+run_with_signals (Daemon *daemon, const TractorRuntimeOptions *options, GError **error)
 {
   g_autoptr (TractorRuntime) runtime = tractor_runtime_open (options, error);
-  Daemon daemon = { 0 };
   GError *failure = NULL;
 
   if (runtime == NULL)
     return FALSE;
-  daemon = (Daemon){ runtime, receiver, 0 };
+  daemon->runtime = runtime;
   runtime->stop = tractor_event_new ();
-  serve (&daemon, &failure);
+  serve (daemon, &failure);
   tractor_event_set (runtime->stop);
   end_rpc_tasks (runtime);
   if (failure == NULL)
@@ -79,17 +82,26 @@ run_with_signals (const TractorRuntimeOptions *options,
     g_propagate_error (error, failure);
     return FALSE;
   }
-  if (ret_signal != NULL)
-    *ret_signal = daemon.signal_number;
   return TRUE;
 }
 
 gboolean
 tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GError **error)
 {
+  return tractor_run_daemon_with (options, NULL, NULL, ret_signal, error);
+}
+
+gboolean
+tractor_run_daemon_with (const TractorRuntimeOptions *options,
+                         TractorTaskFunc body,
+                         gpointer data,
+                         int *ret_signal,
+                         GError **error)
+{
   /* First: others can find us, and want us to end, before the runtime is quite open. */
   g_autoptr (TractorSignalReceiver) receiver =
       tractor_signal_receiver_open (signals, G_N_ELEMENTS (signals), error);
+  Daemon daemon = { body, data, NULL, receiver, 0 };
   sigset_t before;
   sigset_t blocked;
   gboolean ok;
@@ -102,7 +114,9 @@ tractor_run_daemon (const TractorRuntimeOptions *options, int *ret_signal, GErro
     if (sigismember (&before, signals[i]))
       sigaddset (&blocked, signals[i]);
   pthread_sigmask (SIG_UNBLOCK, &blocked, NULL);
-  ok = run_with_signals (options, receiver, ret_signal, error);
+  ok = run_with_signals (&daemon, options, error);
   pthread_sigmask (SIG_BLOCK, &blocked, NULL);
+  if (ok && ret_signal != NULL)
+    *ret_signal = daemon.signal_number;
   return ok;
 }

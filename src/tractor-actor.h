@@ -382,6 +382,28 @@ TRACTOR_API gboolean tractor_run_daemon (const TractorRuntimeOptions *options,
                                          int *ret_signal,
                                          GError **error);
 
+/**
+ * tractor_run_daemon_with:
+ * @options: (nullable): as for tractor_run_daemon()
+ * @body: (nullable): a task that runs meanwhile, with the runtime: it may open actor nurseries, and tell
+ *   whoever started the daemon that it is ready. It is cancelled when the daemon is told to end, and what it
+ *   has opened ends before the runtime does. If it returns TRUE, the daemon goes on without it; if it fails,
+ *   the daemon ends with that
+ * @data: (nullable): for @body
+ * @ret_signal: (out) (optional): as for tractor_run_daemon()
+ *
+ * The same as tractor_run_daemon(), for a daemon that has actors of its own.
+ *
+ * Returns: TRUE; or FALSE with @error set as by tractor_run_daemon(), or to what @body failed with, in a
+ *   GROUP.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_run_daemon_with (const TractorRuntimeOptions *options,
+                                              TractorTaskFunc body,
+                                              gpointer data,
+                                              int *ret_signal,
+                                              GError **error);
+
 /* --- spawning ---------------------------------------------------------------------------------- */
 
 /**

@@ -197,6 +197,46 @@ say_ready (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* The body of a daemon: has an actor for as long as it runs. */
+static gboolean
+keep_actor (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (nursery, "kept", NULL, error);
+
+  if (portal != NULL) {
+    g_print ("ready\n");
+    fflush (stdout);
+    tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+  }
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+fail_when_ready (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_print ("ready\n");
+  fflush (stdout);
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+  return FALSE;
+}
+
+/* @body: instead of what says that it can be found. */
+static gboolean
+run_daemon_with_body (DaemonArgs *args, TractorTaskFunc body, GError **error)
+{
+  const char *registries[] = { args->registry, NULL };
+  int signal_number = -1;
+
+  if (!tractor_run_daemon_with (&(TractorRuntimeOptions){ .name = args->name,
+                                                          .registry_addresses = registries,
+                                                          .modules = modules },
+                                body, NULL, &signal_number, error))
+    return FALSE;
+  g_print ("ended by %d\n", signal_number);
+  return TRUE;
+}
+
 static gboolean
 run_daemon_program (gpointer data, GError **error)
 {
@@ -205,6 +245,10 @@ run_daemon_program (gpointer data, GError **error)
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   int signal_number = -1;
 
+  if (strcmp (args->name, "keeps-an-actor") == 0)
+    return run_daemon_with_body (args, keep_actor, error);
+  if (strcmp (args->name, "fails") == 0)
+    return run_daemon_with_body (args, fail_when_ready, error);
   tractor_nursery_spawn (nursery, "ready", say_ready, (gpointer) args->name, NULL, error);
   tractor_run_daemon (&(TractorRuntimeOptions){ .name = args->name,
                                                 .registry_addresses = registries,
@@ -1366,6 +1410,37 @@ test_daemon_ends_past_one_who_does_not_read (G_GNUC_UNUSED gpointer data, GError
   return TRUE;
 }
 
+/* Which end before its runtime does. */
+static gboolean
+test_daemon_has_actors_of_its_own (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "keeps-an-actor", registry);
+  kill (daemon.pid, SIGTERM);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpint (daemon.signal_number, ==, SIGTERM);
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
+static gboolean
+test_daemon_ends_with_its_body (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Daemon daemon;
+
+  start_daemon (&daemon, nursery, "fails", registry);
+  g_assert_false (tractor_nursery_join (nursery, error));
+  g_assert_nonnull (strstr ((*error)->message, "disk full"));
+  g_clear_error (error);
+  tractor_event_free (daemon.ready);
+  return TRUE;
+}
+
 static gboolean
 test_daemon_hears_signals_that_were_blocked (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1648,6 +1723,8 @@ main (int argc, char **argv)
   add ("no-room-for-strangers", test_no_room_for_strangers);
   add ("cancels-and-does-not-read", test_cancels_and_does_not_read);
   add ("daemon-is-interrupted-as-it-opens", test_daemon_is_interrupted_as_it_opens);
+  add ("daemon-has-actors-of-its-own", test_daemon_has_actors_of_its_own);
+  add ("daemon-ends-with-its-body", test_daemon_ends_with_its_body);
   add ("daemon-hears-signals-that-were-blocked", test_daemon_hears_signals_that_were_blocked);
   add ("daemon-ends-past-one-who-does-not-read", test_daemon_ends_past_one_who_does_not_read);
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
