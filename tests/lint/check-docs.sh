@@ -3,8 +3,8 @@
 # prints what the page says it prints, and no link of the guide or of README.md leads nowhere. README.md's program is
 # held to compiling, with either compiler; the examples are by their build.
 #
-# A program is a block that begins with ```c. A ```text block that follows it, after an empty line
-# or none, is its output, all of it. One that includes gtk/gtk.h is run on a display of its own.
+# A program is a block that begins with ```c, or ```cpp for C++17. A ```text block that follows it, after an empty
+# line or none, is its output, all of it. One that includes gtk/gtk.h is run on a display of its own.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$(realpath "${1:?which build?}")
@@ -21,17 +21,17 @@ complain () { # PLACE WHAT [FILE-WITH-MORE]
   bad=1
 }
 
-# extract PAGE: writes each program to work/LINE.c, and its output to work/LINE.text.
+# extract PAGE: writes each program to work/LINE.c or work/LINE.cc, and its output to work/LINE.text.
 extract () {
   awk -v work="$work" '
-    in_block && /^```/ { in_block = 0; if (file ~ /\.c$/) program = NR - 1; if (file != "") close (file); next }
+    in_block && /^```/ { in_block = 0; if (file ~ /\.cc?$/) program = NR - 1; if (file != "") close (file); next }
     in_block { if (file != "") print > file; next }
     /^```/ {
       in_block = NR
       file = ""
-      if ($0 == "```c") {
+      if ($0 == "```c" || $0 == "```cpp") {
         line = NR
-        file = work "/" line ".c"
+        file = work "/" line ($0 == "```c" ? ".c" : ".cc")
       } else if ($0 == "```text" && line != 0 && program != 0 && n_blank <= 1)
         file = work "/" line ".text"
       if (file != "") printf "" > file
@@ -44,13 +44,14 @@ extract () {
 }
 
 check_program () { # PLACE SOURCE
-  local program=$work/program status=0 modules='gio-2.0 libuv' display=()
+  local program=$work/program status=0 modules='gio-2.0 libuv' display=() compiler='gcc -std=gnu11' text=${2%.*}.text
+  [[ $2 != *.cc ]] || compiler='g++ -std=gnu++17'
   if grep -q '^#include <gtk/gtk.h>' "$2"; then
     modules+=' gtk4'
     display=(xvfb-run -a env GSK_RENDERER=cairo GDK_BACKEND=x11 GSETTINGS_BACKEND=memory NO_AT_BRIDGE=1)
   fi
   n_programs=$((n_programs + 1))
-  if ! gcc -std=gnu11 -Wall -Wextra -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
+  if ! $compiler -Wall -Wextra -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
       "$build"/libtractor{,-glib,-uv}-1.so -Wl,-rpath,"$build" $(pkg-config --libs $modules) 2>"$work/log"; then
     complain "$1" "does not compile:" "$work/log"
     return
@@ -60,8 +61,8 @@ check_program () { # PLACE SOURCE
   rm -rf "$work/run"
   [[ $status -ne 124 && $status -ne 137 ]] || complain "$1" "does not end in 20 seconds"
   [[ $status -eq 0 ]] || complain "$1" "exit status $status:" "$work/stderr"
-  [[ -f ${2%.c}.text ]] || return
-  diff -u --label page --label printed "${2%.c}.text" "$work/stdout" >"$work/log" ||
+  [[ -f $text ]] || return
+  diff -u --label page --label printed "$text" "$work/stdout" >"$work/log" ||
     complain "$1" "prints something else:" "$work/log"
 }
 
@@ -91,8 +92,8 @@ rm -f "$work"/*
 
 for page in "${pages[@]}"; do
   unclosed=$(extract "$page") || complain "$page:$unclosed" "a block that is not closed"
-  for source in $(ls "$work" | grep '\.c$' | sort -n); do
-    check_program "$page:${source%.c}" "$work/$source"
+  for source in $(ls "$work" | grep -E '\.cc?$' | sort -n); do
+    check_program "$page:${source%.*}" "$work/$source"
   done
   rm -f "$work"/*
 done
