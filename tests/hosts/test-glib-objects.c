@@ -637,6 +637,38 @@ test_addresses (void)
   close_runtime (runtime);
 }
 
+typedef struct {
+  GAsyncResult *answer;
+  gboolean was_closed;
+} Ending;
+
+static void
+expect_answer (G_GNUC_UNUSED TractorGlibRuntime *runtime,
+               G_GNUC_UNUSED const GError *error,
+               gpointer data)
+{
+  Ending *ending = data;
+
+  g_assert_nonnull (ending->answer);
+  ending->was_closed = TRUE;
+}
+
+/* Whoever quits the loop then has had all answers. */
+static void
+test_closed_comes_last (void)
+{
+  const char *const listen[] = { "carrier-pigeon://loft", NULL };
+  g_autoptr (TractorGlibRuntime) runtime =
+      g_object_new (TRACTOR_GLIB_TYPE_RUNTIME, "listen-addresses", listen, NULL);
+  Ending ending = { 0 };
+
+  g_signal_connect (runtime, "closed", G_CALLBACK (expect_answer), &ending);
+  tractor_glib_runtime_find_async (runtime, "anybody", NULL, on_ready, &ending.answer);
+  while (!ending.was_closed)
+    g_main_context_iteration (NULL, TRUE);
+  g_object_unref (ending.answer);
+}
+
 static void
 test_bad_address (void)
 {
@@ -1284,6 +1316,7 @@ main (int argc, char **argv)
   harness_add ("/objects/export-and-close", test_export_and_close);
   harness_add ("/objects/addresses", test_addresses);
   harness_add ("/objects/bad-address", test_bad_address);
+  harness_add ("/objects/closed-comes-last", test_closed_comes_last);
   harness_add ("/objects/found-ends", test_found_ends);
   harness_add ("/objects/close-cancelled", test_close_cancelled);
   harness_add ("/objects/spawn-many", test_spawn_many);

@@ -196,17 +196,26 @@ serve (gpointer data, GError **error)
 /* --- its end --------------------------------------------------------------------------------------------- */
 
 static void
+announce_end (gpointer data)
+{
+  Tree *tree = data;
+
+  tractor__exports_clear (tree->exports); /* which may hold the object */
+  announce_state (tree);
+  if (tree->object != NULL)
+    tree->ops->closed (tree->object, tree->error);
+  tractor__tree_unref (tree); /* the guest's */
+}
+
+static void
 on_closed (gpointer data)
 {
   Tree *tree = data;
 
   tree->state = TRACTOR_GLIB_STATE_CLOSED;
   call_waiting (tree);
-  tractor__exports_clear (tree->exports); /* which may hold the object */
-  announce_state (tree);
-  if (tree->object != NULL)
-    tree->ops->closed (tree->object, tree->error);
-  tractor__tree_unref (tree); /* the guest's */
+  /* Behind the answers, which GTask gives in a later turn: whoever hears of the end may quit the loop. */
+  tractor__glib_post_to_host_stack (tree->context, announce_end, tree);
 }
 
 static void
