@@ -44,8 +44,9 @@ tractor__introduction_take (Introduction *introduction, const Msg *msg, GError *
   /* The registrar's list has a dot between the two. */
   if (!tractor__is_name (introduction->id.name) || !tractor__is_name (introduction->id.uuid) ||
       strchr (introduction->id.uuid, '.') != NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
-                         "its name or uuid is too long, or has characters in it that it cannot");
+    g_set_error_literal (
+        error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
+        "its name or uuid is too long, or has characters in it that it cannot have");
     return FALSE;
   }
   introduction->pid = tractor__msg_get_integer (msg, FIELD_PID);
@@ -229,6 +230,13 @@ tractor__refuse (int fd, const ActorId *self, const GError *reason)
 
 /* --- connecting ---------------------------------------------------------------------------------- */
 
+/* As inet_ntop() writes them. */
+static gboolean
+is_any_host (const Address *address)
+{
+  return strcmp (address->host, "0.0.0.0") == 0 || strcmp (address->host, "::") == 0;
+}
+
 /* Nothing is sent to another machine. */
 static gboolean
 check_is_near (const Address *address, GError **error)
@@ -238,10 +246,16 @@ check_is_near (const Address *address, GError **error)
   if (address->kind != ADDRESS_TCP || tractor__address_is_loopback (address))
     return TRUE;
   text = tractor__address_to_string (address);
-  g_set_error (
-      error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
-      "%s is on another machine: that needs an authenticated transport, which is not there yet",
-      text);
+  if (is_any_host (address))
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
+                 "%s is an address to listen at, and not to connect to; this machine is at "
+                 "127.0.0.1 and [::1]",
+                 text);
+  else
+    g_set_error (
+        error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH,
+        "%s is on another machine: that needs an authenticated transport, which is not there yet",
+        text);
   return FALSE;
 }
 

@@ -290,6 +290,17 @@ check_fds (const ProcessRequest *request, GError **error)
   return TRUE;
 }
 
+static const char *const resource_names[RLIM_NLIMITS] = {
+  [RLIMIT_CPU] = "RLIMIT_CPU",           [RLIMIT_FSIZE] = "RLIMIT_FSIZE",
+  [RLIMIT_DATA] = "RLIMIT_DATA",         [RLIMIT_STACK] = "RLIMIT_STACK",
+  [RLIMIT_CORE] = "RLIMIT_CORE",         [RLIMIT_RSS] = "RLIMIT_RSS",
+  [RLIMIT_NPROC] = "RLIMIT_NPROC",       [RLIMIT_NOFILE] = "RLIMIT_NOFILE",
+  [RLIMIT_MEMLOCK] = "RLIMIT_MEMLOCK",   [RLIMIT_AS] = "RLIMIT_AS",
+  [RLIMIT_LOCKS] = "RLIMIT_LOCKS",       [RLIMIT_SIGPENDING] = "RLIMIT_SIGPENDING",
+  [RLIMIT_MSGQUEUE] = "RLIMIT_MSGQUEUE", [RLIMIT_NICE] = "RLIMIT_NICE",
+  [RLIMIT_RTPRIO] = "RLIMIT_RTPRIO",     [RLIMIT_RTTIME] = "RLIMIT_RTTIME",
+};
+
 static gboolean
 check_limits (const ProcessRequest *request, GError **error)
 {
@@ -299,8 +310,8 @@ check_limits (const ProcessRequest *request, GError **error)
     if (limit->resource < 0 || limit->resource >= (int) RLIM_NLIMITS)
       return set_misuse (error, "There is no resource %d to limit", limit->resource);
     if (limit->soft > limit->hard)
-      return set_misuse (error, "The soft limit of resource %d is above its hard one",
-                         limit->resource);
+      return set_misuse (error, "The soft limit of %s is above its hard one",
+                         resource_names[limit->resource]);
   }
   return TRUE;
 }

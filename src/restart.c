@@ -115,7 +115,8 @@ tractor__restarts_begin (Restarts *restarts, Child *child, GError **failure)
     return FALSE;
   }
   if (!count_restart (restarts)) {
-    g_prefix_error (failure, "After %u restarts in %.1f s: ", restarts->options.max_restarts,
+    g_prefix_error (failure, "After %u restart%s in %.1f s: ", restarts->options.max_restarts,
+                    restarts->options.max_restarts == 1 ? "" : "s",
                     (double) restarts->options.period_usec / G_USEC_PER_SEC);
     return FALSE;
   }

@@ -60,6 +60,14 @@ has_explained_end (const Child *child, const char *words)
           child->process.status == STATUS_ORPHANED);
 }
 
+/* A program that is no actor ends as if it had nothing to do; one that says why is believed. */
+static gboolean
+may_be_no_actor (const Child *child, const char *words)
+{
+  return !child->has_booted && !child->connects_back && child->process.end == PROCESS_EXITED &&
+         (child->process.status == 0 || words[0] == '\0');
+}
+
 static GError *
 describe_death (Child *child)
 {
@@ -67,6 +75,7 @@ describe_death (Child *child)
   g_autofree char *tail = read_stderr_tail (child);
   g_autofree char *words = tractor__plain_words (tail);
   gboolean is_explained = has_explained_end (child, tail);
+  gboolean is_doubtful = may_be_no_actor (child, tail);
   guint n_calls = child->link->requests.n_entries;
   GString *text = g_string_new (NULL);
   GError *error;
@@ -81,8 +90,14 @@ describe_death (Child *child)
     g_string_append (text, " after it had been cancelled");
   else if (n_calls > 0)
     g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
+  if (is_doubtful)
+    g_string_append (text, ". Does its main() begin with tractor_child_main()?");
   if (words[0] != '\0')
-    g_string_append_printf (text, "%s%s", is_explained ? ": " : "; it wrote:\n", words);
+    g_string_append_printf (text, "%s%s",
+                            is_explained  ? ": "
+                            : is_doubtful ? " It wrote:\n"
+                                          : "; it wrote:\n",
+                            words);
   error = tractor_error_new_traced (TRACTOR_ERROR_ACTOR_FAILURE,
                                     strcmp (words, tail) != 0 ? tail : NULL, text->str);
   g_string_free (text, TRUE);

@@ -581,6 +581,13 @@ test_bad_addresses (G_GNUC_UNUSED gpointer data, GError **error)
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
     /* Nor is another machine asked, who could say anything. */
     g_assert_null (open_at ("tcp://192.0.2.1:1616", error));
+    g_assert_nonnull (strstr ((*error)->message, "on another machine"));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
+    g_assert_null (open_at ("tcp://[0::0]:1616", error));
+    g_assert_nonnull (strstr ((*error)->message, "to listen at, and not to connect to"));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
+    g_assert_null (open_at ("tcp://0.0.0.0:1616", error));
+    g_assert_nonnull (strstr ((*error)->message, "to listen at, and not to connect to"));
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH);
   }
   return TRUE;

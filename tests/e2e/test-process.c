@@ -997,6 +997,21 @@ test_bad_options (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return TRUE;
 }
 
+static gboolean
+test_limit_above_its_hard_one (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  for (int resource = 0; resource < (int) RLIM_NLIMITS; resource++) {
+    const TractorResourceLimit limit = { resource, 2, 1 };
+
+    g_assert_false (
+        run_script ("exit 0", &(TractorProcessOptions){ .limits = &limit, .n_limits = 1 }, error));
+    g_assert_nonnull (strstr ((*error)->message, " RLIMIT_"));
+    g_assert_true ((strstr ((*error)->message, "RLIMIT_AS ") != NULL) == (resource == RLIMIT_AS));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  return TRUE;
+}
+
 /* It is told what could not be done for it. */
 static gboolean
 test_limits_that_are_too_high (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1140,6 +1155,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/given/actor-arguments-environment-cwd-limits", test_actor_knobs);
   harness_add_real_task ("/e2e/given/row-37-actor-fds", test_actor_fds);
   harness_add_real_task ("/e2e/given/bad-options", test_bad_options);
+  harness_add_real_task ("/e2e/given/limit-above-its-hard-one", test_limit_above_its_hard_one);
   harness_add_real_task ("/e2e/given/limits-that-are-too-high", test_limits_that_are_too_high);
   harness_add_real_task ("/e2e/given/python-without-interpreter", test_python_without_interpreter);
   harness_add_real_task ("/e2e/given/taken-fds", test_taken_fds);
