@@ -124,8 +124,9 @@ may_start (TractorActorNursery *self, GError **error)
     return FALSE;
   }
   if (self->runtime->children->len >= self->runtime->limits.children) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "An actor can have %u children",
-                 self->runtime->children->len);
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT,
+                 "An actor can have %u child%s (TractorLimits.children)",
+                 self->runtime->children->len, self->runtime->children->len == 1 ? "" : "ren");
     return FALSE;
   }
   if (self->runtime->depth >= LIMIT_TREE_DEPTH) {

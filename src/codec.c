@@ -67,7 +67,7 @@ check_length (const Packer *packer, gsize length, GError **error)
     return TRUE;
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %" G_GSIZE_FORMAT
-               " are allowed",
+               " are allowed (TractorLimits.frame_bytes)",
                length, limit);
   return FALSE;
 }
@@ -265,7 +265,8 @@ pack (Packer *packer, GVariant *value, guint depth, GError **error)
   case G_VARIANT_CLASS_HANDLE:
   default:
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of type '%s' cannot be sent", g_variant_get_type_string (value));
+                 "A value of type '%s' cannot be sent: tractor_value_new_fd() sends a descriptor",
+                 g_variant_get_type_string (value));
     return FALSE;
   }
 }

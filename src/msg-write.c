@@ -204,8 +204,9 @@ end_payload (WireBuffer *buffer, guint start, GError **error)
   if (length > limit) {
     wire_truncate (buffer, start);
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of %u bytes cannot be sent: %" G_GSIZE_FORMAT " are allowed", length,
-                 limit);
+                 "A value of %u bytes cannot be sent: %" G_GSIZE_FORMAT
+                 " are allowed (TractorLimits.frame_bytes)",
+                 length, limit);
     return FALSE;
   }
   tractor__frame_end (buffer, start);

@@ -461,7 +461,8 @@ find_entry (Link *link,
   }
   if (link->rpc_tasks.n_entries >= link->runtime->limits.calls_per_peer) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
-                 "It is already running %u calls of this caller", link->rpc_tasks.n_entries);
+                 "It is already running %u call%s of this caller (TractorLimits.calls_per_peer)",
+                 link->rpc_tasks.n_entries, link->rpc_tasks.n_entries == 1 ? "" : "s");
     return NULL;
   }
   return entry;

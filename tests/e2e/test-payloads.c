@@ -4,6 +4,13 @@
 
 #include "actors.h"
 
+static void
+assert_says (const GError *error, const char *text)
+{
+  g_assert_nonnull (error);
+  g_assert_nonnull (strstr (error->message, text));
+}
+
 /* --- what the actors serve ----------------------------------------------------------------------- */
 
 /* A context whose payloads are integers. Sends as "started", "item" and "result" what it is told to. */
@@ -536,9 +543,15 @@ call_sleeper (gpointer data, GError **error)
 static gboolean
 test_limits (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  const TractorLimits limits = { .frame_bytes = 8192, .calls_per_peer = 2, .stream_items = 3 };
+  const TractorLimits limits = {
+    .frame_bytes = 8192, .calls_per_peer = 2, .stream_items = 3, .children = 1
+  };
   Peer peer = start_peer_with ((TractorRuntimeOptions){ .limits = &limits }, error);
   g_autofree char *bytes = g_malloc0 (8192);
+
+  g_assert_null (tractor_actor_nursery_start (peer.nursery, "one more", NULL, error));
+  assert_says (*error, "1 child (TractorLimits.children)");
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
   {
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
@@ -547,12 +560,14 @@ test_limits (G_GNUC_UNUSED gpointer data, GError **error)
         g_variant_new_parsed ("{'value': <%@ay>}",
                               g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, 8192, 1)),
         NULL, error));
+    assert_says (*error, "TractorLimits.frame_bytes");
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
     for (int i = 0; i < 2; i++)
       tractor_nursery_spawn (nursery, "sleeper", call_sleeper, peer.portal, NULL, error);
     g_assert_true (tractor_wait_all_tasks_blocked (0, error));
     g_assert_false (tractor_portal_call (peer.portal, "test:echo", NULL, NULL, error));
     g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN));
+    assert_says (*error, "TractorLimits.calls_per_peer");
     g_clear_error (error);
     tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
     tractor_nursery_join (nursery, error);

@@ -107,13 +107,14 @@ assert_refused (WireValue bytes, const char *type, const char *message)
 }
 
 static void
-assert_cannot_be_sent (GVariant *value)
+assert_cannot_be_sent (GVariant *value, const char *why)
 {
   WireBuffer *buffer = tractor__wire_buffer_new ();
   GError *error = NULL;
 
   wire_write_nil (buffer);
   g_assert_false (tractor__codec_pack (buffer, value, &error));
+  g_assert_nonnull (strstr (error->message, why));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_cmpuint (buffer->len, ==, 1);
   tractor__wire_buffer_free (buffer);
@@ -206,8 +207,8 @@ test_what_cannot_be_sent (void)
   for (guint i = 0; i < LIMIT_ELEMENTS; i++)
     many[i] = nothing;
   nothings = g_variant_ref_sink (g_variant_new_array (NULL, many, LIMIT_ELEMENTS));
-  assert_cannot_be_sent (handle);
-  assert_cannot_be_sent (nothings);
+  assert_cannot_be_sent (handle, "'h' cannot be sent: tractor_value_new_fd()");
+  assert_cannot_be_sent (nothings, "elements");
 }
 
 /* A frame cannot hold it: it is refused before it is copied. */
@@ -222,9 +223,9 @@ test_too_long_to_send (void)
   g_autoptr (GVariant) string = g_variant_ref_sink (g_variant_new_take_string (text));
   g_autoptr (GVariant) extension = g_variant_ref_sink (g_variant_new ("(n@ay)", 1, bytes));
 
-  assert_cannot_be_sent (bytes);
-  assert_cannot_be_sent (string);
-  assert_cannot_be_sent (extension);
+  assert_cannot_be_sent (bytes, "TractorLimits.frame_bytes");
+  assert_cannot_be_sent (string, "TractorLimits.frame_bytes");
+  assert_cannot_be_sent (extension, "TractorLimits.frame_bytes");
 }
 
 static GVariant *
@@ -245,7 +246,7 @@ test_nested_as_deep_as_may_be (void)
   g_autoptr (GVariant) arrived = unpack ((WireValue){ buffer->data, buffer->len }, NULL);
 
   g_assert_cmpvariant (arrived, deepest);
-  assert_cannot_be_sent (too_deep);
+  assert_cannot_be_sent (too_deep, "deep");
 }
 
 static GVariant *
@@ -271,12 +272,12 @@ test_variants_in_variants (gpointer data, GError **error)
   for (guint n = LIMIT_LEVELS + 1; n < 4 * LIMIT_LEVELS; n++) {
     g_autoptr (GVariant) boxed = box (g_variant_new_int64 (7), n);
 
-    assert_cannot_be_sent (boxed);
+    assert_cannot_be_sent (boxed, "deep");
   }
   for (guint n = 3000; n <= 100000; n *= 2) {
     GVariant *boxed = box (g_variant_new_int64 (7), n);
 
-    assert_cannot_be_sent (boxed);
+    assert_cannot_be_sent (boxed, "deep");
     while (n > 0 && g_variant_is_of_type (boxed, G_VARIANT_TYPE_VARIANT)) { /* GLib recurses */
       GVariant *inner = g_variant_get_variant (boxed);
 
