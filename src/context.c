@@ -147,6 +147,18 @@ finish (TractorContext *context)
 
 /* --- messages to the opener ----------------------------------------------------------------------- */
 
+static GError *
+new_other_kind_error (const TractorContext *context)
+{
+  g_autofree char *function = context->function != NULL
+                                  ? g_strdup_printf ("'%s'", context->function)
+                                  : g_strdup ("that function");
+
+  return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "Actor '%s' does not serve %s as a %s",
+                      context->link->peer.name, function,
+                      context->stream.is_one_way ? "stream" : "context");
+}
+
 static void
 handle_start_ack (TractorContext *context, const Msg *msg)
 {
@@ -154,11 +166,7 @@ handle_start_ack (TractorContext *context, const Msg *msg)
 
   if (!tractor__msg_string_equals (msg, FIELD_FUNCTYPE, wanted)) {
     tractor__request_send_cancel (&context->request);
-    tractor__context_set_failure (context,
-                                  g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                                               "Actor '%s' does not serve that function as a %s",
-                                               context->link->peer.name,
-                                               context->stream.is_one_way ? "stream" : "context"));
+    tractor__context_set_failure (context, new_other_kind_error (context));
     finish (context);
     return;
   }
@@ -178,10 +186,12 @@ handle_started (TractorContext *context, const Msg *msg)
     g_debug ("actor '%s' started a context twice", context->link->peer.name);
     return;
   }
-  if (unpack_payload (context, msg, &context->first, &failure))
+  if (unpack_payload (context, msg, &context->first, &failure)) {
     context->is_started = TRUE;
-  else
+  } else {
+    g_prefix_error (&failure, "The first value of '%s': ", context->function);
     tractor__context_set_failure (context, failure);
+  }
   wake_all (context);
 }
 
@@ -193,8 +203,8 @@ handle_return (TractorContext *context, const Msg *msg)
   if (!context->is_started)
     g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "The function returned without having said that it had started");
-  else
-    unpack_payload (context, msg, &context->result, &failure);
+  else if (!unpack_payload (context, msg, &context->result, &failure))
+    g_prefix_error (&failure, "The result of a context of actor '%s': ", context->link->peer.name);
   if (failure != NULL)
     tractor__context_set_failure (context, failure);
   finish (context);
@@ -293,6 +303,7 @@ begin (Link *link,
   if (!check_payload_spec (payload_spec, error))
     return NULL;
   context = context_new (payload_spec);
+  context->function = function;
   context->stream.is_one_way = is_one_way;
   context->stream.allow_overruns = options != NULL && options->allow_overruns;
   if (!tractor__request_start (&context->request, &context_class, link, function, kwargs,
@@ -348,8 +359,10 @@ tractor__context_open (Link *link,
   while (!is_settled (context))
     if (!tractor_parking_lot_park (context->progress, &failure))
       break;
-  if (context->is_started && failure == NULL)
+  if (context->is_started && failure == NULL) {
+    context->function = NULL; /* it is the caller's */
     return context;
+  }
   abandon (context, &failure);
   g_propagate_error (error, failure);
   return NULL;
@@ -490,6 +503,7 @@ tractor_open_contexts (const TractorContextRequest *requests,
   if (failure == NULL && wait_for_all (ret_contexts, n, gathering, &failure))
     for (gsize i = 0; i < n; i++) {
       ret_contexts[i]->gathering = NULL;
+      ret_contexts[i]->function = NULL;
       enter_body (ret_contexts[i], ret_firsts != NULL ? &ret_firsts[i] : NULL);
     }
   else
@@ -504,6 +518,14 @@ tractor_open_contexts (const TractorContextRequest *requests,
 }
 
 /* --- the endpoint's side -------------------------------------------------------------------------- */
+
+static gboolean
+fail_first (const TractorContext *context, GError **error)
+{
+  g_prefix_error (error,
+                  "The first value of '%s': ", tractor__rpc_task_get_function (context->task));
+  return FALSE;
+}
 
 gboolean
 tractor_context_started (TractorContext *context, GVariant *first, GError **error)
@@ -524,10 +546,11 @@ tractor_context_started (TractorContext *context, GVariant *first, GError **erro
     return FALSE;
   if (context->payload_spec != NULL &&
       !tractor__codec_check (owned, G_VARIANT_TYPE (context->payload_spec), error))
+    return fail_first (context, error);
+  if (!tractor__link_wait_for_room (context->link, error))
     return FALSE;
-  if (!tractor__link_wait_for_room (context->link, error) ||
-      !tractor__msg_write_payload (context->link->out, MSG_STARTED, context->cid, owned, error))
-    return FALSE;
+  if (!tractor__msg_write_payload (context->link->out, MSG_STARTED, context->cid, owned, error))
+    return fail_first (context, error);
   context->is_started = TRUE;
   context->started_at = link_get_position (context->link);
   tractor__link_flush (context->link);

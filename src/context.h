@@ -41,6 +41,7 @@ struct _TractorContext {
   RpcTask *task;   /* (nullable): an endpoint's */
   Link *link;
   const char *cid;
+  const char *function;      /* (nullable): an opener's, while it is being opened */
   char *payload_spec;        /* (nullable): anything */
   TractorCancelScope *scope; /* around the body, or the endpoint's task */
 

@@ -83,9 +83,10 @@ tractor_portal_get_pid (TractorPortal *portal)
 
 typedef struct {
   Request request;
-  char *payload_spec; /* (nullable): of the result */
-  GVariant *result;   /* (nullable) */
-  GError *error;      /* (nullable) */
+  const char *function; /* the caller's, who waits */
+  char *payload_spec;   /* (nullable): of the result */
+  GVariant *result;     /* (nullable) */
+  GError *error;        /* (nullable) */
 } Call;
 
 static gboolean
@@ -99,9 +100,10 @@ call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
     break;
   case MSG_RETURN:
   case MSG_CANCEL_ACK:
-    tractor__msg_unpack_as (msg, FIELD_PLD,
-                            call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec) : NULL,
-                            &call->result, &call->error);
+    if (!tractor__msg_unpack_as (
+            msg, FIELD_PLD, call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec) : NULL,
+            &call->result, &call->error))
+      g_prefix_error (&call->error, "The result of '%s': ", call->function);
     break;
   case MSG_START_ACK:
     g_free (call->payload_spec);
@@ -113,7 +115,8 @@ call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
     /* Not a function that is called, but a context or a stream: it is ended, and so is the call. */
     tractor__request_send_cancel (request);
     g_set_error (&call->error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "What was called is a context or a stream: it has to be opened");
+                 "'%s' is not to be called, but to be opened, with tractor_portal_open_%s()",
+                 call->function, msg->type == MSG_STARTED ? "context" : "stream");
     break;
   default:
     return TRUE;
@@ -164,7 +167,7 @@ gboolean
 tractor__call (
     Link *link, const char *function, GVariant *kwargs, GVariant **ret_result, GError **error)
 {
-  Call call = { 0 };
+  Call call = { .function = function };
   gboolean ok;
 
   if (!tractor__request_start (&call.request, &call_class, link, function, kwargs, error))

@@ -79,8 +79,8 @@ answer_cancel_ack (Link *link, const char *cid)
 
 /* --- a running call ---------------------------------------------------------------------------- */
 
-static const char *
-get_function (const RpcTask *task)
+const char *
+tractor__rpc_task_get_function (const RpcTask *task)
 {
   return task->dispatched != NULL ? task->dispatched : task->entry->name;
 }
@@ -106,15 +106,15 @@ write_success (RpcTask *task, GVariant *result)
       tractor__msg_write_stop (link->out, task->cid);
     return;
   }
-  if (!check_result (task, result, &problem))
-    ; /* the caller hears of it instead */
-  else if (task->context != NULL && !task->context->is_started)
+  if (task->context != NULL && !task->context->is_started)
     g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned without tractor_context_started()", get_function (task));
-  else
-    tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem);
-  if (problem != NULL)
-    tractor__remote_error_write (link, task->cid, problem, get_function (task));
+                 "Function '%s' returned without tractor_context_started()",
+                 tractor__rpc_task_get_function (task));
+  else if (!check_result (task, result, &problem) ||
+           !tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem))
+    g_prefix_error (&problem, "The result of '%s': ", tractor__rpc_task_get_function (task));
+  if (problem != NULL) /* the caller hears of it instead */
+    tractor__remote_error_write (link, task->cid, problem, tractor__rpc_task_get_function (task));
 }
 
 static void
@@ -123,7 +123,7 @@ write_failure (RpcTask *task, const GError *error)
   Link *link = task->link;
 
   if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
-    tractor__remote_error_write (link, task->cid, error, get_function (task));
+    tractor__remote_error_write (link, task->cid, error, tractor__rpc_task_get_function (task));
   } else if (task->context != NULL && task->context->failure != NULL) {
     /* It was cancelled because the other end failed, which is passed back. */
     tractor__remote_error_write (link, task->cid, task->context->failure, NULL);
@@ -202,7 +202,8 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
     *ret_result = g_variant_take_ref (*ret_result);
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned FALSE without an error", get_function (task));
+                 "Function '%s' returned FALSE without an error",
+                 tractor__rpc_task_get_function (task));
   /* With the failures of nurseries that the function left unjoined; but a cancel of its own stays,
    * for it is the outcome. */
   was_cancelled = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);

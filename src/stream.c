@@ -23,6 +23,7 @@
 #include "context.h"
 #include "portal.h"
 #include "remote-error.h"
+#include "rpc.h"
 
 #define OTHER_END_CLOSED "The other end of the stream is closed"
 
@@ -499,6 +500,18 @@ fail_item (TractorStream *stream, StreamItem *item, GError *problem, GError **er
   return FALSE;
 }
 
+/* Says where an item that cannot be received was to go, or came from. */
+static void
+prefix_place (const TractorStream *stream, GError **problem)
+{
+  const TractorContext *context = stream->context;
+
+  if (context->task != NULL)
+    g_prefix_error (problem, "An item for '%s': ", tractor__rpc_task_get_function (context->task));
+  else
+    g_prefix_error (problem, "An item from actor '%s': ", context->link->peer.name);
+}
+
 /* Takes @item. */
 static gboolean
 unpack_item (
@@ -509,8 +522,10 @@ unpack_item (
   if (problem != NULL ||
       !tractor__codec_unpack_as ((WireValue){ item->bytes, item->length }, item->fds,
                                  tractor__context_get_payload_type (stream->context), pace,
-                                 ret_item, &problem))
+                                 ret_item, &problem)) {
+    prefix_place (stream, &problem);
     return fail_item (stream, item, problem, error);
+  }
   item_free (item);
   return TRUE;
 }

@@ -102,7 +102,7 @@ payloads_are_held_to_their_spec () {
   "$examples/typed_payloads" >"$work/typed" && no_actor_left && diff "$work/typed" - <<'EOF'
 here: 52.50, 4.75
 now: 1700000000.000000250
-expected '(sv)', got a string
+An item from actor 'mapper': expected '(sv)', got a string
 EOF
 }
 

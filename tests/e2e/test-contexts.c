@@ -388,10 +388,13 @@ test_refused_starts_leave_nothing (G_GNUC_UNUSED gpointer data, GError **error)
   g_clear_error (error);
   g_assert_null (
       tractor_portal_open_context (peer.portal, "test:plain_call", NULL, NULL, NULL, error));
+  g_assert_nonnull (strstr ((*error)->message, "does not serve 'test:plain_call' as a context"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_null (tractor_portal_open_stream (peer.portal, "test:simple", NULL, NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_false (tractor_portal_call (peer.portal, "test:simple", NULL, NULL, error));
+  g_assert_nonnull (strstr ((*error)->message, "'test:simple'"));
+  g_assert_nonnull (strstr ((*error)->message, "tractor_portal_open_context()"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_true (tractor_portal_call (peer.portal, "test:plain_call", NULL, NULL, error));
   return end_peer (&peer, error);

@@ -47,6 +47,7 @@ forgive (TractorContext *context,
     return FALSE;
   stream = tractor_context_open_stream (context, error);
   g_assert_false (tractor_stream_receive (stream, &item, error));
+  assert_says (*error, "An item for 'forgive': expected 'i', got a string");
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_clear_error (error);
   *ret_result = g_variant_new_int32 (42);
@@ -311,6 +312,7 @@ test_bad_started_fails_there (G_GNUC_UNUSED gpointer data, GError **error)
   g_autofree char *peer_id = portal_id (peer.portal);
 
   g_assert_null (open_with (&peer, "test:integers", "{'started': <'five'>}", NULL, NULL, error));
+  assert_says (*error, "The first value of 'integers': expected 'i', got a string");
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
   g_assert_cmpstr (tractor_error_get_remote (*error)->origin, ==, peer_id);
   g_clear_error (error);
@@ -338,6 +340,7 @@ test_bad_item_fails_here_and_there (G_GNUC_UNUSED gpointer data, GError **error)
     GVariant *item;
 
     g_assert_false (tractor_stream_receive (stream, &item, error));
+    assert_says (*error, "An item from actor 'peer': expected 'i', got a string");
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
     /* It was told, and has ended with that. */
     g_assert_false (tractor_context_join (context, NULL, error));
@@ -357,6 +360,7 @@ test_bad_result_fails_at_the_join (G_GNUC_UNUSED gpointer data, GError **error)
         &peer, "test:integers", "{'started': <5>, 'result': <'seven'>}", NULL, NULL, error);
 
     g_assert_false (tractor_context_join (context, NULL, error));
+    assert_says (*error, "The result of a context of actor 'peer': expected 'i', got a string");
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
     g_assert_error (tractor_context_get_outcome (context), TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   }
@@ -369,6 +373,7 @@ test_opener_narrows (G_GNUC_UNUSED gpointer data, GError **error)
   Peer peer = start_peer (error);
 
   g_assert_null (open_with (&peer, "test:anything", "{'started': <70000>}", "n", NULL, error));
+  assert_says (*error, "The first value of 'test:anything': ");
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_null (open_with (&peer, "test:anything", "{'started': <7>}", "no type", NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
@@ -420,6 +425,7 @@ test_result_of_a_call (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_cmpint (g_variant_get_uint16 (result), ==, 65535);
   g_assert_false (tractor_portal_call (peer.portal, "test:echo_integer",
                                        g_variant_new_parsed ("{'value': <65536>}"), NULL, error));
+  assert_says (*error, "The result of 'echo_integer': ");
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
   g_clear_error (error);

@@ -1455,6 +1455,7 @@ test_return_before_ack (G_GNUC_UNUSED gpointer data, GError **error)
                                          NULL };
 
   g_assert_false (talk_to_callee (answers, END, BY_CALL, error));
+  g_assert_nonnull (strstr ((*error)->message, "tractor_portal_open_stream()"));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   return TRUE;
 }
