@@ -160,9 +160,10 @@ TRACTOR_API gboolean tractor_child_main (int argc,
 /**
  * TractorLimits:
  * @frame_bytes: one message, in msgpack; 0 is 16 MiB, 1 GiB at most. Sending a larger one fails with
- *   MSG_TYPE; one that comes from a peer that does not know the limit is refused, and so is more than 262,144
- *   elements, or 32 deep: whoever waits for it gets MSG_TYPE, and nothing else happens. A peer that sends more
- *   than 256 MiB at once loses its connection
+ *   MSG_TYPE, as more than 262,080 elements, or 30 deep, always do; one that comes from a peer that does not
+ *   know the limit is refused, and so is more than 262,144 elements, or 32 deep with the message around it:
+ *   whoever waits for it gets MSG_TYPE, and nothing else happens. A peer that sends more than 256 MiB at once
+ *   loses its connection
  * @stream_items: items of a stream that nobody has received yet, before the sender waits, or is told of an
  *   overrun if it does not count; 0 is 4096
  * @stream_bytes: the same in bytes; 0 is 4 MiB
