@@ -439,6 +439,10 @@ typedef void (*TractorGlibServeFunc) (TractorGlibInvocation *invocation, gpointe
  *
  * Serves calls to @function: of children, to the actor that started them; and of other programs, to the one
  * that they have found by its name or address.
+ *
+ * In Python @func has to catch what it may raise, and to answer with tractor_glib_invocation_return_error(). An
+ * exception that leaves it is printed and kept (sys.last_traceback), with its frame and the invocation in that, so
+ * the invocation is not dropped, and its caller waits.
  */
 TRACTOR_API void tractor_glib_runtime_export (TractorGlibRuntime *self,
                                               const char *function,
