@@ -340,7 +340,8 @@ G_DECLARE_FINAL_TYPE (TractorGlibNode, tractor_glib_node, TRACTOR_GLIB, NODE, GO
  * tractor_glib_runtime_new:
  * @name: (nullable): the name of this actor; NULL is "root"
  *
- * Makes a runtime and begins to open it. A process has one at a time.
+ * Makes a runtime and begins to open it. A process may have several side by side: each is the root of a tree of
+ * its own, and they know of each other only as other programs do.
  *
  * Returns: (transfer full): the runtime; should it not be possible to open it, its operations and its signal
  *   "closed" say why.
