@@ -1,4 +1,5 @@
-/* tractor-debug.h - seeing what tasks do. */
+/* tractor-debug.h - seeing what tasks do. As tractor-crash.h, which is part of it, it needs POSIX visibility:
+ * compile with -D_GNU_SOURCE or -std=gnu11. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

@@ -4,7 +4,7 @@
  * memory that both have mapped: it goes to the actor once, as a descriptor, and again to its next life
  * if a picture has killed it. A place in the room is a texture's for as long as anybody holds that;
  * nothing is copied. The file is sealed at its size, so no decoder can pull it away from under the
- * window. */
+ * window. memfd_create() and the seals are GNU's: compile with -D_GNU_SOURCE. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
