@@ -183,7 +183,8 @@ tractor_sender_send (TractorSender *sender, gpointer item, GError **error)
   Wait wait = { .parked.value = item, .end = sender };
   Channel *channel;
 
-  g_return_val_if_fail (sender != NULL, FALSE);
+  if (!tractor_error_check_given (sender, "sender", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;
@@ -212,7 +213,8 @@ tractor_sender_send (TractorSender *sender, gpointer item, GError **error)
 gboolean
 tractor_sender_send_nowait (TractorSender *sender, gpointer item, GError **error)
 {
-  g_return_val_if_fail (sender != NULL, FALSE);
+  if (!tractor_error_check_given (sender, "sender", error))
+    return FALSE;
 
   if (sender->channel->n_receivers == 0)
     return set_broken (error);

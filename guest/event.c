@@ -38,7 +38,8 @@ tractor_event_wait (TractorEvent *event, GError **error)
   Task *task = task_begin (error);
   Parked parked = { 0 };
 
-  g_return_val_if_fail (event != NULL, FALSE);
+  if (!tractor_error_check_given (event, "event", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

@@ -212,7 +212,8 @@ tractor_host_end_started (TractorHostEnd *end, gpointer value)
 gboolean
 tractor_host_end_send (TractorHostEnd *end, gpointer item, GError **error)
 {
-  g_return_val_if_fail (end != NULL, FALSE);
+  if (!tractor_error_check_given (end, "end", error))
+    return FALSE;
 
   if (!may_say (end, "send")) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,

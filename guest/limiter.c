@@ -80,7 +80,8 @@ tractor_limiter_acquire (TractorLimiter *limiter, gconstpointer borrower, GError
   Task *task = task_begin (error);
   Parked parked = { 0 };
 
-  g_return_val_if_fail (limiter != NULL, FALSE);
+  if (!tractor_error_check_given (limiter, "limiter", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;
@@ -113,7 +114,8 @@ get_borrower (gconstpointer borrower, GError **error)
 gboolean
 tractor_limiter_acquire_nowait (TractorLimiter *limiter, gconstpointer borrower, GError **error)
 {
-  g_return_val_if_fail (limiter != NULL, FALSE);
+  if (!tractor_error_check_given (limiter, "limiter", error))
+    return FALSE;
 
   borrower = get_borrower (borrower, error);
   if (borrower == NULL)
@@ -144,7 +146,8 @@ hand_out (TractorLimiter *limiter)
 gboolean
 tractor_limiter_release (TractorLimiter *limiter, gconstpointer borrower, GError **error)
 {
-  g_return_val_if_fail (limiter != NULL, FALSE);
+  if (!tractor_error_check_given (limiter, "limiter", error))
+    return FALSE;
 
   borrower = get_borrower (borrower, error);
   if (borrower == NULL)

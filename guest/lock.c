@@ -125,7 +125,8 @@ tractor_lock_acquire (TractorLock *lock, GError **error)
 {
   Task *task = task_begin (error);
 
-  g_return_val_if_fail (lock != NULL, FALSE);
+  if (!tractor_error_check_given (lock, "lock", error))
+    return FALSE;
 
   if (task == NULL || !check_acquirable (lock, task, error))
     return FALSE;
@@ -141,7 +142,8 @@ tractor_lock_acquire_nowait (TractorLock *lock, GError **error)
 {
   Task *task = task_get_suspendable (error);
 
-  g_return_val_if_fail (lock != NULL, FALSE);
+  if (!tractor_error_check_given (lock, "lock", error))
+    return FALSE;
 
   if (task == NULL || !check_acquirable (lock, task, error))
     return FALSE;
@@ -229,7 +231,8 @@ tractor_condition_wait (TractorCondition *condition, GError **error)
   Parked parked = { 0 };
   GError *failure = NULL;
 
-  g_return_val_if_fail (condition != NULL, FALSE);
+  if (!tractor_error_check_given (condition, "condition", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

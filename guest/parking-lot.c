@@ -49,7 +49,8 @@ tractor_parking_lot_park (TractorParkingLot *lot, GError **error)
   Task *task = task_begin (error);
   Parked parked = { 0 };
 
-  g_return_val_if_fail (lot != NULL, FALSE);
+  if (!tractor_error_check_given (lot, "lot", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

@@ -39,7 +39,8 @@ tractor_semaphore_acquire (TractorSemaphore *semaphore, GError **error)
   Task *task = task_begin (error);
   Parked parked = { 0 };
 
-  g_return_val_if_fail (semaphore != NULL, FALSE);
+  if (!tractor_error_check_given (semaphore, "semaphore", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;
@@ -57,7 +58,8 @@ tractor_semaphore_acquire (TractorSemaphore *semaphore, GError **error)
 gboolean
 tractor_semaphore_acquire_nowait (TractorSemaphore *semaphore, GError **error)
 {
-  g_return_val_if_fail (semaphore != NULL, FALSE);
+  if (!tractor_error_check_given (semaphore, "semaphore", error))
+    return FALSE;
 
   if (semaphore->value == 0) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK,
@@ -71,7 +73,8 @@ tractor_semaphore_acquire_nowait (TractorSemaphore *semaphore, GError **error)
 gboolean
 tractor_semaphore_release (TractorSemaphore *semaphore, GError **error)
 {
-  g_return_val_if_fail (semaphore != NULL, FALSE);
+  if (!tractor_error_check_given (semaphore, "semaphore", error))
+    return FALSE;
 
   if (parking_lot_unpark (&semaphore->waiting, WAKE_NORMAL) != NULL)
     return TRUE;

@@ -82,7 +82,8 @@ tractor_waker_wait (TractorWaker *waker, TractorAbortFunc abort, gpointer data, 
   Task *task = task_get_suspendable (error);
   TaskWake wake;
 
-  g_return_val_if_fail (waker != NULL, FALSE);
+  if (!tractor_error_check_given (waker, "waker", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;

@@ -93,12 +93,28 @@ use_no_context (GError **error)
   expect_misuse (tractor_subscriber_receive (no_subscriber, &pointer, error), error);
 }
 
+static void
+use_no_primitive (GError **error)
+{
+  TractorSender *const no_sender = NULL;
+
+  expect_misuse (tractor_sender_send (no_sender, NULL, error), error);
+  expect_misuse (tractor_sender_send_nowait (no_sender, NULL, error), error);
+  expect_misuse (tractor_event_wait (NULL, error), error);
+  expect_misuse (tractor_lock_acquire (NULL, error), error);
+  expect_misuse (tractor_condition_wait (NULL, error), error);
+  expect_misuse (tractor_semaphore_acquire (NULL, error), error);
+  expect_misuse (tractor_limiter_acquire (NULL, NULL, error), error);
+  expect_misuse (tractor_parking_lot_park (NULL, error), error);
+}
+
 static gboolean
 test_null (G_GNUC_UNUSED gpointer data, GError **error)
 {
   use_no_nursery (error);
   use_no_portal (error);
   use_no_context (error);
+  use_no_primitive (error);
   expect_misuse (tractor_actor_nursery_start (NULL, "x", NULL, error) != NULL, error);
   expect_misuse (tractor_actor_nursery_join (NULL, error), error);
   expect_misuse (tractor_cluster_call (NULL, "m:f", NULL, NULL, error), error);
