@@ -1575,7 +1575,8 @@ test_deadlines_are_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
   GError *ignored = NULL;
 
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
-  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 5, error));
+  g_assert_true (
+      tractor_sleep_until (tractor_now () + SECOND / 4 * harness_get_slowness (), error));
   started = tractor_now ();
   tractor_actor_nursery_cancel (nursery);
   tractor_nursery_join (callers, &ignored);

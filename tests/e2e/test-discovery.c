@@ -729,7 +729,7 @@ run_web_server (gpointer data, GError **error)
   while (tractor_wait_fd (server->listening, G_IO_IN, NULL, error)) {
     int fd = accept4 (server->listening, NULL, NULL, SOCK_CLOEXEC);
 
-    g_assert_cmpint (send (fd, "HTTP/1.1 400 \r\n\r\n", 17, MSG_NOSIGNAL), ==, 17);
+    send (fd, "HTTP/1.1 400 \r\n\r\n", 17, MSG_NOSIGNAL); /* to one who may have gone */
     close (fd);
     server->n++;
   }

@@ -108,11 +108,12 @@ grow (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
   g_autoptr (TractorActorNursery) nursery = NULL;
   gint64 depth = 0;
   Branch branches[2];
-  GPtrArray *failures = g_ptr_array_new ();
+  GPtrArray *failures;
 
   g_variant_lookup (kwargs, "depth", "x", &depth);
   if (depth == 0)
     return fail_as_task (GINT_TO_POINTER (G_FILE_ERROR_NOSPC), error);
+  failures = g_ptr_array_new ();
   nursery = tractor_actor_nursery_open (error);
   for (int i = 0; i < 2; i++) {
     branches[i] = (Branch){ tractor_actor_nursery_start (

@@ -470,7 +470,7 @@ late_receiver (gboolean opens_late, GError **error)
 
     {
       g_autoptr (TractorCancelScope) scope =
-          tractor_cancel_scope_open (tractor_now () + SECOND / 4);
+          tractor_cancel_scope_open (tractor_now () + SECOND / 2 * harness_get_slowness ());
 
       for (gint64 i = 0; i < 10000; i++)
         if (!tractor_stream_send (stream, g_variant_new_int64 (i), error)) {
