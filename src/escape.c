@@ -29,14 +29,16 @@ is_harmful (gunichar character)
 }
 
 static char *
-escape (const char *text, gsize limit, const char *allowed)
+escape (const char *text, gsize length, gsize limit, const char *allowed)
 {
   GString *escaped = g_string_new (NULL);
 
-  for (const char *at = text; *at != '\0' && escaped->len < limit; at = g_utf8_next_char (at)) {
+  for (const char *at = text; at < text + length && escaped->len < limit;
+       at = g_utf8_next_char (at)) {
     gunichar character = g_utf8_get_char (at);
 
-    if (!is_harmful (character) || (character < 0x80 && strchr (allowed, (int) character) != NULL))
+    if (!is_harmful (character) ||
+        (character > 0 && character < 0x80 && strchr (allowed, (int) character) != NULL))
       g_string_append_unichar (escaped, character);
     else
       g_string_append_printf (escaped, character < 0x100 ? "\\x%02x" : "\\u%04x", character);
@@ -47,14 +49,20 @@ escape (const char *text, gsize limit, const char *allowed)
 char *
 tractor__escape (const char *text)
 {
-  return escape (text, LIMIT_ERROR_TEXT_BYTES, "\n\t");
+  return tractor__escape_part (text, strlen (text));
+}
+
+char *
+tractor__escape_part (const char *text, gsize length)
+{
+  return escape (text, length, LIMIT_ERROR_TEXT_BYTES, "\n\t");
 }
 
 char *
 tractor__escape_name (const char *text)
 {
   /* What does not fit is cut off, with room for the character that is the last one. */
-  return escape (text, LIMIT_NAME_BYTES - 6, "");
+  return escape (text, strlen (text), LIMIT_NAME_BYTES - 6, "");
 }
 
 gboolean

@@ -11,6 +11,8 @@
 /* (transfer full): @text, fit for a terminal: control characters, but for newline and tab, as \xNN, and cut
  * to LIMIT_ERROR_TEXT_BYTES. */
 G_GNUC_INTERNAL char *tractor__escape (const char *text);
+/* (transfer full): the same of so many bytes, among which there may be a NUL. */
+G_GNUC_INTERNAL char *tractor__escape_part (const char *text, gsize length);
 /* (transfer full): the same of a name: one line, cut to LIMIT_NAME_BYTES. */
 G_GNUC_INTERNAL char *tractor__escape_name (const char *text);
 /* Whether it can be the name of an actor, a uuid and the like as it is. */

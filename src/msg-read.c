@@ -24,6 +24,7 @@
 typedef enum {
   KIND_ANY,
   KIND_STRING,
+  KIND_TEXT, /* a string for people, which may have a NUL in it: an exception's has what it has */
   KIND_INTEGER,
   KIND_BOOLEAN,
   KIND_MAP,
@@ -54,8 +55,8 @@ static const struct {
   [FIELD_SRC_TYPE] = { NAME ("src_type_str"), KIND_STRING },
   [FIELD_BOXED_TYPE] = { NAME ("boxed_type_str"), KIND_STRING },
   [FIELD_RELAY_PATH] = { NAME ("relay_path"), KIND_IDS },
-  [FIELD_MESSAGE] = { NAME ("message"), KIND_STRING },
-  [FIELD_BACKTRACE] = { NAME ("tb_str"), KIND_STRING },
+  [FIELD_MESSAGE] = { NAME ("message"), KIND_TEXT },
+  [FIELD_BACKTRACE] = { NAME ("tb_str"), KIND_TEXT },
   [FIELD_CANCELLER] = { NAME ("canceller"), KIND_ID },
   [FIELD_DOMAIN] = { NAME ("domain"), KIND_STRING },
   [FIELD_CODE] = { NAME ("code"), KIND_INTEGER },
@@ -142,6 +143,8 @@ is_of_kind (WireValue value, Kind kind)
   switch (kind) {
   case KIND_STRING:
     return item.type == WIRE_STRING && memchr (item.bytes, '\0', item.length) == NULL;
+  case KIND_TEXT:
+    return item.type == WIRE_STRING;
   case KIND_INTEGER:
     return item.type == WIRE_INTEGER;
   case KIND_BOOLEAN:

@@ -221,9 +221,10 @@ static GError *read_error (const Msg *msg, const ActorId *peer, guint depth);
 static char *
 dup_escaped (const Msg *msg, Field field)
 {
-  g_autofree char *text = tractor__msg_dup_string (msg, field);
+  gsize length;
+  const char *text = tractor__msg_get_string (msg, field, &length);
 
-  return text != NULL ? tractor__escape (text) : NULL;
+  return text != NULL ? tractor__escape_part (text, length) : NULL;
 }
 
 /* A type or a domain, which is passed on as it is. */

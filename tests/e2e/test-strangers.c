@@ -1248,6 +1248,9 @@ typedef struct {
   HangUp hang_up;
 } Callee;
 
+/* In an answer, sent as a NUL, which GVariant's notation does not have. */
+#define NUL_MARK "\x7f"
+
 /* Answers one call. "%s" is its cid. */
 static gboolean
 run_callee (gpointer data, GError **error)
@@ -1267,8 +1270,12 @@ run_callee (gpointer data, GError **error)
   for (const char *const *answer = callee->answers; *answer != NULL; answer++) {
     g_auto (GStrv) parts = g_strsplit (*answer, "%s", 2);
     g_autofree char *text = g_strjoinv (cid, parts);
+    g_autoptr (GByteArray) frame = g_byte_array_new ();
 
-    g_assert_true (stranger_say (&stranger, text));
+    add_message (frame, text);
+    if (strchr (text, NUL_MARK[0]) != NULL)
+      *(char *) memchr (frame->data, NUL_MARK[0], frame->len) = '\0';
+    g_assert_true (stranger_send (&stranger, frame->data, frame->len));
   }
   if (callee->hang_up == HALF || callee->hang_up == RESET) {
     g_autoptr (GByteArray) frame = g_byte_array_new ();
@@ -1414,6 +1421,27 @@ test_ends_between_frames (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_no_error (*error);
   g_assert_false (talk_to_callee (acknowledged, END, BY_CALL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED);
+  return TRUE;
+}
+
+/* An exception's text is what it is. */
+static gboolean
+test_error_with_a_nul (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const keys[] = { "message", "tb_str" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *failure = g_strdup_printf (
+        "{'msg_type': <'Error'>, 'cid': <'%%s'>, 'src_uid': <('srv', 'u')>,"
+        " 'src_type_str': <'ValueError'>, 'boxed_type_str': <'ValueError'>,"
+        " 'relay_path': <[('srv', 'u')]>, '%s': <'ValueError: bad a" NUL_MARK "b'>}",
+        keys[i]);
+    const char *answers[] = { ACK, failure, NULL };
+
+    g_assert_false (talk_to_callee (answers, STAY, BY_CALL, error));
+    g_assert_cmpstr ((*error)->message, ==, "actor 'srv': ValueError: bad a\\x00b");
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  }
   return TRUE;
 }
 
@@ -1700,6 +1728,7 @@ main (int argc, char **argv)
   add ("row-96-mutated", test_mutated);
   add ("I-20-fd-spam", test_fd_spam);
   add ("gone-when-asked-back", test_gone_when_asked_back);
+  add ("S18-error-with-a-nul", test_error_with_a_nul);
   add_on_both ("I-02-ends-between-frames", test_ends_between_frames);
   add_on_both ("I-01-ends-in-a-frame", test_ends_in_a_frame);
   add_on_both ("row-92-I-01-reset-in-a-frame", test_reset_in_a_frame);

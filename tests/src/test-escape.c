@@ -35,6 +35,14 @@ test_texts (void)
 }
 
 static void
+test_parts (void)
+{
+  g_autofree char *escaped = tractor__escape_part ("a\0b\0c", 4);
+
+  g_assert_cmpstr (escaped, ==, "a\\x00b\\x00");
+}
+
+static void
 test_bounds (void)
 {
   g_autofree char *text = g_strnfill (2 * LIMIT_ERROR_TEXT_BYTES, '\x1b');
@@ -65,6 +73,7 @@ main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
   harness_add ("/escape/S18-texts", test_texts);
+  harness_add ("/escape/S18-parts", test_parts);
   harness_add ("/escape/S18-bounds", test_bounds);
   harness_add ("/escape/S18-names", test_names);
   return harness_run ();

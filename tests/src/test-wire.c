@@ -234,6 +234,23 @@ test_smallest_aid_is_read (void)
 }
 
 static void
+test_texts_may_have_a_nul (void)
+{
+  const char *text;
+  gsize length;
+  Msg msg;
+
+  g_assert_true (tractor__msg_read (
+      VALUE ("\x86\xa8msg_type\xa5"
+             "Error\xa7src_uid" ID_OF ("abc") "\xacsrc_type_str\xa1t\xae"
+                                              "boxed_type_str\xa1t\xaarelay_path\x90\xa6tb_str\xa3"
+                                              "a\0b"),
+      &msg, NULL));
+  text = tractor__msg_get_string (&msg, FIELD_BACKTRACE, &length);
+  g_assert_cmpmem (text, length, "a\0b", 3);
+}
+
+static void
 test_bad_messages_are_refused (void)
 {
   static const struct {
@@ -283,6 +300,10 @@ test_bad_messages_are_refused (void)
     CASE ("\x85\xa8msg_type\xa5"
           "Error\xa7src_uid" ID_OF ("abc") "\xacsrc_type_str\xa1t\xae"
                                            "boxed_type_str\xa1t\xaarelay_path\x91\x01"),
+    CASE ("\x85\xa8msg_type\xa5"
+          "Error\xa7src_uid" ID_OF (
+              "abc") "\xacsrc_type_str\xa2t\0\xae"
+                     "boxed_type_str\xa1t\xaarelay_path\x90"), /* a NUL in a name */
 #undef CASE
   };
 
@@ -841,6 +862,7 @@ main (int argc, char **argv)
                test_promised_length_costs_nothing);
   harness_add ("/src/msg/start", test_start_is_read);
   harness_add ("/src/msg/smallest-aid", test_smallest_aid_is_read);
+  harness_add ("/src/msg/texts-may-have-a-nul", test_texts_may_have_a_nul);
   harness_add ("/src/msg/I-06-bad-messages-are-refused", test_bad_messages_are_refused);
   harness_add ("/src/msg/what-we-write-is-read", test_what_we_write_is_read);
   harness_add ("/src/msg/layouts-and-any-order-agree", test_layouts_and_any_order_agree);
