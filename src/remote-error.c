@@ -9,7 +9,7 @@
  * exception's text is taken out of its traceback.
  *
  * Text from a peer ends up in logs and terminals, so control characters are escaped and its length
- * is cut. */
+ * is cut. A name stays in its line, where it could else begin another that nobody has said. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "remote-error.h"
@@ -227,13 +227,32 @@ dup_escaped (const Msg *msg, Field field)
   return text != NULL ? tractor__escape_part (text, length) : NULL;
 }
 
-/* A type or a domain, which is passed on as it is. */
+/* (transfer full): @name as it is, if it can be passed on so. */
+static char *
+escape_name (const char *name)
+{
+  return tractor__is_name (name) ? g_strdup (name) : tractor__escape_name (name);
+}
+
+/* (transfer full) (nullable): a type or a domain. */
 static char *
 dup_name (const Msg *msg, Field field)
 {
-  g_autofree char *text = dup_escaped (msg, field);
+  g_autofree char *name = tractor__msg_dup_string (msg, field);
 
-  return text != NULL ? g_utf8_make_valid (text, (gssize) strnlen (text, LIMIT_NAME_BYTES)) : NULL;
+  return name != NULL ? escape_name (name) : NULL;
+}
+
+/* (transfer full): of "name@uuid", each of them. */
+static char *
+escape_id (const char *text)
+{
+  const char *at = strrchr (text, '@');
+  g_autofree char *name = g_strndup (text, (gsize) (at - text));
+  g_autofree char *shown_name = escape_name (name);
+  g_autofree char *shown_uuid = escape_name (at + 1);
+
+  return g_strdup_printf ("%s@%s", shown_name, shown_uuid);
 }
 
 static char *
@@ -245,7 +264,7 @@ dup_id_text (const Msg *msg, Field field)
   if (!tractor__msg_get_id (msg, field, &id))
     return NULL;
   text = actor_id_to_string (&id);
-  return tractor__escape (text);
+  return escape_id (text);
 }
 
 /* (transfer full) (nullable): an error that is above a limit is one all the same, and says at least
@@ -361,7 +380,7 @@ read_error (const Msg *msg, const ActorId *peer, guint depth)
   if (remote.domain == NULL) /* from Python */
     tractor__error_type_find (type_name, &remote.domain, &remote.code);
   for (char **relay = relays; *relay != NULL; relay++) {
-    char *escaped = tractor__escape (*relay);
+    char *escaped = escape_id (*relay);
 
     g_free (*relay);
     *relay = escaped;

@@ -1445,6 +1445,30 @@ test_error_with_a_nul (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* What has a line to itself in a log was said by somebody. */
+static gboolean
+test_error_with_lines_in_names (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const answers[] = {
+    ACK,
+    "{'msg_type': <'Error'>, 'cid': <'%s'>, 'src_uid': <('srv\\nroot failed', 'u\\t')>,"
+    " 'src_type_str': <'Key\\nError'>, 'boxed_type_str': <'ContextCancelled'>,"
+    " 'canceller': <('a\\nb', 'u')>, 'relay_path': <[('c\\nd', 'u')]>}",
+    NULL
+  };
+  const TractorRemoteError *remote;
+
+  g_assert_false (talk_to_callee (answers, STAY, BY_CALL, error));
+  g_assert_cmpstr ((*error)->message, ==, "actor 'srv\\x0aroot failed': Key\\x0aError");
+  g_assert_cmpstr (tractor_error_get_canceller (*error), ==, "a\\x0ab@u");
+  remote = tractor_error_get_remote (*error);
+  g_assert_cmpstr (remote->type_name, ==, "Key\\x0aError");
+  g_assert_cmpstr (remote->origin, ==, "srv\\x0aroot failed@u\\x09");
+  g_assert_cmpstr (remote->relays[0], ==, "c\\x0ad@u");
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CONTEXT_CANCELLED);
+  return TRUE;
+}
+
 static gboolean
 test_ends_in_a_frame (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1729,6 +1753,7 @@ main (int argc, char **argv)
   add ("I-20-fd-spam", test_fd_spam);
   add ("gone-when-asked-back", test_gone_when_asked_back);
   add ("S18-error-with-a-nul", test_error_with_a_nul);
+  add ("S18-error-with-lines-in-names", test_error_with_lines_in_names);
   add_on_both ("I-02-ends-between-frames", test_ends_between_frames);
   add_on_both ("I-01-ends-in-a-frame", test_ends_in_a_frame);
   add_on_both ("row-92-I-01-reset-in-a-frame", test_reset_in_a_frame);
