@@ -119,6 +119,15 @@ write_optional_string (WireBuffer *buffer, const char *string)
     wire_write_nil (buffer);
 }
 
+/* What a program has chosen freely: the quark of an error's domain may be anything. */
+static void
+write_valid_string (WireBuffer *buffer, const char *string)
+{
+  g_autofree char *valid = g_utf8_make_valid (string, -1);
+
+  tractor__wire_write_string (buffer, valid);
+}
+
 static void
 write_modules (WireBuffer *buffer, const char *const *modules)
 {
@@ -368,10 +377,10 @@ tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg)
                                "Error\xa7src_uid");
   write_id_text (buffer, error_msg->src_uid);
   wire_append_literal (buffer, "\xacsrc_type_str");
-  tractor__wire_write_string (buffer, error_msg->src_type);
+  write_valid_string (buffer, error_msg->src_type);
   wire_append_literal (buffer, "\xae"
                                "boxed_type_str");
-  tractor__wire_write_string (buffer, error_msg->boxed_type);
+  write_valid_string (buffer, error_msg->boxed_type);
   wire_append_literal (buffer, "\xaarelay_path");
   tractor__wire_write_array (buffer, g_strv_length ((char **) error_msg->relay_path));
   for (const char *const *relay = error_msg->relay_path; *relay != NULL; relay++)
@@ -390,7 +399,10 @@ tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg)
   write_optional_string (buffer, error_msg->cid);
   wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
                                "domain");
-  write_optional_string (buffer, error_msg->domain);
+  if (error_msg->domain != NULL)
+    write_valid_string (buffer, error_msg->domain);
+  else
+    wire_write_nil (buffer);
   wire_append_literal (buffer, "\xa4"
                                "code");
   tractor__wire_write_integer (buffer, error_msg->code);

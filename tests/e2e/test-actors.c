@@ -307,7 +307,15 @@ end_slowly (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **erro
   return tractor_sleep_until (tractor_now () + SECOND / 10, error);
 }
 
+static gboolean
+fail_in_latin1 (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_set_error_literal (error, g_quark_from_static_string ("gr\xf6\xdf-quark"), 3, "plain");
+  return FALSE;
+}
+
 static const TractorExport test_exports[] = {
+  { "fail_in_latin1", TRACTOR_EXPORT_CALL, fail_in_latin1 },
   { "cancel_guest", TRACTOR_EXPORT_CALL, cancel_guest },
   { "end_slowly", TRACTOR_EXPORT_CALL, end_slowly },
   { "echo", TRACTOR_EXPORT_CALL, echo },
@@ -869,6 +877,22 @@ test_refused_calls (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_portal_call (portal, "other:echo", g_variant_new_int32 (1), NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
   g_assert_true (tractor_portal_call (portal, "other:echo", NULL, NULL, error));
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static gboolean
+test_domain_that_is_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  g_assert_false (tractor_portal_call (portal, "test:fail_in_latin1", NULL, NULL, error));
+  g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_cmpstr (tractor_error_get_remote (*error)->domain, ==,
+                   "gr\xef\xbf\xbd\xef\xbf\xbd-quark");
+  g_clear_error (error);
+  g_assert_true (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
   tractor_actor_nursery_cancel (nursery);
   return tractor_actor_nursery_join (nursery, error);
 }
@@ -1835,6 +1859,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/row-42-remote-error", test_remote_error);
   harness_add_real_task ("/e2e/call/row-42-remote-error-at-length", test_remote_error_at_length);
   harness_add_real_task ("/e2e/call/row-36-row-43-refused", test_refused_calls);
+  harness_add_real_task ("/e2e/call/domain-that-is-not-utf8", test_domain_that_is_not_utf8);
   harness_add_real_task ("/e2e/call/faulty-functions", test_faulty_functions);
   harness_add_real_task ("/e2e/call/row-27-cancelled-call-cancels-remote-task",
                          test_cancelled_call_cancels_remote_task);
