@@ -9,10 +9,12 @@ static const char *const kind_names[] = { "CALL", "STREAM", "CONTEXT" };
 
 /* Returns: (nullable): what is wrong with it. */
 static const char *
-find_mistake (const TractorExport *export)
+find_mistake (const TractorModule *module, const TractorExport *export)
 {
   const gboolean has[] = { export->call != NULL, export->stream != NULL, export->context != NULL };
 
+  if (!g_utf8_validate (module->name, -1, NULL) || !g_utf8_validate (export->name, -1, NULL))
+    return "has a name that is not UTF-8: nobody could call it";
   if ((guint) export->kind >= G_N_ELEMENTS (has))
     return "is of no kind";
   if (!has[export->kind])
@@ -30,15 +32,18 @@ tractor__modules_check (const TractorModule *modules, GError **error)
   for (const TractorModule *module = modules; module != NULL && module->name != NULL; module++) {
     for (const TractorExport *export = module->exports; export != NULL && export->name != NULL;
          export ++) {
-      const char *mistake = find_mistake (export);
+      const char *mistake = find_mistake (module, export);
+      g_autofree char *module_name = NULL;
+      g_autofree char *name = NULL;
 
       if (mistake == NULL)
         continue;
-      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "The export '%s:%s' (%s) %s",
-                   module->name, export->name,
-                   (guint) export->kind < G_N_ELEMENTS (kind_names) ? kind_names[export->kind]
-                                                                    : "?",
-                   mistake);
+      module_name = g_utf8_make_valid (module->name, -1);
+      name = g_utf8_make_valid (export->name, -1);
+      g_set_error (
+          error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "The export '%s:%s' (%s) %s", module_name,
+          name, (guint) export->kind < G_N_ELEMENTS (kind_names) ? kind_names[export->kind] : "?",
+          mistake);
       return FALSE;
     }
   }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "escape.h"
 
 static gboolean
 check_kwargs (GVariant *kwargs, GError **error)
@@ -23,17 +24,22 @@ check_kwargs (GVariant *kwargs, GError **error)
   return FALSE;
 }
 
+/* Here, for a string that is not UTF-8 would cost the whole connection at the other end. */
 static gboolean
-write_start (Link *link, const char *cid, const char *function, GVariant *kwargs, GError **error)
+check_function (const char *function, GError **error)
 {
   const char *colon = strchr (function, ':');
+  g_autofree char *valid = NULL;
+  g_autofree char *shown = NULL;
 
-  if (colon == NULL || colon == function || colon[1] == '\0') {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "A function is named \"module:function\", not \"%s\"", function);
-    return FALSE;
-  }
-  return tractor__msg_write_start (link->out, cid, function, kwargs, &link->runtime->id, error);
+  if (colon != NULL && colon != function && colon[1] != '\0' &&
+      g_utf8_validate (function, -1, NULL))
+    return TRUE;
+  valid = g_utf8_make_valid (function, -1);
+  shown = tractor__escape_name (valid);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+               "A function is named \"module:function\" in UTF-8, not \"%s\"", shown);
+  return FALSE;
 }
 
 gboolean
@@ -46,14 +52,16 @@ tractor__request_start (Request *request,
 {
   if (!tractor_checkpoint_if_cancelled (error))
     return FALSE; /* nothing is sent: CANCELLED means that it did not happen */
-  if (!check_kwargs (kwargs, error) || !tractor__link_wait_for_room (link, error))
+  if (!check_function (function, error) || !check_kwargs (kwargs, error) ||
+      !tractor__link_wait_for_room (link, error))
     return FALSE;
   if (link->failure != NULL) {
     g_propagate_error (error, g_error_copy (link->failure));
     return FALSE;
   }
   tractor__link_make_cid (link, request->cid);
-  if (!write_start (link, request->cid, function, kwargs, error))
+  if (!tractor__msg_write_start (link->out, request->cid, function, kwargs, &link->runtime->id,
+                                 error))
     return FALSE;
   request->class = class;
   request->link = tractor__link_ref (link);

@@ -55,6 +55,29 @@ check_addresses (const char *const *texts, GError **error)
   return TRUE;
 }
 
+/* What is sent to the actor, and would not be read there. */
+static gboolean
+check_text (const char *what, const char *text, GError **error)
+{
+  g_autofree char *valid = NULL;
+
+  if (text == NULL || g_utf8_validate (text, -1, NULL))
+    return TRUE;
+  valid = g_utf8_make_valid (text, -1);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "The %s \"%s\" is not UTF-8", what,
+               valid);
+  return FALSE;
+}
+
+static gboolean
+check_modules (const char *const *modules, GError **error)
+{
+  for (; modules != NULL && *modules != NULL; modules++)
+    if (!check_text ("module", *modules, error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 check (const TractorSpawnOptions *options, GError **error)
 {
@@ -63,7 +86,9 @@ check (const TractorSpawnOptions *options, GError **error)
                          "A Python actor needs a program: the interpreter");
     return FALSE;
   }
-  return check_addresses (options->listen_addresses, error) &&
+  return check_modules (options->modules, error) && check_text ("host", options->host, error) &&
+         check_text ("log level", options->log_level, error) &&
+         check_addresses (options->listen_addresses, error) &&
          tractor__log_level_check (options->log_level, error);
 }
 

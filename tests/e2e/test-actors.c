@@ -881,6 +881,34 @@ test_refused_calls (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* One's own mistake costs the call, and not the other actor. */
+static gboolean
+test_names_that_are_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  const char *names[] = { "test:\xff", "\xff:echo" };
+  const char *const modules_of_none[] = { "test", "\xff", NULL };
+  const TractorSpawnOptions bad[] = { { .modules = modules_of_none }, { .host = "\xff" } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_assert_false (tractor_portal_call (portal, names[i], NULL, NULL, error));
+    g_assert_true (g_utf8_validate ((*error)->message, -1, NULL));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+    g_assert_null (tractor_portal_open_context (portal, names[i], NULL, NULL, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+    g_assert_null (tractor_portal_open_stream (portal, names[i], NULL, NULL, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
+    g_assert_null (tractor_actor_nursery_start (nursery, "bad", &bad[i], error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  g_assert_true (tractor_portal_call (portal, "test:echo", NULL, NULL, error));
+  tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 static gboolean
 test_domain_that_is_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1859,6 +1887,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/row-42-remote-error", test_remote_error);
   harness_add_real_task ("/e2e/call/row-42-remote-error-at-length", test_remote_error_at_length);
   harness_add_real_task ("/e2e/call/row-36-row-43-refused", test_refused_calls);
+  harness_add_real_task ("/e2e/call/names-that-are-not-utf8", test_names_that_are_not_utf8);
   harness_add_real_task ("/e2e/call/domain-that-is-not-utf8", test_domain_that_is_not_utf8);
   harness_add_real_task ("/e2e/call/faulty-functions", test_faulty_functions);
   harness_add_real_task ("/e2e/call/row-27-cancelled-call-cancels-remote-task",

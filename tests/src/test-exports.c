@@ -49,6 +49,8 @@ static const struct {
   { { "f", TRACTOR_EXPORT_CALL, .call = call, .stream = stream }, "of another kind too" },
   { { "f", (TractorExportKind) 7, .call = call }, "is of no kind" },
   { { "f", TRACTOR_EXPORT_CALL, .call = call, .payload_spec = "a{" }, "payload_spec" },
+  { { "f\xff", TRACTOR_EXPORT_CALL, .call = call },
+    "'m:f\xef\xbf\xbd' (CALL) has a name that is not" },
 };
 
 static void
@@ -75,6 +77,17 @@ test_bad (void)
     g_assert_nonnull (strstr (error->message, bad[i].mistake));
     harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   }
+}
+
+static void
+test_module_that_is_not_utf8 (void)
+{
+  const TractorModule modules[] = { { "m\xff", good }, { 0 } };
+  GError *error = NULL;
+
+  g_assert_false (tractor__modules_check (modules, &error));
+  g_assert_nonnull (strstr (error->message, "UTF-8"));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
 }
 
 /* A program that is no actor either: it would find out in its children. */
@@ -109,6 +122,7 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
   harness_add ("/exports/good", test_good);
   harness_add ("/exports/bad", test_bad);
+  harness_add ("/exports/module-that-is-not-utf8", test_module_that_is_not_utf8);
   harness_add ("/exports/at-the-start", test_at_the_start);
   harness_add_real_task ("/exports/of-a-runtime", test_of_a_runtime);
   return harness_run ();
