@@ -122,6 +122,16 @@ connect_to_any (TractorRuntime *runtime, Registrar *registrar, GPtrArray *addres
   return NULL;
 }
 
+/* Nobody can bear another, and it cannot be asked for. */
+static gboolean
+check_name (const char *name, GError **error)
+{
+  if (g_utf8_validate (name, -1, NULL))
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "An actor's name is UTF-8");
+  return FALSE;
+}
+
 static GVariant *
 new_name_kwargs (const char *name)
 {
@@ -177,7 +187,7 @@ tractor_find_actor (const char *name, GError **error)
 
   g_return_val_if_fail (name != NULL, NULL);
 
-  if (tractor__runtime_enter (&use, &failure) != NULL)
+  if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portal = find_anywhere (use.runtime, name, &failure);
   tractor__runtime_leave (&use, failure, error);
   return portal;
@@ -299,7 +309,7 @@ tractor_wait_for_actor (const char *name, gint64 deadline, GError **error)
 
   g_return_val_if_fail (name != NULL, NULL);
 
-  if (tractor__runtime_enter (&use, &failure) != NULL)
+  if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portal = wait_until (use.runtime, name, deadline, &failure);
   tractor__runtime_leave (&use, failure, error);
   return portal;
@@ -476,7 +486,7 @@ tractor_find_actors (const char *name, GError **error)
 
   g_return_val_if_fail (name != NULL, NULL);
 
-  if (tractor__runtime_enter (&use, &failure) != NULL)
+  if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portals = find_all (use.runtime, name, &failure);
   tractor__runtime_leave (&use, failure, error);
   return portals;

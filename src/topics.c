@@ -316,7 +316,7 @@ tractor_publisher_send (TractorPublisher *publisher, const char *topic, GVariant
 {
   g_autoptr (GVariant) item = NULL;
 
-  g_return_if_fail (publisher != NULL && topic != NULL);
+  g_return_if_fail (publisher != NULL && topic != NULL && g_utf8_validate (topic, -1, NULL));
 
   item =
       value != NULL ? g_variant_new ("(sv)", topic, value) : g_variant_new ("(smv)", topic, NULL);
@@ -487,6 +487,17 @@ tractor_publisher_serve (TractorPublisher *publisher,
 
 /* --- subscribing ------------------------------------------------------------------------------- */
 
+static gboolean
+check_topics (const char *const *topics, GError **error)
+{
+  for (; *topics != NULL; topics++)
+    if (!g_utf8_validate (*topics, -1, NULL)) {
+      g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "A topic is UTF-8");
+      return FALSE;
+    }
+  return TRUE;
+}
+
 struct _TractorSubscription {
   TractorContext *context;
   TractorStream *stream;
@@ -505,7 +516,7 @@ tractor_subscription_open (TractorPortal *portal,
   GError *failure = NULL;
 
   g_return_val_if_fail (function != NULL && topics != NULL, NULL);
-  if (!tractor_error_check_given (portal, "portal", error))
+  if (!tractor_error_check_given (portal, "portal", error) || !check_topics (topics, error))
     return NULL;
 
   context = tractor_portal_open_context (
@@ -585,7 +596,8 @@ tractor_subscription_set_topics (TractorSubscription *subscription,
                                  GError **error)
 {
   g_return_val_if_fail (topics != NULL, FALSE);
-  if (!tractor_error_check_given (subscription, "subscription", error))
+  if (!tractor_error_check_given (subscription, "subscription", error) ||
+      !check_topics (topics, error))
     return FALSE;
 
   return tractor_stream_send (subscription->stream, g_variant_new_strv (topics, -1), error);

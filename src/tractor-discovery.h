@@ -20,7 +20,8 @@ G_BEGIN_DECLS
  * Connects to the actor of that name. An address where nobody is any more is struck off the registry.
  *
  * Returns: (transfer full) (nullable): the portal to it; NULL with @error unset if no registrar that
- *   can be reached knows it; or NULL with @error set to CANCELLED, NO_RUNTIME or MISUSE.
+ *   can be reached knows it; or NULL with @error set to CANCELLED or NO_RUNTIME, or to MISUSE
+ *   if @name is not UTF-8.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *tractor_find_actor (const char *name, GError **error);
@@ -45,8 +46,9 @@ TRACTOR_API GPtrArray *tractor_find_actors (const char *name, GError **error);
  * Waits until an actor of that name is registered, and connects to it; also while no registrar can be
  * reached, for one may come back.
  *
- * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED or NO_RUNTIME; or, after
- *   @deadline, to ACTOR_TOO_SLOW, or to REGISTRY if no registrar could be reached then.
+ * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED or NO_RUNTIME; to MISUSE
+ *   if @name is not UTF-8; or, after @deadline, to ACTOR_TOO_SLOW, or to REGISTRY if no registrar could be
+ *   reached then.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *

@@ -69,6 +69,7 @@ TRACTOR_API gboolean tractor_publisher_serve (TractorPublisher *publisher,
 
 /**
  * tractor_publisher_send:
+ * @topic: in UTF-8
  * @value: (nullable): a floating one is consumed
  *
  * Gives a value to all who subscribe to @topic now. It never waits: where a subscriber is too slow, its
@@ -117,7 +118,7 @@ TRACTOR_API void tractor_publisher_close (TractorPublisher *publisher);
 /**
  * tractor_subscription_open:
  * @function: "module:function", which calls tractor_publisher_serve()
- * @topics: (array zero-terminated=1): what to get
+ * @topics: (array zero-terminated=1): what to get; MISUSE if one is not UTF-8
  *
  * Subscribes to topics of a publisher in another actor: everything that is sent there after this has
  * returned. It is a context (tractor-context.h): what the calling task does from now on, until it joins
@@ -155,7 +156,8 @@ TRACTOR_API gboolean tractor_subscription_receive (TractorSubscription *subscrip
  *
  * Asks for other topics. What has been on its way is received first.
  *
- * Returns: TRUE; or FALSE with @error set as by tractor_stream_send().
+ * Returns: TRUE; or FALSE with @error set as by tractor_stream_send(), or to MISUSE if a topic is
+ *   not UTF-8.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_subscription_set_topics (TractorSubscription *subscription,

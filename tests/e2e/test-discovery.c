@@ -1349,6 +1349,21 @@ test_no_room_for_strangers (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+test_names_that_are_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+
+  g_assert_null (tractor_find_actor ("\xff", error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_null (tractor_find_actors ("\xff", error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_null (tractor_wait_for_actor ("\xff", TRACTOR_NO_DEADLINE, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  return TRUE;
+}
+
 /* Names end up in messages on terminals. */
 static gboolean
 test_stranger_with_an_escape_in_his_name (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1726,6 +1741,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/discovery/row-2-opened-by-two", test_opened_by_two);
   add ("row-95-I-18-strangers-do-no-harm", test_strangers_do_no_harm);
   add ("dropped-at-once", test_dropped_at_once);
+  add ("names-that-are-not-utf8", test_names_that_are_not_utf8);
   add ("S19-stranger-with-an-escape-in-his-name", test_stranger_with_an_escape_in_his_name);
   add ("no-room-for-strangers", test_no_room_for_strangers);
   add ("cancels-and-does-not-read", test_cancels_and_does_not_read);

@@ -495,6 +495,21 @@ test_bad_subscribers (G_GNUC_UNUSED gpointer data, GError **error)
   return end_served (&served, error);
 }
 
+static gboolean
+test_topics_that_are_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("passive", error);
+  TractorSubscription *subscription = subscribe (&served, "a", NULL, error);
+  const char *topics[] = { "a", "\xff", NULL };
+
+  g_assert_null (tractor_subscription_open (served.portal, "test:feed", topics, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_subscription_set_topics (subscription, topics, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  tractor_subscription_close (subscription);
+  return end_served (&served, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -514,5 +529,6 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/topics/subscriber-leaves-unsent", test_leaves_unsent);
   harness_add_real_task ("/e2e/topics/subscriber-gives-up-untold", test_gives_up_untold);
   harness_add_real_task ("/e2e/topics/bad-subscribers", test_bad_subscribers);
+  harness_add_real_task ("/e2e/topics/topics-that-are-not-utf8", test_topics_that_are_not_utf8);
   return harness_run ();
 }
