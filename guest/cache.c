@@ -16,6 +16,10 @@
  * resource breaks under its users: the nursery gets its failure, new users a new one, and the last
  * user of the old waits for its end as usual.
  *
+ * A lease is in the hands of the task that acquired it. If that task ends so, or joins the nursery that
+ * the resource lives in, nobody would ever leave the resource: then the lease is released for it, and
+ * the task is told. The lease itself stays, for whoever closes it late.
+ *
  * Nothing stays open here for whoever might come soon: no resource is kept without users. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -55,6 +59,8 @@ struct _TractorResource {
 };
 
 struct _TractorLease {
+  Held held; /* first: by the task that acquired it, until it is released */
+  Task *holder;
   TractorResource *resource; /* NULL once released */
   gboolean was_hit;
 };
@@ -282,11 +288,30 @@ open_resource (TractorResource *resource, GError **error)
   return FALSE;
 }
 
-static TractorLease *
-lease_new (TractorResource *resource, gboolean was_hit)
+static void
+abandon_lease (Held *held)
 {
-  TractorLease *lease = g_new (TractorLease, 1);
+  TractorLease *lease = (TractorLease *) held; /* its first member */
+  Task *task = lease->holder;
+  GError *failure = NULL;
 
+  tractor__task_lose_failure (task,
+                              g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                                           "Task '%s' has left its lease of resource '%s' open",
+                                           task->name, lease->resource->key));
+  if (!tractor_lease_release (lease, &failure))
+    tractor__task_lose_failure (task, failure);
+}
+
+static TractorLease *
+lease_new (TractorResource *resource, Task *task, gboolean was_hit)
+{
+  TractorLease *lease = g_new0 (TractorLease, 1);
+
+  lease->held.abandoned = abandon_lease;
+  lease->held.nursery = resource->cache->nursery;
+  lease->holder = task;
+  task_hold (task, &lease->held);
   lease->resource = resource;
   lease->was_hit = was_hit;
   return lease;
@@ -311,13 +336,13 @@ tractor_cache_acquire (TractorCache *cache,
     wake = join_users (resource, task);
   if (wake == WAKE_CLOSED) {
     mine = resource_new (cache, key, func, data, data_free);
-    return open_resource (mine, error) ? lease_new (mine, FALSE) : NULL;
+    return open_resource (mine, error) ? lease_new (mine, task, FALSE) : NULL;
   }
 
   if (data_free != NULL)
     data_free (data);
   if (wake == WAKE_NORMAL)
-    return lease_new (resource, TRUE);
+    return lease_new (resource, task, TRUE);
   if (task != NULL)
     tractor__task_set_cancelled (task, error);
   return NULL;
@@ -364,7 +389,11 @@ tractor_lease_release (TractorLease *lease, GError **error)
     return FALSE;
 
   resource = g_steal_pointer (&lease->resource);
-  if (resource == NULL || --resource->n_users > 0)
+  if (resource == NULL)
+    return TRUE;
+  task_unhold (lease->holder, &lease->held);
+  lease->holder = NULL;
+  if (--resource->n_users > 0)
     return TRUE;
   if (resource->state == RESOURCE_SHARED) {
     resource->state = RESOURCE_CLOSING;

@@ -55,18 +55,13 @@ static void
 give (TractorLock *lock, Task *task)
 {
   lock->owner = task;
-  lock->held.next = task->held;
-  task->held = &lock->held;
+  task_hold (task, &lock->held);
 }
 
 static void
 take_away (TractorLock *lock)
 {
-  Held **link = &lock->owner->held;
-
-  while (*link != &lock->held)
-    link = &(*link)->next;
-  *link = lock->held.next;
+  task_unhold (lock->owner, &lock->held);
   lock->owner = NULL;
 }
 

@@ -252,6 +252,8 @@ tractor_nursery_join (TractorNursery *nursery, GError **error)
 
   if (*error != NULL)
     add_failure (nursery, g_steal_pointer (error), owner->name);
+  if (G_UNLIKELY (owner->held != NULL))
+    tractor__task_abandon_held (owner, nursery);
   wait_for_children (nursery, owner);
   *error = take_outcome (nursery);
   return *error == NULL;
@@ -264,6 +266,8 @@ tractor__nursery_abandon (TractorNursery *nursery)
   GError *outcome;
 
   tractor__scope_cancel (&nursery->scope, TRACTOR_CANCEL_NURSERY, "nursery closed");
+  if (G_UNLIKELY (owner->held != NULL))
+    tractor__task_abandon_held (owner, nursery);
   if (nursery->n_children > 0)
     wait_for_children (nursery, owner);
   outcome = take_outcome (nursery);

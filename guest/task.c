@@ -425,6 +425,30 @@ free_abandoned (Task *task)
   g_clear_pointer (&task->abandoned, g_slist_free);
 }
 
+void
+tractor__task_abandon_held (Task *task, TractorNursery *nursery)
+{
+  Held *held = task->held;
+
+  while (held != NULL) {
+    if (held->nursery != nursery) {
+      held = held->next;
+      continue;
+    }
+    held->abandoned (held);
+    held = task->held; /* it may have waited, and others have taken from the list */
+  }
+}
+
+static void
+abandon_all_held (Task *task)
+{
+  /* First what others may need to give back the rest: their wait for a lock ends. */
+  tractor__task_abandon_held (task, NULL);
+  while (task->held != NULL)
+    task->held->abandoned (task->held);
+}
+
 static void
 task_end (Task *task, Scope *outermost, GError *error)
 {
@@ -437,8 +461,8 @@ task_end (Task *task, Scope *outermost, GError *error)
   }
   if (G_UNLIKELY (task->abandoned != NULL))
     free_abandoned (task);
-  while (G_UNLIKELY (task->held != NULL))
-    task->held->abandoned (task->held);
+  if (G_UNLIKELY (task->held != NULL))
+    abandon_all_held (task);
   if (task->data_free != NULL)
     task->data_free (task->data);
   if (G_UNLIKELY (task->lost_failures != NULL))

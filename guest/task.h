@@ -34,11 +34,13 @@ typedef enum {
  * then the wait ends by itself, soon. */
 typedef gboolean (*TaskAbortFunc) (Task *task, gpointer data);
 
-/* Something that a task has in its hands, and that breaks if the task ends so. */
+/* Something that a task has in its hands, and that breaks, or is given back, if the task ends so. */
 typedef struct _Held Held;
 struct _Held {
-  Held *next;                     /* of the same task */
-  void (*abandoned) (Held *held); /* takes it off the task's list */
+  Held *next; /* of the same task */
+  void (*abandoned) (
+      Held *held);         /* takes it off the task's list; may wait if there is a @nursery */
+  TractorNursery *nursery; /* (nullable): it does not end before this is given back */
 };
 
 /* Lives at the top of its own stack. */
@@ -105,6 +107,9 @@ G_GNUC_INTERNAL void tractor__task_lose_failures (Task *task, GPtrArray *failure
 G_GNUC_INTERNAL gboolean tractor__task_close_inside (Task *task, Scope *scope, GError **error);
 /* @scope is being closed by its owner, though it was left for it before. */
 G_GNUC_INTERNAL void tractor__task_forget_abandoned (Task *task, Scope *scope);
+/* @task, which runs, ends or joins @nursery: abandons what it holds that belongs to @nursery; NULL: to
+ * none. */
+G_GNUC_INTERNAL void tractor__task_abandon_held (Task *task, TractorNursery *nursery);
 /* Called when @task, if it is parked, has come to be inside a cancelled scope. */
 G_GNUC_INTERNAL void tractor__task_abort_wait (Task *task);
 
@@ -136,6 +141,23 @@ task_begin (GError **error)
     return NULL;
   }
   return task;
+}
+
+static inline void
+task_hold (Task *task, Held *held)
+{
+  held->next = task->held;
+  task->held = held;
+}
+
+static inline void
+task_unhold (Task *task, Held *held)
+{
+  Held **link = &task->held;
+
+  while (*link != held)
+    link = &(*link)->next;
+  *link = held->next;
 }
 
 /* Ends @task's wait. It runs in a later batch. */

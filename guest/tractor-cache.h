@@ -85,9 +85,13 @@ TRACTOR_API TractorCache *tractor_cache_new (TractorNursery *nursery);
  * is cancelled, the next in line tries for itself. A resource that is being closed is waited for, and
  * then opened anew.
  *
- * Returns: (transfer full): the lease, to be released or closed before the nursery is joined; or NULL
- *   with @error set to CANCELLED; to what @func failed with, as it is; to MISUSE if it ended without
- *   sharing anything; or to CLOSED or LIMIT as by tractor_nursery_start().
+ * The lease is to be released before the calling task ends, and before it joins the cache's nursery. One
+ * that is not is released then, and MISUSE comes out beside the task's own error, as with a nursery that
+ * is left open; it may still be closed.
+ *
+ * Returns: (transfer full): the lease; or NULL with @error set to CANCELLED; to what @func failed
+ *   with, as it is; to MISUSE if it ended without sharing anything; or to CLOSED or LIMIT as by
+ *   tractor_nursery_start().
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorLease *tractor_cache_acquire (TractorCache *cache,
@@ -130,7 +134,8 @@ TRACTOR_API gboolean tractor_lease_get_was_hit (TractorLease *lease);
  *
  * Returns: TRUE, also if it was released before; or FALSE with @error set to what closing failed with.
  *   That a cancel of the cache's nursery cut closing short is not reported here.
- * Suspends: the last user, but is no cancel point. Thread: guest, in any task.
+ * Suspends: the last user, but is no cancel point. Thread: guest, in any task, while that which acquired
+ *   it lives.
  */
 TRACTOR_API gboolean tractor_lease_release (TractorLease *lease, GError **error);
 

@@ -305,6 +305,168 @@ test_reentry_gets_a_fresh_one (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+/* --- leases that are left open ------------------------------------------------------------------- */
+
+/* What a task has left behind. */
+typedef struct {
+  TractorCache *cache;
+  Thing *thing;
+  TractorLease *lease;
+  TractorLock *lock;       /* (nullable) */
+  TractorEvent *may_leave; /* (nullable) */
+} Leaver;
+
+static void
+assert_left_open (const GError *error, const Leaver *leaver)
+{
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC)); /* its own */
+  g_assert_true (tractor_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_assert_cmpuint (leaver->thing->n_opened, ==, 1);
+  g_assert_cmpuint (leaver->thing->n_open, ==, 0);
+  g_assert_cmpuint (leaver->thing->n_freed, ==, 1);
+}
+
+static gboolean
+leave_lease (gpointer data, GError **error)
+{
+  Leaver *leaver = data;
+
+  leaver->lease = acquire (leaver->cache, leaver->thing, error);
+  g_assert_nonnull (leaver->lease);
+  return set_no_space (error);
+}
+
+static gboolean
+test_left_open_by_its_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCache) cache = tractor_cache_new (nursery);
+  g_autoptr (TractorNursery) users_nursery = tractor_nursery_open ();
+  Thing thing = { 0 };
+  Leaver leaver = { .cache = cache, .thing = &thing };
+
+  tractor_nursery_spawn (users_nursery, "leaver", leave_lease, &leaver, NULL, error);
+  g_assert_false (tractor_nursery_join (users_nursery, error));
+  assert_left_open (*error, &leaver);
+  g_clear_error (error);
+  tractor_lease_close (leaver.lease); /* is late, and harmless */
+  return tractor_nursery_join (nursery, error);
+}
+
+/* Leaves everything open. */
+static gboolean
+leave_all (gpointer data, GError **error)
+{
+  Leaver *leaver = data;
+
+  leaver->cache = tractor_cache_new (tractor_nursery_open ());
+  return leave_lease (data, error);
+}
+
+static gboolean
+test_left_open_with_its_nursery (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) users_nursery = tractor_nursery_open ();
+  Thing thing = { 0 };
+  Leaver leaver = { .thing = &thing };
+
+  tractor_nursery_spawn (users_nursery, "leaver", leave_all, &leaver, NULL, error);
+  g_assert_false (tractor_nursery_join (users_nursery, error));
+  assert_left_open (*error, &leaver);
+  g_clear_error (error);
+  tractor_lease_close (leaver.lease);
+  tractor_cache_free (leaver.cache);
+  return TRUE;
+}
+
+static gboolean
+test_left_open_at_join (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorLease) lease = NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCache) cache = tractor_cache_new (nursery);
+  Thing thing = { 0 };
+  Leaver leaver = { .thing = &thing };
+
+  lease = acquire (cache, &thing, error);
+  set_no_space (error);
+  g_assert_false (tractor_nursery_join (nursery, error));
+  assert_left_open (*error, &leaver);
+  g_clear_error (error);
+  return TRUE;
+}
+
+/* The lock is left too, and the resource needs it to close. */
+static gboolean
+serve_locked (TractorResource *resource, gpointer data, GError **error)
+{
+  Leaver *leaver = data;
+
+  if (!tractor_resource_share (resource, NULL, error))
+    return FALSE;
+  if (tractor_lock_acquire (leaver->lock, error)) /* BROKEN */
+    tractor_lock_release (leaver->lock);
+  return *error == NULL;
+}
+
+static gboolean
+leave_lease_and_lock (gpointer data, GError **error)
+{
+  Leaver *leaver = data;
+
+  g_assert_true (tractor_lock_acquire (leaver->lock, error));
+  leaver->lease =
+      tractor_cache_acquire (leaver->cache, "locked", serve_locked, leaver, NULL, error);
+  return leaver->lease != NULL;
+}
+
+static gboolean
+test_left_open_with_a_lock (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCache) cache = tractor_cache_new (nursery);
+  g_autoptr (TractorLock) lock = tractor_lock_new ();
+  g_autoptr (TractorNursery) users_nursery = tractor_nursery_open ();
+  Leaver leaver = { .cache = cache, .lock = lock };
+
+  tractor_nursery_spawn (users_nursery, "leaver", leave_lease_and_lock, &leaver, NULL, error);
+  g_assert_false (tractor_nursery_join (users_nursery, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN));
+  g_clear_error (error);
+  tractor_lease_close (leaver.lease);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+acquire_and_wait (gpointer data, GError **error)
+{
+  Leaver *leaver = data;
+
+  leaver->lease = acquire (leaver->cache, leaver->thing, error);
+  return leaver->lease != NULL && tractor_event_wait (leaver->may_leave, error);
+}
+
+static gboolean
+test_released_by_another_task (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCache) cache = tractor_cache_new (nursery);
+  g_autoptr (TractorEvent) may_leave = tractor_event_new ();
+  g_autoptr (TractorNursery) users_nursery = tractor_nursery_open ();
+  Thing thing = { 0 };
+  Leaver leaver = { .cache = cache, .thing = &thing, .may_leave = may_leave };
+
+  tractor_nursery_spawn (users_nursery, "holder", acquire_and_wait, &leaver, NULL, error);
+  wait_until_blocked ();
+  g_assert_cmpuint (thing.n_open, ==, 1);
+  tractor_lease_close (leaver.lease);
+  g_assert_cmpuint (thing.n_open, ==, 0);
+  tractor_event_set (may_leave);
+  g_assert_true (tractor_nursery_join (users_nursery, error));
+  return tractor_nursery_join (nursery, error);
+}
+
 /* --- opening that does not succeed --------------------------------------------------------------- */
 
 static gboolean
@@ -602,6 +764,11 @@ main (int argc, char **argv)
   harness_add_task ("/guest/cache/row-109-failed-open", test_failed_open);
   harness_add_task ("/guest/cache/unreleased-failure-is-not-lost",
                     test_unreleased_failure_is_not_lost);
+  harness_add_task ("/guest/cache/left-open-by-its-task", test_left_open_by_its_task);
+  harness_add_task ("/guest/cache/left-open-with-its-nursery", test_left_open_with_its_nursery);
+  harness_add_task ("/guest/cache/left-open-at-join", test_left_open_at_join);
+  harness_add_task ("/guest/cache/left-open-with-a-lock", test_left_open_with_a_lock);
+  harness_add_task ("/guest/cache/released-by-another-task", test_released_by_another_task);
   harness_add_task ("/guest/cache/keys-are-independent", test_keys_are_independent);
   harness_add_task ("/guest/cache/misuse", test_misuse);
   harness_add_task ("/guest/cache/closed-nursery", test_closed_nursery);
