@@ -216,16 +216,25 @@ set_ended (GError *failure, GError **error)
   return FALSE;
 }
 
+/* What the broadcaster has failed with, and what came before that, says more than a cancel, which it is
+ * often the cause of. */
+static Task *
+begin_receive (const TractorSubscriber *subscriber, GError **error)
+{
+  return subscriber->ring->failure != NULL ? task_get_suspendable (error) : task_begin (error);
+}
+
 gboolean
 tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, GError **error)
 {
-  Task *task = task_begin (error);
+  Task *task;
   Parked parked = { 0 };
 
   g_return_val_if_fail (ret_item != NULL, FALSE);
   if (!tractor_error_check_given (subscriber, "subscriber", error))
     return FALSE;
 
+  task = begin_receive (subscriber, error);
   if (task == NULL)
     return FALSE;
   if (subscriber->next < ring_get_oldest (subscriber->ring))

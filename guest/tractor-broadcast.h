@@ -76,8 +76,8 @@ TRACTOR_API TractorSubscriber *tractor_broadcaster_subscribe (TractorBroadcaster
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; to LAGGED if items were lost, once for each
  *   gap, and then the next call gets the oldest that is left; to CLOSED if the subscriber was closed
- *   while waiting; or to what the broadcaster has failed with, after all that came before; or FALSE with
- *   @error unset at the end.
+ *   while waiting; or to what the broadcaster has failed with, after all that came before, also in a scope
+ *   that is cancelled; or FALSE with @error unset at the end.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_subscriber_receive (TractorSubscriber *subscriber,

@@ -193,6 +193,28 @@ test_failure (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Often it is what the cancel comes of: it says more. */
+static gboolean
+test_failure_before_cancel (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  TractorBroadcaster *broadcaster = tractor_broadcaster_new (2, item_copy, item_free);
+  g_autoptr (TractorSubscriber) subscriber = tractor_broadcaster_subscribe (broadcaster);
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (GError) error = NULL;
+  gpointer item;
+
+  tractor_broadcaster_send (broadcaster, item_new (1));
+  tractor_broadcaster_send (broadcaster, item_new (2));
+  tractor_broadcaster_fail (
+      broadcaster, g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_IO, "the disk is broken"));
+  tractor_cancel_scope_cancel (scope, NULL);
+  assert_next (subscriber, 1);
+  assert_next (subscriber, 2);
+  g_assert_false (tractor_subscriber_receive (subscriber, &item, &error));
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_IO);
+  return TRUE;
+}
+
 /* Whoever was woken by the failure does not need the subscriber any more. */
 static gboolean
 test_failure_and_closed (G_GNUC_UNUSED gpointer data, GError **error)
@@ -264,6 +286,7 @@ main (int argc, char **argv)
   harness_add_task ("/guest/broadcast/closed-while-waiting", test_closed_while_waiting);
   harness_add_task ("/guest/broadcast/A44-cancelled", test_cancelled);
   harness_add_task ("/guest/broadcast/failure-comes-last", test_failure);
+  harness_add_task ("/guest/broadcast/failure-before-cancel", test_failure_before_cancel);
   harness_add_task ("/guest/broadcast/failure-and-closed", test_failure_and_closed);
   return harness_run ();
 }
