@@ -63,11 +63,13 @@ tractor__context_free (TractorContext *context)
 
 /* --- waiting for the other end ------------------------------------------------------------------- */
 
-/* One who has been woken by something else does not wait any more, though it may not have run yet. */
+/* One who has been woken by something else does not wait any more, though it may not have run yet. But
+ * whoever shares the stream does until its end, and tells all who subscribe to it. */
 static gboolean
 has_waiters (TractorContext *context)
 {
-  return tractor_parking_lot_get_length (context->progress) > 0 ||
+  return context->stream.broadcaster != NULL ||
+         tractor_parking_lot_get_length (context->progress) > 0 ||
          tractor_parking_lot_get_length (context->stream.receivers) > 0 ||
          tractor_parking_lot_get_length (context->stream.senders) > 0;
 }

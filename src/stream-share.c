@@ -3,7 +3,10 @@
  * A task of the caller's nursery receives, and hands each item to a broadcaster, where every
  * subscriber takes it at its own pace; who falls too far behind loses the oldest and is told. So the
  * slowest subscriber holds up nobody, and the sender neither. How the stream ends is the end for each of
- * them, a failure too; but not that the task here was cancelled, which is this side's own doing. */
+ * them, a failure too; but not that the task here was cancelled, which is this side's own doing.
+ *
+ * The task counts as one who waits for the other end, also while it is about an item: a failure of that
+ * end is for it to tell, and does not interrupt the body, in which the subscribers may be. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "context.h"
@@ -21,13 +24,26 @@ free_item (gpointer item)
     g_variant_unref (item);
 }
 
+/* Woken by a cancel, and then the other end has failed: that is still to be told. */
+static gboolean
+receive (TractorStream *stream, GVariant **ret_item, GError **error)
+{
+  if (tractor_stream_receive (stream, ret_item, error))
+    return TRUE;
+  if (stream->context->failure == NULL ||
+      !g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    return FALSE;
+  g_clear_error (error);
+  return tractor_stream_receive (stream, ret_item, error);
+}
+
 static gboolean
 run_pump (gpointer data, GError **error)
 {
   TractorStream *stream = data;
   GVariant *item;
 
-  while (tractor_stream_receive (stream, &item, error))
+  while (receive (stream, &item, error))
     tractor_broadcaster_send (stream->broadcaster, item);
   if (*error != NULL && !g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     tractor_broadcaster_fail (g_steal_pointer (&stream->broadcaster), g_error_copy (*error));

@@ -1,6 +1,7 @@
 /* test-streams.c - items between real processes: in order, held back, at the end, and broken off. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -175,6 +176,47 @@ generate (TractorStream *stream, GVariant *kwargs, GError **error)
   return !fail;
 }
 
+/* Once it is told to go: sends "n" integers, and fails. */
+static gboolean
+fail_when_told (TractorContext *context,
+                GVariant *kwargs,
+                G_GNUC_UNUSED GVariant **ret_result,
+                GError **error)
+{
+  TractorStream *stream;
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  go_event = tractor_event_new ();
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  if (!tractor_event_wait (go_event, error))
+    return FALSE;
+  g_clear_pointer (&go_event, tractor_event_free);
+  for (gint64 i = 0; i < n; i++)
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return FALSE;
+}
+
+/* As "go", when the pipe "path" is open for reading; closes that when all that comes of it has been sent. */
+static gboolean
+go_and_tell (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  const char *path = "";
+  gboolean ok;
+  int fd;
+
+  g_variant_lookup (kwargs, "path", "&s", &path);
+  fd = open (path, O_WRONLY | O_CLOEXEC);
+  tractor_event_set (go_event);
+  ok = tractor_wait_all_tasks_blocked (0, error);
+  close (fd);
+  return ok;
+}
+
 /* Closes its connection after "n" items, without a word. */
 static gboolean
 break_off (TractorContext *context,
@@ -210,6 +252,8 @@ static const TractorExport exports[] = {
   { "receive_late", TRACTOR_EXPORT_CONTEXT, .context = receive_late },
   { "generate", TRACTOR_EXPORT_STREAM, .stream = generate },
   { "generate_blocks", TRACTOR_EXPORT_STREAM, .stream = generate_blocks },
+  { "fail_when_told", TRACTOR_EXPORT_CONTEXT, .context = fail_when_told },
+  { "go_and_tell", TRACTOR_EXPORT_CALL, go_and_tell },
   { "break_off", TRACTOR_EXPORT_CONTEXT, .context = break_off },
   { NULL },
 };
@@ -928,6 +972,76 @@ test_shared_failure (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+typedef struct {
+  Peer *peer;
+  const char *path;
+} Telling;
+
+static gboolean
+tell_to_go (gpointer data, GError **error)
+{
+  Telling *telling = data;
+
+  return tractor_portal_call (telling->peer->portal, "test:go_and_tell",
+                              g_variant_new_parsed ("{'path': <%s>}", telling->path), NULL, error);
+}
+
+/* The whole process waits, and reads nothing else. */
+static void
+wait_for_end_of_pipe (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  char byte;
+
+  g_assert_cmpint (read (fd, &byte, 1), ==, 0);
+  close (fd);
+}
+
+/* The items and the failure come together: nobody waits at the stream itself when the failure does. A
+ * subscriber gets all, in the nursery of the sharing, which the failure cancels, and in another. */
+static gboolean
+test_shared_failure_in_body (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "told", NULL);
+  Peer peer = start_peer (error);
+  Telling telling = { &peer, path };
+
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  {
+    g_autoptr (TractorNursery) calls = tractor_nursery_open ();
+    g_autoptr (TractorContext) context = open_context (
+        &peer, "test:fail_when_told", g_variant_new_parsed ("{'n': <%x>}", (gint64) 9), error);
+    g_autoptr (TractorStream) stream = tractor_context_open_stream (context, error);
+    g_autoptr (TractorNursery) readers = tractor_nursery_open ();
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    Counting counting[2] = { 0 };
+
+    g_assert_true (tractor_stream_share (stream, nursery, 64, error));
+    for (int i = 0; i < 2; i++) {
+      counting[i].subscriber = tractor_stream_subscribe (stream, error);
+      tractor_nursery_spawn (i == 0 ? readers : nursery, NULL, count_until_failed, &counting[i],
+                             NULL, error);
+    }
+    tractor_nursery_spawn (calls, "go", tell_to_go, &telling, NULL, error);
+    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+    wait_for_end_of_pipe (path);
+    g_assert_false (tractor_nursery_join (nursery, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+    g_assert_true (tractor_nursery_join (readers, error));
+    for (int i = 0; i < 2; i++) {
+      g_assert_cmpint (counting[i].n, ==, 9);
+      tractor_subscriber_close (counting[i].subscriber);
+    }
+    g_assert_false (tractor_context_join (context, NULL, error));
+    g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+    g_clear_error (error);
+    g_assert_true (tractor_nursery_join (calls, error));
+  }
+  unlink (path);
+  return end_peer (&peer, error);
+}
+
 /* That this side wants no more of it is no failure of the stream. */
 static gboolean
 test_sharing_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1027,6 +1141,7 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/stream/%s/row-72-row-74-subscribers", test_subscribers);
   add_on_transports ("/e2e/stream/%s/row-73-subscriber-lags", test_subscriber_lags);
   add_on_transports ("/e2e/stream/%s/row-72-shared-failure", test_shared_failure);
+  add_on_transports ("/e2e/stream/%s/row-72-shared-failure-in-body", test_shared_failure_in_body);
   add_on_transports ("/e2e/stream/%s/row-72-sharing-cancelled", test_sharing_cancelled);
   return harness_run ();
 }
