@@ -15,6 +15,7 @@
 #include "restart.h"
 #include "runtime.h"
 #include "supervise.h"
+#include "value.h"
 
 struct _TractorActorNursery {
   TractorRuntime *runtime;
@@ -295,7 +296,7 @@ tractor_run_in_actor (const char *name,
                       GVariant **ret_result,
                       GError **error)
 {
-  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = NULL;
   g_autoptr (GVariant) result = NULL;

@@ -15,6 +15,7 @@
 
 #include "tractor-channel.h"
 #include "unwrap.h"
+#include "value.h"
 
 struct _TractorCluster {
   TractorActorNursery *nursery;
@@ -144,7 +145,7 @@ tractor_cluster_call (TractorCluster *cluster,
                       GVariant **ret_result,
                       GError **error)
 {
-  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   GError *failure = NULL;
   gpointer worker;
 
@@ -218,7 +219,7 @@ tractor_cluster_map (TractorCluster *cluster,
                      GPtrArray **ret_results,
                      GError **error)
 {
-  g_autoptr (GVariant) owned = NULL;
+  g_autoptr (RefusedValue) owned = NULL;
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (free_result);
   Map map = { cluster, function };
   GError *failure = NULL;

@@ -19,6 +19,7 @@
 #include "portal.h"
 #include "remote-error.h"
 #include "rpc.h"
+#include "value.h"
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -400,7 +401,7 @@ tractor_portal_open_context (TractorPortal *portal,
                              GVariant **ret_first,
                              GError **error)
 {
-  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
@@ -412,8 +413,10 @@ tractor_portal_open_context (TractorPortal *portal,
   if (link == NULL)
     return NULL;
   context = tractor__context_open (link, function, owned, options, FALSE, error);
-  if (context != NULL)
-    enter_body (context, ret_first);
+  if (context == NULL)
+    return NULL;
+  g_clear_pointer (&owned, g_variant_unref);
+  enter_body (context, ret_first);
   return context;
 }
 
@@ -512,7 +515,7 @@ tractor_open_contexts (const TractorContextRequest *requests,
     abandon_all (ret_contexts, n, &failure);
   for (gsize i = 0; i < n_requests; i++)
     if (requests[i].kwargs != NULL)
-      g_variant_unref (requests[i].kwargs);
+      tractor__refused_value_unref (requests[i].kwargs);
   if (failure == NULL)
     return TRUE;
   g_propagate_error (error, failure);
@@ -532,7 +535,7 @@ fail_first (const TractorContext *context, GError **error)
 gboolean
 tractor_context_started (TractorContext *context, GVariant *first, GError **error)
 {
-  g_autoptr (GVariant) owned = first != NULL ? g_variant_ref_sink (first) : NULL;
+  g_autoptr (RefusedValue) owned = first != NULL ? g_variant_ref_sink (first) : NULL;
 
   if (!tractor_error_check_given (context, "context", error))
     return FALSE;
@@ -553,6 +556,7 @@ tractor_context_started (TractorContext *context, GVariant *first, GError **erro
     return FALSE;
   if (!tractor__msg_write_payload (context->link->out, MSG_STARTED, context->cid, owned, error))
     return fail_first (context, error);
+  g_clear_pointer (&owned, g_variant_unref);
   context->is_started = TRUE;
   context->started_at = link_get_position (context->link);
   tractor__link_flush (context->link);

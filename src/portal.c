@@ -10,6 +10,7 @@
 #include "bounds.h"
 #include "remote-error.h"
 #include "request.h"
+#include "value.h"
 
 struct _TractorPortal {
   Child *child; /* (nullable): of ours */
@@ -198,7 +199,7 @@ tractor_portal_call (TractorPortal *portal,
                      GVariant **ret_result,
                      GError **error)
 {
-  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   g_autoptr (GError) failure = NULL;
   g_autoptr (Link) link = NULL;
 
@@ -209,8 +210,10 @@ tractor_portal_call (TractorPortal *portal,
   link = tractor__portal_get_link (portal, error);
   if (link == NULL)
     return FALSE;
-  if (tractor__call (link, function, owned, ret_result, &failure))
+  if (tractor__call (link, function, owned, ret_result, &failure)) {
+    g_clear_pointer (&owned, g_variant_unref);
     return TRUE;
+  }
   g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
 }

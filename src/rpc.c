@@ -22,6 +22,7 @@
 #include "registry.h"
 #include "remote-error.h"
 #include "tree.h"
+#include "value.h"
 
 struct _RpcTask {
   Link *link;
@@ -95,7 +96,8 @@ check_result (RpcTask *task, GVariant *result, GError **error)
          tractor__codec_check (result, G_VARIANT_TYPE (spec), error);
 }
 
-static void
+/* Returns: whether @result has been sent. */
+static gboolean
 write_success (RpcTask *task, GVariant *result)
 {
   Link *link = task->link;
@@ -104,7 +106,7 @@ write_success (RpcTask *task, GVariant *result)
   if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
     if (!task->context->stream.sent_stop)
       tractor__msg_write_stop (link->out, task->cid);
-    return;
+    return FALSE;
   }
   if (task->context != NULL && !task->context->is_started)
     g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
@@ -113,8 +115,11 @@ write_success (RpcTask *task, GVariant *result)
   else if (!check_result (task, result, &problem) ||
            !tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem))
     g_prefix_error (&problem, "The result of '%s': ", tractor__rpc_task_get_function (task));
-  if (problem != NULL) /* the caller hears of it instead */
-    tractor__remote_error_write (link, task->cid, problem, tractor__rpc_task_get_function (task));
+  if (problem == NULL)
+    return TRUE;
+  /* The caller hears of it instead. */
+  tractor__remote_error_write (link, task->cid, problem, tractor__rpc_task_get_function (task));
+  return FALSE;
 }
 
 static void
@@ -222,13 +227,13 @@ static gboolean
 run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
 {
   RpcTask *task = data;
-  g_autoptr (GVariant) result = NULL;
+  g_autoptr (RefusedValue) result = NULL;
   g_autoptr (GError) failure = run_in_scope (task, &result);
 
-  if (failure == NULL)
-    write_success (task, result);
-  else
+  if (failure != NULL)
     write_failure (task, failure);
+  else if (write_success (task, result))
+    g_clear_pointer (&result, g_variant_unref);
   if (task->ack_cid != NULL)
     tractor__msg_write_cancel_ack (link_get_urgent (task->link, 0), task->ack_cid);
   tractor__link_flush (task->link);

@@ -24,6 +24,7 @@
 #include "portal.h"
 #include "remote-error.h"
 #include "rpc.h"
+#include "value.h"
 
 #define OTHER_END_CLOSED "The other end of the stream is closed"
 
@@ -357,7 +358,7 @@ tractor_portal_open_stream (TractorPortal *portal,
                             const TractorDialogOptions *options,
                             GError **error)
 {
-  g_autoptr (GVariant) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
@@ -371,6 +372,7 @@ tractor_portal_open_stream (TractorPortal *portal,
   context = tractor__context_open (link, function, owned, options, TRUE, error);
   if (context == NULL)
     return NULL;
+  g_clear_pointer (&owned, g_variant_unref);
   context->stream.is_open = TRUE;
   return &context->stream;
 }
@@ -647,7 +649,7 @@ finish_send (TractorStream *stream, gint64 weight)
 gboolean
 tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
 {
-  g_autoptr (GVariant) owned = item != NULL ? g_variant_ref_sink (item) : NULL;
+  g_autoptr (RefusedValue) owned = item != NULL ? g_variant_ref_sink (item) : NULL;
   TractorContext *context;
   guint n_fds_before;
   guint before;
@@ -662,6 +664,7 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
   n_fds_before = wire_count_fds (context->link->out);
   if (!tractor__msg_write_payload (context->link->out, MSG_YIELD, context->cid, owned, error))
     return FALSE;
+  g_clear_pointer (&owned, g_variant_unref);
   return finish_send (stream, weigh (context->link->out->len - before - stream->overhead_bytes,
                                      wire_count_fds (context->link->out) - n_fds_before));
 }

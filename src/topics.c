@@ -21,6 +21,7 @@
 
 #include "tractor-sync.h"
 #include "unwrap.h"
+#include "value.h"
 
 struct _TractorPublisher {
   guint n_refs; /* its opener's, its task's, and one for each feed */
@@ -389,7 +390,7 @@ take_topics (gpointer data, GError **error)
 static gboolean
 send_next (Feed *feed, GError **error)
 {
-  g_autoptr (GVariant) item = NULL;
+  g_autoptr (RefusedValue) item = NULL;
 
   if (feed->n_lost > 0) { /* they are older than all that is left */
     item = g_variant_ref_sink (g_variant_new_uint64 (feed->n_lost));
@@ -397,7 +398,10 @@ send_next (Feed *feed, GError **error)
   } else {
     item = g_queue_pop_head (&feed->items);
   }
-  return tractor_stream_send (feed->stream, item, error);
+  if (!tractor_stream_send (feed->stream, item, error))
+    return FALSE;
+  g_clear_pointer (&item, g_variant_unref);
+  return TRUE;
 }
 
 static gboolean

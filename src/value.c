@@ -5,7 +5,9 @@
  * slot, so a timestamp is never anything but a "(nay)"; it is taken apart here on demand.
  *
  * Timestamps have three forms, by what they need: 32 bits of seconds; 30 of nanoseconds and 34 of
- * seconds; 32 of nanoseconds and 64 of seconds, with a sign. The smallest is written, all are read. */
+ * seconds; 32 of nanoseconds and 64 of seconds, with a sign. The smallest is written, all are read.
+ *
+ * And the end of values that GLib would need more stack to free than a task has. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "value.h"
@@ -266,4 +268,76 @@ tractor_value_get_timestamp (GVariant *value,
   if (ret_nanoseconds != NULL)
     *ret_nanoseconds = nanoseconds;
   return TRUE;
+}
+
+/* --- values of any depth ------------------------------------------------------------------------ */
+
+typedef struct {
+  GVariant *value;
+  gsize n_children; /* that are values of their own */
+  gsize n_seen;
+} Level;
+
+/* A flat one makes its children anew each time: to free it is to free its bytes. */
+static gsize
+count_own_children (GVariant *value)
+{
+  const GVariantType *type = g_variant_get_type (value);
+  g_autoptr (GVariant) child = NULL;
+  g_autoptr (GVariant) again = NULL;
+  gsize n;
+
+  if (g_variant_type_is_array (type) && g_variant_type_is_basic (g_variant_type_element (type)))
+    return 0;
+  n = g_variant_n_children (value);
+  if (n == 0)
+    return 0;
+  child = g_variant_get_child_value (value, 0);
+  again = g_variant_get_child_value (value, 0);
+  return child == again ? n : 0;
+}
+
+/* @value: (transfer full) */
+static void
+push_level (GArray *path, GVariant *value)
+{
+  Level level = { .value = value, .n_children = count_own_children (value) };
+
+  g_array_append_val (path, level);
+}
+
+/* Each container inside gets a reference of ours, and they are given back from the outside in: whatever is freed
+ * thereby frees nothing further. A value that is in several places is gone through once. */
+void
+tractor__refused_value_unref (GVariant *value)
+{
+  g_autoptr (GHashTable) seen = NULL;
+  g_autoptr (GPtrArray) inside_out = NULL;
+  g_autoptr (GArray) path = NULL;
+
+  if (!g_variant_is_container (value)) {
+    g_variant_unref (value);
+    return;
+  }
+  seen = g_hash_table_new (NULL, NULL);
+  inside_out = g_ptr_array_new ();
+  path = g_array_new (FALSE, FALSE, sizeof (Level));
+  push_level (path, value);
+  while (path->len > 0) {
+    Level *level = &g_array_index (path, Level, path->len - 1);
+
+    if (level->n_seen == level->n_children) {
+      g_ptr_array_add (inside_out, level->value);
+      g_array_set_size (path, path->len - 1);
+    } else {
+      GVariant *child = g_variant_get_child_value (level->value, level->n_seen++);
+
+      if (g_variant_is_container (child) && g_hash_table_add (seen, child))
+        push_level (path, child);
+      else
+        g_variant_unref (child);
+    }
+  }
+  for (guint i = inside_out->len; i > 0; i--)
+    g_variant_unref (inside_out->pdata[i - 1]);
 }

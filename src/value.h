@@ -8,6 +8,15 @@
 
 #include "tractor-value.h"
 
+/* A value of a program's that was handed over, and has not been sent, or not yet: it may be nested deeper than the
+ * stack is. For g_autoptr(); one that has been sent is no deeper than LIMIT_LEVELS, and costs less with
+ * g_variant_unref(). */
+typedef GVariant RefusedValue;
+
+/* Like g_variant_unref(), which recurses, but needs no stack for what is inside. */
+G_GNUC_INTERNAL void tractor__refused_value_unref (GVariant *value);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RefusedValue, tractor__refused_value_unref)
+
 /* An extension as it is: its code and its bytes. */
 #define EXTENSION_TYPE (G_VARIANT_TYPE ("(nay)"))
 

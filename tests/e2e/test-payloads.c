@@ -251,7 +251,60 @@ say_tiny (TractorContext *context,
   return stream != NULL && tractor_stream_send (stream, tiny, error);
 }
 
+/* To free it as GLib does takes more stack than a task has. Returns: (transfer floating) */
+static GVariant *
+new_deep (void)
+{
+  GVariant *value = g_variant_new_int32 (1);
+
+  for (guint i = 0; i < 10000; i++) {
+    GVariant *boxed = g_variant_new_variant (value);
+
+    value = g_variant_new_array (NULL, &boxed, 1);
+  }
+  return value;
+}
+
+static GVariant *
+new_deep_kwargs (void)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert_value (&dict, "value", new_deep ());
+  return g_variant_dict_end (&dict);
+}
+
+static gboolean
+make_deep (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = new_deep ();
+  return TRUE;
+}
+
+/* In each place of a context. */
+static gboolean
+try_deep (TractorContext *context,
+          G_GNUC_UNUSED GVariant *kwargs,
+          GVariant **ret_result,
+          GError **error)
+{
+  TractorStream *stream;
+
+  g_assert_false (tractor_context_started (context, new_deep (), error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  g_assert_false (tractor_stream_send (stream, new_deep (), error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  *ret_result = new_deep ();
+  return TRUE;
+}
+
 static const TractorExport exports[] = {
+  { "make_deep", TRACTOR_EXPORT_CALL, make_deep },
+  { "try_deep", TRACTOR_EXPORT_CONTEXT, .context = try_deep },
   { "watch_here", TRACTOR_EXPORT_CALL, watch_here, .payload_spec = "(xx)" },
   { "stop_watching", TRACTOR_EXPORT_CALL, stop_watching },
   { "make_tiny", TRACTOR_EXPORT_CALL, make_tiny },
@@ -346,6 +399,36 @@ test_bad_item_fails_here_and_there (G_GNUC_UNUSED gpointer data, GError **error)
     /* It was told, and has ended with that. */
     g_assert_false (tractor_context_join (context, NULL, error));
     g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+    g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+/* Argument, result, first value and item: refused where they are sent, which goes on. */
+static gboolean
+test_deep_values_cost_no_stack (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  g_assert_false (tractor_portal_call (peer.portal, "test:eat", new_deep_kwargs (), NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_null (tractor_portal_open_context (peer.portal, "test:anything", new_deep_kwargs (),
+                                              NULL, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_false (tractor_portal_call (peer.portal, "test:make_deep", NULL, NULL, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_clear_error (error);
+  {
+    g_autoptr (TractorContext) context =
+        tractor_portal_open_context (peer.portal, "test:try_deep", NULL, NULL, NULL, error);
+    TractorStream *stream = tractor_context_open_stream (context, error);
+    GVariant *item;
+
+    g_assert_no_error (*error);
+    g_assert_false (tractor_stream_receive (stream, &item, error)); /* until it has ended */
+    g_clear_error (error);
+    g_assert_false (tractor_context_join (context, NULL, error));
     g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
     g_clear_error (error);
   }
@@ -826,6 +909,7 @@ main (int argc, char **argv)
                      test_bad_item_fails_here_and_there);
   add_on_transports ("/e2e/payload/%s/row-104-T19-bad-result-fails-at-the-join",
                      test_bad_result_fails_at_the_join);
+  harness_add_real_task ("/e2e/payload/deep-values-cost-no-stack", test_deep_values_cost_no_stack);
   add_on_transports ("/e2e/payload/%s/bad-item-is-one-failure", test_bad_item_is_one_failure);
   add_on_transports ("/e2e/payload/%s/function-forgives-a-bad-item",
                      test_function_forgives_a_bad_item);

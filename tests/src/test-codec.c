@@ -12,7 +12,7 @@
 #include "codec.h"
 #include "harness.h"
 #include "msg.h"
-#include "tractor-value.h"
+#include "value.h"
 
 #define BYTES(literal) ((WireValue){ (const guint8 *) (literal), sizeof (literal) - 1 })
 #define TYPE(string)   ((string) != NULL ? G_VARIANT_TYPE (string) : NULL)
@@ -275,17 +275,82 @@ test_variants_in_variants (gpointer data, GError **error)
     assert_cannot_be_sent (boxed, "deep");
   }
   for (guint n = 3000; n <= 100000; n *= 2) {
-    GVariant *boxed = box (g_variant_new_int64 (7), n);
+    g_autoptr (RefusedValue) boxed = box (g_variant_new_int64 (7), n);
 
     assert_cannot_be_sent (boxed, "deep");
-    while (n > 0 && g_variant_is_of_type (boxed, G_VARIANT_TYPE_VARIANT)) { /* GLib recurses */
-      GVariant *inner = g_variant_get_variant (boxed);
-
-      g_variant_unref (boxed);
-      boxed = inner;
-    }
-    g_variant_unref (boxed);
   }
+  return TRUE;
+}
+
+static void
+note_freed (gpointer data)
+{
+  ++*(guint *) data;
+}
+
+static GVariant *
+new_noted (guint *n_freed)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_with_free_func ("12345678", 8, note_freed, n_freed);
+
+  return g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE));
+}
+
+/* @inner: (transfer full) */
+static GVariant *
+wrap_twice (GVariant *inner)
+{
+  GVariant *both[] = { inner, inner };
+  GVariant *pair = g_variant_new_variant (g_variant_new_tuple (both, G_N_ELEMENTS (both)));
+
+  g_variant_unref (inner);
+  return g_variant_ref_sink (pair);
+}
+
+/* What is refused for its depth is freed all the same, with all that is inside. */
+static gboolean
+test_refused_values_are_freed (gpointer data, GError **error)
+{
+  guint n_freed = 0;
+
+  (void) data;
+  (void) error;
+  for (guint n = 1; n <= 100000; n *= 10) {
+    GVariant *value = new_noted (&n_freed);
+
+    for (guint i = 0; i < n; i++) {
+      GVariant *boxed = g_variant_new_variant (value);
+
+      g_variant_unref (value);
+      value = g_variant_ref_sink (g_variant_new_array (NULL, &boxed, 1));
+    }
+    tractor__refused_value_unref (value);
+    g_assert_cmpuint (n_freed, ==, 1);
+
+    value = new_noted (&n_freed);
+    for (guint i = 0; i < n; i++)
+      value = wrap_twice (value); /* to be gone through once, or it would take for ever */
+    tractor__refused_value_unref (value);
+    g_assert_cmpuint (n_freed, ==, 2);
+    n_freed = 0;
+  }
+  return TRUE;
+}
+
+/* Another may go on using it. */
+static gboolean
+test_refused_values_stay_with_others (gpointer data, GError **error)
+{
+  g_autoptr (RefusedValue) kept = box (g_variant_new_int64 (7), 5000);
+  GVariant *refused[] = { kept };
+  g_autoptr (GVariant) inner = NULL;
+
+  (void) data;
+  (void) error;
+  tractor__refused_value_unref (g_variant_ref (kept));
+  tractor__refused_value_unref (g_variant_ref_sink (g_variant_new_array (NULL, refused, 1)));
+  inner = g_variant_get_variant (kept);
+  g_assert_true (g_variant_is_of_type (inner, G_VARIANT_TYPE_VARIANT));
   return TRUE;
 }
 
@@ -1243,6 +1308,9 @@ main (int argc, char **argv)
   harness_add ("/src/codec/too-long-to-send", test_too_long_to_send);
   harness_add ("/src/codec/nested-as-deep-as-may-be", test_nested_as_deep_as_may_be);
   harness_add_task ("/src/codec/variants-in-variants", test_variants_in_variants);
+  harness_add_task ("/src/codec/refused-values-are-freed", test_refused_values_are_freed);
+  harness_add_task ("/src/codec/refused-values-stay-with-others",
+                    test_refused_values_stay_with_others);
   harness_add_task ("/src/codec/deep-values-fit-a-stack", test_deep_values_fit_a_stack);
   harness_add ("/src/codec/every-type-keeps-itself", test_every_type_keeps_itself);
   harness_add ("/src/codec/doubles-keep-their-bits", test_doubles_keep_their_bits);
