@@ -1,8 +1,12 @@
-/* uv-host.c - a guest as two libuv handles.
+/* uv-host.c - a guest as three libuv handles.
  *
  * A poll handle watches the guest's descriptor. An idle handle runs while the guest has asked for
  * a tick: as long as it is active the loop does not block, but goes on to serve timers and
  * descriptors in each turn, so tasks that are always runnable starve nobody.
+ *
+ * A tick inside a tick is put off, so in a loop that a task runs on its own stack no other task goes on. If it
+ * waits for one, nothing would show it. So a prepare handle, which has its turn before each wait, tells the guest when
+ * tasks are held up by that.
  *
  * libuv closes handles asynchronously, so the end takes one more turn of the loop: the guest is
  * done, the handles are closed, and only then does the program hear of it.
@@ -27,6 +31,7 @@
 typedef struct {
   uv_poll_t poll;
   uv_idle_t idle;
+  uv_prepare_t prepare;
   guint n_open;        /* handles */
   GQueue handle_waits; /* of its tasks, for handles of the program's */
   TractorGuest *guest;
@@ -70,6 +75,16 @@ on_readable (uv_poll_t *poll, G_GNUC_UNUSED int status, G_GNUC_UNUSED int events
   UvHost *host = poll->data;
 
   tractor_guest_tick (host->guest);
+}
+
+static void
+on_prepare (uv_prepare_t *prepare)
+{
+  UvHost *host = prepare->data;
+
+  if (G_UNLIKELY (tractor_guest_get_current () == host->guest) &&
+      tractor_guest_is_due (host->guest))
+    tractor_guest_note_held_up (host->guest);
 }
 
 static void
@@ -118,6 +133,7 @@ static void
 close_handles (UvHost *host)
 {
   close_handle (host, (uv_handle_t *) &host->idle);
+  close_handle (host, (uv_handle_t *) &host->prepare);
   close_handle (host, (uv_handle_t *) &host->poll);
 }
 
@@ -158,16 +174,22 @@ tractor_uv_attach (uv_loop_t *loop,
     return NULL;
   }
 
+  uv_prepare_init (loop, &host->prepare); /* neither fails */
+  uv_prepare_start (&host->prepare, on_prepare);
+  uv_unref ((uv_handle_t *) &host->prepare); /* it keeps no loop alive */
+  host->prepare.data = host;
+  host->n_open = 2;
   result = uv_poll_init (loop, &host->poll, tractor_guest_get_fd (host->guest));
   if (result == 0) {
     host->poll.data = host;
-    host->n_open = 2;
+    host->n_open = 3;
     result = uv_poll_start (&host->poll, UV_READABLE, on_readable);
   }
   if (result != 0) {
     set_uv_error (error, result);
     uv_close ((uv_handle_t *) &host->idle, on_closed);
-    if (host->n_open == 2)
+    uv_close ((uv_handle_t *) &host->prepare, on_closed);
+    if (host->n_open == 3)
       uv_close ((uv_handle_t *) &host->poll, on_closed);
     return NULL;
   }
@@ -205,7 +227,9 @@ tractor_uv_owns_handle (TractorGuest *guest, const uv_handle_t *handle)
 
   g_return_val_if_fail (host != NULL, FALSE);
 
-  return handle == (const uv_handle_t *) &host->poll || handle == (const uv_handle_t *) &host->idle;
+  return handle == (const uv_handle_t *) &host->poll ||
+         handle == (const uv_handle_t *) &host->idle ||
+         handle == (const uv_handle_t *) &host->prepare;
 }
 
 uv_loop_t *

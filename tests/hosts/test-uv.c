@@ -722,7 +722,7 @@ test_walked (void)
   program.guest = tractor_uv_attach (&loop, sleep_forever, NULL, on_done, &program, NULL);
   uv_run (&loop, UV_RUN_NOWAIT);
   uv_walk (&loop, close_unless_owned, &program);
-  g_assert_cmpint (program.n_own, ==, 2);
+  g_assert_cmpint (program.n_own, ==, 3);
   g_assert_cmpint (program.n_closed, ==, 1);
   tractor_guest_cancel (program.guest, NULL);
   uv_run (&loop, UV_RUN_DEFAULT);
@@ -788,6 +788,65 @@ test_closed_by_program (void)
   g_assert_true (
       tractor_guest_shutdown (program.guest, g_get_monotonic_time () + G_USEC_PER_SEC, &error));
   g_assert_cmpint (program.n_done, ==, 1);
+}
+
+/* --- nested loops ---------------------------------------------------------------------------------- */
+
+#define HELD_UP_MSEC 3500
+
+static void
+note_fired (uv_timer_t *timer)
+{
+  *(gboolean *) timer->data = TRUE;
+}
+
+/* What has been expected is told in time. */
+static void
+run_nested_until_told (void)
+{
+  uv_loop_t *loop = tractor_uv_get_loop ();
+  uv_timer_t *timer = g_new (uv_timer_t, 1);
+  gboolean has_fired = FALSE;
+
+  uv_timer_init (loop, timer);
+  timer->data = &has_fired;
+  uv_timer_start (timer, note_fired, HELD_UP_MSEC, 0);
+  while (!has_fired)
+    uv_run (loop, UV_RUN_ONCE);
+  uv_close ((uv_handle_t *) timer, (uv_close_cb) g_free);
+  g_test_assert_expected_messages ();
+}
+
+static gboolean
+set_true (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  *(gboolean *) data = TRUE;
+  return TRUE;
+}
+
+/* No other task goes on in a loop that a task runs: one that waits for another there would wait for ever. */
+static gboolean
+test_wait_for_task_in_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gboolean has_run = FALSE;
+
+  g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
+                         "Task 'main' has been running a loop of its own for 3 s*");
+  tractor_nursery_spawn (nursery, "other", set_true, &has_run, NULL, error);
+  run_nested_until_told ();
+  g_assert_false (has_run);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (has_run);
+  return TRUE;
+}
+
+/* A loop that nothing waits for may take as long as it likes. */
+static gboolean
+test_long_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  run_nested_until_told ();
+  return tractor_checkpoint (error);
 }
 
 /* --- SIGPIPE --------------------------------------------------------------------------------------- */
@@ -1159,6 +1218,8 @@ main (int argc, char **argv)
   harness_add ("/uv/unref", test_unref);
   harness_add ("/uv/walked", test_walked);
   harness_add ("/uv/closed-by-program", test_closed_by_program);
+  harness_add_uv_task ("/uv/nested/wait-for-task-is-told", test_wait_for_task_in_nested_loop);
+  harness_add_uv_task ("/uv/nested/long-loop-is-not", test_long_nested_loop);
   harness_add ("/uv/sigpipe/program-writes-in-task", test_program_writes_in_task);
   harness_add ("/uv/sigpipe/program-writes-in-callback", test_program_writes_in_callback);
   harness_add ("/uv/sigpipe/program-writes-to-the-end", test_program_writes_to_the_end);
