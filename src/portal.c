@@ -164,9 +164,14 @@ tractor__portal_get_link (TractorPortal *portal, GError **error)
   return tractor__link_ref (child->link);
 }
 
-gboolean
-tractor__call (
-    Link *link, const char *function, GVariant *kwargs, GVariant **ret_result, GError **error)
+/* @give_up: of a caller that is cancelled. */
+static gboolean
+call_or_give_up (Link *link,
+                 const char *function,
+                 GVariant *kwargs,
+                 void (*give_up) (Request *request),
+                 GVariant **ret_result,
+                 GError **error)
 {
   Call call = { .function = function };
   gboolean ok;
@@ -175,7 +180,7 @@ tractor__call (
     return FALSE;
   ok = tractor_event_wait (call.request.done, error);
   if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
-    tractor__request_withdraw (&call.request);
+    give_up (&call.request);
   tractor__request_clear (&call.request);
   /* A cancelled call that failed there all the same has failed: an error is worth more. */
   if (call.error != NULL &&
@@ -190,6 +195,13 @@ tractor__call (
   g_clear_pointer (&call.result, g_variant_unref);
   g_clear_error (&call.error);
   return ok;
+}
+
+gboolean
+tractor__call (
+    Link *link, const char *function, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  return call_or_give_up (link, function, kwargs, tractor__request_withdraw, ret_result, error);
 }
 
 gboolean
@@ -272,7 +284,8 @@ is_gone (const TractorPortal *portal)
   return tractor_event_is_set (portal->child != NULL ? portal->child->gone : portal->link->ended);
 }
 
-/* Of another actor than a child we see only its connection. */
+/* Of another actor than a child we see only its connection. Whoever gives up waiting for its end does not
+ * wait for an answer about that either. */
 static gboolean
 cancel_peer (Link *link, gint64 deadline, GError **error)
 {
@@ -281,7 +294,7 @@ cancel_peer (Link *link, gint64 deadline, GError **error)
   if (link->failure == NULL && deadline <= tractor_now ()) /* no answer is waited for */
     tractor__link_send_cancel (link, PATIENCE_TOTAL_USEC);
   else if (link->failure == NULL)
-    tractor__call (link, "self:cancel", NULL, NULL, &failure);
+    call_or_give_up (link, "self:cancel", NULL, tractor__request_send_cancel, NULL, &failure);
   if (failure == NULL || g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED)) {
     g_clear_error (&failure);
     return tractor_event_wait (link->ended, error);

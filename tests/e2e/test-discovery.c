@@ -1696,6 +1696,52 @@ test_cancel_actor_without_waiting (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+typedef struct {
+  TractorPortal *portal;
+  TractorCancelScope *scope; /* around the call */
+  gboolean is_over;
+} Withdrawing;
+
+static gboolean
+call_until_cancelled (gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  Withdrawing *withdrawing = data;
+
+  withdrawing->scope = scope;
+  g_assert_false (
+      tractor_portal_call (withdrawing->portal, "test:sleep_forever", NULL, NULL, error));
+  withdrawing->is_over = TRUE;
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+/* Of one that does not answer, a deadline is not followed by the wait that a cancelled call ends with: it is
+ * over before such a call is that was cancelled earlier. */
+static gboolean
+test_cancel_found_in_time (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) child = start (actors, "stopped", error);
+  g_autoptr (TractorPortal) found = tractor_find_actor ("stopped", error);
+  g_autoptr (TractorNursery) calls = tractor_nursery_open ();
+  Withdrawing withdrawing = { .portal = found };
+
+  tractor_nursery_spawn (calls, "call", call_until_cancelled, &withdrawing, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  kill (tractor_portal_get_pid (child), SIGSTOP);
+  tractor_cancel_scope_cancel (withdrawing.scope, NULL);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error)); /* it is being withdrawn */
+  g_assert_false (tractor_portal_cancel_actor (found, tractor_now () + SECOND / 20, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  g_assert_false (withdrawing.is_over);
+  kill (tractor_portal_get_pid (child), SIGCONT);
+  g_assert_true (tractor_portal_wait_until_gone (child, error)); /* it was asked */
+  g_assert_true (tractor_nursery_join (calls, error));
+  return tractor_actor_nursery_join (actors, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1753,6 +1799,7 @@ main (int argc, char **argv)
   add ("result-of-a-stream-that-has-not-begun", test_result_of_a_stream_that_has_not_begun);
   add ("row-36-row-47-only-listed-methods", test_only_listed_methods);
   harness_add_real_task ("/e2e/discovery/served-by-name", test_dispatch);
+  harness_add_real_task ("/e2e/end/cancel-found-in-time", test_cancel_found_in_time);
   add_on_transports ("/e2e/end/%s/cancel-actor-without-waiting", test_cancel_actor_without_waiting);
   return harness_run ();
 }
