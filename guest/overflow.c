@@ -1,9 +1,11 @@
-/* overflow.c - saying which task has crashed, and whether by an overflow of its stack.
+/* overflow.c - saying which task, or thread of ours, has crashed, and whether by an overflow of its stack.
  *
  * Below every stack is a guard, so an overflow is a fault at an address in it; but all that a core
  * dump shows is a fault. The handler runs on an alternate stack, for the task's is full, and looks
  * whether the address is in the guard of the task that runs, or, where a frame was large enough to
  * jump over it, below. Whatever it finds, the fault then takes the course that it would have taken.
+ *
+ * Where no task runs, nobody knows where the stack ends: there a fault near the stack pointer is taken for an overflow.
  *
  * A guest has that by default, unless somebody else handles SIGSEGV: then it is left to them, who may
  * call tractor_dump_crash(), as the handler of an actor does. Whose handler asks for an alternate
@@ -28,9 +30,13 @@
 #define ALTERNATE_BYTES (64 * 1024)
 /* How far below its stack a task is looked for that has jumped over the guard. */
 #define MAX_JUMP_BYTES (16 * 1024 * 1024)
+/* How far from the stack pointer a fault is taken for one of a stack whose end is not known. What is so near is there,
+ * unless the stack ends. */
+#define MAX_NEAR_BYTES (64 * 1024)
 
 static struct sigaction before;
 static pthread_key_t alternate_key;
+static _Thread_local gboolean is_of_pool;
 
 static const char *
 get_stack_pointer (const ucontext_t *context)
@@ -61,6 +67,18 @@ is_overflow (const Task *task, const siginfo_t *info, const ucontext_t *context)
           is_below (task->stack, get_stack_pointer (context), MAX_JUMP_BYTES));
 }
 
+/* Outside any task. */
+static gboolean
+is_overflow_of_thread (const Task *task, const siginfo_t *info, const ucontext_t *context)
+{
+  gsize top = (gsize) get_stack_pointer (context);
+  gsize address = (gsize) info->si_addr;
+
+  if (task != NULL || top == 0 || info->si_signo != SIGSEGV || info->si_code <= 0)
+    return FALSE;
+  return address <= top ? top - address <= MAX_NEAR_BYTES : address - top < STACK_GUARD_BYTES;
+}
+
 static const Task *
 get_running_task (void)
 {
@@ -86,6 +104,9 @@ tractor_dump_crash (int fd, const siginfo_t *info, const void *context)
     put_text (fd, "in task '");
     put_text (fd, task->name);
     put_text (fd, "'\n");
+  } else if (is_overflow_of_thread (task, info, context)) {
+    put_text (fd, is_of_pool ? "a thread of tractor_to_thread() has overflowed its stack\n"
+                             : "outside any task, a thread has overflowed its stack\n");
   }
   tractor__put_interrupted_frames (fd, context);
   if (holds_sigpipe)
@@ -100,7 +121,8 @@ on_fault (int signal_number, siginfo_t *info, void *context)
     raise (signal_number);  /* held back until this returns */
     return;
   }
-  if (is_overflow (get_running_task (), info, context)) {
+  if (is_overflow (get_running_task (), info, context) ||
+      is_overflow_of_thread (get_running_task (), info, context)) {
     gboolean holds_sigpipe =
         sigpipe_hold_back (); /* or that would be what has killed the process */
 
@@ -180,5 +202,15 @@ tractor__overflow_report_by_default (void)
   if (now.sa_handler == SIG_DFL)
     tractor_report_stack_overflows ();
   else if ((now.sa_flags & SA_ONSTACK) != 0)
+    give_thread_alternate ();
+}
+
+void
+tractor__overflow_watch_pool_thread (void)
+{
+  struct sigaction now;
+
+  is_of_pool = TRUE;
+  if (sigaction (SIGSEGV, NULL, &now) == 0 && (now.sa_flags & SA_ONSTACK) != 0)
     give_thread_alternate ();
 }

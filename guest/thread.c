@@ -26,6 +26,7 @@
 
 #include "guest.h"
 #include "limiter.h"
+#include "overflow.h"
 #include "task.h"
 
 #define DEFAULT_MAX_THREADS 40
@@ -265,6 +266,7 @@ work (void *data)
   Worker *worker = data;
   ThreadPool *pool = worker->pool;
 
+  tractor__overflow_watch_pool_thread ();
   pthread_mutex_lock (&pool->lock);
   do
     do_job (worker);

@@ -14,7 +14,9 @@ G_BEGIN_DECLS
  *
  * From now on a task that overflows its stack is named on stderr, with the size that it had and the
  * innermost of its frames, before the process ends by SIGSEGV as it would have anyway. Installs a handler
- * for that signal, and an alternate signal stack for the calling thread if it has none.
+ * for that signal, and an alternate signal stack for the calling thread if it has none; so have the threads of
+ * tractor_to_thread() from then on. What overflows such a thread's stack, or the calling thread's outside any task,
+ * is told as well.
  *
  * A thread in which a guest is made has this by default, unless the program handles SIGSEGV itself by then
  * (a runtime of another language may, or a sanitizer). Then this adds it: after its report, the handler that

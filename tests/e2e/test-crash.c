@@ -44,6 +44,39 @@ overflow (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED G
 }
 
 static gboolean
+overflow_as_job (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  *(guint *) data = overflow_from (0);
+  return TRUE;
+}
+
+static gboolean
+overflow_in_thread (G_GNUC_UNUSED GVariant *kwargs,
+                    G_GNUC_UNUSED GVariant **ret_result,
+                    GError **error)
+{
+  guint sum;
+
+  return tractor_to_thread (overflow_as_job, &sum, NULL, 0, NULL, error);
+}
+
+static void
+overflow_as_host (gpointer data)
+{
+  *(guint *) data = overflow_from (0);
+}
+
+static gboolean
+overflow_in_host (G_GNUC_UNUSED GVariant *kwargs,
+                  G_GNUC_UNUSED GVariant **ret_result,
+                  GError **error)
+{
+  guint sum;
+
+  return tractor_run_in_host (overflow_as_host, &sum, error);
+}
+
+static gboolean
 send_fault (G_GNUC_UNUSED GVariant *kwargs,
             G_GNUC_UNUSED GVariant **ret_result,
             G_GNUC_UNUSED GError **error)
@@ -121,6 +154,8 @@ static const TractorExport exports[] = {
   { "g_error", TRACTOR_EXPORT_CALL, call_g_error },
   { "fault", TRACTOR_EXPORT_CALL, fault },
   { "overflow", TRACTOR_EXPORT_CALL, overflow },
+  { "overflow_in_thread", TRACTOR_EXPORT_CALL, overflow_in_thread },
+  { "overflow_in_host", TRACTOR_EXPORT_CALL, overflow_in_host },
   { "send_fault", TRACTOR_EXPORT_CALL, send_fault },
   { "write_and_abort", TRACTOR_EXPORT_CALL, write_and_abort },
   { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
@@ -229,6 +264,31 @@ test_overflow (G_GNUC_UNUSED gpointer data, GError **error)
                              ? "task 'overflow' has overflowed its stack of 1024 KiB"
                              : "task 'overflow' has overflowed its stack of 256 KiB");
   assert_tells (description, "e2e_test_crash(overflow_from");
+  return TRUE;
+}
+
+/* A thread of the pool has such a stack for the handler as well. */
+static gboolean
+test_overflow_in_thread (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *description = NULL;
+  g_autofree char *message =
+      call_and_crash_with ("test:overflow_in_thread", TRACTOR_ON_DEATH_IGNORE, &description, error);
+
+  assert_tells (message, "was killed by signal 11");
+  assert_tells (message, "a thread of tractor_to_thread() has overflowed its stack");
+  assert_tells (description, "e2e_test_crash(overflow_from");
+  return TRUE;
+}
+
+static gboolean
+test_overflow_in_host (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message =
+      call_and_crash ("test:overflow_in_host", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 11");
+  assert_tells (message, "outside any task, a thread has overflowed its stack");
   return TRUE;
 }
 
@@ -442,6 +502,8 @@ main (int argc, char **argv)
   if (!HARNESS_HAS_SANITIZER) { /* which handles these itself */
     harness_add_real_task ("/e2e/crash/fault", test_fault);
     harness_add_real_task ("/e2e/crash/overflow", test_overflow);
+    harness_add_real_task ("/e2e/crash/overflow-in-thread", test_overflow_in_thread);
+    harness_add_real_task ("/e2e/crash/overflow-in-host", test_overflow_in_host);
     harness_add_real_task ("/e2e/crash/sent", test_sent);
   }
   harness_add_real_task ("/e2e/crash/handled-by-the-program", test_handled_by_program);
