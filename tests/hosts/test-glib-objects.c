@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -794,6 +795,27 @@ test_killed (void)
   close_runtime (runtime);
 }
 
+/* A call says so, as in C. */
+static void
+test_call_of_one_cancelled (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "asked");
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_actor_cancel_async (actor, NULL, on_ready, &result);
+  g_assert_true (tractor_glib_actor_cancel_finish (actor, wait_for (&result), &error));
+  g_assert_no_error (error);
+  while (tractor_glib_actor_get_alive (actor))
+    turn ();
+  g_assert_cmpint (call_add (actor, 1, 1, &error), ==, -1);
+  g_assert_nonnull (strstr (error->message, "Actor 'asked'"));
+  g_assert_nonnull (strstr (error->message, "was cancelled, and has ended"));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_TRANSPORT_CLOSED);
+  close_runtime (runtime);
+}
+
 /* --- contexts ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -1323,6 +1345,7 @@ main (int argc, char **argv)
   harness_add ("/objects/spawn-cancelled", test_spawn_cancelled);
   harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);
   harness_add ("/objects/child-dies-and-the-others-live", test_killed);
+  harness_add ("/objects/call-of-one-that-was-cancelled", test_call_of_one_cancelled);
   harness_add ("/objects/context-fails", test_context_fails);
   harness_add ("/objects/open-stream-says-how-it-failed", test_open_stream_says_how_it_failed);
   harness_add ("/objects/stream-says-how-it-failed", test_stream_says_how_it_failed);

@@ -27,7 +27,7 @@ struct _TractorGlibActor {
   char *uuid;
   int pid;
   gboolean is_alive;
-  GError *end;           /* (nullable): how it died */
+  GError *end;           /* (nullable): what a call of it says now, when it has ended */
   TractorPortal *portal; /* of the task */
   TractorNursery *calls; /* (nullable): of the task, while requests can be made */
   Found *found;          /* (nullable): of the task */
@@ -122,6 +122,19 @@ announce_end (gpointer data)
   g_signal_emit (self, signals[ENDED], 0, end->failure);
 }
 
+/* Of one that was asked to end, and has. Returns: (transfer full) (nullable): what a call of it says, which
+ * fails before anything is sent; NULL if that is only that the tree ends. */
+static GError *
+get_answer_of_ended (TractorGlibActor *self)
+{
+  GError *error = NULL;
+
+  tractor_portal_call (self->portal, "self:cancel", NULL, NULL, &error);
+  if (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    g_clear_error (&error);
+  return error;
+}
+
 /* A cancel is the tree's end, and no failure of the actor's. */
 static void
 tell_end (TractorGlibActor *self, GError *failure)
@@ -130,8 +143,8 @@ tell_end (TractorGlibActor *self, GError *failure)
                         ? NULL
                         : failure };
 
+  self->end = end.failure != NULL ? g_error_copy (end.failure) : get_answer_of_ended (self);
   self->calls = NULL;
-  self->end = end.failure != NULL ? g_error_copy (end.failure) : NULL;
   tractor__glib_call_on_host_stack (self->tree->context, announce_end, &end);
 }
 
@@ -306,7 +319,7 @@ call (gpointer data, GError **error)
   return result;
 }
 
-/* Of one that has died: how. */
+/* Of one that has ended: how. */
 static gboolean
 check_alive (TractorGlibActor *self, GError **error)
 {
@@ -355,7 +368,7 @@ do_nothing (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   return NULL;
 }
 
-/* As tractor__glib_call(), of the actor's; of one that has died, how. */
+/* As tractor__glib_call(), of the actor's; of one that has ended, how. */
 static void
 ask (TractorGlibActor *self,
      GTask *task,
