@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "cut-text.h"
 #include "error.h"
 #include "task.h"
 
@@ -121,7 +122,7 @@ tractor__scope_cancel (Scope *scope, TractorCancelSource source, const char *rea
   scope->cancel_called = TRUE;
   scope->source = source;
   if (reason != NULL)
-    g_strlcpy (scope->reason, reason, sizeof scope->reason);
+    cut_text_copy (scope->reason, reason, sizeof scope->reason);
   tractor__deadline_disarm (&scope->guest->deadlines, &scope->deadline);
   if (!scope->is_left)
     recompute (scope);

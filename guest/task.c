@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cut-text.h"
 #include "error.h"
 #include "nursery.h"
 
@@ -561,7 +562,7 @@ tractor__task_new (TractorGuest *guest,
   task->data_free = data_free;
   task->state = TASK_RUNNABLE;
   task->id = ++guest->last_task_id;
-  g_strlcpy (task->name, name != NULL ? name : "unnamed", sizeof task->name);
+  cut_text_copy (task->name, name != NULL ? name : "unnamed", sizeof task->name);
   context_init (&task->context, tractor__switch_prepare (top, task_main, task), stack->low,
                 (gsize) ((char *) top - stack->low));
 

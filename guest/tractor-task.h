@@ -241,7 +241,8 @@ TRACTOR_API TractorCancelScope *tractor_cancel_scope_open (gint64 deadline);
 
 /**
  * tractor_cancel_scope_cancel:
- * @reason: (nullable): a few words for the error; up to 63 bytes are kept. The first reason stays.
+ * @reason: (nullable): a few words for the error; up to 63 bytes are kept, in whole characters. The first
+ *   reason stays.
  *
  * Cancels everything inside the scope, children's children too: whoever waits there wakes up with
  * CANCELLED, and every checkpoint there fails, until the scope is left. Asking twice is harmless.
@@ -419,7 +420,8 @@ TRACTOR_API TractorNursery *tractor_nursery_open (void);
 
 /**
  * tractor_nursery_spawn:
- * @name: (nullable): for errors and dumps; up to 31 bytes are kept; NULL is "unnamed"
+ * @name: (nullable): for errors and dumps; up to 31 bytes are kept, in whole characters; NULL
+ *   is "unnamed"
  * @data_free: (nullable): called once with @data: when the task ends, or at once on failure
  *
  * Starts a task. It runs @func on a stack of its own, not before this call returns.

@@ -471,6 +471,25 @@ test_argument_freed_once (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+check_name (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_assert_cmpstr (tractor_task_get_name (), ==, data);
+  return TRUE;
+}
+
+/* 31 bytes are kept, and they would end inside the last one. */
+static gboolean
+test_name_is_cut_at_a_character (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autofree char *whole = g_strnfill (30, 'x');
+  g_autofree char *name = g_strconcat (whole, "\u00e9", NULL);
+
+  tractor_nursery_spawn (nursery, name, check_name, whole, NULL, error);
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
 test_names (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
   g_assert_true (tractor_in_task ());
@@ -673,6 +692,7 @@ main (int argc, char **argv)
   harness_add_task ("/guest/run/A3-run-inside-run-is-refused", test_run_inside_run);
   harness_add ("/guest/run/A4-outside-a-task", test_outside_a_task);
   harness_add_task ("/guest/run/A13-names", test_names);
+  harness_add_task ("/guest/run/name-is-cut-at-a-character", test_name_is_cut_at_a_character);
   harness_add_task ("/guest/run/run-local", test_run_local);
   harness_add_task ("/guest/nursery/A15-join-waits", test_join_waits);
   harness_add_task ("/guest/nursery/A15-early-return-cancels-and-waits",

@@ -82,6 +82,28 @@ test_first_reason_stays (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_cancel_scope_absorb (scope, error);
 }
 
+/* Where 63 bytes end inside one of its characters, all of that one goes. */
+static gboolean
+test_reason_is_cut_at_a_character (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const characters[] = { "\u00e9", "\u20ac", "\U0001f69c" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (characters); i++) {
+    for (gsize n_kept = 0; n_kept < strlen (characters[i]); n_kept++) {
+      g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+      g_autofree char *whole = g_strnfill (63 - n_kept, 'x');
+      g_autofree char *reason = g_strconcat (whole, characters[i], NULL);
+      const char *kept;
+
+      tractor_cancel_scope_cancel (scope, reason);
+      tractor_cancel_scope_get_source (scope, &kept);
+      g_assert_cmpstr (kept, ==, whole);
+      g_assert_true (tractor_cancel_scope_absorb (scope, error));
+    }
+  }
+  return TRUE;
+}
+
 static gboolean
 test_inherited (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -476,6 +498,7 @@ main (int argc, char **argv)
                     test_cancel_without_checkpoint_is_not_caught);
   harness_add_task ("/guest/scope/A40-level-triggered", test_level_triggered);
   harness_add_task ("/guest/scope/A35-first-reason-stays", test_first_reason_stays);
+  harness_add_task ("/guest/scope/reason-is-cut-at-a-character", test_reason_is_cut_at_a_character);
   harness_add_task ("/guest/scope/A37-children-inherit", test_inherited);
   harness_add_task ("/guest/scope/A38-five-thousand-deep", test_deep_nest);
   harness_add_task ("/guest/scope/A47-outermost-absorbs", test_outermost_absorbs);

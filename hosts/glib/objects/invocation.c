@@ -10,6 +10,7 @@
 
 #include "invocation.h"
 
+#include "cut-text.h"
 #include "host-stack.h"
 #include "tractor.h"
 
@@ -151,8 +152,8 @@ tractor__exports_dispatch (
   Serving serving;
 
   if (export == NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.128s'",
-                 function);
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.*s'",
+                 (int) cut_text_length (function, 128), function);
     return FALSE;
   }
   pending.answered = answered = tractor_event_new ();
