@@ -194,7 +194,7 @@ tractor_broadcaster_subscribe (TractorBroadcaster *broadcaster)
   return subscriber;
 }
 
-static gboolean
+static void
 set_lagged (TractorSubscriber *subscriber, GError **error)
 {
   guint64 oldest = ring_get_oldest (subscriber->ring);
@@ -204,7 +204,6 @@ set_lagged (TractorSubscriber *subscriber, GError **error)
   subscriber->n_lost += n_lost;
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED,
                "The subscriber was too slow and has lost %" G_GUINT64_FORMAT " items", n_lost);
-  return FALSE;
 }
 
 /* Nothing more comes, and nothing is left. @failure: (transfer full) (nullable) */
@@ -237,8 +236,11 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
   task = begin_receive (subscriber, error);
   if (task == NULL)
     return FALSE;
-  if (subscriber->next < ring_get_oldest (subscriber->ring))
-    return set_lagged (subscriber, error);
+  if (subscriber->next < ring_get_oldest (subscriber->ring)) {
+    set_lagged (subscriber, error);
+    tractor__task_yield (task); /* who sends too much runs, and whoever else */
+    return FALSE;
+  }
   if (subscriber->next < subscriber->ring->n_sent) {
     *ret_item = take_next (subscriber);
     tractor__task_yield (task);

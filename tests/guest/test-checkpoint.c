@@ -24,6 +24,7 @@ typedef struct {
   TractorReceiver *ended;
   TractorBroadcaster *broadcaster;
   TractorSubscriber *subscriber;
+  TractorSubscriber *lagged;
   TractorFdWatch *watch;
   int fds[2];
   int file;
@@ -108,6 +109,21 @@ do_receive_broadcast (Things *things, GError **error)
 }
 
 static gboolean
+do_receive_lagged (Things *things, GError **error)
+{
+  GError *failure = NULL;
+  gpointer item;
+
+  g_assert_false (tractor_subscriber_receive (things->lagged, &item, &failure));
+  if (g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED)) {
+    g_error_free (failure);
+    return TRUE;
+  }
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+static gboolean
 do_wait_fd (Things *things, GError **error)
 {
   return tractor_wait_fd (things->fds[0], G_IO_OUT, NULL, error);
@@ -177,6 +193,7 @@ static const struct {
   { "receive, with an item", do_receive },
   { "receive, at the end", do_receive_end },
   { "subscriber_receive, with an item", do_receive_broadcast },
+  { "subscriber_receive, lagged", do_receive_lagged },
   { "wait_fd, ready", do_wait_fd },
   { "wait_fd, regular file", do_wait_regular_file },
   { "fd_watch_wait, ready", do_wait_watch },
@@ -202,6 +219,8 @@ things_init (Things *things)
   tractor_channel_open (1, NULL, &sender, &things->ended);
   tractor_sender_close (sender);
   things->broadcaster = tractor_broadcaster_new (1, NULL, NULL);
+  things->lagged = tractor_broadcaster_subscribe (things->broadcaster);
+  tractor_broadcaster_send (things->broadcaster, things);
   things->subscriber = tractor_broadcaster_subscribe (things->broadcaster);
   tractor_broadcaster_send (things->broadcaster, things);
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, things->fds), ==, 0);
@@ -218,6 +237,7 @@ things_clear (Things *things)
   close (things->fds[1]);
   close (things->file);
   tractor_subscriber_close (things->subscriber);
+  tractor_subscriber_close (things->lagged);
   tractor_broadcaster_close (things->broadcaster);
   tractor_receiver_close (things->ended);
   tractor_receiver_close (things->receiver);
