@@ -135,10 +135,17 @@ put_hex (int fd, gsize number)
   put_text (fd, digit);
 }
 
-/* @address: what to look @pc up by. Returns: FALSE if it is one of the program's, whose file has no names for it. */
-static gboolean
+typedef enum {
+  NAMES_ARE_THERE,
+  NAMES_ARE_STRIPPED,    /* of the program's own */
+  NAMES_ARE_OUT_OF_REACH /* its file cannot be read */
+} Names;
+
+/* @address: what to look @pc up by. */
+static Names
 put_frame (int fd, gsize pc, gsize address, guint n_times)
 {
+  Names without = NAMES_ARE_STRIPPED;
   struct link_map *module = NULL;
   gboolean is_program;
   const char *name;
@@ -150,7 +157,7 @@ put_frame (int fd, gsize pc, gsize address, guint n_times)
       module == NULL) {
     put_hex (fd, pc);
     put_text (fd, "\n");
-    return TRUE;
+    return NAMES_ARE_THERE;
   }
 
   is_program = module->l_name[0] == '\0';
@@ -161,6 +168,8 @@ put_frame (int fd, gsize pc, gsize address, guint n_times)
     const char *better = find_name (&file, address - module->l_addr, &start);
 
     name = better != NULL ? better : name;
+  } else {
+    without = NAMES_ARE_OUT_OF_REACH;
   }
   put_text (fd, info.dli_fname);
   put_text (fd, "(");
@@ -179,21 +188,26 @@ put_frame (int fd, gsize pc, gsize address, guint n_times)
   put_text (fd, "\n");
   if (file.bytes != NULL)
     file_close (&file);
-  return name != NULL || !is_program;
+  return name != NULL || !is_program ? NAMES_ARE_THERE : without;
 }
 
 void
 tractor__put_frames (int fd, void *const *pcs, guint n_pcs)
 {
-  gboolean has_names = TRUE;
+  Names names = NAMES_ARE_THERE;
 
   for (guint i = 0, n_same; i < n_pcs; i += n_same) {
+    Names here;
+
     for (n_same = 1; i + n_same < n_pcs && pcs[i + n_same] == pcs[i]; n_same++)
       ; /* a recursion */
-    if (!put_frame (fd, (gsize) pcs[i], (gsize) pcs[i] - (i > 0), n_same))
-      has_names = FALSE;
+    here = put_frame (fd, (gsize) pcs[i], (gsize) pcs[i] - (i > 0), n_same);
+    names = MAX (names, here);
   }
-  if (!has_names)
+  if (names == NAMES_ARE_OUT_OF_REACH)
+    put_text (fd, "(Names are missing because the program's file could not be opened: perhaps no "
+                  "descriptor was free)\n");
+  else if (names == NAMES_ARE_STRIPPED)
     put_text (
         fd, "(Names are missing because the program is stripped: do not strip it, or link it with "
             "-rdynamic)\n");

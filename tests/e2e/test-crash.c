@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "actors.h"
 
@@ -41,6 +42,17 @@ overflow (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED G
 {
   *ret_result = g_variant_new_int64 (overflow_from (0));
   return TRUE;
+}
+
+static gboolean
+fault_without_descriptors (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  struct rlimit limit;
+
+  getrlimit (RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = 3;
+  setrlimit (RLIMIT_NOFILE, &limit);
+  return fault (kwargs, ret_result, error);
 }
 
 static gboolean
@@ -154,6 +166,7 @@ static const TractorExport exports[] = {
   { "g_error", TRACTOR_EXPORT_CALL, call_g_error },
   { "fault", TRACTOR_EXPORT_CALL, fault },
   { "overflow", TRACTOR_EXPORT_CALL, overflow },
+  { "fault_without_descriptors", TRACTOR_EXPORT_CALL, fault_without_descriptors },
   { "overflow_in_thread", TRACTOR_EXPORT_CALL, overflow_in_thread },
   { "overflow_in_host", TRACTOR_EXPORT_CALL, overflow_in_host },
   { "send_fault", TRACTOR_EXPORT_CALL, send_fault },
@@ -248,6 +261,20 @@ test_fault (G_GNUC_UNUSED gpointer data, GError **error)
   assert_tells (message, "was killed by signal 11");
   assert_tells (message, "in task 'fault'");
   assert_tells (description, "e2e_test_crash(fault");
+  return TRUE;
+}
+
+/* The names that the file would have are missing, and the reason is the true one. */
+static gboolean
+test_fault_without_descriptors (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *description = NULL;
+  g_autofree char *message = call_and_crash_with ("test:fault_without_descriptors",
+                                                  TRACTOR_ON_DEATH_IGNORE, &description, error);
+
+  assert_tells (message, "was killed by signal 11");
+  assert_tells (description, "the program's file could not be opened");
+  g_assert_null (strstr (description, "stripped"));
   return TRUE;
 }
 
@@ -501,6 +528,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/crash/g_error", test_g_error);
   if (!HARNESS_HAS_SANITIZER) { /* which handles these itself */
     harness_add_real_task ("/e2e/crash/fault", test_fault);
+    harness_add_real_task ("/e2e/crash/fault-without-descriptors", test_fault_without_descriptors);
     harness_add_real_task ("/e2e/crash/overflow", test_overflow);
     harness_add_real_task ("/e2e/crash/overflow-in-thread", test_overflow_in_thread);
     harness_add_real_task ("/e2e/crash/overflow-in-host", test_overflow_in_host);
