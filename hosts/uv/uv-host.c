@@ -1,4 +1,4 @@
-/* uv-host.c - a guest as three libuv handles.
+/* uv-host.c - a guest as four libuv handles.
  *
  * A poll handle watches the guest's descriptor. An idle handle runs while the guest has asked for
  * a tick: as long as it is active the loop does not block, but goes on to serve timers and
@@ -6,7 +6,8 @@
  *
  * A tick inside a tick is put off, so in a loop that a task runs on its own stack no other task goes on. If it
  * waits for one, nothing would show it. So a prepare handle, which has its turn before each wait, tells the guest when
- * tasks are held up by that.
+ * tasks are held up by that. Meanwhile the guest's descriptor, of which nothing is read, would make that loop spin:
+ * so it is not looked at, but for a timer by which the guest comes to say how long that has been.
  *
  * libuv closes handles asynchronously, so the end takes one more turn of the loop: the guest is
  * done, the handles are closed, and only then does the program hear of it.
@@ -28,10 +29,15 @@
 #include "sigpipe.h"
 #include "uv-wait.h"
 
+/* How often, in a loop that a task runs, and that holds others up. */
+#define LOOK_NESTED_MSEC 250
+
 typedef struct {
   uv_poll_t poll;
   uv_idle_t idle;
   uv_prepare_t prepare;
+  uv_timer_t timer;    /* while @is_deaf */
+  gboolean is_deaf;    /* @poll is stopped */
   guint n_open;        /* handles */
   GQueue handle_waits; /* of its tasks, for handles of the program's */
   TractorGuest *guest;
@@ -69,11 +75,33 @@ on_idle (uv_idle_t *idle)
   tractor_guest_tick (host->guest);
 }
 
+/* Whether the loop is being run by a task. */
+static gboolean
+is_nested (UvHost *host)
+{
+  return tractor_guest_get_current () == host->guest;
+}
+
+static void
+on_timer (uv_timer_t *timer)
+{
+  UvHost *host = timer->data;
+
+  tractor_guest_tick (host->guest); /* it is put off, but not what it says of that */
+}
+
 static void
 on_readable (uv_poll_t *poll, G_GNUC_UNUSED int status, G_GNUC_UNUSED int events)
 {
   UvHost *host = poll->data;
 
+  if (G_UNLIKELY (is_nested (host))) {
+    tractor_guest_note_held_up (host->guest);
+    host->is_deaf = TRUE;
+    uv_poll_stop (poll);
+    uv_timer_start (&host->timer, on_timer, LOOK_NESTED_MSEC, LOOK_NESTED_MSEC);
+    return;
+  }
   tractor_guest_tick (host->guest);
 }
 
@@ -82,9 +110,14 @@ on_prepare (uv_prepare_t *prepare)
 {
   UvHost *host = prepare->data;
 
-  if (G_UNLIKELY (tractor_guest_get_current () == host->guest) &&
-      tractor_guest_is_due (host->guest))
-    tractor_guest_note_held_up (host->guest);
+  if (G_UNLIKELY (is_nested (host))) {
+    if (tractor_guest_is_due (host->guest))
+      tractor_guest_note_held_up (host->guest);
+  } else if (G_UNLIKELY (host->is_deaf)) {
+    host->is_deaf = FALSE;
+    uv_timer_stop (&host->timer);
+    uv_poll_start (&host->poll, UV_READABLE, on_readable); /* as the first time, which it was */
+  }
 }
 
 static void
@@ -134,6 +167,7 @@ close_handles (UvHost *host)
 {
   close_handle (host, (uv_handle_t *) &host->idle);
   close_handle (host, (uv_handle_t *) &host->prepare);
+  close_handle (host, (uv_handle_t *) &host->timer);
   close_handle (host, (uv_handle_t *) &host->poll);
 }
 
@@ -178,18 +212,22 @@ tractor_uv_attach (uv_loop_t *loop,
   uv_prepare_start (&host->prepare, on_prepare);
   uv_unref ((uv_handle_t *) &host->prepare); /* it keeps no loop alive */
   host->prepare.data = host;
-  host->n_open = 2;
+  uv_timer_init (loop, &host->timer);
+  uv_unref ((uv_handle_t *) &host->timer);
+  host->timer.data = host;
+  host->n_open = 3;
   result = uv_poll_init (loop, &host->poll, tractor_guest_get_fd (host->guest));
   if (result == 0) {
     host->poll.data = host;
-    host->n_open = 3;
+    host->n_open = 4;
     result = uv_poll_start (&host->poll, UV_READABLE, on_readable);
   }
   if (result != 0) {
     set_uv_error (error, result);
     uv_close ((uv_handle_t *) &host->idle, on_closed);
     uv_close ((uv_handle_t *) &host->prepare, on_closed);
-    if (host->n_open == 3)
+    uv_close ((uv_handle_t *) &host->timer, on_closed);
+    if (host->n_open == 4)
       uv_close ((uv_handle_t *) &host->poll, on_closed);
     return NULL;
   }
@@ -229,7 +267,8 @@ tractor_uv_owns_handle (TractorGuest *guest, const uv_handle_t *handle)
 
   return handle == (const uv_handle_t *) &host->poll ||
          handle == (const uv_handle_t *) &host->idle ||
-         handle == (const uv_handle_t *) &host->prepare;
+         handle == (const uv_handle_t *) &host->prepare ||
+         handle == (const uv_handle_t *) &host->timer;
 }
 
 uv_loop_t *

@@ -722,7 +722,7 @@ test_walked (void)
   program.guest = tractor_uv_attach (&loop, sleep_forever, NULL, on_done, &program, NULL);
   uv_run (&loop, UV_RUN_NOWAIT);
   uv_walk (&loop, close_unless_owned, &program);
-  g_assert_cmpint (program.n_own, ==, 3);
+  g_assert_cmpint (program.n_own, ==, 4);
   g_assert_cmpint (program.n_closed, ==, 1);
   tractor_guest_cancel (program.guest, NULL);
   uv_run (&loop, UV_RUN_DEFAULT);
@@ -829,12 +829,15 @@ static gboolean
 test_wait_for_task_in_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gint64 cpu_before = harness_get_cpu_usec ();
   gboolean has_run = FALSE;
 
   g_test_expect_message ("tractor", G_LOG_LEVEL_WARNING,
                          "Task 'main' has been running a loop of its own for 3 s*");
   tractor_nursery_spawn (nursery, "other", set_true, &has_run, NULL, error);
   run_nested_until_told ();
+  g_assert_cmpint (harness_get_cpu_usec () - cpu_before, <,
+                   HELD_UP_MSEC * 1000 / 10); /* it sleeps */
   g_assert_false (has_run);
   g_assert_true (tractor_nursery_join (nursery, error));
   g_assert_true (has_run);
