@@ -1,12 +1,12 @@
 /* cut-text.h - texts that are cut short, but never inside a character: what is not UTF-8 any more cannot be
  * sent to another actor.
  *
- * Private, and shared by all layers, as stdio-fd.h is. */
+ * An inline part of guest/. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#ifndef TRACTOR_BUILD
-#error "private to tractor"
+#ifndef TRACTOR_GUEST_BUILD
+#error "private to guest/"
 #endif
 
 #include <glib.h>

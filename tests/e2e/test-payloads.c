@@ -191,31 +191,29 @@ watch_work (gpointer data, GError **error)
   return FALSE;
 }
 
-/* Until "stop_watching" is called. */
+/* Until "stop_watching" is called, which says what it was. */
 static TractorEvent *enough;
+static Work work_here;
 
 static gboolean
-watch_here (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+watch_here (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
 {
   g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-  Work work;
 
   enough = tractor_event_new ();
-  tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
+  tractor_nursery_spawn (nursery, "watch", watch_work, &work_here, NULL, error);
   tractor_event_wait (enough, error);
   tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
   tractor_nursery_join (nursery, error);
   g_clear_pointer (&enough, tractor_event_free);
-  *ret_result = g_variant_new ("(xx)", work.worst_usec, work.total_usec);
   return *error == NULL;
 }
 
 static gboolean
-stop_watching (G_GNUC_UNUSED GVariant *kwargs,
-               G_GNUC_UNUSED GVariant **ret_result,
-               G_GNUC_UNUSED GError **error)
+stop_watching (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 {
   tractor_event_set (enough);
+  *ret_result = g_variant_new ("(xx)", work_here.worst_usec, work_here.total_usec);
   return TRUE;
 }
 
@@ -305,8 +303,8 @@ try_deep (TractorContext *context,
 static const TractorExport exports[] = {
   { "make_deep", TRACTOR_EXPORT_CALL, make_deep },
   { "try_deep", TRACTOR_EXPORT_CONTEXT, .context = try_deep },
-  { "watch_here", TRACTOR_EXPORT_CALL, watch_here, .payload_spec = "(xx)" },
-  { "stop_watching", TRACTOR_EXPORT_CALL, stop_watching },
+  { "watch_here", TRACTOR_EXPORT_CALL, watch_here },
+  { "stop_watching", TRACTOR_EXPORT_CALL, stop_watching, .payload_spec = "(xx)" },
   { "make_tiny", TRACTOR_EXPORT_CALL, make_tiny },
   { "say_tiny", TRACTOR_EXPORT_CONTEXT, .context = say_tiny },
   { "eat", TRACTOR_EXPORT_CALL, eat },
@@ -704,68 +702,73 @@ test_limits_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
-/* Who chooses how many there are does not choose for how long others wait: of what @n messages take, most
- * is done in turns. */
-static void
-assert_in_turns (Work work, int n)
+/* Receives one message of many elements, and says what that took. */
+typedef void (*Round) (Peer *peer, Work *ret_work, GError **error);
+
+/* Who chooses how many there are does not choose for how long others wait: most of what it takes is done in
+ * turns. What else uses the machine counts as work too, so it is looked at more than once. */
+static gboolean
+test_rounds (Round round, GError **error)
 {
-  g_assert_cmpint (work.worst_usec, <, work.total_usec / n / 2);
+  Peer peer = start_peer (error);
+  gboolean in_turns = FALSE;
+
+  for (int i = 0; i < 5 && !in_turns; i++) {
+    Work work;
+
+    round (&peer, &work, error);
+    g_test_message ("%d us at one go of %d", (int) work.worst_usec, (int) work.total_usec);
+    in_turns = work.worst_usec < work.total_usec / 2;
+  }
+  g_assert_true (in_turns);
+  return end_peer (&peer, error);
 }
 
 static gboolean
 ask_for_work (gpointer data, GError **error)
 {
-  Peer *peer = data;
-  g_autoptr (GVariant) result = NULL;
-  Work work;
+  return tractor_portal_call (((Peer *) data)->portal, "test:watch_here", NULL, NULL, error);
+}
 
-  if (!tractor_portal_call (peer->portal, "test:watch_here", NULL, &result, error))
-    return FALSE;
-  g_variant_get (result, "(xx)", &work.worst_usec, &work.total_usec);
-  assert_in_turns (work, 3);
-  return TRUE;
+static void
+send_many (Peer *peer, Work *ret_work, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GVariant) tiny = new_tiny_elements ();
+  g_autoptr (GVariant) work = NULL;
+
+  tractor_nursery_spawn (nursery, "watch", ask_for_work, peer, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  g_assert_true (tractor_portal_call (
+      peer->portal, "test:eat", g_variant_new_parsed ("{'value': <%@av>}", tiny), NULL, error));
+  g_assert_true (tractor_portal_call (peer->portal, "test:stop_watching", NULL, &work, error));
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_variant_get (work, "(xx)", &ret_work->worst_usec, &ret_work->total_usec);
 }
 
 static gboolean
 test_many_arguments_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer (error);
-  {
-    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-    g_autoptr (GVariant) tiny = new_tiny_elements ();
-    g_autoptr (GVariant) kwargs =
-        g_variant_ref_sink (g_variant_new_parsed ("{'value': <%@av>}", tiny));
+  return test_rounds (send_many, error);
+}
 
-    tractor_nursery_spawn (nursery, "watch", ask_for_work, &peer, NULL, error);
-    g_assert_true (tractor_wait_all_tasks_blocked (0, error));
-    for (int i = 0; i < 3; i++)
-      g_assert_true (tractor_portal_call (peer.portal, "test:eat", kwargs, NULL, error));
-    g_assert_true (tractor_portal_call (peer.portal, "test:stop_watching", NULL, NULL, error));
-    g_assert_true (tractor_nursery_join (nursery, error));
-  }
-  return end_peer (&peer, error);
+static void
+receive_many (Peer *peer, Work *ret_work, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GVariant) result = NULL;
+
+  tractor_nursery_spawn (nursery, "watch", watch_work, ret_work, NULL, error);
+  g_assert_true (tractor_portal_call (peer->portal, "test:make_tiny", NULL, &result, error));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_cmpuint (g_variant_n_children (result), ==, 250000);
 }
 
 static gboolean
 test_many_results_hold_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer (error);
-  Work work;
-  {
-    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-
-    tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
-    for (int i = 0; i < 3; i++) {
-      g_autoptr (GVariant) result = NULL;
-
-      g_assert_true (tractor_portal_call (peer.portal, "test:make_tiny", NULL, &result, error));
-      g_assert_cmpuint (g_variant_n_children (result), ==, 250000);
-    }
-    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
-    g_assert_true (tractor_nursery_join (nursery, error));
-  }
-  assert_in_turns (work, 3);
-  return end_peer (&peer, error);
+  return test_rounds (receive_many, error);
 }
 
 static void
@@ -785,21 +788,23 @@ take_tiny (Peer *peer, GError **error)
   g_assert_cmpuint (g_variant_n_children (result), ==, 250000);
 }
 
+/* Three of them: each is less than a third. */
+static void
+have_context_of_many (Peer *peer, Work *ret_work, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_nursery_spawn (nursery, "watch", watch_work, ret_work, NULL, error);
+  take_tiny (peer, error);
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
+  g_assert_true (tractor_nursery_join (nursery, error));
+  ret_work->total_usec /= 3;
+}
+
 static gboolean
 test_a_context_of_many_holds_nobody_up (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  Peer peer = start_peer (error);
-  Work work;
-  {
-    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
-
-    tractor_nursery_spawn (nursery, "watch", watch_work, &work, NULL, error);
-    take_tiny (&peer, error);
-    tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), "enough");
-    g_assert_true (tractor_nursery_join (nursery, error));
-  }
-  assert_in_turns (work, 3);
-  return end_peer (&peer, error);
+  return test_rounds (have_context_of_many, error);
 }
 
 /* Whoever a value is for may be gone when it is unpacked. */

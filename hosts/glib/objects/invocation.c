@@ -10,7 +10,6 @@
 
 #include "invocation.h"
 
-#include "cut-text.h"
 #include "host-stack.h"
 #include "tractor.h"
 
@@ -152,8 +151,9 @@ tractor__exports_dispatch (
   Serving serving;
 
   if (export == NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%.*s'",
-                 (int) cut_text_length (function, 128), function);
+    g_autofree char *shown = g_utf8_substring (function, 0, MIN (g_utf8_strlen (function, -1), 64));
+
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%s'", shown);
     return FALSE;
   }
   pending.answered = answered = tractor_event_new ();
