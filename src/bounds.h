@@ -27,6 +27,7 @@
  * does up to 64 steps before it sees that they have become long: so that is 5 ms. */
 #define LARGE_PAYLOAD_BYTES 4096
 #define VALUES_A_TURN       512
+#define BYTES_A_TURN        (128 * 1024)
 /* What somebody may send before it is known who it is: one small frame, */
 #define LIMIT_FIRST_FRAME_BYTES 4096
 /* within this time, as upstream has it, */

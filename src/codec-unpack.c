@@ -11,8 +11,8 @@
  * then, each of what is definite in it. So is what a function that the program has registered makes of
  * an extension: it is copied into the place where it belongs.
  *
- * Many small values take a while, and who is to wait for that is not the peer's choice: where that is
- * possible, others have a turn after every few of them.
+ * Many small values take a while, and so does a long one; who is to wait for that is not the peer's choice.
+ * Where that is possible, others have a turn after every few of them, and after each part of it.
  *
  * A map by itself is of the type that all its keys allow, so they are looked at before: those of all
  * maps at one go, since each would be gone over again for each map around it otherwise.
@@ -38,8 +38,9 @@ typedef struct {
   WireReader whole;    /* at the beginning */
   GByteArray *maps;    /* (nullable): the keys of each map in it */
   guint n_maps;        /* that have been read */
-  guint n_until_turn;  /* values */
-  PassedFds *fds;      /* (nullable): that came with it */
+  UnpackPace pace;
+  guint n_until_turn; /* values, if it is in turns */
+  PassedFds *fds;     /* (nullable): that came with it */
   ValueFds value_fds;
   TractorError code; /* MSG_TYPE, unless it is another */
   char *fault;       /* what is wrong */
@@ -194,18 +195,25 @@ get_double (const WireItem *item)
 }
 
 static void
-write_bytes (Serial *serial, const WireItem *item)
+write_bytes (Unpacker *unpacker, const WireItem *item)
 {
-  if (item->length > 0)
-    serial_append (serial, item->bytes, item->length);
+  guint8 *to = item->length > 0 ? serial_extend (unpacker->serial, item->length) : NULL;
+  gsize n;
+
+  for (gsize done = 0; done < item->length; done += n) {
+    if (done > 0 && unpacker->pace == UNPACK_IN_TURNS)
+      take_turn (unpacker);
+    n = MIN (item->length - done, BYTES_A_TURN);
+    memcpy (to + done, item->bytes + done, n);
+  }
 }
 
 /* The check has seen its UTF-8, and it has no NUL. */
 static void
-write_string (Serial *serial, const WireItem *item)
+write_string (Unpacker *unpacker, const WireItem *item)
 {
-  write_bytes (serial, item);
-  *serial_extend (serial, 1) = '\0';
+  write_bytes (unpacker, item);
+  *serial_extend (unpacker->serial, 1) = '\0';
 }
 
 /* An extension as it is: "(nay)". */
@@ -459,13 +467,13 @@ write_by_itself (Unpacker *unpacker, const WireItem *item)
     return "d";
   case WIRE_STRING:
     if (has_nul (item)) { /* a GVariant string has no room for it; as bytes it gets through whole */
-      write_bytes (serial, item);
+      write_bytes (unpacker, item);
       return "ay";
     }
-    write_string (serial, item);
+    write_string (unpacker, item);
     return "s";
   case WIRE_BINARY:
-    write_bytes (serial, item);
+    write_bytes (unpacker, item);
     return "ay";
   case WIRE_ARRAY:
     return write_array (unpacker, G_VARIANT_TYPE_VARIANT, item->length) ? "av" : NULL;
@@ -592,7 +600,7 @@ write_text (Unpacker *unpacker, const WireItem *item, const GVariantType *type)
 
   if (item->type != WIRE_STRING || has_nul (item))
     return refuse (unpacker, item, type);
-  write_string (serial, item);
+  write_string (unpacker, item);
   text = (const char *) serial->data + start;
   if ((kind == 'o' && !g_variant_is_object_path (text)) ||
       (kind == 'g' && !g_variant_is_signature (text)))
@@ -607,7 +615,7 @@ write_array_as (Unpacker *unpacker, const WireItem *item, const GVariantType *ty
   gboolean is_dictionary = g_variant_type_is_dict_entry (element_type);
 
   if (item->type == WIRE_BINARY && get_kind (element_type) == 'y') {
-    write_bytes (unpacker->serial, item);
+    write_bytes (unpacker, item);
     return TRUE;
   }
   if (item->type == WIRE_MAP && is_dictionary)
@@ -830,6 +838,7 @@ tractor__codec_unpack_as (WireValue value,
   g_auto (Unpacker) unpacker = { .reader = wire_reader (value),
                                  .whole = wire_reader (value),
                                  .fds = fds,
+                                 .pace = pace,
                                  .n_until_turn =
                                      pace == UNPACK_IN_TURNS ? VALUES_A_TURN : G_MAXUINT,
                                  .code = TRACTOR_ERROR_MSG_TYPE };
