@@ -424,10 +424,14 @@ static void
 test_nothing_asked_inside_a_tick (void)
 {
   Bare bare = { .frees_in_done = TRUE };
+  guint n_ticks = 0;
 
   bare_begin (&bare, use_all_in_a_tick);
-  tractor_guest_tick (bare.guest);
-  g_assert_cmpuint (bare.n_scheduled, ==, 1); /* for the first tick */
+  while (bare.n_done == 0) { /* one, unless the machine makes it longer than a tick may be */
+    tractor_guest_tick (bare.guest);
+    n_ticks++;
+  }
+  g_assert_cmpuint (bare.n_scheduled, ==, n_ticks);
   g_assert_cmpuint (bare.n_done, ==, 1);
   g_assert_null (bare.guest); /* freed from done(), which was the last thing */
 }
@@ -468,7 +472,8 @@ test_freed_alive (void)
 
   bare.frees_in_done = TRUE;
   bare_begin (&bare, use_all_in_a_tick);
-  tractor_guest_tick (bare.guest);
+  while (bare.n_done == 0)
+    tractor_guest_tick (bare.guest);
   g_assert_cmpuint (bare.n_done, ==, 1);
   /* The nursery and the event's line were on the stack of a task that is no more. */
   g_free (bare.event);
