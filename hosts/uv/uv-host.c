@@ -100,9 +100,9 @@ on_readable (uv_poll_t *poll, G_GNUC_UNUSED int status, G_GNUC_UNUSED int events
     host->is_deaf = TRUE;
     uv_poll_stop (poll);
     uv_timer_start (&host->timer, on_timer, LOOK_NESTED_MSEC, LOOK_NESTED_MSEC);
-    return;
   }
-  tractor_guest_tick (host->guest);
+  tractor_guest_tick (
+      host->guest); /* if it is put off, it asks for another, which keeps the loop alive */
 }
 
 static void

@@ -844,6 +844,28 @@ test_wait_for_task_in_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+sleep_a_moment (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (tractor_now () + 1000, error);
+}
+
+/* Though the guest's descriptor is not looked at meanwhile: the loop has nothing else to live for. */
+static gboolean
+test_goes_on_after_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gint64 until = tractor_now () + 20000;
+
+  tractor_nursery_spawn (nursery, "sleeper", sleep_a_moment, NULL, NULL, error);
+  if (!tractor_checkpoint (error)) /* it sleeps */
+    return FALSE;
+  while (tractor_now () < until)
+    uv_run (tractor_uv_get_loop (), UV_RUN_NOWAIT);
+  return tractor_sleep_until (tractor_now () + 20000, error) &&
+         tractor_nursery_join (nursery, error);
+}
+
 /* A loop that nothing waits for may take as long as it likes. */
 static gboolean
 test_long_nested_loop (G_GNUC_UNUSED gpointer data, GError **error)
@@ -1222,6 +1244,7 @@ main (int argc, char **argv)
   harness_add ("/uv/walked", test_walked);
   harness_add ("/uv/closed-by-program", test_closed_by_program);
   harness_add_uv_task ("/uv/nested/wait-for-task-is-told", test_wait_for_task_in_nested_loop);
+  harness_add_uv_task ("/uv/nested/goes-on-after", test_goes_on_after_nested_loop);
   harness_add_uv_task ("/uv/nested/long-loop-is-not", test_long_nested_loop);
   harness_add ("/uv/sigpipe/program-writes-in-task", test_program_writes_in_task);
   harness_add ("/uv/sigpipe/program-writes-in-callback", test_program_writes_in_callback);
