@@ -156,6 +156,12 @@ send_garbage (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_resul
   return sleep_forever (NULL, NULL, error);
 }
 
+static char *
+get_clean_up_path (void)
+{
+  return g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "cleans-up-forever", NULL);
+}
+
 /* Obeys a cancel, but never ends. */
 static gboolean
 clean_up_forever (G_GNUC_UNUSED GVariant *kwargs,
@@ -163,8 +169,10 @@ clean_up_forever (G_GNUC_UNUSED GVariant *kwargs,
                   GError **error)
 {
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autofree char *path = get_clean_up_path ();
 
   tractor_cancel_scope_set_shield (shield, TRUE);
+  g_file_set_contents (path, "running", -1, NULL);
   return sleep_forever (NULL, NULL, error);
 }
 
@@ -1081,7 +1089,7 @@ test_killed_in_a_call (G_GNUC_UNUSED gpointer data, GError **error)
   killed_at = tractor_now ();
   kill (tractor_portal_get_pid (victim), SIGKILL);
   g_assert_false (tractor_nursery_join (callers, error));
-  g_assert_cmpint (tractor_now () - killed_at, <, SECOND / 2 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - killed_at, <, SECOND / 2 * harness_get_patience ());
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   /* The body and the nursery tell of the same death: it comes back once. */
@@ -1162,7 +1170,7 @@ test_cancel_is_prompt (G_GNUC_UNUSED gpointer data, GError **error)
   gint64 took = cancel_in ("test:sleep_forever", 1, error);
 
   g_assert_no_error (*error);
-  g_assert_cmpint (took, <, SECOND / 2 * harness_get_slowness ());
+  g_assert_cmpint (took, <, SECOND / 2 * harness_get_patience ());
   return TRUE;
 }
 
@@ -1174,7 +1182,7 @@ test_stuck_actors_are_ended_together (G_GNUC_UNUSED gpointer data, GError **erro
   g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
   g_clear_error (error);
   g_assert_cmpint (took, >=, SECOND / 2);
-  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_patience () - 1) * SECOND);
   return TRUE;
 }
 
@@ -1187,7 +1195,7 @@ test_deaf_actor_is_killed (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_nonnull (strstr ((*error)->message, "ignored its cancel and SIGTERM, and was killed"));
   g_clear_error (error);
   g_assert_cmpint (took, >=, 21 * SECOND / 10);
-  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+  g_assert_cmpint (took, <, 31 * SECOND / 10 + (harness_get_patience () - 1) * SECOND);
   return TRUE;
 }
 
@@ -1203,7 +1211,7 @@ test_stopped_actor_is_killed (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   g_assert_cmpint (tractor_now () - started, <,
-                   31 * SECOND / 10 + (harness_get_slowness () - 1) * SECOND);
+                   31 * SECOND / 10 + (harness_get_patience () - 1) * SECOND);
   return TRUE;
 }
 
@@ -1358,7 +1366,7 @@ test_call_in_cancelled_scope_is_not_sent (G_GNUC_UNUSED gpointer data, GError **
 
   tractor_cancel_scope_cancel (scope, NULL);
   g_assert_false (tractor_portal_call (portal, "test:hog", NULL, NULL, error));
-  g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_patience ());
   g_assert_true (tractor_cancel_scope_absorb (scope, error));
   tractor_actor_nursery_cancel (actors);
   return tractor_actor_nursery_join (actors, error); /* which it hears, for it is in no call */
@@ -1623,12 +1631,13 @@ test_deadlines_are_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
   Calling calling = { middle, "test:relay",
                       g_variant_ref_sink (g_variant_new_parsed (
                           "{'function': <'test:clean_up_forever'>, 'hops': <int64 0>}")) };
+  g_autofree char *path = get_clean_up_path ();
   gint64 started;
   GError *ignored = NULL;
 
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
-  g_assert_true (
-      tractor_sleep_until (tractor_now () + SECOND / 4 * harness_get_slowness (), error));
+  wait_for_text (path, "running");
+  unlink (path);
   started = tractor_now ();
   tractor_actor_nursery_cancel (nursery);
   tractor_nursery_join (callers, &ignored);
@@ -1636,7 +1645,7 @@ test_deadlines_are_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_nonnull (strstr (ignored->message, "acknowledged its cancel, but did not end"));
   g_clear_error (&ignored);
   g_assert_true (tractor_actor_nursery_join (nursery, error));
-  g_assert_cmpint (tractor_now () - started, <, 31 * SECOND / 10 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 31 * SECOND / 10 * harness_get_patience ());
   g_variant_unref (calling.kwargs);
   assert_no_child_process ();
   return TRUE;
@@ -1650,7 +1659,7 @@ test_tree_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
 
   g_assert_false (call_relay ("test:sleep_forever", 2, NULL, error));
   g_assert_true (tractor_cancel_scope_absorb (scope, error));
-  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_patience ());
   assert_no_child_process ();
   return TRUE;
 }
@@ -1696,7 +1705,7 @@ test_orphans_leave (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   while (has_descendant ()) {
-    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_patience ());
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   }
   g_variant_unref (calling.kwargs);
@@ -1771,7 +1780,7 @@ assert_no_orphans_after (void (*end) (TractorPortal *middle), GError **error)
   g_assert_false (tractor_actor_nursery_join (nursery, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   while (has_descendant ()) {
-    g_assert_cmpint (tractor_now () - ended_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - ended_at, <, 2 * SECOND * harness_get_patience ());
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   }
   g_variant_unref (calling.kwargs);

@@ -131,7 +131,7 @@ static gboolean
 send_and_compute (TractorStream *stream, GVariant *kwargs, GError **error)
 {
   Shared *shared = take_shared (kwargs, error);
-  gint64 give_up_at = g_get_monotonic_time () + 5 * SECOND * harness_get_slowness ();
+  gint64 give_up_at = g_get_monotonic_time () + 5 * SECOND * harness_get_patience ();
   gboolean ok = TRUE;
 
   for (guint i = 0; ok && i < 20; i++) {

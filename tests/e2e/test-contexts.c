@@ -405,7 +405,7 @@ static gboolean
 test_wrong_kind_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
 {
   Peer peer = start_peer (error);
-  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_slowness ();
+  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_patience ();
   g_autofree char *path = make_path ();
 
   g_assert_null (tractor_portal_open_stream (
@@ -497,7 +497,7 @@ test_failure_interrupts_the_body (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_false (tractor_context_join (context, NULL, error));
     assert_no_space (error);
   }
-  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_patience ());
   return end_peer (&peer, error);
 }
 
@@ -839,7 +839,7 @@ dies (const char *mode, const char *how, GError **error)
     g_assert_nonnull (strstr ((*error)->message, how));
     g_clear_error (error);
   }
-  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_patience ());
   g_assert_false (end_peer (&peer, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   return TRUE;

@@ -728,7 +728,7 @@ test_without_marks (G_GNUC_UNUSED gpointer data, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autoptr (GByteArray) frame = g_byte_array_new ();
     Stranger stranger = offer (registry);
-    gint64 give_up_at = tractor_now () + SECOND * harness_get_slowness ();
+    gint64 give_up_at = tractor_now () + SECOND * harness_get_patience ();
 
     add_message (frame, ASK);
     send_with_fds (&stranger, frame->data, frame->len, cases[i].n);

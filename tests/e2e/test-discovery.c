@@ -539,7 +539,7 @@ test_must_be_registrar (G_GNUC_UNUSED gpointer data, GError **error)
   told_at = tractor_now ();
   kill (daemon.pid, SIGINT);
   g_assert_true (tractor_nursery_join (nursery, error));
-  g_assert_cmpint (tractor_now () - told_at, <, 2 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - told_at, <, 2 * SECOND * harness_get_patience ());
   g_assert_cmpint (daemon.signal_number, ==, SIGINT);
   if (g_str_has_prefix (registry, "unix:"))
     g_assert_false (g_file_test (registry + strlen ("unix:"), G_FILE_TEST_EXISTS));
@@ -557,7 +557,7 @@ test_occupied (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_null (open_at (registry, error));
   g_assert_nonnull (strstr ((*error)->message, "took too long")); /* and not who it is */
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
-  g_assert_cmpint (tractor_now () - started, <, 7 * SECOND / 2 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 7 * SECOND / 2 * harness_get_patience ());
   close (fd);
   if (g_str_has_prefix (registry, "unix:"))
     unlink (registry + strlen ("unix:"));
@@ -773,7 +773,7 @@ test_registrar_hangs (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_nonnull (runtime);
     g_assert_false (tractor_actor_is_registrar ());
   }
-  g_assert_cmpint (tractor_now () - started, <, 4 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 4 * SECOND * harness_get_patience ());
   tractor_cancel_scope_cancel (tractor_nursery_get_scope (tasks), NULL);
   tractor_nursery_join (tasks, error);
   close (listening);
@@ -887,7 +887,7 @@ test_connects_while_the_runtime_is_closed (G_GNUC_UNUSED gpointer data, GError *
     g_assert_true (tractor_wait_all_tasks_blocked (0, error));
     closed_at = tractor_now ();
   }
-  g_assert_cmpint (tractor_now () - closed_at, <, SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - closed_at, <, SECOND * harness_get_patience ());
   close (listening);
   unlink (address + strlen ("unix:"));
   return tractor_nursery_join (tasks, error);
@@ -923,7 +923,7 @@ test_registrar_dies_and_returns (G_GNUC_UNUSED gpointer data, GError **error)
     asked = tractor_now ();
     g_assert_null (tractor_find_actor ("root", error)); /* nobody to ask: nobody known */
     g_assert_no_error (*error);
-    g_assert_cmpint (tractor_now () - asked, <, SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - asked, <, SECOND * harness_get_patience ());
     g_assert_null (tractor_list_actors (NULL, error));
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REGISTRY);
     start_daemon (&second, nursery, "second", registry);
@@ -1425,7 +1425,7 @@ test_daemon_ends_past_one_who_does_not_read (G_GNUC_UNUSED gpointer data, GError
   started = tractor_now ();
   kill (daemon.pid, SIGTERM);
   g_assert_true (tractor_nursery_join (nursery, error));
-  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_patience ());
   g_assert_cmpint (daemon.signal_number, ==, SIGTERM);
   tractor_event_free (daemon.ready);
   close (fd);

@@ -433,7 +433,7 @@ send_for_a_while (TractorStream *stream, guint64 *hash)
     *hash = hash_item (*hash, item);
     n++;
   }
-  g_assert_cmpint (tractor_now () - cancelled_at, <, SECOND / 10 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - cancelled_at, <, SECOND / 10 * harness_get_patience ());
   g_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
   g_assert_true (tractor_cancel_scope_absorb (scope, &failure));
   return n;
@@ -783,7 +783,7 @@ test_sibling_is_ended (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_false (tractor_nursery_join (nursery, error));
   g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
   g_clear_error (error);
-  g_assert_cmpint (tractor_now () - began, <, 2 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - began, <, 2 * SECOND * harness_get_patience ());
   assert_no_child_process ();
   return TRUE;
 }
@@ -910,7 +910,7 @@ test_pipeline (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_cmpint (n, ==, 1000);
   }
   g_assert_true (end_peer (&peer, error));
-  g_assert_cmpint (tractor_now () - began, <, 3 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - began, <, 3 * SECOND * harness_get_patience ());
   return TRUE;
 }
 
@@ -1101,7 +1101,7 @@ test_interrupted_group (G_GNUC_UNUSED gpointer data, GError **error)
       &foreground.pid, error));
   g_assert_false (tractor_nursery_join (nursery, error));
   g_assert_cmpint (tractor_now () - foreground.interrupted_at, <,
-                   2 * SECOND * harness_get_slowness ());
+                   2 * SECOND * harness_get_patience ());
   g_assert_true (tractor_error_matches (*error, G_SPAWN_EXIT_ERROR, 128 + SIGINT));
   g_clear_error (error);
   assert_no_child_process ();

@@ -204,7 +204,7 @@ orphan_hog (GError **error)
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) middle = tractor_actor_nursery_start (nursery, "middle", NULL, error);
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
-  gint64 patience = 2 * SECOND * harness_get_slowness ();
+  gint64 patience = 2 * SECOND * harness_get_patience ();
   int hog_fd;
 
   tractor_nursery_spawn (callers, "caller", have_hog_in_task, middle, NULL, error);

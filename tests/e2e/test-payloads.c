@@ -835,7 +835,7 @@ test_kill_asks_nobody (G_GNUC_UNUSED gpointer data, GError **error)
 
   tractor_actor_nursery_kill (peer.nursery);
   g_assert_true (tractor_actor_nursery_join (peer.nursery, error));
-  g_assert_cmpint (tractor_now () - started, <, SECOND / 2 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND / 2 * harness_get_patience ());
   g_assert_null (tractor_actor_nursery_start (peer.nursery, "late", NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
   return end_peer (&peer, error);

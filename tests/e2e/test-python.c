@@ -767,7 +767,7 @@ test_python_registrar_comes_back (G_GNUC_UNUSED gpointer data, GError **error)
 
       is_back = actors != NULL && actors->len == 1;
       g_clear_error (error);
-      g_assert_cmpint (tractor_now () - started, <, 5 * SECOND * harness_get_slowness ());
+      g_assert_cmpint (tractor_now () - started, <, 5 * SECOND * harness_get_patience ());
       g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 50, error));
     }
     end_registrar (error);
@@ -933,7 +933,7 @@ kill_parent_of (const char *program, GError **error)
   g_clear_error (error);
   while (kill (python.hog_pid, 0) == 0) {
     waitpid (python.hog_pid, NULL, WNOHANG); /* if it is left to us */
-    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - killed_at, <, 2 * SECOND * harness_get_patience ());
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   }
   python_clear (&python);

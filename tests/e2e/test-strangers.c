@@ -1151,7 +1151,7 @@ test_mutated (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
   Stranger other = stranger_open (registry);
   guint8 *frames[G_N_ELEMENTS (seeds)];
   guint lengths[G_N_ELEMENTS (seeds)];
-  gint64 deadline = tractor_now () + 4 * SECOND * harness_get_slowness ();
+  gint64 deadline = tractor_now () + 4 * SECOND * harness_get_patience ();
 
   for (guint i = 0; i < G_N_ELEMENTS (seeds); i++) {
     GByteArray *frame = g_byte_array_new ();
@@ -1399,7 +1399,7 @@ test_gone_when_asked_back (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_no_error (*error);
   {
     g_autoptr (TractorCancelScope) scope =
-        tractor_cancel_scope_open (tractor_now () + SECOND * harness_get_slowness ());
+        tractor_cancel_scope_open (tractor_now () + SECOND * harness_get_patience ());
 
     tractor_event_wait (ended, error);
     g_assert_no_error (*error);

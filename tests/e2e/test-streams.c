@@ -514,7 +514,7 @@ late_receiver (gboolean opens_late, GError **error)
 
     {
       g_autoptr (TractorCancelScope) scope =
-          tractor_cancel_scope_open (tractor_now () + SECOND / 2 * harness_get_slowness ());
+          tractor_cancel_scope_open (tractor_now () + SECOND / 2 * harness_get_patience ());
 
       for (gint64 i = 0; i < 10000; i++)
         if (!tractor_stream_send (stream, g_variant_new_int64 (i), error)) {
@@ -564,7 +564,7 @@ test_cancel_overtakes_data (G_GNUC_UNUSED gpointer data, GError **error)
     tractor_context_cancel (context);
     tractor_context_join (context, NULL, error);
     g_assert_no_error (*error);
-    g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_patience ());
   }
   return end_peer (&peer, error);
 }
@@ -710,7 +710,7 @@ test_full_stream_holds_up_for_a_moment (G_GNUC_UNUSED gpointer data, GError **er
 
     while (ask (&peer, "sent", error) <= 65)
       ; /* until an answer has stood behind it */
-    g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - started, <, 2 * SECOND * harness_get_patience ());
     for (gint64 i = 0; i < 64; i++)
       g_assert_cmpint (receive_integer (stream, error), ==, i);
     for (int i = 0; i < 2; i++) {
@@ -765,7 +765,7 @@ test_uncounted_streams_are_bounded_together (G_GNUC_UNUSED gpointer data, GError
     while (ask (&peer, "ended", error) < (gint64) G_N_ELEMENTS (streams))
       g_assert_true (tractor_checkpoint (error));
     /* Their receivers were waited for once, and not once for each. */
-    g_assert_cmpint (tractor_now () - started, <, 10 * SECOND * harness_get_slowness ());
+    g_assert_cmpint (tractor_now () - started, <, 10 * SECOND * harness_get_patience ());
     for (guint i = 0; i < G_N_ELEMENTS (streams); i++) {
       GVariant *item;
 
@@ -827,7 +827,7 @@ test_generator_stopped_early (G_GNUC_UNUSED gpointer data, GError **error)
       g_assert_cmpint (receive_integer (stream, error), ==, i);
   }
   g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS)); /* it is over when the stream is closed */
-  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND * harness_get_patience ());
   unlink (path);
   return end_peer (&peer, error);
 }
@@ -858,7 +858,7 @@ test_broken_off (G_GNUC_UNUSED gpointer data, GError **error)
   }
   g_assert_false (end_peer (&peer, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
-  g_assert_cmpint (tractor_now () - started, <, 3 * SECOND * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, 3 * SECOND * harness_get_patience ());
   return TRUE;
 }
 

@@ -85,7 +85,7 @@ static gint
 wait_until_tree_is (TractorPortal *portal, const char *wanted)
 {
   g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + 10 * SECOND * harness_get_slowness ());
+      tractor_cancel_scope_open (tractor_now () + 10 * SECOND * harness_get_patience ());
   Picture picture = { .wanted = wanted };
   g_autoptr (GError) error = NULL;
 
@@ -254,7 +254,7 @@ test_costs_nothing_afterwards (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) a = start (nursery, "a", TRACTOR_ON_DEATH_FAIL, error);
   g_autoptr (TractorPortal) b = start (nursery, "b", TRACTOR_ON_DEATH_FAIL, error);
-  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_slowness ();
+  gint64 give_up_at = tractor_now () + 2 * SECOND * harness_get_patience ();
   gint64 before[2] = { ask_for_tasks (a, error), ask_for_tasks (b, error) };
 
   wait_until_tree_is (NULL, "root a b");
@@ -370,7 +370,7 @@ test_stuck_below (G_GNUC_UNUSED gpointer data, GError **error)
   started = tractor_now ();
   wait_until_tree_is (NULL, "root a .c");
   wait_until_tree_is (a, "a c");
-  g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_slowness ());
+  g_assert_cmpint (tractor_now () - started, <, SECOND / 4 * harness_get_patience ());
   kill (pid, SIGCONT);
   tractor_context_cancel (context);
   tractor_context_join (context, NULL, error);

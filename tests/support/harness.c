@@ -92,6 +92,14 @@ harness_get_slowness (void)
 #endif
 }
 
+guint
+harness_get_patience (void)
+{
+  const char *load = g_getenv ("TRACTOR_TEST_LOAD");
+
+  return harness_get_slowness () * (load != NULL ? (guint) atoi (load) : 1);
+}
+
 gboolean
 harness_has_tsan (void)
 {
@@ -482,7 +490,7 @@ run_test_case (gconstpointer data)
   g_autofree char *remove = NULL;
   const char *seconds = g_getenv ("TRACTOR_TEST_SECONDS");
   int timeout_msec =
-      (seconds != NULL ? atoi (seconds) : TIMEOUT_SECONDS) * 1000 * (int) harness_get_slowness ();
+      (seconds != NULL ? atoi (seconds) : TIMEOUT_SECONDS) * 1000 * (int) harness_get_patience ();
   int status = 0;
   pid_t pid;
   int ignored;

@@ -58,6 +58,10 @@ int harness_run (void);
 
 /* How many times slower than usual: 1; more under sanitizers and Valgrind. */
 guint harness_get_slowness (void);
+/* How many times longer, by the clock, something may take than it does on a machine with nothing else to do: as
+ * much more for what else is running there, the tests beside (TRACTOR_TEST_LOAD, which Meson sets for those that
+ * run at the same time). */
+guint harness_get_patience (void);
 gboolean harness_has_tsan (void);
 /* Runs @main to its end on a virtual host, its tasks in an order that is @seed's. */
 void harness_run_shuffled (TractorTaskFunc main, gpointer data, guint64 seed);
