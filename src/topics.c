@@ -111,7 +111,7 @@ feed_new (TractorPublisher *publisher, GHashTable *topics)
 static void
 feed_free (Feed *feed)
 {
-  g_queue_clear_full (&feed->items, (GDestroyNotify) g_variant_unref);
+  g_queue_clear_full (&feed->items, (GDestroyNotify) tractor__refused_value_unref);
   g_hash_table_unref (feed->topics);
   g_clear_error (&feed->failure);
   tractor_parking_lot_free (feed->news);
@@ -305,7 +305,7 @@ static void
 push (Feed *feed, GVariant *item)
 {
   if (feed->items.length == feed->publisher->capacity) {
-    g_variant_unref (g_queue_pop_head (&feed->items));
+    tractor__refused_value_unref (g_queue_pop_head (&feed->items));
     feed->n_lost++;
   }
   g_queue_push_tail (&feed->items, g_variant_ref (item));
@@ -315,7 +315,7 @@ push (Feed *feed, GVariant *item)
 void
 tractor_publisher_send (TractorPublisher *publisher, const char *topic, GVariant *value)
 {
-  g_autoptr (GVariant) item = NULL;
+  g_autoptr (RefusedValue) item = NULL;
 
   g_return_if_fail (publisher != NULL && topic != NULL && g_utf8_validate (topic, -1, NULL));
 
@@ -345,7 +345,7 @@ drop_unwanted (Feed *feed)
     if (g_hash_table_contains (feed->topics, topic))
       g_queue_push_tail (&feed->items, item);
     else
-      g_variant_unref (item);
+      tractor__refused_value_unref (item);
   }
 }
 

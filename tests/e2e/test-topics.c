@@ -117,6 +117,23 @@ publish (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
   return TRUE;
 }
 
+/* "n" items of topic "deep", each of which is nested deeper than a stack is. */
+static gboolean
+publish_deep (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  for (gint64 i = 0; i < n; i++) {
+    GVariant *value = g_variant_new_int64 (i);
+
+    for (int level = 0; level < 100000; level++)
+      value = g_variant_new_variant (value);
+    tractor_publisher_send (the_publisher, "deep", value);
+  }
+  return TRUE;
+}
+
 /* Waits until the function has ended, and says how often it began and ended. */
 static gboolean
 wait_ended (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
@@ -162,6 +179,7 @@ static const TractorExport exports[] = {
   { "feed", TRACTOR_EXPORT_CONTEXT, .context = feed },
   { "no_feed", TRACTOR_EXPORT_CONTEXT, .context = no_feed },
   { "publish", TRACTOR_EXPORT_CALL, publish },
+  { "publish_deep", TRACTOR_EXPORT_CALL, publish_deep },
   { "wait_ended", TRACTOR_EXPORT_CALL, wait_ended },
   { "wait_topic", TRACTOR_EXPORT_CALL, wait_topic },
   { NULL },
@@ -495,6 +513,31 @@ test_bad_subscribers (G_GNUC_UNUSED gpointer data, GError **error)
   return end_served (&served, error);
 }
 
+/* Neither when nobody wants them, nor when one makes room for another, is refused, or is left over. */
+static gboolean
+test_items_too_deep_to_free (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("passive", error);
+  TractorSubscription *subscription;
+  GVariant *value;
+
+  g_assert_true (tractor_portal_call (served.portal, "test:publish_deep",
+                                      g_variant_new_parsed ("{'n': <int64 1>}"), NULL, error));
+  subscription = subscribe (&served, "deep", NULL, error);
+  g_assert_true (tractor_portal_call (served.portal, "test:publish_deep",
+                                      g_variant_new_parsed ("{'n': <%x>}", (gint64) CAPACITY + 2),
+                                      NULL, error));
+  g_assert_false (tractor_subscription_receive (subscription, NULL, &value, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED);
+  g_assert_false (tractor_subscription_receive (subscription, NULL, &value, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  g_clear_error (error);
+  g_assert_false (tractor_subscription_join (subscription, error));
+  g_clear_error (error);
+  tractor_subscription_close (subscription);
+  return end_served (&served, error);
+}
+
 static gboolean
 test_topics_that_are_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -529,6 +572,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/topics/subscriber-leaves-unsent", test_leaves_unsent);
   harness_add_real_task ("/e2e/topics/subscriber-gives-up-untold", test_gives_up_untold);
   harness_add_real_task ("/e2e/topics/bad-subscribers", test_bad_subscribers);
+  harness_add_real_task ("/e2e/topics/items-too-deep-to-free", test_items_too_deep_to_free);
   harness_add_real_task ("/e2e/topics/topics-that-are-not-utf8", test_topics_that_are_not_utf8);
   return harness_run ();
 }
