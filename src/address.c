@@ -90,7 +90,7 @@ is_ipv6 (const char *host)
 static gboolean
 refuse (GError **error, TractorError code, const char *text, const char *problem)
 {
-  g_autofree char *escaped = tractor__escape (text);
+  g_autofree char *escaped = tractor__escape_name (text);
 
   g_set_error (error, TRACTOR_ERROR, code, "'%s' cannot be an address: %s", escaped, problem);
   return FALSE;

@@ -72,6 +72,7 @@ assert_refused (const char *text, const char *part_of_message)
   g_assert_false (tractor__address_parse (text, &address, &error));
   if (strstr (error->message, part_of_message) == NULL)
     g_error ("'%s' gives: %s", text, error->message);
+  g_assert_null (strchr (error->message, '\n'));
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
 }
 
@@ -94,6 +95,7 @@ test_other_protocols_are_told_what_is_accepted (void)
                           "tcp://[::1]",
                           "tcp://[::1]x:1",
                           "tcp://x[::1]:1",
+                          "tcp://127.0.0.1\nActor 'x' has ended",
                           "unix" };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
