@@ -470,6 +470,43 @@ test_argument_freed_once (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+typedef struct {
+  TractorNursery *nursery;
+  guint n_freed;
+} Refused;
+
+static gpointer
+spawn_from_thread (gpointer data)
+{
+  Refused *refused = data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tractor_nursery_spawn (refused->nursery, "child", return_true, &refused->n_freed,
+                                         count_free, &error));
+  return NULL;
+}
+
+/* It is given away, whatever becomes of the task. */
+static gboolean
+test_argument_of_refused_freed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Refused refused = { nursery, 0 };
+
+  g_thread_join (g_thread_new ("other", spawn_from_thread, &refused));
+  g_assert_cmpuint (refused.n_freed, ==, 1);
+  g_assert_false (tractor_nursery_spawn_with_stack (nursery, "huge", G_MAXSIZE / 4, return_true,
+                                                    &refused.n_freed, count_free, error));
+  g_clear_error (error);
+  g_assert_cmpuint (refused.n_freed, ==, 2);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_false (
+      tractor_nursery_spawn (nursery, "late", return_true, &refused.n_freed, count_free, error));
+  g_clear_error (error);
+  g_assert_cmpuint (refused.n_freed, ==, 3);
+  return TRUE;
+}
+
 static gboolean
 check_name (gpointer data, G_GNUC_UNUSED GError **error)
 {
@@ -729,6 +766,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/nursery/A19-misnested", test_misnested);
   harness_add_task ("/guest/nursery/false-without-error", test_false_without_error);
   harness_add_task ("/guest/nursery/A115-argument-freed-once", test_argument_freed_once);
+  harness_add_task ("/guest/nursery/A115-argument-of-one-refused-is-freed",
+                    test_argument_of_refused_freed);
   harness_add_task ("/guest/task/A79-A113-errno-and-rounding-kept", test_errno_and_rounding_kept);
   harness_add_task ("/guest/task/A76-nobody-runs-twice-before-all",
                     test_nobody_runs_twice_before_all);
