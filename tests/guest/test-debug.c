@@ -633,6 +633,46 @@ test_own_handler (void)
     g_error ("the frames do not say where it is:\n%s", output);
 }
 
+static G_NORETURN void G_NO_INLINE
+stop_here (void)
+{
+  __builtin_trap ();
+}
+
+/* Its last instruction is a call that does not return: what it would return to is another function's. */
+static G_NORETURN void G_NO_INLINE
+give_up (void)
+{
+  stop_here ();
+}
+
+static gboolean
+give_up_in_task (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  give_up ();
+}
+
+static void
+crash_with_dump (void)
+{
+  struct sigaction action = { .sa_sigaction = on_fault_with_dump, .sa_flags = SA_SIGINFO };
+
+  sigaction (SIGILL, &action, NULL);
+  sigaction (SIGTRAP, &action, NULL); /* some processors' */
+  tractor_run (give_up_in_task, NULL, NULL);
+}
+
+static void
+test_call_without_return (void)
+{
+  int status;
+  g_autofree char *output = run_and_read_stderr (crash_with_dump, &status);
+
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 7);
+  if (strstr (output, "(stop_here+") == NULL || strstr (output, "(give_up+") == NULL)
+    g_error ("the frames do not say where it is:\n%s", output);
+}
+
 /* --- exit with tasks alive ------------------------------------------------------------------------ */
 
 static gboolean
@@ -943,6 +983,7 @@ main (int argc, char **argv)
   harness_add ("/guest/stack/A110-other-faults", test_other_fault);
   harness_add ("/guest/stack/A110-left-to-others", test_left_to_others);
   harness_add ("/guest/stack/A110-own-handler", test_own_handler);
+  harness_add ("/guest/stack/A110-call-without-return", test_call_without_return);
   harness_add ("/guest/run/B27-exit-with-tasks-alive", test_exit_with_tasks_alive);
   harness_add_task ("/guest/run/A108-A109-dump-and-statistics", test_dump_and_statistics);
   harness_add_task ("/guest/run/dump-for-nobody", test_dump_for_nobody);
