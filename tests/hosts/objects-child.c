@@ -41,6 +41,8 @@ die (G_GNUC_UNUSED GVariant *kwargs,
   abort ();
 }
 
+static gint64 n_doubled;
+
 /* Says what it begins with, gives back each item doubled, and in the end how many there were. */
 static gboolean
 double_items (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
@@ -61,8 +63,17 @@ double_items (TractorContext *context, GVariant *kwargs, GVariant **ret_result, 
     if (!tractor_stream_send (stream, g_variant_new_int64 (2 * g_variant_get_int64 (owned)), error))
       return FALSE;
   }
+  n_doubled++;
   *ret_result = g_variant_new_int64 (n);
   return *error == NULL;
+}
+
+/* How often double_items() has come to its end. */
+static gboolean
+count_doubled (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (n_doubled);
+  return TRUE;
 }
 
 /* Sends so many items by itself, and ends. */
@@ -213,6 +224,7 @@ static const TractorExport exports[] = {
   { "wait", TRACTOR_EXPORT_CALL, .call = wait_for_ever },
   { "die", TRACTOR_EXPORT_CALL, .call = die },
   { "double", TRACTOR_EXPORT_CONTEXT, .context = double_items },
+  { "doubled", TRACTOR_EXPORT_CALL, .call = count_doubled },
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },

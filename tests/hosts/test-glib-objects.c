@@ -1282,6 +1282,19 @@ test_drop_context (void)
   close_runtime (runtime);
 }
 
+/* The other end sees that nothing will come any more, before the context is left. */
+static void
+test_drop_stream (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:double", NULL);
+
+  g_object_unref (open_stream (context));
+  wait_until_counted (actor, "test:doubled");
+  close_runtime (runtime);
+}
+
 static void
 test_drop_found (void)
 {
@@ -1363,6 +1376,7 @@ main (int argc, char **argv)
   harness_add ("/objects/dropped-runtime-ends-all", test_drop_runtime);
   harness_add ("/objects/dropped-at-once", test_drop_at_once);
   harness_add ("/objects/dropped-context-ends", test_drop_context);
+  harness_add ("/objects/dropped-stream-is-closed", test_drop_stream);
   harness_add ("/objects/dropped-found-is-disconnected", test_drop_found);
 
   return harness_run ();
