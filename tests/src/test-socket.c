@@ -489,6 +489,14 @@ test_descriptors_keep_off_stdio (void)
 /* --- listening on TCP --------------------------------------------------------------------------- */
 
 static void
+assert_tuned (int fd)
+{
+  g_assert_cmpint (get_option (fd, IPPROTO_TCP, TCP_NODELAY), !=, 0);
+  g_assert_cmpint (get_option (fd, SOL_SOCKET, SO_KEEPALIVE), !=, 0);
+  g_assert_cmpint (get_option (fd, IPPROTO_TCP, TCP_USER_TIMEOUT), ==, 30000);
+}
+
+static void
 assert_tcp_works (const char *text)
 {
   g_auto (Address) bound = { 0 };
@@ -504,9 +512,7 @@ assert_tcp_works (const char *text)
 
     assert_flags (fd);
     g_assert_true (tractor__socket_check_peer (fd, NULL));
-    g_assert_cmpint (get_option (fd, IPPROTO_TCP, TCP_NODELAY), !=, 0);
-    g_assert_cmpint (get_option (fd, SOL_SOCKET, SO_KEEPALIVE), !=, 0);
-    g_assert_cmpint (get_option (fd, IPPROTO_TCP, TCP_USER_TIMEOUT), ==, 30000);
+    assert_tuned (fd);
   }
   assert_talking (client, server);
   close (client);
@@ -518,6 +524,22 @@ static void
 test_S14_tcp_both_ends_talk (void)
 {
   assert_tcp_works ("tcp://127.0.0.1:0");
+}
+
+static void
+test_tcp_pair (void)
+{
+  g_autoptr (GError) error = NULL;
+  int ends[2];
+
+  g_assert_true (tractor__socket_pair (ADDRESS_TCP, ends, &error));
+  assert_talking (ends[0], ends[1]);
+  assert_talking (ends[1], ends[0]);
+  for (int i = 0; i < 2; i++) {
+    g_assert_cmpint (fcntl (ends[i], F_GETFD) & FD_CLOEXEC, !=, 0);
+    assert_tuned (ends[i]);
+    close (ends[i]);
+  }
 }
 
 static void
@@ -840,6 +862,7 @@ main (int argc, char **argv)
   harness_add ("/src/socket/a-missing-directory-is-named", test_a_missing_directory_is_named);
   harness_add ("/src/socket/descriptors-keep-off-stdio", test_descriptors_keep_off_stdio);
   harness_add ("/src/socket/S14-tcp-both-ends-talk", test_S14_tcp_both_ends_talk);
+  harness_add ("/src/socket/tcp-pair", test_tcp_pair);
   harness_add ("/src/socket/S14-tcp-over-ipv6", test_S14_tcp_over_ipv6);
   harness_add ("/src/socket/the-port-is-asked-for-or-told", test_the_port_is_asked_for_or_told);
   harness_add ("/src/socket/a-held-port-is-refused", test_a_held_port_is_refused);
