@@ -57,8 +57,8 @@ static void
 come_back_at (TractorGuest *guest, gint64 when)
 {
   if (guest->ops->now == NULL) {
-    guest->all_blocked.deadline.expire = on_deadline;
-    tractor__deadline_arm (&guest->deadlines, &guest->all_blocked.deadline, when);
+    guest->all_blocked->deadline.expire = on_deadline;
+    tractor__deadline_arm (&guest->deadlines, &guest->all_blocked->deadline, when);
   } else if (tractor__poller_enable_timer (&guest->poller)) {
     tractor__poller_arm_timer (&guest->poller, when);
   }
@@ -67,7 +67,7 @@ come_back_at (TractorGuest *guest, gint64 when)
 gboolean
 tractor__all_blocked_check (TractorGuest *guest)
 {
-  AllBlocked *all_blocked = &guest->all_blocked;
+  AllBlocked *all_blocked = guest->all_blocked;
   gint64 now = g_get_monotonic_time ();
   gint64 shortest;
 
@@ -95,7 +95,7 @@ tractor__all_blocked_check (TractorGuest *guest)
 static gboolean
 stop_waiting (Task *task, gpointer data)
 {
-  BlockedWait **link = &task->guest->all_blocked.waits;
+  BlockedWait **link = &task->guest->all_blocked->waits;
 
   while (*link != data)
     link = &(*link)->next;
@@ -113,8 +113,8 @@ tractor_wait_all_tasks_blocked (gint64 cushion_usec, GError **error)
 
   if (task == NULL)
     return FALSE;
-  wait.next = task->guest->all_blocked.waits;
-  task->guest->all_blocked.waits = &wait;
+  wait.next = task->guest->all_blocked->waits;
+  task->guest->all_blocked->waits = &wait;
   if (tractor__task_park (task, stop_waiting, &wait, "all tasks blocked") == WAKE_NORMAL)
     return TRUE;
   tractor__task_set_cancelled (task, error);

@@ -11,11 +11,12 @@
 typedef struct _TractorGuest TractorGuest;
 typedef struct _BlockedWait BlockedWait;
 
-typedef struct {
+typedef struct _AllBlocked AllBlocked;
+struct _AllBlocked {
   BlockedWait *waits;
   gint64 since;      /* on the real clock: when the last task stopped running; 0: not known yet */
   Deadline deadline; /* wakes the guest when the shortest cushion may be over */
-} AllBlocked;
+};
 
 /* Called when no task is runnable. Returns: whether something is, or may be, now. */
 G_GNUC_INTERNAL gboolean tractor__all_blocked_check (TractorGuest *guest);

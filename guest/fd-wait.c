@@ -25,6 +25,7 @@
 
 #include "fork.h"
 #include "guest.h"
+#include "outside.h"
 #include "task.h"
 
 #define PAGE_LENGTH 64
@@ -299,7 +300,7 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
   if (task == NULL)
     return FALSE;
 
-  table = &task->guest->fds;
+  table = &task->guest->outside->fds;
   interest = get_interest (table, fd, TRUE);
   if (interest == NULL) {
     errno = EBADF;
@@ -347,10 +348,10 @@ tractor_guest_notify_closing (TractorGuest *guest, int fd)
 
   g_return_if_fail (guest != NULL);
 
-  interest = guest_check_thread (guest) ? get_interest (&guest->fds, fd, FALSE) : NULL;
+  interest = guest_check_thread (guest) ? get_interest (&guest->outside->fds, fd, FALSE) : NULL;
   if (interest == NULL)
     return;
-  forget (&guest->fds, fd, interest);
+  forget (&guest->outside->fds, fd, interest);
   wake_all_closed (interest);
 }
 
@@ -374,7 +375,7 @@ tractor_fd_watch_open (int fd, GError **error)
     tractor__task_set_not_suspendable (error);
     return NULL;
   }
-  interest = get_interest (&guest->fds, fd, TRUE);
+  interest = get_interest (&guest->outside->fds, fd, TRUE);
   if (interest == NULL) {
     errno = EBADF;
     tractor__poller_set_errno_error (error, "cannot watch a descriptor");
@@ -389,8 +390,8 @@ tractor_fd_watch_open (int fd, GError **error)
   watch->guest = guest;
   watch->fd = fd;
   interest->watch = watch;
-  forget (&guest->fds, fd, interest);
-  if (!arm (&guest->fds, fd, interest)) {
+  forget (&guest->outside->fds, fd, interest);
+  if (!arm (&guest->outside->fds, fd, interest)) {
     tractor__poller_set_errno_error (error, "cannot watch a descriptor");
     interest->watch = NULL;
     g_free (watch);
@@ -422,7 +423,7 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
   if (task == NULL || !tractor_error_check_given (watch, "watch", error))
     return FALSE;
 
-  table = &watch->guest->fds;
+  table = &watch->guest->outside->fds;
   interest = get_interest (table, watch->fd, FALSE);
   if (interest->waits[direction] != NULL)
     return set_busy (error);
@@ -460,7 +461,7 @@ tractor_fd_watch_close (TractorFdWatch *watch)
   if (watch == NULL)
     return;
 
-  table = &watch->guest->fds;
+  table = &watch->guest->outside->fds;
   interest = get_interest (table, watch->fd, FALSE);
   forget (table, watch->fd, interest);
   interest->watch = NULL;

@@ -28,10 +28,13 @@
 #include <locale.h>
 #include <string.h>
 
+#include "all-blocked.h"
 #include "host-end.h"
 #include "nursery.h"
+#include "outside.h"
 #include "overflow.h"
 #include "task.h"
+#include "watchdog.h"
 
 /* A quarter of a frame at 60 Hz: long enough to be worth the host's turn around it. */
 #define BUDGET_USEC 3000
@@ -40,6 +43,13 @@
 #define MAX_STEPS_PER_LOOK 64
 /* The budget where time does not pass by itself. */
 #define BUDGET_LOOKS 256
+
+/* With what each room keeps for it. */
+typedef struct {
+  TractorGuest guest; /* first */
+  AllBlocked all_blocked;
+  Outside outside;
+} WholeGuest;
 
 /* --- the beginning ----------------------------------------------------------------------------- */
 
@@ -79,6 +89,7 @@ tractor_guest_new (const TractorHostOps *ops,
                    gpointer done_data,
                    GError **error)
 {
+  WholeGuest *whole;
   TractorGuest *guest;
 
   g_return_val_if_fail (ops != NULL && ops->version > 0 && ops->version <= TRACTOR_HOST_VERSION,
@@ -93,7 +104,11 @@ tractor_guest_new (const TractorHostOps *ops,
   }
 
   tractor__overflow_report_by_default ();
-  guest = g_new0 (TractorGuest, 1);
+  whole = g_new0 (WholeGuest, 1);
+  guest = &whole->guest;
+  guest->all_blocked = &whole->all_blocked;
+  guest->outside = &whole->outside;
+  guest->outside->on_pool_thread_begun = tractor__overflow_watch_pool_thread;
   guest->ops = ops;
   guest->host = host;
   guest->thread_mark = &tractor__current_guest;
@@ -103,12 +118,13 @@ tractor_guest_new (const TractorHostOps *ops,
   guest->done_data = done_data;
   guest->steps_per_look = 1;
   tractor__stack_pool_set_usual (&guest->stacks, get_stack_bytes (ops));
-  tractor__fd_table_init (&guest->fds, &guest->poller);
-  if (!tractor__poller_init (&guest->poller, tractor__fd_table_on_event, &guest->fds, error)) {
+  tractor__fd_table_init (&guest->outside->fds, &guest->poller);
+  if (!tractor__poller_init (&guest->poller, tractor__fd_table_on_event, &guest->outside->fds,
+                             error)) {
     g_free (guest);
     return NULL;
   }
-  guest->token = tractor__token_new (guest->poller.wake_fd, guest->poller.fork_generation);
+  guest->outside->token = tractor__token_new (guest->poller.wake_fd, guest->poller.fork_generation);
   tractor__run_queue_reserve (&guest->run_queue, 1);
   tractor__deadline_heap_reserve (&guest->deadlines); /* for all_blocked */
   tractor__deadline_heap_reserve (&guest->deadlines); /* for held_up */
@@ -169,8 +185,8 @@ tractor_guest_get_statistics (TractorGuest *guest, TractorGuestStatistics *ret_s
     .n_tasks = guest->n_tasks,
     .n_runnable = run_queue_get_length (&guest->run_queue),
     .n_deadlines = guest->deadlines.length,
-    .n_fd_waits = tractor__fd_table_count_waits (&guest->fds),
-    .n_calls = tractor__token_get_length (guest->token),
+    .n_fd_waits = tractor__fd_table_count_waits (&guest->outside->fds),
+    .n_calls = tractor__token_get_length (guest->outside->token),
     .n_stacks = guest->stacks.n_mapped,
     .next_deadline = deadline_heap_get_earliest (&guest->deadlines),
   };
@@ -189,7 +205,7 @@ tractor_guest_is_settling (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, FALSE);
 
-  return guest->all_blocked.waits != NULL;
+  return guest->all_blocked->waits != NULL;
 }
 
 gint64
@@ -278,7 +294,7 @@ run_tasks (TractorGuest *guest, Tick *tick)
   RunQueue *queue = &guest->run_queue;
   Task *task;
 
-  all_blocked_forget (&guest->all_blocked);
+  all_blocked_forget (guest->all_blocked);
   if (instruments_want_steps (&guest->instruments))
     tractor__instruments_emit_scheduled (guest); /* before a new batch is shuffled */
   if (run_queue_batch_is_over (queue))
@@ -295,7 +311,7 @@ run_tasks (TractorGuest *guest, Tick *tick)
 static gboolean
 is_more_to_do (TractorGuest *guest)
 {
-  return run_queue_get_length (&guest->run_queue) > 0 || guest->all_blocked.waits != NULL;
+  return run_queue_get_length (&guest->run_queue) > 0 || guest->all_blocked->waits != NULL;
 }
 
 /* Runs what is due. Returns: whether tasks are left that would go on if there were time. */
@@ -315,7 +331,7 @@ go_round (TractorGuest *guest, Tick *tick)
     tractor__poller_dispatch (&guest->poller);
     if (guest->deadlines.length > 0)
       tractor__deadline_heap_expire (&guest->deadlines, own_clock ? guest_now (guest) : now);
-    tractor__token_drain (guest->token);
+    tractor__token_drain (guest->outside->token);
     if (run_queue_get_length (&guest->run_queue) == 0) {
       if (!tractor__all_blocked_check (guest))
         return FALSE;
@@ -376,9 +392,9 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
 {
   guest->tick = tick->outer;
   guest->current = tick->interrupted;
-  if (G_UNLIKELY (guest->tick == NULL && guest->held_up.task_id != 0))
+  if (G_UNLIKELY (guest->tick == NULL && guest->outside->held_up.task_id != 0))
     tractor__held_up_forget (guest);
-  if (G_UNLIKELY (guest->tick != NULL && guest->host_calls != NULL))
+  if (G_UNLIKELY (guest->tick != NULL && guest->outside->host_calls != NULL))
     tractor_guest_note_held_up (guest); /* they are called by the outermost tick's caller */
   if (stack_pool_is_due (&guest->stacks))
     tractor__stack_pool_trim (&guest->stacks, STACK_POOL_MAX);
@@ -450,7 +466,7 @@ tractor_guest_tick (TractorGuest *guest)
       tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_RUN_ENDED,
                                  &(TractorInstrumentEvent){ 0 });
       set_finished (guest); /* first: no tick may come in between */
-      tractor__token_close (guest->token);
+      tractor__token_close (guest->outside->token);
       if (guest->ret_finished != NULL)
         *guest->ret_finished = TRUE;
     }
@@ -512,7 +528,7 @@ tractor_guest_run_soon (TractorGuest *guest, TractorSoonFunc func, gpointer data
 {
   g_return_val_if_fail (guest != NULL, FALSE);
 
-  return tractor_token_run_soon (guest->token, func, data);
+  return tractor_token_run_soon (guest->outside->token, func, data);
 }
 
 TractorToken *
@@ -520,7 +536,7 @@ tractor_guest_get_token (TractorGuest *guest)
 {
   g_return_val_if_fail (guest != NULL, NULL);
 
-  return tractor_token_ref (guest->token);
+  return tractor_token_ref (guest->outside->token);
 }
 
 TractorToken *
@@ -528,7 +544,7 @@ tractor_token_get_current (void)
 {
   TractorGuest *guest = tractor__current_guest;
 
-  return guest != NULL ? tractor_token_ref (guest->token) : NULL;
+  return guest != NULL ? tractor_token_ref (guest->outside->token) : NULL;
 }
 
 void
@@ -675,10 +691,10 @@ tractor_guest_free (TractorGuest *guest)
       g_critical ("A guest is freed while %u of its tasks are alive: %s", guest->n_tasks, names);
     set_finished (guest);
     if (!guest_is_forked (guest))
-      tractor__token_close (guest->token); /* while what they may touch is there */
+      tractor__token_close (guest->outside->token); /* while what they may touch is there */
   }
   /* Before the tasks are dropped: a thread may work on what is on a task's stack. */
-  tractor__thread_pool_free (guest->threads, guest_is_forked (guest));
+  tractor__thread_pool_free (guest->outside->threads, guest_is_forked (guest));
   tractor__host_ends_orphan (guest);
   drop_all (guest);
   tractor__watchdog_free (guest->watchdog, guest_is_forked (guest));
@@ -687,8 +703,8 @@ tractor_guest_free (TractorGuest *guest)
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);
   tractor__poller_clear (&guest->poller);
-  tractor__fd_table_clear (&guest->fds);
-  tractor_token_unref (guest->token);
+  tractor__fd_table_clear (&guest->outside->fds);
+  tractor_token_unref (guest->outside->token);
   tractor__stack_pool_trim (&guest->stacks, 0);
   g_clear_pointer (&guest->locals, g_hash_table_unref);
   while (guest->free_scopes != NULL) {

@@ -1,4 +1,4 @@
-/* guest.h - one guest: everything that a run of tasks hangs on. */
+/* guest.h - one guest: what a run of tasks hangs on. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -6,23 +6,16 @@
 #error "private to guest/"
 #endif
 
-#include "all-blocked.h"
 #include "deadline.h"
 #include "exceptions.h"
-#include "fd-wait.h"
 #include "fork.h"
-#include "held-up.h"
-#include "host-call.h"
 #include "instrument.h"
 #include "poller.h"
 #include "run-queue.h"
 #include "scope.h"
 #include "stack.h"
 #include "switch.h"
-#include "thread.h"
-#include "token.h"
 #include "tractor-host.h"
-#include "watchdog.h"
 
 /* One call of tractor_guest_tick(), on the host's stack or on that of a task whose own call runs
  * a nested loop of the host: what its tasks return to. */
@@ -51,9 +44,6 @@ struct _TractorGuest {
   guint64 last_task_id;
 
   Poller poller;
-  FdTable fds;
-  TractorToken *token;
-  ThreadPool *threads; /* NULL until a task wants one */
 
   const TractorHostOps *ops;
   gpointer host;
@@ -66,12 +56,7 @@ struct _TractorGuest {
   gint64 polled_at;        /* and at the kernel */
 
   Instruments instruments;
-  Watchdog *watchdog; /* (nullable) */
-  AllBlocked all_blocked;
-  HeldUp held_up;
-  HostCall *host_calls;              /* the oldest first */
-  struct _TractorHostEnd *host_ends; /* linked by next_of_guest */
-  Scope root;                        /* around the main task */
+  Scope root; /* around the main task */
   GHashTable *locals;
   Scope *free_scopes;             /* linked by next_sibling */
   TractorNursery *free_nurseries; /* linked by next_free */
@@ -87,6 +72,11 @@ struct _TractorGuest {
   GError *error;          /* of the main task */
   TractorDoneFunc done;
   gpointer done_data;
+
+  /* Of the rooms above, whose headers say what is in it. */
+  struct _AllBlocked *all_blocked;
+  struct _Outside *outside;
+  struct _Watchdog *watchdog; /* (nullable) */
 };
 
 /* Around each switch, for AddressSanitizer, which wants to know where it came from. */

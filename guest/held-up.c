@@ -13,6 +13,7 @@
 #include "held-up.h"
 
 #include "guest.h"
+#include "outside.h"
 #include "task.h"
 
 #define PATIENCE_USEC (3 * G_USEC_PER_SEC)
@@ -37,9 +38,7 @@ static void
 on_deadline (Deadline *deadline)
 {
   HeldUp *held_up = (HeldUp *) deadline;
-  TractorGuest *guest =
-      (TractorGuest *) ((char *) held_up - G_STRUCT_OFFSET (TractorGuest, held_up));
-  const Task *task = get_below (guest);
+  const Task *task = get_below (held_up->guest);
 
   if (task != NULL && task->id == held_up->task_id)
     tell (task);
@@ -48,14 +47,16 @@ on_deadline (Deadline *deadline)
 void
 tractor_guest_note_held_up (TractorGuest *guest)
 {
-  HeldUp *held_up = &guest->held_up;
+  HeldUp *held_up;
   const Task *task;
 
   g_return_if_fail (guest != NULL);
 
+  held_up = &guest->outside->held_up;
   task = get_below (guest);
   if (task == NULL || task->id == held_up->task_id)
     return;
+  held_up->guest = guest;
   held_up->task_id = task->id;
   held_up->deadline.expire = on_deadline;
   tractor__deadline_disarm (&guest->deadlines, &held_up->deadline);
@@ -67,7 +68,7 @@ tractor_guest_note_held_up (TractorGuest *guest)
 void
 tractor__held_up_check (TractorGuest *guest)
 {
-  HeldUp *held_up = &guest->held_up;
+  HeldUp *held_up = &guest->outside->held_up;
 
   tractor_guest_note_held_up (guest);
   if (held_up->deadline.index == 0 || held_up->deadline.when > guest_now (guest))
@@ -79,6 +80,6 @@ tractor__held_up_check (TractorGuest *guest)
 void
 tractor__held_up_forget (TractorGuest *guest)
 {
-  guest->held_up.task_id = 0;
-  tractor__deadline_disarm (&guest->deadlines, &guest->held_up.deadline);
+  guest->outside->held_up.task_id = 0;
+  tractor__deadline_disarm (&guest->deadlines, &guest->outside->held_up.deadline);
 }

@@ -11,8 +11,9 @@
 typedef struct _TractorGuest TractorGuest;
 
 typedef struct {
-  Deadline deadline; /* armed while something is held up and it has not been said */
-  guint64 task_id;   /* whose nested loop that was about; 0: nothing is held up */
+  Deadline deadline; /* first; armed while something is held up and it has not been said */
+  TractorGuest *guest;
+  guint64 task_id; /* whose nested loop that was about; 0: nothing is held up */
 } HeldUp;
 
 /* For a tick that is refused, because a task is below it: says it, if it is time. */

@@ -8,12 +8,13 @@
 
 #include "host-call.h"
 
+#include "outside.h"
 #include "task.h"
 
 static gboolean
 take_back (Task *task, gpointer data)
 {
-  HostCall **link = &task->guest->host_calls;
+  HostCall **link = &task->guest->outside->host_calls;
 
   while (*link != NULL && *link != data)
     link = &(*link)->next;
@@ -26,7 +27,7 @@ take_back (Task *task, gpointer data)
 void
 tractor__host_call_post (TractorGuest *guest, HostCall *call)
 {
-  HostCall **link = &guest->host_calls;
+  HostCall **link = &guest->outside->host_calls;
 
   while (*link != NULL)
     link = &(*link)->next;
@@ -57,11 +58,11 @@ tractor__host_calls_run (TractorGuest *guest)
 {
   HostCall *call;
 
-  while ((call = guest->host_calls) != NULL) {
+  while ((call = guest->outside->host_calls) != NULL) {
     Task *task = call->task;
 
-    guest->host_calls = call->next;
-    if (guest->host_calls != NULL)
+    guest->outside->host_calls = call->next;
+    if (guest->outside->host_calls != NULL)
       guest_request_tick (guest); /* so that a nested loop in there calls the next */
     call->func (call->data);      /* if nobody waits, the call may be gone after it */
     if (task != NULL)

@@ -19,6 +19,7 @@
 #include "host-end.h"
 
 #include "guest.h"
+#include "outside.h"
 
 static void
 free_with (GDestroyNotify free_func, gpointer item)
@@ -38,11 +39,11 @@ static void
 join_guest (TractorHostEnd *end, TractorGuest *guest)
 {
   end->guest = guest;
-  end->next_of_guest = guest->host_ends;
+  end->next_of_guest = guest->outside->host_ends;
   if (end->next_of_guest != NULL)
     end->next_of_guest->link_of_guest = &end->next_of_guest;
-  end->link_of_guest = &guest->host_ends;
-  guest->host_ends = end;
+  end->link_of_guest = &guest->outside->host_ends;
+  guest->outside->host_ends = end;
 }
 
 static void
@@ -57,8 +58,8 @@ leave_guest (TractorHostEnd *end)
 void
 tractor__host_ends_orphan (TractorGuest *guest)
 {
-  while (guest->host_ends != NULL)
-    leave_guest (guest->host_ends);
+  while (guest->outside->host_ends != NULL)
+    leave_guest (guest->outside->host_ends);
 }
 
 TractorHostEnd *

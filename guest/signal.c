@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "outside.h"
 #include "task.h"
 
 #define N_SIGNALS     64
@@ -313,7 +314,7 @@ tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **erro
 
   receiver = g_new0 (TractorSignalReceiver, 1);
   receiver->wanted = wanted;
-  receiver->token = tractor_token_ref (task->guest->token);
+  receiver->token = tractor_token_ref (task->guest->outside->token);
   pthread_mutex_lock (&lock);
   ok = enlist (receiver, error);
   pthread_mutex_unlock (&lock);

@@ -26,7 +26,7 @@
 
 #include "guest.h"
 #include "limiter.h"
-#include "overflow.h"
+#include "outside.h"
 #include "task.h"
 
 #define DEFAULT_MAX_THREADS 40
@@ -79,6 +79,7 @@ struct _Worker {
 };
 
 struct _ThreadPool {
+  void (*on_thread_begun) (void);
   pthread_mutex_t lock;
   guint n_refs; /* the guest's, and one a worker */
   gboolean is_closing;
@@ -97,10 +98,11 @@ static _Thread_local Job *current_job;
 /* --- the pool ------------------------------------------------------------------------------------ */
 
 static ThreadPool *
-pool_new (void)
+pool_new (void (*on_thread_begun) (void))
 {
   ThreadPool *pool = g_new0 (ThreadPool, 1);
 
+  pool->on_thread_begun = on_thread_begun;
   pthread_mutex_init (&pool->lock, NULL);
   pool->n_refs = 1;
   pool->limiter = tractor_limiter_new (DEFAULT_MAX_THREADS);
@@ -266,7 +268,7 @@ work (void *data)
   Worker *worker = data;
   ThreadPool *pool = worker->pool;
 
-  tractor__overflow_watch_pool_thread ();
+  pool->on_thread_begun ();
   pthread_mutex_lock (&pool->lock);
   do
     do_job (worker);
@@ -401,13 +403,13 @@ tractor_to_thread (TractorTaskFunc func,
       data_free (data);
     return FALSE;
   }
-  if (task->guest->threads == NULL)
-    task->guest->threads = pool_new ();
+  if (task->guest->outside->threads == NULL)
+    task->guest->outside->threads = pool_new (task->guest->outside->on_pool_thread_begun);
 
   job = g_new0 (Job, 1);
-  job->pool = task->guest->threads;
+  job->pool = task->guest->outside->threads;
   job->limiter = tractor__limiter_ref (limiter != NULL ? limiter : job->pool->limiter);
-  job->token = tractor_token_ref (task->guest->token);
+  job->token = tractor_token_ref (task->guest->outside->token);
   job->task = task;
   job->func = func;
   job->data = data;
