@@ -17,7 +17,7 @@ refuse_includes () {
   found=$(grep -nE "#include [<\"]($2)" $1 2>/dev/null) && complain "$3: $found"
 }
 
-refuse_includes 'guest/*.[ch]' 'gio|glib-object|gobject|uv\.h|msgpack|tractor-(actor|builtin|glib|uv|virtual)' 'guest/ knows no host, no actor'
+refuse_includes 'guest/*.[ch] guest/*/*.[ch]' 'gio|glib-object|gobject|uv\.h|msgpack|tractor-(actor|builtin|glib|uv|virtual)' 'guest/ knows no host, no actor'
 refuse_includes 'src/*.[ch]' 'gio|glib-object|gobject|uv\.h|tractor-(host|builtin|glib|uv|virtual)' 'src/ knows no host'
 refuse_includes 'hosts/*/*.[ch]' 'msgpack|tractor-actor|tractor\.h' 'hosts know no actor'
 refuse_includes 'hosts/builtin/*.[ch] hosts/virtual/*.[ch]' 'gio|uv\.h|tractor-(glib|uv)' 'hosts know no other host'

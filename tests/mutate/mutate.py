@@ -45,7 +45,7 @@ PROCESSES = ('e2e_test_process e2e_test_restart e2e_test_crash e2e_test_faults e
              'e2e_test_left_open e2e_test_lifetimes')
 BYTES = 'src_test_* e2e_test_payloads e2e_test_descriptors e2e_test_strangers e2e_test_contexts e2e_test_python'
 PARTS = [
-    ('guest/host-*', 'hosts_test_host_link hosts_test_turns hosts_conformance guest_test_*'),
+    ('guest/outside/host-*', 'hosts_test_host_link hosts_test_turns hosts_conformance guest_test_*'),
     ('guest/*', 'guest_test_* hosts_conformance hosts_test_turns'),
     ('hosts/glib/objects/*', 'hosts_test_glib_objects hosts_test_guest_actor'),
     ('hosts/glib/*', 'hosts_test_glib hosts_test_glib_waits hosts_conformance hosts_test_turns hosts_test_host_link '
@@ -271,7 +271,7 @@ def try_fault(fault):
 
 
 def list_sources():
-    return [*sorted(ROOT.glob('guest/*.[ch]')), *sorted(ROOT.glob('src/*.[ch]')), *sorted(ROOT.glob('hosts/**/*.[ch]'))]
+    return [*sorted(ROOT.glob('guest/**/*.[ch]')), *sorted(ROOT.glob('src/*.[ch]')), *sorted(ROOT.glob('hosts/**/*.[ch]'))]
 
 
 def choose(arguments):
