@@ -593,8 +593,8 @@ run_actor (gpointer data, GError **error)
 
   tractor__runtime_init (&runtime, &boot->id, boot->key, boot->depth);
   tractor__runtime_set_limits (&runtime, &boot->limits);
-  runtime.modules = boot->modules;
-  runtime.enabled_modules = g_steal_pointer (&boot->enabled_modules);
+  tractor__exports_add_modules (runtime.exports, boot->modules,
+                                (const char *const *) boot->enabled_modules);
   runtime.stop = tractor_event_new ();
   /* As its parent does; Python has nothing else, so that says nothing. */
   if (!boot->is_of_python && is_tcp (boot->link_fd))

@@ -1,9 +1,129 @@
-/* exports.c - the tables of what an actor serves, looked at before anybody calls what is in them. */
+/* exports.c - what peers may call here: one table.
+ *
+ * It is looked up by the two halves of a name as they stand in a Start, without a copy. A module that is served has
+ * an entry without a function, for Python tells apart whether it is the module or the function that is not there.
+ * What a program gives is looked at before anybody calls what is in it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "exports.h"
 
+#include <string.h>
+
 #include "tractor-error.h"
+
+typedef struct {
+  Served served;
+  const char *ns; /* not ended by a NUL */
+  gsize ns_length;
+  const char *name; /* the same; (nullable): the module itself */
+  gsize name_length;
+} Row;
+
+static guint
+hash_bytes (guint hash, const char *bytes, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    hash = hash * 33 + (guchar) bytes[i];
+  return hash;
+}
+
+static guint
+row_hash (gconstpointer key)
+{
+  const Row *row = key;
+
+  return hash_bytes (hash_bytes (5381, row->ns, row->ns_length), row->name, row->name_length);
+}
+
+static gboolean
+row_equal (gconstpointer a, gconstpointer b)
+{
+  const Row *one = a;
+  const Row *other = b;
+
+  return one->ns_length == other->ns_length && one->name_length == other->name_length &&
+         (one->name == NULL) == (other->name == NULL) &&
+         memcmp (one->ns, other->ns, one->ns_length) == 0 &&
+         (one->name == NULL || memcmp (one->name, other->name, one->name_length) == 0);
+}
+
+GHashTable *
+tractor__exports_new (void)
+{
+  return g_hash_table_new_full (row_hash, row_equal, g_free, NULL);
+}
+
+/* @name: (nullable) */
+static Row
+make_row (const char *ns, const char *name)
+{
+  return (Row){ .ns = ns,
+                .ns_length = strlen (ns),
+                .name = name,
+                .name_length = name != NULL ? strlen (name) : 0 };
+}
+
+static void
+add (GHashTable *exports, const Row *row)
+{
+  if (!g_hash_table_contains (exports, row))
+    g_hash_table_add (exports, g_memdup2 (row, sizeof *row));
+}
+
+void
+tractor__exports_add (GHashTable *exports, const char *ns, const Served *served)
+{
+  Row row = make_row (ns, served->entry->name);
+
+  row.served = *served;
+  add (exports, &row);
+}
+
+void
+tractor__exports_remove (GHashTable *exports, const char *ns, const char *name)
+{
+  Row row = make_row (ns, name);
+
+  g_hash_table_remove (exports, &row);
+}
+
+void
+tractor__exports_add_modules (GHashTable *exports,
+                              const TractorModule *modules,
+                              const char *const *enabled)
+{
+  for (const TractorModule *module = modules; module != NULL && module->name != NULL; module++) {
+    Row row = make_row (module->name, NULL);
+
+    if (strcmp (module->name, NAMESPACE_SELF) == 0 ||
+        (enabled != NULL && !g_strv_contains (enabled, module->name)))
+      continue;
+    add (exports, &row);
+    for (const TractorExport *entry = module->exports; entry != NULL && entry->name != NULL;
+         entry++)
+      tractor__exports_add (exports, module->name, &(Served){ .entry = entry });
+  }
+}
+
+const Served *
+tractor__exports_find (GHashTable *exports, const Msg *start, gboolean *ret_has_module)
+{
+  const Row *found;
+  Row row = { 0 };
+
+  row.ns = tractor__msg_get_string (start, FIELD_NS, &row.ns_length);
+  row.name = tractor__msg_get_string (start, FIELD_FUNC, &row.name_length);
+  found = g_hash_table_lookup (exports, &row);
+  *ret_has_module = FALSE;
+  if (found != NULL)
+    return &found->served;
+  row.name = NULL;
+  row.name_length = 0;
+  *ret_has_module = g_hash_table_contains (exports, &row);
+  return NULL;
+}
+
+/* --- what a program gives ---------------------------------------------------------------------------- */
 
 static const char *const kind_names[] = { "CALL", "STREAM", "CONTEXT" };
 

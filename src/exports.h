@@ -1,4 +1,4 @@
-/* exports.h - the tables of what an actor serves. */
+/* exports.h - what peers may call here: one table, which whoever serves something adds to. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -6,7 +6,41 @@
 #error "private to src/"
 #endif
 
-#include "tractor-actor.h"
+#include "msg.h"
+
+typedef struct _Link Link;
+
+/* The runtime's own namespace. */
+#define NAMESPACE_SELF "self"
+
+/* What the runtime serves itself. @link: (nullable): who asks; NULL: this actor itself. */
+typedef gboolean (*RuntimeFunc) (
+    TractorRuntime *runtime, Link *link, GVariant *kwargs, GVariant **ret_result, GError **error);
+
+/* One function, and who does it: one of the three. */
+typedef struct {
+  const TractorExport *entry; /* what it is like */
+  RuntimeFunc func;           /* (nullable): not what @entry says */
+  void (*answer) (Link *link,
+                  const char *cid,
+                  const Msg *start); /* (nullable): no task, but at once */
+} Served;
+
+/* (element-type Served): with nothing in it. */
+G_GNUC_INTERNAL GHashTable *tractor__exports_new (void);
+/* What is there already stays. @ns, @served->entry: as long as @exports. */
+G_GNUC_INTERNAL void
+tractor__exports_add (GHashTable *exports, const char *ns, const Served *served);
+G_GNUC_INTERNAL void
+tractor__exports_remove (GHashTable *exports, const char *ns, const char *name);
+/* @modules: (nullable). @enabled: (nullable): the names of those that are served; NULL: all */
+G_GNUC_INTERNAL void tractor__exports_add_modules (GHashTable *exports,
+                                                   const TractorModule *modules,
+                                                   const char *const *enabled);
+/* (transfer none) (nullable): what a Start names. *@ret_has_module: whether it is only the function that is
+ * not there. */
+G_GNUC_INTERNAL const Served *
+tractor__exports_find (GHashTable *exports, const Msg *start, gboolean *ret_has_module);
 
 /* @modules: (nullable). Returns: TRUE; or FALSE with @error set to MISUSE if a function is not there, is not of
  * the kind that its export says, or has a payload_spec that is none: what would only be found by a call, or

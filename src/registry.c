@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "exports.h"
 #include "socket.h"
 #include "tractor-sync.h"
 
@@ -68,6 +69,8 @@ struct _Registry {
 
 static void forget_link (TractorRuntime *runtime, Link *link);
 static void drop (Registry *registry, Entry *entry);
+static void serve (Registry *registry);
+static void stop_serving (Registry *registry);
 
 Registry *
 tractor__registry_new (TractorRuntime *runtime)
@@ -82,6 +85,7 @@ tractor__registry_new (TractorRuntime *runtime)
   registry->by_address = g_hash_table_new (tractor__address_hash, tractor__address_equal);
   registry->waiters = g_hash_table_new (g_str_hash, g_str_equal);
   runtime->link_ended = forget_link;
+  serve (registry);
   return registry;
 }
 
@@ -94,6 +98,7 @@ tractor__registry_free (Registry *registry)
   if (registry == NULL)
     return;
   registry->runtime->link_ended = NULL;
+  stop_serving (registry);
   while (registry->entries.head != NULL)
     drop (registry, registry->entries.head->data);
   g_hash_table_iter_init (&iter, registry->waiters);
@@ -520,32 +525,44 @@ check_is_own (Link *link, const ActorId *id, GError **error)
   return FALSE;
 }
 
+/* Returns: NULL with NOT_EXPOSED if another was quicker to be the registrar, after somebody had asked us. */
+static Registry *
+get_own (const TractorRuntime *runtime, GError **error)
+{
+  if (runtime->registry == NULL)
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED,
+                         "It is not the registrar after all");
+  return runtime->registry;
+}
+
 static gboolean
-register_actor (Registry *registry,
+register_actor (TractorRuntime *runtime,
                 Link *link,
                 GVariant *kwargs,
                 G_GNUC_UNUSED GVariant **ret_result,
                 GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   g_auto (ActorId) id = { 0 };
   g_auto (Address) address = { 0 };
 
-  return lookup_id (kwargs, &id, error) && check_is_own (link, &id, error) &&
+  return registry != NULL && lookup_id (kwargs, &id, error) && check_is_own (link, &id, error) &&
          lookup_address (kwargs, &address, error) &&
          tractor__registry_enter (registry, link, &address, error);
 }
 
 static gboolean
-unregister_actor (Registry *registry,
+unregister_actor (TractorRuntime *runtime,
                   Link *link,
                   GVariant *kwargs,
                   G_GNUC_UNUSED GVariant **ret_result,
                   GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   g_auto (ActorId) id = { 0 };
   Entry *entry;
 
-  if (!lookup_id (kwargs, &id, error) || !check_is_own (link, &id, error) ||
+  if (registry == NULL || !lookup_id (kwargs, &id, error) || !check_is_own (link, &id, error) ||
       !tractor__link_claim_identity (link, NULL, error))
     return FALSE;
   entry = find_by_uuid (registry, id.uuid);
@@ -571,31 +588,33 @@ addresses_to_variant (const Entry *entry)
 }
 
 static gboolean
-find_actor (Registry *registry,
+find_actor (TractorRuntime *runtime,
             G_GNUC_UNUSED Link *link,
             GVariant *kwargs,
             GVariant **ret_result,
             GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   const char *name;
 
-  if (!lookup_name (kwargs, &name, error))
+  if (registry == NULL || !lookup_name (kwargs, &name, error))
     return FALSE;
   *ret_result = addresses_to_variant (find_by_name (registry, name));
   return TRUE;
 }
 
 static gboolean
-wait_for_actor (Registry *registry,
+wait_for_actor (TractorRuntime *runtime,
                 G_GNUC_UNUSED Link *link,
                 GVariant *kwargs,
                 GVariant **ret_result,
                 GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   const char *name;
   Entry *entry;
 
-  if (!lookup_name (kwargs, &name, error))
+  if (registry == NULL || !lookup_name (kwargs, &name, error))
     return FALSE;
   while ((entry = find_by_name (registry, name)) == NULL)
     if (!wait_for_name (registry, name, error))
@@ -605,14 +624,17 @@ wait_for_actor (Registry *registry,
 }
 
 static gboolean
-get_registry (Registry *registry,
+get_registry (TractorRuntime *runtime,
               G_GNUC_UNUSED Link *link,
               G_GNUC_UNUSED GVariant *kwargs,
               GVariant **ret_result,
-              G_GNUC_UNUSED GError **error)
+              GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   GVariantBuilder builder;
 
+  if (registry == NULL)
+    return FALSE;
   drop_all_ended (registry);
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   for (GList *at = registry->entries.head; at != NULL; at = at->next) {
@@ -642,16 +664,17 @@ is_nobody_at (const Address *address)
 
 /* Somebody could not connect there. */
 static gboolean
-delete_addr (Registry *registry,
+delete_addr (TractorRuntime *runtime,
              G_GNUC_UNUSED Link *link,
              GVariant *kwargs,
              GVariant **ret_result,
              GError **error)
 {
+  Registry *registry = get_own (runtime, error);
   g_auto (Address) address = { 0 };
   Entry *entry;
 
-  if (!lookup_address (kwargs, &address, error))
+  if (registry == NULL || !lookup_address (kwargs, &address, error))
     return FALSE;
   entry = find_by_address (registry, &address);
   if (may_be_struck_off (entry) && is_nobody_at (&address)) {
@@ -661,22 +684,28 @@ delete_addr (Registry *registry,
   return TRUE;
 }
 
-static const struct {
-  const char *name;
-  RegistryFunc func;
-} funcs[] = {
-  { "register_actor", register_actor }, { "unregister_actor", unregister_actor },
-  { "find_actor", find_actor },         { "wait_for_actor", wait_for_actor },
-  { "get_registry", get_registry },     { "delete_addr", delete_addr },
+#define SERVED(function)                                                                           \
+  {                                                                                                \
+    .entry = &(const TractorExport){ #function, TRACTOR_EXPORT_CALL }, .func = function            \
+  }
+
+static const Served served[] = {
+  SERVED (register_actor), SERVED (unregister_actor), SERVED (find_actor),
+  SERVED (wait_for_actor), SERVED (get_registry),     SERVED (delete_addr),
 };
 
-RegistryFunc
-tractor__registry_find_func (const Msg *start)
+static void
+serve (Registry *registry)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (funcs); i++)
-    if (tractor__msg_string_equals (start, FIELD_FUNC, funcs[i].name))
-      return funcs[i].func;
-  return NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (served); i++)
+    tractor__exports_add (registry->runtime->exports, NAMESPACE_SELF, &served[i]);
+}
+
+static void
+stop_serving (Registry *registry)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (served); i++)
+    tractor__exports_remove (registry->runtime->exports, NAMESPACE_SELF, served[i].entry->name);
 }
 
 gboolean
@@ -690,9 +719,9 @@ tractor__registry_ask (Registry *registry,
   g_autoptr (WireBuffer) packed = tractor__wire_buffer_new ();
   guint i = 0;
 
-  while (strcmp (funcs[i].name, function) != 0)
+  while (strcmp (served[i].entry->name, function) != 0)
     i++;
-  if (!funcs[i].func (registry, NULL, kwargs, &result, error))
+  if (!served[i].func (registry->runtime, NULL, kwargs, &result, error))
     return FALSE;
   if (result != NULL)
     result = g_variant_take_ref (result);

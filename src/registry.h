@@ -19,11 +19,6 @@ G_GNUC_INTERNAL gboolean tractor__registry_enter (Registry *registry,
                                                   Link *link,
                                                   const Address *address,
                                                   GError **error);
-/* What may be asked of a registrar. @link: (nullable): by whom; NULL: by this actor itself. */
-typedef gboolean (*RegistryFunc) (
-    Registry *registry, Link *link, GVariant *kwargs, GVariant **ret_result, GError **error);
-/* (nullable): NULL if a Start names none of it. */
-G_GNUC_INTERNAL RegistryFunc tractor__registry_find_func (const Msg *start);
 /* What this actor asks of itself: find_actor, wait_for_actor, get_registry, delete_addr. */
 G_GNUC_INTERNAL gboolean tractor__registry_ask (Registry *registry,
                                                 const char *function,

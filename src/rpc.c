@@ -19,9 +19,8 @@
 #include "bounds.h"
 #include "context.h"
 #include "escape.h"
-#include "registry.h"
+#include "exports.h"
 #include "remote-error.h"
-#include "tree.h"
 #include "value.h"
 
 struct _RpcTask {
@@ -29,8 +28,8 @@ struct _RpcTask {
   char *cid;
   CidEntry cid_entry;
   const TractorExport *entry;
-  RegistryFunc registry_func; /* (nullable): instead of what @entry calls */
-  char *dispatched;           /* (nullable): what the program's dispatch is asked for, instead */
+  RuntimeFunc func; /* (nullable): instead of what @entry calls */
+  char *dispatched; /* (nullable): what the program's dispatch is asked for, instead */
   GVariant *kwargs;
   TractorContext *context;   /* (nullable): of a stream or a context */
   TractorCancelScope *scope; /* while it runs */
@@ -161,13 +160,8 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
   const TractorExport *entry = task->entry;
   TractorRuntime *runtime = task->link->runtime;
 
-  if (task->registry_func != NULL && runtime->registry != NULL)
-    return task->registry_func (runtime->registry, task->link, task->kwargs, ret_result, error);
-  if (task->registry_func != NULL) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED,
-                         "It is not the registrar after all"); /* another was quicker */
-    return FALSE;
-  }
+  if (task->func != NULL)
+    return task->func (runtime, task->link, task->kwargs, ret_result, error);
   if (task->dispatched != NULL)
     return runtime->dispatch (task->dispatched, task->kwargs, runtime->dispatch_data, ret_result,
                               error);
@@ -363,23 +357,18 @@ handle_cancel_task (Link *link, const char *cid, const Msg *msg)
   tractor__rpc_task_cancel (task, &link->peer);
 }
 
-static const struct {
-  const char *name;
-  void (*handle) (Link *link, const char *cid, const Msg *msg);
-} runtime_functions[] = {
-  { "cancel", handle_cancel },
-  { "_cancel_task", handle_cancel_task },
+/* They run nothing: the reader answers them, also while the actor ends. */
+static const Served runtime_functions[] = {
+  { .entry = &(const TractorExport){ "cancel", TRACTOR_EXPORT_CALL }, .answer = handle_cancel },
+  { .entry = &(const TractorExport){ "_cancel_task", TRACTOR_EXPORT_CALL },
+    .answer = handle_cancel_task },
 };
 
-static gboolean
-handle_runtime_function (Link *link, const char *cid, const Msg *msg)
+void
+tractor__rpc_serve (TractorRuntime *runtime)
 {
   for (guint i = 0; i < G_N_ELEMENTS (runtime_functions); i++)
-    if (tractor__msg_string_equals (msg, FIELD_FUNC, runtime_functions[i].name)) {
-      runtime_functions[i].handle (link, cid, msg);
-      return TRUE;
-    }
-  return FALSE;
+    tractor__exports_add (runtime->exports, NAMESPACE_SELF, &runtime_functions[i]);
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------- */
@@ -429,36 +418,22 @@ may_be_dispatched (Link *link, const Msg *msg)
 {
   g_autofree char *function = NULL;
 
-  if (link->runtime->dispatch == NULL || tractor__msg_string_equals (msg, FIELD_NS, "self"))
+  if (link->runtime->dispatch == NULL || tractor__msg_string_equals (msg, FIELD_NS, NAMESPACE_SELF))
     return FALSE;
   function = dup_function (msg);
   return tractor__is_name (function);
 }
 
-static const TractorExport dispatch_entry = { "dispatch", TRACTOR_EXPORT_CALL };
+static const Served dispatched = { .entry =
+                                       &(const TractorExport){ "dispatch", TRACTOR_EXPORT_CALL } };
 
-/* Returns: what it names, or NULL with an error for the caller. */
-static const TractorExport *
-find_entry (Link *link,
-            const Msg *msg,
-            RegistryFunc *ret_registry_func,
-            gboolean *ret_has_module,
-            GError **error)
+/* @found: (nullable): in the table. Returns: what is to be run, or NULL with an error for the caller. */
+static const Served *
+choose (Link *link, const Msg *msg, const Served *found, GError **error)
 {
-  static const TractorExport registry_entry = { "registry", TRACTOR_EXPORT_CALL };
-  const TractorExport *entry = NULL;
-
-  *ret_registry_func = NULL;
-  *ret_has_module = FALSE;
-  if (!tractor__msg_string_equals (msg, FIELD_NS, "self"))
-    entry = tractor__runtime_find_export (link->runtime, msg, ret_has_module);
-  else if ((entry = tractor__tree_find_export (msg)) == NULL && link->runtime->registry != NULL)
-    *ret_registry_func = tractor__registry_find_func (msg);
-  if (*ret_registry_func != NULL)
-    entry = &registry_entry;
-  else if (entry == NULL && may_be_dispatched (link, msg))
-    entry = &dispatch_entry;
-  if (entry == NULL) {
+  if (found == NULL && may_be_dispatched (link, msg))
+    found = &dispatched;
+  if (found == NULL) {
     g_autofree char *function = dup_function (msg);
     g_autofree char *shown = tractor__escape_name (function);
 
@@ -471,7 +446,7 @@ find_entry (Link *link,
                  link->rpc_tasks.n_entries, link->rpc_tasks.n_entries == 1 ? "" : "s");
     return NULL;
   }
-  return entry;
+  return found;
 }
 
 /* Python tells apart whether it is the module that is not there or the function.
@@ -509,52 +484,57 @@ new_context (RpcTask *task)
   return context;
 }
 
+static void
+run (Link *link, const char *cid, const Msg *msg, const Served *served, GVariant *kwargs)
+{
+  RpcTask *task = g_new0 (RpcTask, 1);
+  GError *refusal = NULL;
+
+  task->link = tractor__link_ref (link);
+  task->cid = g_strdup (cid);
+  task->entry = served->entry;
+  task->func = served->func;
+  if (served == &dispatched)
+    task->dispatched = dup_function (msg);
+  task->kwargs = kwargs;
+  if (task->entry->kind != TRACTOR_EXPORT_CALL)
+    task->context = new_context (task);
+  tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
+  if (!tractor_nursery_spawn (link->nursery, task->entry->name, run_rpc_task, task, rpc_task_free,
+                              &refusal))
+    answer_error (link, cid, refusal); /* the task is gone */
+}
+
 static gboolean
 handle_start (Link *link, const Msg *msg, GError **error)
 {
   g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
-  GError *refusal = NULL;
-  RegistryFunc registry_func;
   gboolean has_module;
-  const TractorExport *entry;
+  const Served *found;
+  const Served *served;
+  GError *refusal = NULL;
   GVariant *kwargs;
-  RpcTask *task;
 
   if (!check_caller (link, cid, msg, error))
     return FALSE;
-  if (tractor__msg_string_equals (msg, FIELD_NS, "self") &&
-      handle_runtime_function (link, cid, msg))
+  found = tractor__exports_find (link->runtime->exports, msg, &has_module);
+  if (found != NULL && found->answer != NULL) {
+    found->answer (link, cid, msg);
     return TRUE;
-
+  }
   if (link->runtime->is_ending) {
     tractor__remote_error_write_cancelled (link, link->out, cid, &link->runtime->id);
     tractor__link_flush (link);
     return TRUE;
   }
-  entry = find_entry (link, msg, &registry_func, &has_module, &refusal);
-  if (entry == NULL || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
-    refuse (link, cid, entry == NULL && has_module, refusal);
+  served = choose (link, msg, found, &refusal);
+  if (served == NULL || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
+    refuse (link, cid, served == NULL && has_module, refusal);
     return TRUE;
   }
-
-  tractor__msg_write_start_ack (link->out, cid, functypes[entry->kind], entry->payload_spec);
-  task = g_new0 (RpcTask, 1);
-  task->link = tractor__link_ref (link);
-  task->cid = g_steal_pointer (&cid);
-  task->entry = entry;
-  task->registry_func = registry_func;
-  if (entry == &dispatch_entry)
-    task->dispatched = dup_function (msg);
-  task->kwargs = kwargs;
-  if (entry->kind != TRACTOR_EXPORT_CALL)
-    task->context = new_context (task);
-  tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
-  if (!tractor_nursery_spawn (link->nursery, entry->name, run_rpc_task, task, rpc_task_free,
-                              &refusal)) {
-    g_autofree char *task_cid = tractor__msg_dup_string (msg, FIELD_CID); /* the task is gone */
-
-    answer_error (link, task_cid, refusal);
-  }
+  tractor__msg_write_start_ack (link->out, cid, functypes[served->entry->kind],
+                                served->entry->payload_spec);
+  run (link, cid, msg, served, kwargs);
   tractor__link_flush (link);
   return TRUE;
 }

@@ -11,6 +11,9 @@
 /* For links. */
 extern G_GNUC_INTERNAL const LinkServer tractor__rpc_server;
 
+/* Lets peers end this actor, and what they have called. */
+G_GNUC_INTERNAL void tractor__rpc_serve (TractorRuntime *runtime);
+
 /* Ends it, on the wish of @canceller; the first wish counts. */
 G_GNUC_INTERNAL void tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller);
 

@@ -26,6 +26,7 @@
 #include "rpc.h"
 #include "runtime-dir.h"
 #include "supervise.h"
+#include "tree.h"
 
 #define TRANSPORT_VARIABLE "TRACTOR_TRANSPORT"
 
@@ -35,8 +36,6 @@ typedef struct {
 } ExitCallback;
 
 static const char key; /* its address is the key in the run's locals */
-/* The open ones of this thread's runs: a callback of their host is in no run. */
-static _Thread_local GSList *open_here;
 /* Of the runs of this thread: for callbacks of its host, which belong to no run. */
 static _Thread_local GSList *open_here;
 
@@ -127,6 +126,9 @@ tractor__runtime_init (TractorRuntime *runtime,
   runtime->origins = tractor__origins_new ();
   runtime->identities = tractor__identities_new ();
   runtime->identity = claim_own_identity (runtime, known_by);
+  runtime->exports = tractor__exports_new ();
+  tractor__rpc_serve (runtime);
+  tractor__tree_serve (runtime);
   runtime->listeners = g_ptr_array_new_with_free_func (tractor__listener_free);
   runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
   runtime->registrars = g_ptr_array_new_with_free_func (tractor__registrar_free);
@@ -164,7 +166,7 @@ tractor__runtime_clear (TractorRuntime *runtime)
   actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
   g_clear_error (&runtime->failure);
-  g_clear_pointer (&runtime->enabled_modules, g_strfreev);
+  g_clear_pointer (&runtime->exports, g_hash_table_unref);
   g_clear_pointer (&runtime->stop, tractor_event_free);
 }
 
@@ -596,7 +598,7 @@ tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implici
   tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, NULL, 0);
   tractor__runtime_set_limits (runtime, &limits);
   if (options != NULL) {
-    runtime->modules = options->modules;
+    tractor__exports_add_modules (runtime->exports, options->modules, NULL);
     runtime->dispatch = options->dispatch;
     runtime->dispatch_data = options->dispatch_data;
     if (options->without_credit)
@@ -743,27 +745,4 @@ tractor_actor_get_uuid (void)
   TractorRuntime *runtime = tractor__runtime_get (NULL);
 
   return runtime != NULL ? runtime->id.uuid : NULL;
-}
-
-const TractorExport *
-tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start, gboolean *ret_has_module)
-{
-  const TractorModule *module = runtime->modules;
-  const TractorExport *entry;
-
-  *ret_has_module = FALSE;
-  while (module != NULL && module->name != NULL &&
-         !tractor__msg_string_equals (start, FIELD_NS, module->name))
-    module++;
-  if (module == NULL || module->name == NULL)
-    return NULL;
-  if (runtime->enabled_modules != NULL &&
-      !g_strv_contains ((const char *const *) runtime->enabled_modules, module->name))
-    return NULL;
-
-  *ret_has_module = TRUE;
-  for (entry = module->exports; entry->name != NULL; entry++)
-    if (tractor__msg_string_equals (start, FIELD_FUNC, entry->name))
-      return entry;
-  return NULL;
 }

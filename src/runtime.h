@@ -65,14 +65,13 @@ struct _TractorRuntime {
   Address root;          /* where the root listens, if that is known */
   GArray *exit_callbacks;
 
-  const TractorModule *modules;
-  TractorDispatchFunc dispatch; /* (nullable): for what they do not have */
+  GHashTable *exports;          /* what peers may call here (exports.h) */
+  TractorDispatchFunc dispatch; /* (nullable): for what is not there */
   gpointer dispatch_data;
-  char **enabled_modules; /* (nullable): all */
-  gboolean is_ending;     /* nothing more is run for others */
-  TractorEvent *stop;     /* (nullable): set when it is to end; NULL: nobody outside says so */
-  ActorId stopped_by;     /* who, if it was an actor */
-  GError *failure;        /* (nullable): why, if it has failed */
+  gboolean is_ending; /* nothing more is run for others */
+  TractorEvent *stop; /* (nullable): set when it is to end; NULL: nobody outside says so */
+  ActorId stopped_by; /* who, if it was an actor */
+  GError *failure;    /* (nullable): why, if it has failed */
 
   /* Of a child. */
   Link *parent;  /* (nullable): not owned */
@@ -123,8 +122,3 @@ G_GNUC_INTERNAL Link *tractor__runtime_find_link_to_child (TractorRuntime *runti
                                                            const ActorId *id);
 /* Whether what it starts is to be reachable over TCP too. */
 G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);
-
-/* (transfer none) (nullable): what a Start names here, if it is enabled. *@ret_has_module: whether it
- * is only the function that is not there. */
-G_GNUC_INTERNAL const TractorExport *
-tractor__runtime_find_export (TractorRuntime *runtime, const Msg *start, gboolean *ret_has_module);

@@ -17,6 +17,7 @@
 
 #include "bounds.h"
 #include "escape.h"
+#include "exports.h"
 #include "portal.h"
 #include "runtime.h"
 #include "tractor-stream.h"
@@ -285,13 +286,13 @@ serve_tree (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **erro
   return watch_own_tree (send_tree, stream, error);
 }
 
-const TractorExport *
-tractor__tree_find_export (const Msg *start)
+void
+tractor__tree_serve (TractorRuntime *runtime)
 {
-  static const TractorExport export = { "tree", TRACTOR_EXPORT_STREAM, .stream = serve_tree,
-                                        .payload_spec = TREE_TYPE };
+  static const TractorExport entry = { "tree", TRACTOR_EXPORT_STREAM, .stream = serve_tree,
+                                       .payload_spec = TREE_TYPE };
 
-  return tractor__msg_string_equals (start, FIELD_FUNC, export.name) ? &export : NULL;
+  tractor__exports_add (runtime->exports, NAMESPACE_SELF, &(Served){ .entry = &entry });
 }
 
 /* --- for this program ----------------------------------------------------------------------------- */

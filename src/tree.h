@@ -6,8 +6,7 @@
 #error "private to src/"
 #endif
 
-#include "msg.h"
 #include "tractor-actor.h"
 
-/* (nullable): NULL if a Start names none of it. */
-G_GNUC_INTERNAL const TractorExport *tractor__tree_find_export (const Msg *start);
+/* Lets peers ask. */
+G_GNUC_INTERNAL void tractor__tree_serve (TractorRuntime *runtime);
