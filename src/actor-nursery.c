@@ -10,7 +10,7 @@
 #include "actor-nursery.h"
 
 #include "bounds.h"
-#include "portal.h"
+#include "child-portal.h"
 #include "remote-error.h"
 #include "restart.h"
 #include "runtime.h"
@@ -177,7 +177,7 @@ tractor_actor_nursery_start (TractorActorNursery *self,
     g_propagate_error (error, g_steal_pointer (&child->boot_failure));
     return NULL;
   }
-  return tractor__portal_new (child);
+  return tractor__child_portal_new (child);
 }
 
 void

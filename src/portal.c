@@ -13,27 +13,17 @@
 #include "value.h"
 
 struct _TractorPortal {
-  Child *child; /* (nullable): of ours */
-  Link *link;   /* (nullable): to anybody else */
-  gboolean is_own_connection;
+  const PortalActor *kind;
+  gpointer actor;
 };
 
 TractorPortal *
-tractor__portal_new (Child *child)
+tractor__portal_new (const PortalActor *kind, gpointer actor)
 {
-  TractorPortal *portal = g_new0 (TractorPortal, 1);
+  TractorPortal *portal = g_new (TractorPortal, 1);
 
-  portal->child = tractor__child_ref (child);
-  return portal;
-}
-
-TractorPortal *
-tractor__portal_new_for_link (Link *link, gboolean is_own_connection)
-{
-  TractorPortal *portal = g_new0 (TractorPortal, 1);
-
-  portal->link = link;
-  portal->is_own_connection = is_own_connection;
+  portal->kind = kind;
+  portal->actor = actor;
   return portal;
 }
 
@@ -43,17 +33,8 @@ tractor_portal_unref (TractorPortal *portal)
   if (portal == NULL)
     return;
 
-  if (portal->is_own_connection)
-    tractor__link_close (portal->link);
-  tractor__link_unref (portal->link);
-  tractor__child_unref (portal->child);
+  portal->kind->release (portal->actor);
   g_free (portal);
-}
-
-static const ActorId *
-get_id (TractorPortal *portal)
-{
-  return portal->child != NULL ? &portal->child->id : &portal->link->peer;
 }
 
 const char *
@@ -61,7 +42,7 @@ tractor_portal_get_name (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, NULL);
 
-  return get_id (portal)->name;
+  return portal->kind->get_id (portal->actor)->name;
 }
 
 const char *
@@ -69,7 +50,7 @@ tractor_portal_get_uuid (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, NULL);
 
-  return get_id (portal)->uuid;
+  return portal->kind->get_id (portal->actor)->uuid;
 }
 
 gint
@@ -77,7 +58,13 @@ tractor_portal_get_pid (TractorPortal *portal)
 {
   g_return_val_if_fail (portal != NULL, -1);
 
-  return portal->child != NULL ? (gint) portal->child->process.pid : -1;
+  return portal->kind->get_pid (portal->actor);
+}
+
+Link *
+tractor__portal_get_link (TractorPortal *portal, GError **error)
+{
+  return portal->kind->get_link (portal->actor, error);
 }
 
 /* --- a call ------------------------------------------------------------------------------------ */
@@ -141,28 +128,6 @@ call_get_payload_spec (const Request *request)
 }
 
 static const RequestClass call_class = { call_deliver, call_fail, NULL, call_get_payload_spec };
-
-/* (transfer full) */
-Link *
-tractor__portal_get_link (TractorPortal *portal, GError **error)
-{
-  Child *child = portal->child;
-
-  if (child == NULL)
-    return tractor__link_ref (portal->link);
-  while (child->is_down) /* it is being started again */
-    if (!tractor_parking_lot_park (child->up, error))
-      return NULL;
-  if (child->cancel_requested && child->link->failure == NULL) {
-    /* Often by the same cancel as the caller: then that is the news. */
-    if (!tractor_checkpoint_if_cancelled (error))
-      return NULL;
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
-                 "Actor '%s' has been cancelled", child->id.name);
-    return NULL;
-  }
-  return tractor__link_ref (child->link);
-}
 
 /* @give_up: of a caller that is cancelled. */
 static gboolean
@@ -230,65 +195,98 @@ tractor_portal_call (TractorPortal *portal,
   return FALSE;
 }
 
+/* --- its life ---------------------------------------------------------------------------------- */
+
 gboolean
 tractor_portal_wait_until_gone (TractorPortal *portal, GError **error)
 {
   if (!tractor_error_check_given (portal, "portal", error))
     return FALSE;
 
-  return tractor_event_wait (portal->child != NULL ? portal->child->gone : portal->link->ended,
-                             error);
+  return tractor_event_wait (portal->kind->get_gone (portal->actor), error);
 }
 
 gboolean
 tractor_portal_wait_until_restarted (TractorPortal *portal, guint *n_restarts, GError **error)
 {
-  Child *child;
-
   g_return_val_if_fail (n_restarts != NULL, FALSE);
   if (!tractor_error_check_given (portal, "portal", error))
     return FALSE;
 
-  child = portal->child;
-  if (!tractor_checkpoint (error))
-    return FALSE;
-  if (child == NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Actor '%s' is no child of this one, which does not see it restart",
-                 get_id (portal)->name);
-    return FALSE;
-  }
-  while (child->n_restarts <= *n_restarts || child->is_down || !child->has_booted) {
-    if (tractor_event_is_set (child->gone)) {
-      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED, "Actor '%s' has ended",
-                   child->id.name);
-      return FALSE;
-    }
-    if (!tractor_parking_lot_park (child->up, error))
-      return FALSE;
-  }
-  *n_restarts = child->n_restarts;
-  return TRUE;
+  return tractor_checkpoint (error) &&
+         portal->kind->wait_until_restarted (portal->actor, n_restarts, error);
 }
 
 static GError *
 new_too_slow_error (TractorPortal *portal)
 {
   return g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
-                      "Actor '%s' has been cancelled, but is not gone yet", get_id (portal)->name);
+                      "Actor '%s' has been cancelled, but is not gone yet",
+                      portal->kind->get_id (portal->actor)->name);
+}
+
+gboolean
+tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = NULL;
+  GError *failure = NULL;
+
+  if (!tractor_error_check_given (portal, "portal", error))
+    return FALSE;
+  if (!tractor_checkpoint_if_cancelled (error))
+    return FALSE;
+  scope = tractor_cancel_scope_open (deadline);
+  if (portal->kind->end (portal->actor, deadline, &failure))
+    return TRUE;
+  if (tractor_cancel_scope_absorb (scope, &failure) &&
+      !tractor_event_is_set (portal->kind->get_gone (portal->actor)))
+    failure = new_too_slow_error (portal);
+  if (failure == NULL)
+    return TRUE; /* too late to see it, but not for it */
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+/* --- an actor that is no child of ours: we see only its connection ------------------------------------ */
+
+static const ActorId *
+peer_get_id (gpointer actor)
+{
+  return &((Link *) actor)->peer;
+}
+
+static gint
+peer_get_pid (G_GNUC_UNUSED gpointer actor)
+{
+  return -1;
+}
+
+static Link *
+peer_get_link (gpointer actor, G_GNUC_UNUSED GError **error)
+{
+  return tractor__link_ref (actor);
+}
+
+static TractorEvent *
+peer_get_gone (gpointer actor)
+{
+  return ((Link *) actor)->ended;
 }
 
 static gboolean
-is_gone (const TractorPortal *portal)
+peer_wait_until_restarted (gpointer actor, G_GNUC_UNUSED guint *n_restarts, GError **error)
 {
-  return tractor_event_is_set (portal->child != NULL ? portal->child->gone : portal->link->ended);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+               "Actor '%s' is no child of this one, which does not see it restart",
+               peer_get_id (actor)->name);
+  return FALSE;
 }
 
-/* Of another actor than a child we see only its connection. Whoever gives up waiting for its end does not
- * wait for an answer about that either. */
+/* Whoever gives up waiting for its end does not wait for an answer about that either. */
 static gboolean
-cancel_peer (Link *link, gint64 deadline, GError **error)
+peer_end (gpointer actor, gint64 deadline, GError **error)
 {
+  Link *link = actor;
   GError *failure = NULL;
 
   if (link->failure == NULL && deadline <= tractor_now ()) /* no answer is waited for */
@@ -303,30 +301,30 @@ cancel_peer (Link *link, gint64 deadline, GError **error)
   return FALSE;
 }
 
-gboolean
-tractor_portal_cancel_actor (TractorPortal *portal, gint64 deadline, GError **error)
+static void
+peer_release (gpointer actor)
 {
-  g_autoptr (TractorCancelScope) scope = NULL;
-  GError *failure = NULL;
-  gboolean ok;
+  tractor__link_unref (actor);
+}
 
-  if (!tractor_error_check_given (portal, "portal", error))
-    return FALSE;
-  if (!tractor_checkpoint_if_cancelled (error))
-    return FALSE;
-  scope = tractor_cancel_scope_open (deadline);
-  if (portal->child != NULL) {
-    tractor__child_cancel (portal->child);
-    ok = tractor_event_wait (portal->child->gone, &failure);
-  } else {
-    ok = cancel_peer (portal->link, deadline, &failure);
-  }
-  if (ok)
-    return TRUE;
-  if (tractor_cancel_scope_absorb (scope, &failure) && !is_gone (portal))
-    failure = new_too_slow_error (portal);
-  if (failure == NULL)
-    return TRUE; /* too late to see it, but not for it */
-  g_propagate_error (error, failure);
-  return FALSE;
+static void
+connection_release (gpointer actor)
+{
+  tractor__link_close (actor);
+  tractor__link_unref (actor);
+}
+
+static const PortalActor peer = {
+  peer_get_id, peer_get_pid, peer_get_link, peer_get_gone, peer_wait_until_restarted,
+  peer_end,    peer_release
+};
+static const PortalActor connection = {
+  peer_get_id, peer_get_pid,      peer_get_link, peer_get_gone, peer_wait_until_restarted,
+  peer_end,    connection_release
+};
+
+TractorPortal *
+tractor__portal_new_for_link (Link *link, gboolean is_own_connection)
+{
+  return tractor__portal_new (is_own_connection ? &connection : &peer, link);
 }

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "child-portal.h"
 #include "escape.h"
 #include "exports.h"
-#include "portal.h"
 #include "runtime.h"
 #include "tractor-stream.h"
 #include "tractor-tree.h"
@@ -93,7 +93,7 @@ follow (gpointer data, G_GNUC_UNUSED GError **error)
   Child *child = data;
   g_autoptr (GError) failure = NULL;
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  g_autoptr (TractorPortal) portal = tractor__portal_new (child);
+  g_autoptr (TractorPortal) portal = tractor__child_portal_new (child);
   g_autoptr (TractorStream) stream = NULL;
   GVariant *tree;
 
