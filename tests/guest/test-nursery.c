@@ -196,6 +196,27 @@ test_unjoined_failure_comes_out_of_scope (G_GNUC_UNUSED gpointer data, GError **
   return TRUE;
 }
 
+/* What interrupted its children is told at the next checkpoint, and not as a failure of theirs. */
+static gboolean
+test_unjoined_cancel_is_no_failure (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) cancelled = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorCancelScope) inner = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "sleeper", sleep_forever, NULL, NULL, error);
+    g_assert_true (tractor_checkpoint (error));
+    tractor_cancel_scope_cancel (cancelled, NULL);
+  }
+  g_assert_true (tractor_cancel_scope_absorb (inner, error));
+  g_assert_no_error (*error);
+  g_assert_true (tractor_cancel_scope_absorb (cancelled, error));
+  g_assert_false (tractor_cancel_scope_get_cancelled_caught (cancelled));
+  return TRUE;
+}
+
 static gboolean
 test_outer_reason_is_kept (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -745,6 +766,8 @@ main (int argc, char **argv)
                     test_timeout_around_early_return);
   harness_add_task ("/guest/nursery/A20-unjoined-failure-comes-out-of-scope",
                     test_unjoined_failure_comes_out_of_scope);
+  harness_add_task ("/guest/nursery/A20-unjoined-cancel-is-no-failure",
+                    test_unjoined_cancel_is_no_failure);
   harness_add_task ("/guest/nursery/A43-outer-reason-is-kept", test_outer_reason_is_kept);
   harness_add_task ("/guest/nursery/A51-joined-by-another-task", test_joined_by_another_task);
   harness_add_task ("/guest/nursery/any-true-is-true", test_any_true_is_true);
