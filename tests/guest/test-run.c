@@ -479,6 +479,66 @@ test_freed_alive (void)
   g_free (bare.event);
 }
 
+static guint n_errors;
+
+static void
+counted_init (G_GNUC_UNUSED GError *error)
+{
+  n_errors++;
+}
+
+static void
+counted_copy (G_GNUC_UNUSED const GError *source, G_GNUC_UNUSED GError *copy)
+{
+}
+
+static void
+counted_clear (G_GNUC_UNUSED GError *error)
+{
+  n_errors--;
+}
+
+static gboolean
+fail_counted (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static GQuark domain;
+
+  if (domain == 0)
+    domain = g_error_domain_register_static ("counted", sizeof (gpointer), counted_init,
+                                             counted_copy, counted_clear);
+  g_set_error_literal (error, domain, 0, "counted");
+  return FALSE;
+}
+
+/* What failed here would come out of the task at its end. */
+static gboolean
+lose_a_failure (gpointer data, GError **error)
+{
+  {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "child", fail_counted, NULL, NULL, error);
+    tractor_checkpoint (NULL);
+  }
+  return wait_for_event (data, error);
+}
+
+static void
+test_freed_alive_with_failures (void)
+{
+  Bare bare = { .event = tractor_event_new () };
+
+  bare_begin (&bare, lose_a_failure);
+  while (!bare.has_run)
+    tractor_guest_tick (bare.guest);
+  g_assert_cmpuint (n_errors, ==, 1);
+  g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL, "*1 of its tasks are alive*");
+  tractor_guest_free (bare.guest);
+  g_test_assert_expected_messages ();
+  g_assert_cmpuint (n_errors, ==, 0);
+  g_free (bare.event); /* its line was on the stack of a task that is no more */
+}
+
 static gboolean
 shut_down_from_task (gpointer data, G_GNUC_UNUSED GError **unused)
 {
@@ -566,6 +626,7 @@ main (int argc, char **argv)
   harness_add ("/hosts/B5-B14-spurious-ticks", test_spurious_ticks);
   harness_add ("/hosts/B13-B19-B20-nothing-asked-inside-a-tick", test_nothing_asked_inside_a_tick);
   harness_add ("/hosts/B23-freed-alive", test_freed_alive);
+  harness_add ("/hosts/B23-freed-alive-with-failures", test_freed_alive_with_failures);
   harness_add ("/hosts/B33-shutdown-inside-a-tick", test_shutdown_inside_a_tick);
   harness_add_task ("/hosts/B53-descriptors-close-on-exec", test_descriptors_close_on_exec);
   return harness_run ();
