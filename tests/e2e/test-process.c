@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -450,6 +451,32 @@ test_missing_program (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_false (tractor_run_process ((const char *[]){ NULL }, NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static void
+do_nothing (G_GNUC_UNUSED int number)
+{
+}
+
+/* What has become of a process that could run nothing is waited for, through all signals. */
+static gboolean
+test_missing_program_among_signals (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const suseconds_t usec = 100 * (suseconds_t) harness_get_slowness ();
+  struct sigaction action = { .sa_handler = do_nothing };
+  struct itimerval often = { { 0, usec }, { 0, usec } };
+  struct itimerval never = { 0 };
+
+  sigaction (SIGALRM, &action, NULL);
+  setitimer (ITIMER_REAL, &often, NULL);
+  for (int i = 0; i < 200; i++) {
+    g_assert_false (tractor_run_process ((const char *[]){ "/nonexistent/x", NULL }, NULL, error));
+    g_clear_error (error);
+  }
+  setitimer (ITIMER_REAL, &never, NULL);
+  signal (SIGALRM, SIG_DFL);
   assert_no_child_process ();
   return TRUE;
 }
@@ -1127,6 +1154,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/process/only-signals-of-shells-stay-ignored",
                          test_only_signals_of_shells_stay_ignored);
   harness_add_real_task ("/e2e/process/S-01-missing-program", test_missing_program);
+  harness_add_real_task ("/e2e/process/missing-program-among-signals",
+                         test_missing_program_among_signals);
   harness_add_real_task ("/e2e/process/S-03-out-of-fds", test_out_of_fds);
   harness_add_real_task ("/e2e/process/cancel-terminates", test_cancel_terminates);
   harness_add_real_task ("/e2e/process/P-10-deaf-program-is-killed",
