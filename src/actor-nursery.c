@@ -2,7 +2,7 @@
  *
  * An actor nursery is a nursery of the tasks that watch over its actors (supervise.c), opened in
  * the task of whoever opens it; so one-cancels-all, the waiting, and the collecting of failures are
- * those of nursery.c. What is its own: it opens a runtime in a run that has none, it can be
+ * those of nursery.c. What is its own: it closes a runtime that was opened for it, it can be
  * cancelled without cancelling its body, and failures that are one and the same event, as when the
  * body's call and the nursery both report a death, come back as one. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -15,7 +15,6 @@
 #include "restart.h"
 #include "runtime.h"
 #include "supervise.h"
-#include "value.h"
 
 struct _TractorActorNursery {
   TractorRuntime *runtime;
@@ -24,8 +23,8 @@ struct _TractorActorNursery {
   Restarts *restarts;
   gboolean is_cancelled;
   gboolean is_joined;
-  gboolean is_left; /* the runtime may be gone */
-  gboolean has_opened_runtime;
+  gboolean is_left;                                /* the runtime may be gone */
+  void (*close_runtime) (TractorRuntime *runtime); /* (nullable): it is our part */
 };
 
 /* --- opening ----------------------------------------------------------------------------------- */
@@ -71,33 +70,14 @@ get_scope (TractorActorNursery *self)
 }
 
 TractorActorNursery *
-tractor_actor_nursery_open (GError **error)
+tractor__actor_nursery_new (TractorRuntime *runtime,
+                            const TractorRestartOptions *restart_options,
+                            void (*close_runtime) (TractorRuntime *runtime))
 {
-  return tractor_actor_nursery_open_with_restarts (NULL, error);
-}
+  TractorActorNursery *self = g_new0 (TractorActorNursery, 1);
 
-TractorActorNursery *
-tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_options,
-                                          GError **error)
-{
-  TractorRuntime *runtime;
-  gboolean has_opened_runtime;
-  TractorActorNursery *self;
-
-  if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
-    return NULL;
-  if (!tractor__runtime_wait_for_change (error))
-    return NULL;
-  runtime = tractor__runtime_get (NULL);
-  has_opened_runtime = runtime == NULL;
-  if (has_opened_runtime)
-    runtime = tractor__runtime_open (NULL, TRUE, error);
-  if (runtime == NULL)
-    return NULL;
-
-  self = g_new0 (TractorActorNursery, 1);
   self->runtime = runtime;
-  self->has_opened_runtime = has_opened_runtime;
+  self->close_runtime = close_runtime;
   g_ptr_array_add (runtime->nurseries, self);
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
   self->restarts = tractor__restarts_new (restart_options, self->children);
@@ -252,7 +232,7 @@ tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
   if (*error != NULL)
     *error = collapse (g_steal_pointer (error));
   /* Whoever has failed does not wait for what others do in its runtime. */
-  if (!self->is_left && self->has_opened_runtime)
+  if (!self->is_left && self->close_runtime != NULL)
     self->runtime->waits_for_nurseries = *error == NULL;
   left (self);
   return *error == NULL;
@@ -281,38 +261,7 @@ tractor_actor_nursery_close (TractorActorNursery *self)
 
   tractor_nursery_close (self->nursery);
   left (self);
-  if (self->has_opened_runtime)
-    tractor_runtime_close (self->runtime);
+  if (self->close_runtime != NULL)
+    self->close_runtime (self->runtime);
   nursery_free (self);
-}
-
-/* --- in one step ------------------------------------------------------------------------------- */
-
-gboolean
-tractor_run_in_actor (const char *name,
-                      const TractorSpawnOptions *options,
-                      const char *function,
-                      GVariant *kwargs,
-                      GVariant **ret_result,
-                      GError **error)
-{
-  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
-  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
-  g_autoptr (TractorPortal) portal = NULL;
-  g_autoptr (GVariant) result = NULL;
-  GError *failure = NULL;
-
-  if (nursery == NULL)
-    return FALSE;
-
-  portal = tractor_actor_nursery_start (nursery, name, options, &failure);
-  if (portal != NULL && tractor_portal_call (portal, function, owned, &result, &failure))
-    tractor_actor_nursery_cancel (nursery);
-  if (!tractor_actor_nursery_join (nursery, &failure)) {
-    g_propagate_error (error, failure);
-    return FALSE;
-  }
-  if (ret_result != NULL)
-    *ret_result = g_steal_pointer (&result);
-  return TRUE;
 }

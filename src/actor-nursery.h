@@ -6,7 +6,13 @@
 #error "private to src/"
 #endif
 
-#include "tractor-actor.h"
+#include "runtime.h"
+
+/* @restart_options: (nullable). @close_runtime: (nullable): for @runtime, when the nursery is closed. */
+G_GNUC_INTERNAL TractorActorNursery *
+tractor__actor_nursery_new (TractorRuntime *runtime,
+                            const TractorRestartOptions *restart_options,
+                            void (*close_runtime) (TractorRuntime *runtime));
 
 /* Its runtime is being closed: it fails with NO_RUNTIME, and so ends. */
 G_GNUC_INTERNAL void tractor__actor_nursery_fail (TractorActorNursery *self);

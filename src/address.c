@@ -612,6 +612,15 @@ get_rank (const Address *address)
   return tractor__address_is_loopback (address) ? 2 : 1;
 }
 
+gboolean
+tractor__addresses_have_tcp (const GPtrArray *addresses)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    if (((Address *) addresses->pdata[i])->kind == ADDRESS_TCP)
+      return TRUE;
+  return FALSE;
+}
+
 const Address *
 tractor__address_choose (const GPtrArray *addresses)
 {

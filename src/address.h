@@ -90,6 +90,8 @@ G_GNUC_INTERNAL gboolean tractor__address_from_sockaddr (const struct sockaddr_s
 
 /* Whether it is TCP that stays on this machine: 127.0.0.0/8, ::1. */
 G_GNUC_INTERNAL gboolean tractor__address_is_loopback (const Address *address);
+/* @addresses: (element-type Address) */
+G_GNUC_INTERNAL gboolean tractor__addresses_have_tcp (const GPtrArray *addresses);
 /* @addresses: (element-type Address): of one actor. Returns: (transfer none) (nullable): the best to
  * connect to: Unix, then loopback, then the rest; of its kind the latest. */
 G_GNUC_INTERNAL const Address *tractor__address_choose (const GPtrArray *addresses);

@@ -29,6 +29,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "actor.h"
 #include "bounds.h"
 #include "crash.h"
 #include "escape.h"
@@ -38,12 +39,12 @@
 #include "listener.h"
 #include "log-level.h"
 #include "peer-limits.h"
+#include "process.h"
 #include "python-argv.h"
 #include "registration.h"
 #include "remote-error.h"
 #include "rpc.h"
 #include "runtime-dir.h"
-#include "runtime.h"
 #include "sigpipe.h"
 #include "socket.h"
 

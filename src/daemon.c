@@ -14,7 +14,7 @@
 
 #include <signal.h>
 
-#include "runtime.h"
+#include "actor.h"
 #include "tractor-signal.h"
 
 typedef struct {

@@ -61,10 +61,11 @@ typedef struct {
 /* A way to make a process. It fails with MISUSE, before anything is made, for a request that cannot
  * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: a fork
  * server or a simulation is another one. */
-typedef struct {
+typedef struct _SpawnMethod SpawnMethod;
+struct _SpawnMethod {
   const char *name;
   gboolean (*start) (const ProcessRequest *request, Process *ret_process, GError **error);
-} SpawnMethod;
+};
 
 extern const SpawnMethod tractor__spawn_by_exec G_GNUC_INTERNAL;
 

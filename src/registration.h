@@ -8,14 +8,6 @@
 
 #include "link.h"
 
-typedef struct {
-  TractorRuntime *runtime;
-  Address address;
-  Link *link;             /* (nullable): while it is connected */
-  gboolean is_registered; /* and has to be taken out by hand */
-  TractorEvent *tried;    /* set when the first attempt is over */
-} Registrar;
-
 /* A registrar that is reached over a link that is there already. */
 G_GNUC_INTERNAL void
 tractor__registrar_add_linked (TractorRuntime *runtime, const Address *address, Link *link);

@@ -32,6 +32,7 @@
 #include "bounds.h"
 #include "exports.h"
 #include "socket.h"
+#include "supervise.h"
 #include "tractor-sync.h"
 
 typedef struct {
@@ -67,6 +68,7 @@ struct _Registry {
 
 /* --- life ------------------------------------------------------------------------------------------- */
 
+static void enter_child (TractorRuntime *runtime, Link *link);
 static void forget_link (TractorRuntime *runtime, Link *link);
 static void drop (Registry *registry, Entry *entry);
 static void serve (Registry *registry);
@@ -84,6 +86,7 @@ tractor__registry_new (TractorRuntime *runtime)
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_queue_free);
   registry->by_address = g_hash_table_new (tractor__address_hash, tractor__address_equal);
   registry->waiters = g_hash_table_new (g_str_hash, g_str_equal);
+  runtime->child_answers = enter_child;
   runtime->link_ended = forget_link;
   serve (registry);
   return registry;
@@ -97,6 +100,7 @@ tractor__registry_free (Registry *registry)
 
   if (registry == NULL)
     return;
+  registry->runtime->child_answers = NULL;
   registry->runtime->link_ended = NULL;
   stop_serving (registry);
   while (registry->entries.head != NULL)
@@ -336,7 +340,7 @@ get_link_to_bind_to (Registry *registry, Link *speaker)
 {
   if (speaker == NULL || speaker->is_to_ours)
     return speaker;
-  return tractor__runtime_find_link_to_child (registry->runtime, &speaker->peer);
+  return tractor__child_find_link (registry->runtime, &speaker->peer);
 }
 
 /* @speaker: (nullable): this actor itself. (nullable) */
@@ -452,6 +456,19 @@ tractor__registry_enter (Registry *registry, Link *link, const Address *address,
   tell_waiters (registry, identity->id.name);
   tell_waiters (registry, identity->id.uuid);
   return TRUE;
+}
+
+static void
+enter_child (TractorRuntime *runtime, Link *link)
+{
+  const GPtrArray *addresses = link->peer_addresses;
+
+  for (guint i = 0; addresses != NULL && i < addresses->len; i++) {
+    g_autoptr (GError) problem = NULL;
+
+    if (!tractor__registry_enter (runtime->registry, link, addresses->pdata[i], &problem))
+      g_debug ("actor '%s' is not registered: %s", link->peer.name, problem->message);
+  }
 }
 
 static void

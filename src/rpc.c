@@ -299,7 +299,7 @@ check_may_cancel (Link *link, GError **error)
 
   if (link->is_to_parent)
     return TRUE;
-  if (runtime->stop != NULL && tractor__runtime_find_link_to_child (runtime, &link->peer) == NULL)
+  if (runtime->stop != NULL && !tractor__runtime_has_child (runtime, &link->peer))
     return TRUE;
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_AUTH, "Actor '%s' is not cancelled %s",
                runtime->id.name, runtime->stop != NULL ? "by its children" : "from outside");

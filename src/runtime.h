@@ -11,12 +11,20 @@
 #include "frame.h"
 #include "identity.h"
 #include "msg.h"
-#include "process.h"
 #include "tractor-actor.h"
 #include "tractor-sync.h"
 
 typedef struct _Link Link;
 typedef struct _Registry Registry;
+
+/* One that knows this actor (registration.c). */
+typedef struct {
+  TractorRuntime *runtime;
+  Address address;
+  Link *link;             /* (nullable): while it is connected */
+  gboolean is_registered; /* and has to be taken out by hand */
+  TractorEvent *tried;    /* set when the first attempt is over */
+} Registrar;
 
 /* Opening and closing suspend. */
 typedef enum {
@@ -37,11 +45,11 @@ struct _TractorRuntime {
   TractorParkingLot *nurseries_left;
   gboolean
       waits_for_nurseries; /* it was lent to those of other tasks, and whoever lent it is done */
-  GPtrArray *children;     /* (element-type Child): not owned */
-  guint64 tree_version;    /* counts what happens to them, and below */
+  GPtrArray *children;  /* (element-type Child), each of which begins with its ActorId: not owned */
+  guint64 tree_version; /* counts what happens to them, and below */
   TractorParkingLot *tree_changed;
   guint n_watches; /* of the tree */
-  const SpawnMethod *spawn_method;
+  const struct _SpawnMethod *spawn_method;
   guint64 last_cid;
   SpareRoom spare_room; /* of its links */
   TractorLimits limits;
@@ -59,7 +67,9 @@ struct _TractorRuntime {
   GPtrArray *listeners;
   GPtrArray *addresses; /* (element-type Address): where it listens */
   Registry *registry;   /* (nullable): if it is a registrar */
-  void (*link_ended) (TractorRuntime *runtime, Link *link); /* (nullable): by the registry */
+  /* (nullable): what the registry does when a child answers, and when a link has ended. */
+  void (*child_answers) (TractorRuntime *runtime, Link *link);
+  void (*link_ended) (TractorRuntime *runtime, Link *link);
   GPtrArray *registrars; /* (element-type Registrar): others that know it */
   AddressKind transport; /* that was asked for; NONE: what suits */
   Address root;          /* where the root listens, if that is known */
@@ -90,35 +100,21 @@ G_GNUC_INTERNAL TractorRuntime *tractor__runtime_enter (RuntimeUse *use, GError 
 /* @failure: (transfer full) (nullable): goes to @error; but if it was the closing, that says so */
 G_GNUC_INTERNAL void tractor__runtime_leave (RuntimeUse *use, GError *failure, GError **error);
 
+/* Ends all of them. */
+G_GNUC_INTERNAL void tractor__runtime_end_uses (TractorRuntime *runtime);
+
 /* The one of this run, or NULL with NO_RUNTIME. */
 G_GNUC_INTERNAL TractorRuntime *tractor__runtime_get (GError **error);
 /* Waits while another task opens or closes one. Returns: FALSE with CANCELLED. */
 G_GNUC_INTERNAL gboolean tractor__runtime_wait_for_change (GError **error);
-/* Opens one. @is_implicit: for the actor nursery that is opened next, whose part it is. */
-G_GNUC_INTERNAL TractorRuntime *
-tractor__runtime_open (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error);
 /* Makes @runtime the one of this run, or, NULL, makes it have none. */
 G_GNUC_INTERNAL void tractor__runtime_set (TractorRuntime *runtime);
-/* @known_by: (nullable): its key (identity.h); NULL makes one up. */
-G_GNUC_INTERNAL void
-tractor__runtime_init (TractorRuntime *runtime, const ActorId *id, const char *key, guint depth);
 G_GNUC_INTERNAL void tractor__runtime_set_limits (TractorRuntime *runtime,
                                                   const TractorLimits *limits);
-G_GNUC_INTERNAL void tractor__runtime_clear (TractorRuntime *runtime);
-
-/* Opens, ends and closes the nursery of what runs in the background; in one task. Ending runs the exit
- * callbacks and takes the actor out of the registry. */
-G_GNUC_INTERNAL gboolean tractor__runtime_open_services (TractorRuntime *runtime, GError **error);
-G_GNUC_INTERNAL void tractor__runtime_end_services (TractorRuntime *runtime);
-G_GNUC_INTERNAL void tractor__runtime_close_services (TractorRuntime *runtime);
-/* Cancels what runs here for others, on the wish of whoever wants this actor to end, waits until it
- * is over, and tells those who wanted it. */
-G_GNUC_INTERNAL void tractor__runtime_end_rpc_tasks (TractorRuntime *runtime,
-                                                     const ActorId *canceller);
 /* Something has happened to a child, or below it. */
 G_GNUC_INTERNAL void tractor__runtime_tree_changed (TractorRuntime *runtime);
-/* (transfer none) (nullable): NULL if it is no child of ours. */
-G_GNUC_INTERNAL Link *tractor__runtime_find_link_to_child (TractorRuntime *runtime,
-                                                           const ActorId *id);
+/* Whether it is the name and uuid of one. */
+G_GNUC_INTERNAL gboolean tractor__runtime_has_child (const TractorRuntime *runtime,
+                                                     const ActorId *id);
 /* Whether what it starts is to be reachable over TCP too. */
 G_GNUC_INTERNAL gboolean tractor__runtime_uses_tcp (const TractorRuntime *runtime);

@@ -23,8 +23,6 @@
 #include "escape.h"
 #include "log-level.h"
 #include "python-argv.h"
-#include "registration.h"
-#include "registry.h"
 #include "rpc.h"
 #include "socket.h"
 #include "stdio-fd.h"
@@ -145,21 +143,6 @@ write_spawn_spec (Child *child)
 
 /* --- what it says ------------------------------------------------------------------------------------- */
 
-/* It is found by its name as soon as it answers, and as long as it lives. */
-static void
-enter_into_registry (Child *child)
-{
-  Registry *registry = child->runtime->registry;
-  const GPtrArray *addresses = child->link->peer_addresses;
-
-  for (guint i = 0; registry != NULL && addresses != NULL && i < addresses->len; i++) {
-    g_autoptr (GError) problem = NULL;
-
-    if (!tractor__registry_enter (registry, child->link, addresses->pdata[i], &problem))
-      g_debug ("actor '%s' is not registered: %s", child->id.name, problem->message);
-  }
-}
-
 /* It answers. */
 static void
 boot_is_over (Child *child)
@@ -178,8 +161,12 @@ boot_is_over (Child *child)
 static void
 on_peer_aid (G_GNUC_UNUSED Link *link, gpointer data)
 {
-  enter_into_registry (data);
-  boot_is_over (data);
+  Child *child = data;
+
+  /* It is found by its name as soon as it answers, and as long as it lives. */
+  if (child->runtime->child_answers != NULL)
+    child->runtime->child_answers (child->runtime, child->link);
+  boot_is_over (child);
 }
 
 static void
@@ -355,6 +342,18 @@ tractor__child_start (Child *child, GError **error)
     return FALSE;
   g_debug ("actor '%s' (pid %d) is started", child->id.name, (int) child->process.pid);
   return TRUE;
+}
+
+Link *
+tractor__child_find_link (const TractorRuntime *runtime, const ActorId *id)
+{
+  for (guint i = 0; i < runtime->children->len; i++) {
+    const Child *child = runtime->children->pdata[i];
+
+    if (actor_id_equal (&child->id, id))
+      return child->link;
+  }
+  return NULL;
 }
 
 void

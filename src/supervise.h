@@ -13,9 +13,9 @@
 typedef struct _Child Child;
 
 struct _Child {
+  ActorId id; /* first: the runtime knows its children by it */
   guint refs;
   TractorRuntime *runtime;
-  ActorId id;
   SpawnPlan *plan;
   TractorNursery *nursery;
   struct _Restarts *restarts;
@@ -63,6 +63,9 @@ G_GNUC_INTERNAL Child *tractor__child_new (TractorRuntime *runtime,
 /* Starts it, for the first time or after it has ended. */
 G_GNUC_INTERNAL gboolean tractor__child_start (Child *child, GError **error);
 G_GNUC_INTERNAL gboolean tractor__child_start_again (Child *child, GError **error);
+
+/* (transfer none) (nullable): to the child of that name and uuid; NULL if it is none of ours. */
+G_GNUC_INTERNAL Link *tractor__child_find_link (const TractorRuntime *runtime, const ActorId *id);
 
 /* --- supervise.c --- */
 
