@@ -505,6 +505,24 @@ test_layouts_and_any_order_agree (void)
   }
 }
 
+/* Each ends where its memory does, so that a sanitizer sees who reads further. */
+static void
+test_cut_layouts (void)
+{
+  for (guint which = 0; which < 8; which++) {
+    g_autoptr (WireBuffer) frame = tractor__wire_buffer_new ();
+
+    write_one (frame, which);
+    for (gsize length = 1; length < frame->len - 4; length++) {
+      g_autofree guint8 *bytes = g_memdup2 (frame->data + 4, length);
+      Msg msg;
+
+      g_assert_false (tractor__msg_read ((WireValue){ bytes, length }, &msg, NULL));
+      assert_same_reading (bytes, length);
+    }
+  }
+}
+
 /* A Start whose arguments are @n nils in an array. (transfer full) */
 static WireBuffer *
 new_long_start (guint32 n)
@@ -866,6 +884,7 @@ main (int argc, char **argv)
   harness_add ("/src/msg/I-06-bad-messages-are-refused", test_bad_messages_are_refused);
   harness_add ("/src/msg/what-we-write-is-read", test_what_we_write_is_read);
   harness_add ("/src/msg/layouts-and-any-order-agree", test_layouts_and_any_order_agree);
+  harness_add ("/src/msg/cut-layouts", test_cut_layouts);
   harness_add ("/src/msg/limits-of-layouts", test_limits_of_layouts);
   harness_add ("/src/msg/above-a-limit-is-left-out", test_above_a_limit_is_left_out);
   harness_add ("/src/msg/what-is-not-left-out", test_what_is_not_left_out);
