@@ -622,6 +622,30 @@ test_left_to_others (void)
 }
 
 static void
+check_alternate (void)
+{
+  struct sigaction action = { .sa_handler = on_fault_alone };
+  stack_t alternate = { .ss_flags = SS_DISABLE };
+
+  sigaltstack (&alternate, NULL); /* a sanitizer's */
+  sigaction (SIGSEGV, &action, NULL);
+  tractor_run (one_step, NULL, NULL);
+  sigaltstack (NULL, &alternate);
+  _exit ((alternate.ss_flags & SS_DISABLE) != 0 ? 7 : 1);
+}
+
+/* Nor is memory spent on a stack that it would not use. */
+static void
+test_no_stack_for_others (void)
+{
+  int status;
+  g_autofree char *output = run_and_read_stderr (check_alternate, &status);
+
+  g_assert_cmpstr (output, ==, "");
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 7);
+}
+
+static void
 test_own_handler (void)
 {
   int status;
@@ -989,6 +1013,7 @@ main (int argc, char **argv)
   harness_add ("/guest/stack/A110-overflow-asked-for", test_overflow_asked_for);
   harness_add ("/guest/stack/A110-other-faults", test_other_fault);
   harness_add ("/guest/stack/A110-left-to-others", test_left_to_others);
+  harness_add ("/guest/stack/A110-no-stack-for-others", test_no_stack_for_others);
   harness_add ("/guest/stack/A110-own-handler", test_own_handler);
   harness_add ("/guest/stack/A110-call-without-return", test_call_without_return);
   harness_add ("/guest/run/B27-exit-with-tasks-alive", test_exit_with_tasks_alive);
