@@ -502,6 +502,39 @@ test_entry_goes_with_its_process (G_GNUC_UNUSED gpointer data, GError **error)
   return close_tree (&tree, error);
 }
 
+/* How often this thread has begun to sleep. */
+static glong
+count_rests (void)
+{
+  struct rusage usage;
+
+  getrusage (RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+/* Whether each is still there is looked at, and not waited for. */
+static gboolean
+test_the_living_are_not_waited_for (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Tree tree = open_tree (error);
+  g_autoptr (GPtrArray) infos = NULL;
+  glong n_rests;
+
+  for (int i = 0; i < 50; i++) {
+    g_autofree char *uuid = g_strdup_printf ("u-%d", i);
+    g_autofree char *address = g_strdup_printf ("tcp://127.0.0.1:%d", 10 + i);
+    g_autofree char *answer = register_once (tree.registry, "python", uuid, address);
+
+    g_assert_cmpstr (answer, ==, "ok");
+  }
+  n_rests = count_rests ();
+  infos = tractor_list_actors ("python", error);
+  n_rests = count_rests () - n_rests;
+  g_assert_cmpuint (infos->len, ==, 50);
+  g_assert_cmpint (n_rests, <, 25);
+  return close_tree (&tree, error);
+}
+
 /* --- how many ------------------------------------------------------------------------------------------ */
 
 static gboolean
@@ -633,6 +666,7 @@ main (int argc, char **argv)
   add ("unix", "D-08-squatted-address", test_squatted_address);
   add_on_both ("D-08-strikes-off-where-nobody-is", test_strikes_off_where_nobody_is);
   add ("unix", "D-05-entry-goes-with-its-process", test_entry_goes_with_its_process);
+  add ("unix", "the-living-are-not-waited-for", test_the_living_are_not_waited_for);
   add ("unix", "quota-of-a-process", test_quota_of_a_process);
   add ("tcp", "quota-of-the-unwatched", test_quota_of_the_unwatched);
   harness_add_real_task ("/e2e/identity/unix/many-who-wait", test_many_who_wait);
