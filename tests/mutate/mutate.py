@@ -53,26 +53,28 @@ PARTS = [
     ('hosts/uv/*', 'hosts_conformance hosts_test_turns hosts_test_uv'),
     ('hosts/virtual/*', 'hosts_conformance guest_test_time guest_test_schedules guest_test_run'),
     ('hosts/*', 'hosts_conformance hosts_test_turns guest_test_run guest_test_time'),
-    ('src/cluster.c', 'e2e_test_cluster'),
-    ('src/remote-error.[ch]', 'src_test_error_types e2e_test_contexts e2e_test_actors e2e_test_faults e2e_test_python '
+    ('src/patterns/cluster.c', 'e2e_test_cluster'),
+    ('src/*/remote-error.[ch]', 'src_test_error_types e2e_test_contexts e2e_test_actors e2e_test_faults e2e_test_python '
                               'e2e_test_strangers'),
-    ('src/topics.c', 'e2e_test_topics'),
-    ('src/tree.[ch]', 'e2e_test_tree e2e_test_strangers'),
-    ('src/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_payloads e2e_test_strangers e2e_test_faults e2e_test_python'),
-    ('src/python-*', 'src_test_python_* e2e_test_python'),
-    *((f'src/{name}*', BYTES) for name in (
+    ('src/patterns/topics.c', 'e2e_test_topics'),
+    ('src/tree/tree.[ch]', 'e2e_test_tree e2e_test_strangers'),
+    ('src/*/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_payloads e2e_test_strangers e2e_test_faults e2e_test_python'),
+    ('src/*/python-*', 'src_test_python_* e2e_test_python'),
+    *((f'src/*/{name}*', BYTES) for name in (
         'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'serial')),
-    *((f'src/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults')
+    *((f'src/*/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults')
       for name in ('runtime-dir', 'socket', 'handshake', 'peer-limits')),
-    ('src/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
-    *((f'src/{name}*', CALLS) for name in ('link', 'request', 'portal', 'context', 'rpc')),
-    *((f'src/{name}*', 'e2e_test_discovery e2e_test_identity e2e_test_strangers e2e_test_cluster e2e_test_lifetimes '
+    ('src/*/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
+    *((f'src/*/{name}*', CALLS) for name in ('link', 'request', 'exports', 'portal', 'context', 'rpc')),
+    *((f'src/*/{name}*', 'e2e_test_discovery e2e_test_identity e2e_test_strangers e2e_test_cluster e2e_test_lifetimes '
                          'e2e_test_crowd')
-      for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'identity', 'origin', 'runtime', 'daemon',
+      for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'identity', 'origin', 'runtime',
                    'tractor-discovery')),
-    ('src/child*', PROCESSES + ' e2e_test_discovery'),
-    *((f'src/{name}*', PROCESSES) for name in (
-        'process', 'spawn', 'supervise', 'restart', 'actor-nursery', 'log-level', 'crash', 'run-process', 'last-words')),
+    ('src/actor.[ch]', CALLS + ' ' + PROCESSES),
+    ('src/daemon.c', 'e2e_test_discovery e2e_test_identity e2e_test_lifetimes'),
+    ('src/child.c', PROCESSES + ' e2e_test_discovery'),
+    *((f'src/*/{name}*', PROCESSES) for name in (
+        'process', 'child-portal', 'spawn', 'supervise', 'restart', 'actor-nursery', 'log-level', 'crash', 'run-process', 'last-words')),
     ('src/*', 'src_test_* e2e_test_*'),
 ]
 
@@ -271,7 +273,7 @@ def try_fault(fault):
 
 
 def list_sources():
-    return [*sorted(ROOT.glob('guest/**/*.[ch]')), *sorted(ROOT.glob('src/*.[ch]')), *sorted(ROOT.glob('hosts/**/*.[ch]'))]
+    return [*sorted(ROOT.glob('guest/**/*.[ch]')), *sorted(ROOT.glob('src/**/*.[ch]')), *sorted(ROOT.glob('hosts/**/*.[ch]'))]
 
 
 def choose(arguments):

@@ -1,6 +1,6 @@
 /* invocation.c - TractorGlibInvocation: a call from another actor, served by a callback of the program.
  *
- * A call is a task (src/rpc.c). It calls the program's function on the host's stack, and then waits for its
+ * A call is a task (src/dialog/rpc.c). It calls the program's function on the host's stack, and then waits for its
  * answer, which may come then or later, from any callback. What was asked of the program may be dropped
  * without an answer, and that is one too. A call that is withdrawn does not wait for the program: it tells
  * it by the GCancellable, and an answer that comes after that is thrown away.

@@ -1,6 +1,6 @@
 /* node.c - TractorGlibNode: an actor in the live tree, and those below it.
  *
- * A watch (src/tree.c) tells the whole tree, flat, each time something has changed. From it the nodes are
+ * A watch (src/tree/tree.c) tells the whole tree, flat, each time something has changed. From it the nodes are
  * brought up to date on the host's stack. Who is looked at keeps its node, or a list would lose its place:
  * a node is that of the same uuid; or else, in the same place and of the same name, one whose uuid is not
  * there any more, which has been started again. */
