@@ -141,6 +141,15 @@ guest_note_main_ended (TractorGuest *guest, GError *error)
   guest->error = error;
 }
 
+/* Its main task has ended, or it is freed before. */
+static inline void
+guest_set_finished (TractorGuest *guest)
+{
+  guest->finished = TRUE;
+  if (!guest_is_forked (guest))
+    tractor__n_living_guests--;
+}
+
 /* Asks the host for a tick, unless it knows or one is running. */
 static inline void
 guest_request_tick (TractorGuest *guest)
