@@ -57,10 +57,15 @@ tractor_guest_new (const TractorHostOps *ops,
   WholeGuest *whole;
   TractorGuest *guest;
 
-  g_return_val_if_fail (ops != NULL && ops->version > 0 && ops->version <= TRACTOR_HOST_VERSION,
-                        NULL);
-  g_return_val_if_fail (ops->schedule != NULL && main != NULL && done != NULL, NULL);
-
+  if (!tractor_error_check_given (ops, "host", error) ||
+      !tractor_error_check_given ((gconstpointer) main, "main function", error) ||
+      !tractor_error_check_given ((gconstpointer) done, "done function", error))
+    return NULL;
+  if (ops->version <= 0 || ops->version > TRACTOR_HOST_VERSION || ops->schedule == NULL) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "A host has a version from 1 to %d, and can schedule", TRACTOR_HOST_VERSION);
+    return NULL;
+  }
   if (task_get_suspendable (NULL) != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "Task '%s' cannot start another run on its own thread",
@@ -282,7 +287,8 @@ tractor_guest_shutdown (TractorGuest *guest, gint64 deadline, GError **error)
   g_autofree char *names = NULL;
   gboolean finished = FALSE;
 
-  g_return_val_if_fail (guest != NULL, FALSE);
+  if (!tractor_error_check_given (guest, "guest", error))
+    return FALSE;
 
   if (guest->finished)
     return TRUE;

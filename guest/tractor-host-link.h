@@ -283,8 +283,8 @@ TRACTOR_API void tractor_host_end_unref (TractorHostEnd *end);
  * @name: (nullable): as for tractor_nursery_spawn()
  * @data_free: (nullable): called once with @data: when the task ends, or at once if there is none
  * @on_done: called exactly once, with what @func failed with, or NULL; with CANCELLED if the nursery was
- *   cancelled and @func says so; or, before this returns, with CLOSED or LIMIT if there is no task, as by
- *   tractor_nursery_spawn()
+ *   cancelled and @func says so; or, before this returns, with CLOSED, LIMIT or MISUSE if there is no task, as
+ *   by tractor_nursery_spawn()
  *
  * Starts a task for a callback of the host, which cannot wait for it, and calls another when it has ended:
  * on the host's stack, after @data was freed, and before the nursery can be left. A failure belongs to

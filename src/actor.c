@@ -519,11 +519,13 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
 gboolean
 tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error)
 {
-  TractorRuntime *runtime = tractor__runtime_get (error);
   ExitCallback callback = { func, data };
+  TractorRuntime *runtime;
 
-  g_return_val_if_fail (func != NULL, FALSE);
+  if (!tractor_error_check_given ((gconstpointer) func, "function", error))
+    return FALSE;
 
+  runtime = tractor__runtime_get (error);
   if (runtime == NULL)
     return FALSE;
   g_array_append_val (runtime->exit_callbacks, callback);
@@ -561,7 +563,8 @@ tractor_actor_fail (const GError *failure, GError **error)
 {
   TractorRuntime *runtime;
 
-  g_return_val_if_fail (failure != NULL, FALSE);
+  if (!tractor_error_check_given (failure, "failure", error))
+    return FALSE;
 
   runtime = get_endable (error);
   if (runtime == NULL)

@@ -296,9 +296,13 @@ tractor_wait_fd (int fd, GIOCondition events, GIOCondition *ret_ready, GError **
   Interest *interest;
   FdWait wait;
 
-  g_return_val_if_fail (in || out, FALSE);
   if (task == NULL)
     return FALSE;
+  if (!in && !out) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A descriptor is waited for with G_IO_IN or G_IO_OUT or both");
+    return FALSE;
+  }
 
   table = &task->guest->outside->fds;
   interest = get_interest (table, fd, TRUE);

@@ -31,8 +31,14 @@ tractor_dispatch_foreign (const TractorForeignOps *ops, gpointer object, GError 
   gboolean is_ready = FALSE;
   gboolean ok;
 
-  g_return_val_if_fail (ops != NULL && ops->prepare != NULL && ops->dispatch != NULL, FALSE);
-  g_return_val_if_fail (ops->get_fd != NULL && ops->get_events != NULL, FALSE);
+  if (!tractor_error_check_given (ops, "foreign source", error))
+    return FALSE;
+  if (ops->prepare == NULL || ops->dispatch == NULL || ops->get_fd == NULL ||
+      ops->get_events == NULL) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A foreign source has all its functions but check");
+    return FALSE;
+  }
 
   if (!tractor_checkpoint_if_cancelled (error))
     return FALSE;

@@ -42,9 +42,7 @@ tractor_run_in_host (TractorSoonFunc func, gpointer data, GError **error)
   Task *task = task_begin (error);
   HostCall call = { .task = task, .func = func, .data = data };
 
-  g_return_val_if_fail (func != NULL, FALSE);
-
-  if (task == NULL)
+  if (!tractor_error_check_given ((gconstpointer) func, "function", error) || task == NULL)
     return FALSE;
   tractor__host_call_post (task->guest, &call);
   if (tractor__task_park (task, take_back, &call, "host call") == WAKE_NORMAL)

@@ -73,8 +73,8 @@ tractor_host_link_receive (TractorHostLink *link, gpointer *ret_item, GError **e
   g_autoptr (TractorHostEnd) end = NULL; /* the link may be closed while we wait */
   g_autoptr (GError) failure = NULL;
 
-  g_return_val_if_fail (ret_item != NULL, FALSE);
-  if (!tractor_error_check_given (link, "link", error))
+  if (!tractor_error_check_given (link, "link", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
   end = tractor_host_end_ref (link->end);
@@ -103,8 +103,11 @@ tractor_host_link_send (TractorHostLink *link, gpointer item, GError **error)
 
   if (!tractor_error_check_given (link, "link", error))
     return FALSE;
-  g_return_val_if_fail (link->end->ops->receive != NULL, FALSE);
-  g_return_val_if_fail (tractor_in_task (), FALSE);
+  if (link->end->ops->receive == NULL || !tractor_in_task ()) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A task sends over a link, to a host that receives");
+    return FALSE;
+  }
 
   end = link->end;
   if (end->is_left)
@@ -341,7 +344,13 @@ tractor_host_link_open (const TractorHostLinkOps *ops,
   g_autoptr (TractorHostEnd) end = NULL;
   GError *failure = NULL;
 
-  g_return_val_if_fail (ops != NULL && ops->start != NULL && capacity > 0, NULL);
+  if (!tractor_error_check_given (ops, "host's side", error))
+    return NULL;
+  if (ops->start == NULL || capacity == 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A link is one that can start, with room for one item at least");
+    return NULL;
+  }
 
   if (!tractor_checkpoint_if_cancelled (error))
     return NULL;

@@ -83,6 +83,19 @@ run (gpointer data, GError **error)
   return tractor_run_in_host (tell, job, error);
 }
 
+static gboolean
+may_spawn (TractorNursery *nursery, TractorTaskFunc func, GError **error)
+{
+  if (!tractor_error_check_given (nursery, "nursery", error) ||
+      !tractor_error_check_given ((gconstpointer) func, "function", error))
+    return FALSE;
+  if (!tractor_in_task ())
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                       "A task spawns with tractor_nursery_spawn(), and not from the host");
+  return FALSE;
+}
+
 void
 tractor_spawn_from_host (TractorNursery *nursery,
                          const char *name,
@@ -95,8 +108,14 @@ tractor_spawn_from_host (TractorNursery *nursery,
   g_autoptr (GError) error = NULL;
   Job *job;
 
-  g_return_if_fail (nursery != NULL && func != NULL && on_done != NULL);
-  g_return_if_fail (!tractor_in_task ());
+  g_return_if_fail (on_done != NULL);
+
+  if (!may_spawn (nursery, func, &error)) {
+    if (data_free != NULL)
+      data_free (data);
+    on_done (error, done_data);
+    return;
+  }
 
   job = g_new0 (Job, 1);
   *job = (Job){ nursery->scope.guest, func, data, data_free, on_done, done_data };

@@ -304,6 +304,9 @@ tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **erro
     return NULL;
   }
 
+  if (!tractor_error_check_given (signals, "list of signals", error))
+    return NULL;
+
   for (gsize i = 0; i < n_signals; i++) {
     if (signals[i] < 1 || signals[i] > N_SIGNALS) {
       set_cannot_catch (signals[i], EINVAL, error);
@@ -357,8 +360,8 @@ tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signa
   gboolean has_waited = FALSE;
   int signal_number;
 
-  g_return_val_if_fail (ret_signal != NULL, FALSE);
-  if (!tractor_error_check_given (receiver, "signal receiver", error))
+  if (!tractor_error_check_given (receiver, "signal receiver", error) ||
+      !tractor_error_check_given (ret_signal, "place for the signal", error))
     return FALSE;
 
   if (task == NULL)

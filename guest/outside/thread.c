@@ -396,9 +396,7 @@ tractor_to_thread (TractorTaskFunc func,
   Job *job;
   gboolean ok;
 
-  g_return_val_if_fail (func != NULL, FALSE);
-
-  if (task == NULL) {
+  if (!tractor_error_check_given ((gconstpointer) func, "function", error) || task == NULL) {
     if (data_free != NULL)
       data_free (data);
     return FALSE;
@@ -485,12 +483,14 @@ set_run_finished (GError **error)
 gboolean
 tractor_from_thread (TractorTaskFunc func, gpointer data, GError **error)
 {
-  Job *job = get_job (error);
-  Request request = { .job = job, .func = func, .data = data };
+  Request request = { .func = func, .data = data };
   ThreadPool *pool;
+  Job *job;
 
-  g_return_val_if_fail (func != NULL, FALSE);
+  if (!tractor_error_check_given ((gconstpointer) func, "function", error))
+    return FALSE;
 
+  request.job = job = get_job (error);
   if (job == NULL)
     return FALSE;
   if (!tractor_token_run_soon (job->token, deliver, &request)) {

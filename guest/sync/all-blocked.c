@@ -109,10 +109,13 @@ tractor_wait_all_tasks_blocked (gint64 cushion_usec, GError **error)
   Task *task = task_begin (error);
   BlockedWait wait = { .task = task, .cushion = cushion_usec };
 
-  g_return_val_if_fail (cushion_usec >= 0, FALSE);
-
   if (task == NULL)
     return FALSE;
+  if (cushion_usec < 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A cushion is not less than nothing");
+    return FALSE;
+  }
   wait.next = task->guest->all_blocked->waits;
   task->guest->all_blocked->waits = &wait;
   if (tractor__task_park (task, stop_waiting, &wait, "all tasks blocked") == WAKE_NORMAL)

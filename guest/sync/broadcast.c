@@ -229,8 +229,8 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
   Task *task;
   Parked parked = { 0 };
 
-  g_return_val_if_fail (ret_item != NULL, FALSE);
-  if (!tractor_error_check_given (subscriber, "subscriber", error))
+  if (!tractor_error_check_given (subscriber, "subscriber", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
   task = begin_receive (subscriber, error);

@@ -185,7 +185,8 @@ tractor_resource_share (TractorResource *resource, gpointer value, GError **erro
 {
   Task *task = task_begin (error);
 
-  g_return_val_if_fail (resource != NULL, FALSE);
+  if (!tractor_error_check_given (resource, "resource", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;
@@ -330,7 +331,13 @@ tractor_cache_acquire (TractorCache *cache,
   TaskWake wake = task != NULL ? WAKE_CLOSED : WAKE_CANCELLED;
   TractorResource *resource;
 
-  g_return_val_if_fail (cache != NULL && key != NULL && func != NULL, NULL);
+  if (!tractor_error_check_given (cache, "cache", error) ||
+      !tractor_error_check_given (key, "key", error) ||
+      !tractor_error_check_given ((gconstpointer) func, "function", error)) {
+    if (data_free != NULL)
+      data_free (data);
+    return NULL;
+  }
 
   while (wake == WAKE_CLOSED && (resource = g_hash_table_lookup (cache->resources, key)) != NULL)
     wake = join_users (resource, task);

@@ -228,7 +228,9 @@ tractor_receiver_receive (TractorReceiver *receiver, gpointer *ret_item, GError 
   Wait wait = { .end = receiver };
   Channel *channel;
 
-  g_return_val_if_fail (receiver != NULL && ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (receiver, "receiver", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
+    return FALSE;
 
   if (task == NULL)
     return FALSE;
@@ -260,7 +262,9 @@ tractor_receiver_receive (TractorReceiver *receiver, gpointer *ret_item, GError 
 gboolean
 tractor_receiver_receive_nowait (TractorReceiver *receiver, gpointer *ret_item, GError **error)
 {
-  g_return_val_if_fail (receiver != NULL && ret_item != NULL, FALSE);
+  if (!tractor_error_check_given (receiver, "receiver", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
+    return FALSE;
 
   if (take (receiver->channel, ret_item))
     return TRUE;

@@ -98,7 +98,9 @@ tractor_guest_remove_instrument (TractorGuest *guest,
 {
   Instrument *instrument;
 
-  g_return_val_if_fail (guest != NULL && func != NULL, FALSE);
+  if (!tractor_error_check_given (guest, "guest", error) ||
+      !tractor_error_check_given ((gconstpointer) func, "function", error))
+    return FALSE;
 
   instrument = find (&guest->instruments, func, data);
   if (instrument == NULL) {

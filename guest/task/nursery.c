@@ -104,8 +104,8 @@ tractor_nursery_spawn (TractorNursery *nursery,
                        GDestroyNotify data_free,
                        GError **error)
 {
-  g_return_val_if_fail (func != NULL, FALSE);
-  if (!tractor_error_check_given (nursery, "nursery", error)) {
+  if (!tractor_error_check_given (nursery, "nursery", error) ||
+      !tractor_error_check_given ((gconstpointer) func, "function", error)) {
     spawn_fails (data, data_free);
     return FALSE;
   }
@@ -122,8 +122,8 @@ tractor_nursery_spawn_with_stack (TractorNursery *nursery,
                                   GDestroyNotify data_free,
                                   GError **error)
 {
-  g_return_val_if_fail (func != NULL, FALSE);
-  if (!tractor_error_check_given (nursery, "nursery", error)) {
+  if (!tractor_error_check_given (nursery, "nursery", error) ||
+      !tractor_error_check_given ((gconstpointer) func, "function", error)) {
     spawn_fails (data, data_free);
     return FALSE;
   }

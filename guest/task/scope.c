@@ -357,7 +357,12 @@ tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
   g_return_val_if_fail (error != NULL, FALSE);
   if (!tractor_error_check_given (scope, "cancel scope", error))
     return FALSE;
-  g_return_val_if_fail (!scope->is_nursery, FALSE); /* that is joined */
+  if (scope->is_nursery) {
+    if (*error == NULL)
+      g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                           "The scope of a nursery is left by joining the nursery");
+    return FALSE;
+  }
 
   if (!scope->is_left) {
     gboolean may_absorb;

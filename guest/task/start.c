@@ -138,9 +138,9 @@ tractor_nursery_start (TractorNursery *nursery,
   TractorTaskStatus *status;
   GError *failure = NULL;
 
-  g_return_val_if_fail (func != NULL, FALSE);
-
-  if (tractor_error_check_given (nursery, "nursery", &failure) && nursery->scope.is_left)
+  if (tractor_error_check_given (nursery, "nursery", &failure) &&
+      tractor_error_check_given ((gconstpointer) func, "function", &failure) &&
+      nursery->scope.is_left)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
                  "Cannot start task '%s': the nursery is closed", name != NULL ? name : "");
   if (failure != NULL || task_get_suspendable (&failure) == NULL) {

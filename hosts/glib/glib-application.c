@@ -72,7 +72,10 @@ tractor_glib_attach_to_application (GApplication *application,
 {
   Attachment *self;
 
-  g_return_val_if_fail (G_IS_APPLICATION (application) && main != NULL, NULL);
+  if (!tractor_error_check_given (application, "application", error) ||
+      !tractor_error_check_given ((gconstpointer) main, "main function", error))
+    return NULL;
+  g_return_val_if_fail (G_IS_APPLICATION (application), NULL);
 
   self = g_new0 (Attachment, 1);
   self->application = g_object_ref (application);

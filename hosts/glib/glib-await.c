@@ -59,7 +59,8 @@ tractor_glib_await (TractorGlibStart start, gpointer data, GError **error)
   g_autoptr (GCancellable) cancellable = NULL;
   Await await = { 0 };
 
-  g_return_val_if_fail (start != NULL, NULL);
+  if (!tractor_error_check_given ((gconstpointer) start, "function", error))
+    return NULL;
 
   context = get_context (error);
   if (context == NULL)

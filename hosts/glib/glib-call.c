@@ -215,19 +215,27 @@ tractor_glib_call_async (TractorNursery *nursery,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
+  GError *error = NULL;
   GTask *task;
-
-  g_return_if_fail (nursery != NULL && func != NULL);
 
   /* Without the cancellable, which would have it call back later, and report what has not happened. */
   task = g_task_new (NULL, NULL, callback, user_data);
   g_task_set_source_tag (task, tractor_glib_call_async);
-  tractor__glib_call (task, nursery, func, data, data_free, result_free, cancellable);
+  if (tractor_error_check_given (nursery, "nursery", &error) &&
+      tractor_error_check_given ((gconstpointer) func, "function", &error)) {
+    tractor__glib_call (task, nursery, func, data, data_free, result_free, cancellable);
+    return;
+  }
+  if (data_free != NULL)
+    data_free (data);
+  tractor__glib_refuse (task, error);
 }
 
 gpointer
 tractor_glib_call_finish (GAsyncResult *result, GError **error)
 {
+  if (!tractor_error_check_given (result, "result", error))
+    return NULL;
   g_return_val_if_fail (g_async_result_is_tagged (result, (gpointer) tractor_glib_call_async),
                         NULL);
 

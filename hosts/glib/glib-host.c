@@ -171,10 +171,16 @@ tractor_glib_attach (GMainContext *context,
                      gpointer done_data,
                      GError **error)
 {
-  GSource *source = g_source_new (&source_funcs, sizeof (GuestSource));
-  GuestSource *self = (GuestSource *) source;
   TractorGuest *guest;
+  GuestSource *self;
+  GSource *source;
 
+  if (!tractor_error_check_given ((gconstpointer) main, "main function", error) ||
+      !tractor_error_check_given ((gconstpointer) done, "done function", error))
+    return NULL;
+
+  source = g_source_new (&source_funcs, sizeof (GuestSource));
+  self = (GuestSource *) source;
   g_source_set_static_name (source, "tractor guest");
   g_source_set_can_recurse (source, TRUE);
   tractor_glib_register_errors ();

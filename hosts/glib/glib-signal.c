@@ -86,7 +86,10 @@ tractor_glib_wait_signal (gpointer instance,
   GQuark detail = 0;
   guint signal;
 
-  g_return_val_if_fail (G_IS_OBJECT (instance) && detailed_signal != NULL, FALSE);
+  if (!tractor_error_check_given (instance, "object", error) ||
+      !tractor_error_check_given (detailed_signal, "signal", error))
+    return FALSE;
+  g_return_val_if_fail (G_IS_OBJECT (instance), FALSE);
 
   if (!tractor_checkpoint_if_cancelled (error))
     return FALSE;

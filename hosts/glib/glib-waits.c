@@ -53,6 +53,8 @@ tractor_glib_read_bytes (GInputStream *stream, gsize count, GError **error)
   g_autoptr (GAsyncResult) result = NULL;
   GBytes *bytes;
 
+  if (!tractor_error_check_given (stream, "stream", error))
+    return NULL;
   g_return_val_if_fail (G_IS_INPUT_STREAM (stream), NULL);
 
   result = tractor_glib_await (start_read, &(Read){ stream, count }, error);
@@ -87,6 +89,8 @@ tractor_glib_write_all (
 {
   g_autoptr (GAsyncResult) result = NULL;
 
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
   g_return_val_if_fail (G_IS_OUTPUT_STREAM (stream), FALSE);
 
   if (ret_written != NULL)
@@ -113,7 +117,10 @@ tractor_glib_load_contents (GFile *file, char **ret_contents, gsize *ret_length,
 {
   g_autoptr (GAsyncResult) result = NULL;
 
-  g_return_val_if_fail (G_IS_FILE (file) && ret_contents != NULL, FALSE);
+  if (!tractor_error_check_given (file, "file", error) ||
+      !tractor_error_check_given (ret_contents, "place for the contents", error))
+    return FALSE;
+  g_return_val_if_fail (G_IS_FILE (file), FALSE);
 
   result = tractor_glib_await (start_load, file, error);
   return result != NULL &&
@@ -149,6 +156,8 @@ tractor_glib_replace_contents (
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GAsyncResult) result = NULL;
 
+  if (!tractor_error_check_given (file, "file", error))
+    return FALSE;
   g_return_val_if_fail (G_IS_FILE (file), FALSE);
 
   bytes = g_bytes_new (contents, length);
@@ -173,6 +182,8 @@ tractor_glib_subprocess_wait (GSubprocess *subprocess, GError **error)
 {
   g_autoptr (GAsyncResult) result = NULL;
 
+  if (!tractor_error_check_given (subprocess, "subprocess", error))
+    return FALSE;
   g_return_val_if_fail (G_IS_SUBPROCESS (subprocess), FALSE);
 
   result = tractor_glib_await (start_subprocess_wait, subprocess, error);
@@ -206,6 +217,8 @@ tractor_glib_subprocess_communicate (GSubprocess *subprocess,
 {
   g_autoptr (GAsyncResult) result = NULL;
 
+  if (!tractor_error_check_given (subprocess, "subprocess", error))
+    return FALSE;
   g_return_val_if_fail (G_IS_SUBPROCESS (subprocess), FALSE);
 
   result = await_written (start_communicate, &(Communicate){ subprocess, input }, error);
@@ -255,6 +268,8 @@ tractor_glib_dbus_call (GDBusConnection *connection,
   g_autoptr (GAsyncResult) result = NULL;
   GVariant *reply;
 
+  if (!tractor_error_check_given (connection, "connection", error))
+    return NULL;
   g_return_val_if_fail (G_IS_DBUS_CONNECTION (connection), NULL);
 
   result = tractor_glib_await (

@@ -67,8 +67,9 @@ tractor_uv_fs (TractorUvFsFunc start, gpointer data, uv_fs_t *ret_request, GErro
   uv_loop_t *loop = tractor__uv_get_loop (error);
   UvWait wait = { .request = ret_request };
 
-  g_return_val_if_fail (start != NULL && ret_request != NULL, FALSE);
-
+  if (!tractor_error_check_given ((gconstpointer) start, "function", error) ||
+      !tractor_error_check_given (ret_request, "request", error))
+    return FALSE;
   if (loop == NULL || !tractor_checkpoint_if_cancelled (error))
     return FALSE;
   wait.waker = tractor_waker_new ();
@@ -97,8 +98,8 @@ tractor_uv_getaddrinfo (const char *node,
   uv_getaddrinfo_t request;
   UvWait wait = { .request = &request };
 
-  g_return_val_if_fail (ret_addresses != NULL, FALSE);
-
+  if (!tractor_error_check_given (ret_addresses, "place for the addresses", error))
+    return FALSE;
   if (loop == NULL || !tractor_checkpoint_if_cancelled (error))
     return FALSE;
   wait.waker = tractor_waker_new ();
@@ -137,8 +138,8 @@ tractor_uv_work (void (*work) (gpointer data), gpointer data, GError **error)
   Work what = { .work = work, .data = data };
   UvWait wait = { .request = &what.request };
 
-  g_return_val_if_fail (work != NULL, FALSE);
-
+  if (!tractor_error_check_given ((gconstpointer) work, "function", error))
+    return FALSE;
   if (loop == NULL || !tractor_checkpoint_if_cancelled (error))
     return FALSE;
   wait.waker = tractor_waker_new ();

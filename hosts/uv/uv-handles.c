@@ -127,8 +127,10 @@ tractor_uv_read (uv_stream_t *stream, gpointer bytes, gsize size, gsize *ret_len
 {
   Incoming incoming = { .handle = (uv_handle_t *) stream, .stop = stop_reading };
 
-  g_return_val_if_fail (stream != NULL && bytes != NULL && size > 0 && ret_length != NULL, FALSE);
-
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (size > 0 ? bytes : NULL, "room for bytes", error) ||
+      !tractor_error_check_given (ret_length, "place for the length", error))
+    return FALSE;
   if (!check_handle (incoming.handle, error))
     return FALSE;
   incoming.room = uv_buf_init (bytes, (unsigned) MIN (size, G_MAXINT));
@@ -154,7 +156,8 @@ tractor_uv_listen (uv_stream_t *server, int backlog, GError **error)
 {
   int status;
 
-  g_return_val_if_fail (server != NULL, FALSE);
+  if (!tractor_error_check_given (server, "server", error))
+    return FALSE;
 
   server->data = NULL;
   status = uv_listen (server, backlog, on_connection);
@@ -167,8 +170,9 @@ tractor_uv_accept (uv_stream_t *server, uv_stream_t *client, GError **error)
   Incoming incoming = { .handle = (uv_handle_t *) server };
   int status;
 
-  g_return_val_if_fail (server != NULL && client != NULL, FALSE);
-
+  if (!tractor_error_check_given (server, "server", error) ||
+      !tractor_error_check_given (client, "client", error))
+    return FALSE;
   if (!check_handle (incoming.handle, error))
     return FALSE;
   while ((status = uv_accept (server, client)) == UV_EAGAIN) {
@@ -226,8 +230,10 @@ tractor_uv_receive (uv_udp_t *udp,
                         .stop = stop_receiving,
                         .ret_from = ret_from };
 
-  g_return_val_if_fail (udp != NULL && bytes != NULL && size > 0 && ret_length != NULL, FALSE);
-
+  if (!tractor_error_check_given (udp, "udp", error) ||
+      !tractor_error_check_given (size > 0 ? bytes : NULL, "room for bytes", error) ||
+      !tractor_error_check_given (ret_length, "place for the length", error))
+    return FALSE;
   if (!check_handle (incoming.handle, error))
     return FALSE;
   incoming.room = uv_buf_init (bytes, (unsigned) MIN (size, G_MAXINT));
@@ -311,14 +317,26 @@ errand_wait (Errand *errand, int status, const char *what, GError **error)
   return status == 0 ? TRUE : tractor__uv_set_error (error, what, status);
 }
 
+static gboolean
+check_length (gconstpointer bytes, gsize length, GError **error)
+{
+  if (length > 0 && !tractor_error_check_given (bytes, "bytes", error))
+    return FALSE;
+  if (length <= G_MAXINT)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                       "That is more than can be written at once");
+  return FALSE;
+}
+
 gboolean
 tractor_uv_write (uv_stream_t *stream, gconstpointer bytes, gsize length, GError **error)
 {
   Errand *errand;
   uv_buf_t buffer;
 
-  g_return_val_if_fail (stream != NULL && length <= G_MAXINT, FALSE);
-
+  if (!tractor_error_check_given (stream, "stream", error) || !check_length (bytes, length, error))
+    return FALSE;
   if (!check_handle ((uv_handle_t *) stream, error))
     return FALSE;
   errand = errand_new (bytes, length);
@@ -333,8 +351,9 @@ tractor_uv_connect (uv_tcp_t *tcp, const struct sockaddr *address, GError **erro
 {
   Errand *errand;
 
-  g_return_val_if_fail (tcp != NULL && address != NULL, FALSE);
-
+  if (!tractor_error_check_given (tcp, "tcp", error) ||
+      !tractor_error_check_given (address, "address", error))
+    return FALSE;
   if (!check_handle ((uv_handle_t *) tcp, error))
     return FALSE;
   errand = errand_new (NULL, 0);
@@ -350,8 +369,8 @@ tractor_uv_send (
   Errand *errand;
   uv_buf_t buffer;
 
-  g_return_val_if_fail (udp != NULL && length <= G_MAXINT, FALSE);
-
+  if (!tractor_error_check_given (udp, "udp", error) || !check_length (bytes, length, error))
+    return FALSE;
   if (!check_handle ((uv_handle_t *) udp, error))
     return FALSE;
   errand = errand_new (bytes, length);

@@ -196,9 +196,13 @@ tractor_uv_attach (uv_loop_t *loop,
                    gpointer done_data,
                    GError **error)
 {
-  UvHost *host = g_new0 (UvHost, 1);
+  UvHost *host;
   int result;
 
+  if (!tractor_error_check_given (loop, "loop", error))
+    return NULL;
+
+  host = g_new0 (UvHost, 1);
   uv_idle_init (loop, &host->idle); /* never fails; needed at once, for schedule() */
   host->idle.data = host;
   host->n_open = 1;

@@ -405,8 +405,8 @@ tractor_portal_open_context (TractorPortal *portal,
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
-  g_return_val_if_fail (function != NULL, NULL);
-  if (!tractor_error_check_given (portal, "portal", error))
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (function, "function", error))
     return NULL;
 
   link = tractor__portal_get_link (portal, error);
@@ -428,7 +428,8 @@ begin_request (const TractorContextRequest *request, TractorParkingLot *gatherin
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
-  if (!tractor_error_check_given (request->portal, "portal", error))
+  if (!tractor_error_check_given (request->portal, "portal", error) ||
+      !tractor_error_check_given (request->function, "function", error))
     return NULL;
   link = tractor__portal_get_link (request->portal, error);
   if (link == NULL)
@@ -493,7 +494,9 @@ tractor_open_contexts (const TractorContextRequest *requests,
   GError *failure = NULL;
   gsize n = 0;
 
-  g_return_val_if_fail (requests != NULL && ret_contexts != NULL, FALSE);
+  if (!tractor_error_check_given (requests, "list of requests", error) ||
+      !tractor_error_check_given (ret_contexts, "place for the contexts", error))
+    return FALSE;
 
   if (n_requests == 0) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "No contexts to open");

@@ -180,8 +180,8 @@ tractor_portal_call (TractorPortal *portal,
   g_autoptr (GError) failure = NULL;
   g_autoptr (Link) link = NULL;
 
-  g_return_val_if_fail (function != NULL, FALSE);
-  if (!tractor_error_check_given (portal, "portal", error))
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (function, "function", error))
     return FALSE;
 
   link = tractor__portal_get_link (portal, error);
@@ -209,8 +209,8 @@ tractor_portal_wait_until_gone (TractorPortal *portal, GError **error)
 gboolean
 tractor_portal_wait_until_restarted (TractorPortal *portal, guint *n_restarts, GError **error)
 {
-  g_return_val_if_fail (n_restarts != NULL, FALSE);
-  if (!tractor_error_check_given (portal, "portal", error))
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (n_restarts, "count of restarts", error))
     return FALSE;
 
   return tractor_checkpoint (error) &&

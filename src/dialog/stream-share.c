@@ -57,11 +57,14 @@ tractor_stream_share (TractorStream *stream,
                       guint capacity,
                       GError **error)
 {
-  g_return_val_if_fail (capacity > 0, FALSE);
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (nursery, "nursery", error))
     return FALSE;
-  if (!tractor_error_check_given (nursery, "nursery", error))
+  if (capacity == 0) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "A stream is shared with room for one item at least");
     return FALSE;
+  }
 
   if (stream->is_shared || stream->sent_stop) {
     g_set_error_literal (

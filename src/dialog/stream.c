@@ -362,8 +362,8 @@ tractor_portal_open_stream (TractorPortal *portal,
   g_autoptr (Link) link = NULL;
   TractorContext *context;
 
-  g_return_val_if_fail (function != NULL, NULL);
-  if (!tractor_error_check_given (portal, "portal", error))
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (function, "function", error))
     return NULL;
 
   link = tractor__portal_get_link (portal, error);
@@ -537,8 +537,8 @@ tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **err
 {
   StreamItem *item;
 
-  g_return_val_if_fail (ret_item != NULL, FALSE);
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
   item = wait_and_take (stream, error);
@@ -551,8 +551,8 @@ tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GErro
   gboolean is_empty;
   StreamItem *item;
 
-  g_return_val_if_fail (ret_item != NULL, FALSE);
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
   item = take (stream, &is_empty, error);
@@ -568,8 +568,8 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
 {
   StreamItem *item;
 
-  g_return_val_if_fail (ret_item != NULL, FALSE);
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
   item = wait_and_take (stream, error);
@@ -677,8 +677,8 @@ tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
   WireValue value;
   gsize offset;
 
-  g_return_val_if_fail (item != NULL, FALSE);
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor_error_check_given (stream, "stream", error) ||
+      !tractor_error_check_given (item, "item", error))
     return FALSE;
 
   context = stream->context;

@@ -149,8 +149,8 @@ tractor_cluster_call (TractorCluster *cluster,
   GError *failure = NULL;
   gpointer worker;
 
-  g_return_val_if_fail (function != NULL, FALSE);
-  if (!tractor_error_check_given (cluster, "cluster", error))
+  if (!tractor_error_check_given (cluster, "cluster", error) ||
+      !tractor_error_check_given (function, "function", error))
     return FALSE;
 
   if (tractor_receiver_receive (cluster->idle, &worker, &failure)) {
@@ -219,16 +219,16 @@ tractor_cluster_map (TractorCluster *cluster,
                      GPtrArray **ret_results,
                      GError **error)
 {
-  g_autoptr (RefusedValue) owned = NULL;
+  g_autoptr (RefusedValue) owned = kwargs_list != NULL ? g_variant_ref_sink (kwargs_list) : NULL;
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (free_result);
   Map map = { cluster, function };
   GError *failure = NULL;
 
-  g_return_val_if_fail (function != NULL && kwargs_list != NULL, FALSE);
-  if (!tractor_error_check_given (cluster, "cluster", error))
+  if (!tractor_error_check_given (cluster, "cluster", error) ||
+      !tractor_error_check_given (function, "function", error) ||
+      !tractor_error_check_given (kwargs_list, "list of arguments", error))
     return FALSE;
 
-  owned = g_variant_ref_sink (kwargs_list);
   if (!g_variant_is_of_type (owned, G_VARIANT_TYPE ("aa{sv}"))) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                  "A list of arguments is an aa{sv}, and no %s", g_variant_get_type_string (owned));

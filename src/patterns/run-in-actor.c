@@ -13,11 +13,16 @@ tractor_run_in_actor (const char *name,
                       GError **error)
 {
   g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
-  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorActorNursery) nursery = NULL;
   g_autoptr (TractorPortal) portal = NULL;
   g_autoptr (GVariant) result = NULL;
   GError *failure = NULL;
 
+  if (!tractor_error_check_given (name, "name", error) ||
+      !tractor_error_check_given (function, "function", error))
+    return FALSE;
+
+  nursery = tractor_actor_nursery_open (error);
   if (nursery == NULL)
     return FALSE;
 

@@ -201,7 +201,9 @@ tractor_publisher_wait_topics (TractorPublisher *publisher, char ***topics, GErr
 {
   g_auto (GStrv) wanted = NULL;
 
-  g_return_val_if_fail (publisher != NULL && topics != NULL, FALSE);
+  if (!tractor_error_check_given (publisher, "publisher", error) ||
+      !tractor_error_check_given (topics, "place for the topics", error))
+    return FALSE;
 
   if (!tractor_checkpoint (error))
     return FALSE;
@@ -469,8 +471,9 @@ tractor_publisher_serve (TractorPublisher *publisher,
   Feed *feed;
   gboolean ok;
 
-  g_return_val_if_fail (publisher != NULL && kwargs != NULL, FALSE);
-  if (!tractor_error_check_given (context, "context", error))
+  if (!tractor_error_check_given (publisher, "publisher", error) ||
+      !tractor_error_check_given (context, "context", error) ||
+      !tractor_error_check_given (kwargs, "arguments", error))
     return FALSE;
 
   list = g_variant_lookup_value (kwargs, "topics", NULL);
@@ -519,8 +522,9 @@ tractor_subscription_open (TractorPortal *portal,
   TractorStream *stream;
   GError *failure = NULL;
 
-  g_return_val_if_fail (function != NULL && topics != NULL, NULL);
-  if (!tractor_error_check_given (portal, "portal", error) || !check_topics (topics, error))
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (function, "function", error) ||
+      !tractor_error_check_given (topics, "list of topics", error) || !check_topics (topics, error))
     return NULL;
 
   context = tractor_portal_open_context (
@@ -583,8 +587,8 @@ tractor_subscription_receive (TractorSubscription *subscription,
 {
   g_autoptr (GVariant) item = NULL;
 
-  g_return_val_if_fail (ret_value != NULL, FALSE);
-  if (!tractor_error_check_given (subscription, "subscription", error))
+  if (!tractor_error_check_given (subscription, "subscription", error) ||
+      !tractor_error_check_given (ret_value, "place for the value", error))
     return FALSE;
 
   if (!tractor_stream_receive (subscription->stream, &item, error))
@@ -599,9 +603,8 @@ tractor_subscription_set_topics (TractorSubscription *subscription,
                                  const char *const *topics,
                                  GError **error)
 {
-  g_return_val_if_fail (topics != NULL, FALSE);
   if (!tractor_error_check_given (subscription, "subscription", error) ||
-      !check_topics (topics, error))
+      !tractor_error_check_given (topics, "list of topics", error) || !check_topics (topics, error))
     return FALSE;
 
   return tractor_stream_send (subscription->stream, g_variant_new_strv (topics, -1), error);

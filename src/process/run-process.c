@@ -501,7 +501,8 @@ run_process (TractorTaskStatus *status, gpointer data, GError **error)
 gboolean
 tractor_run_process (const char *const *argv, const TractorProcessOptions *options, GError **error)
 {
-  g_return_val_if_fail (argv != NULL, FALSE);
+  if (!tractor_error_check_given (argv, "argv", error))
+    return FALSE;
 
   return run_process (NULL, &(Order){ argv, options }, error);
 }
@@ -515,8 +516,8 @@ tractor_nursery_start_process (TractorNursery *nursery,
 {
   gpointer pid;
 
-  g_return_val_if_fail (argv != NULL, FALSE);
-  if (!tractor_error_check_given (nursery, "nursery", error))
+  if (!tractor_error_check_given (nursery, "nursery", error) ||
+      !tractor_error_check_given (argv, "argv", error))
     return FALSE;
 
   if (!tractor_nursery_start (nursery, argv[0], run_process, &(Order){ argv, options }, NULL, &pid,

@@ -185,7 +185,8 @@ tractor_find_actor (const char *name, GError **error)
   TractorPortal *portal = NULL;
   GError *failure = NULL;
 
-  g_return_val_if_fail (name != NULL, NULL);
+  if (!tractor_error_check_given (name, "name", error))
+    return NULL;
 
   if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portal = find_anywhere (use.runtime, name, &failure);
@@ -307,7 +308,8 @@ tractor_wait_for_actor (const char *name, gint64 deadline, GError **error)
   TractorPortal *portal = NULL;
   GError *failure = NULL;
 
-  g_return_val_if_fail (name != NULL, NULL);
+  if (!tractor_error_check_given (name, "name", error))
+    return NULL;
 
   if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portal = wait_until (use.runtime, name, deadline, &failure);
@@ -484,7 +486,8 @@ tractor_find_actors (const char *name, GError **error)
   GPtrArray *portals = NULL;
   GError *failure = NULL;
 
-  g_return_val_if_fail (name != NULL, NULL);
+  if (!tractor_error_check_given (name, "name", error))
+    return NULL;
 
   if (tractor__runtime_enter (&use, &failure) != NULL && check_name (name, &failure))
     portals = find_all (use.runtime, name, &failure);
@@ -520,7 +523,8 @@ tractor_connect (const char *address, GError **error)
   TractorPortal *portal = NULL;
   GError *failure = NULL;
 
-  g_return_val_if_fail (address != NULL, NULL);
+  if (!tractor_error_check_given (address, "address", error))
+    return NULL;
 
   if (tractor__runtime_enter (&use, &failure) != NULL &&
       tractor__address_parse (address, &parsed, &failure))

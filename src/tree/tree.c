@@ -355,7 +355,8 @@ tractor_watch_tree (TractorPortal *portal, TractorTreeFunc func, gpointer data, 
 {
   Watcher watcher = { func, data };
 
-  g_return_val_if_fail (func != NULL, FALSE);
+  if (!tractor_error_check_given ((gconstpointer) func, "function", error))
+    return FALSE;
 
   return portal != NULL ? watch_other_tree (portal, &watcher, error)
                         : watch_own_tree (tell, &watcher, error);

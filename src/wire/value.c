@@ -145,7 +145,8 @@ tractor_value_new_ext (gint8 code, GVariant *content, GError **error)
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GError) fault = NULL;
 
-  g_return_val_if_fail (content != NULL, NULL);
+  if (!tractor_error_check_given (content, "content", error))
+    return NULL;
   owned = g_variant_ref_sink (content);
   if (ext_type == NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "Extension type %d is not registered",

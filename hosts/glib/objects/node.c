@@ -288,6 +288,8 @@ tractor_glib_node_watch (TractorGlibNode *node, GError **error)
 {
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
 
+  if (!tractor_error_check_given (node, "node", error))
+    return FALSE;
   g_return_val_if_fail (TRACTOR_GLIB_IS_NODE (node), FALSE);
 
   return tractor__node_watch (node, context, error);

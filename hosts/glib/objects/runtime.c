@@ -453,6 +453,9 @@ tractor_glib_runtime_close_async (TractorGlibRuntime *self,
 gboolean
 tractor_glib_runtime_close_finish (TractorGlibRuntime *self, GAsyncResult *result, GError **error)
 {
+  if (!tractor_error_check_given (self, "runtime", error) ||
+      !tractor_error_check_given (result, "result", error))
+    return FALSE;
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);

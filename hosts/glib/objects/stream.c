@@ -371,8 +371,11 @@ tractor_glib_stream_receive_finish (TractorGlibStream *self,
                                     GVariant **ret_item,
                                     GError **error)
 {
-  Received *received = tractor__request_finish (self, result, error);
+  Received *received;
 
+  if (!tractor_error_check_given (ret_item, "place for the item", error))
+    return FALSE;
+  received = tractor__request_finish (self, result, error);
   *ret_item = NULL; /* also at the end: bindings look at it */
   if (received == NULL)
     return FALSE;

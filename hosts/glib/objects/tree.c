@@ -111,6 +111,9 @@ tractor__request_finish (gpointer source, GAsyncResult *result, GError **error)
   GError *failure = NULL;
   gpointer answer;
 
+  if (!tractor_error_check_given (source, "object", error) ||
+      !tractor_error_check_given (result, "result", error))
+    return NULL;
   g_return_val_if_fail (g_task_is_valid (result, source), NULL);
 
   answer = g_task_propagate_pointer (G_TASK (result), &failure);
