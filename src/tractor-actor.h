@@ -99,7 +99,7 @@ typedef struct {
 
 /**
  * TractorModule:
- * @name: NULL ends the list
+ * @name: without a colon, and in a list once; NULL ends the list
  *
  * A namespace of functions, as Python has modules: "module:function" names one. An actor serves
  * only the modules that it was spawned with.

@@ -127,6 +127,16 @@ tractor__exports_find (GHashTable *exports, const Msg *start, gboolean *ret_has_
 
 static const char *const kind_names[] = { "CALL", "STREAM", "CONTEXT" };
 
+/* Returns: whether an export before @export in the table of @module is called the same. */
+static gboolean
+is_second_export (const TractorModule *module, const TractorExport *export)
+{
+  for (const TractorExport *before = module->exports; before < export; before++)
+    if (strcmp (before->name, export->name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* Returns: (nullable): what is wrong with it. */
 static const char *
 find_mistake (const TractorModule *module, const TractorExport *export)
@@ -143,13 +153,33 @@ find_mistake (const TractorModule *module, const TractorExport *export)
     return "has a function of another kind too";
   if (export->payload_spec != NULL && !g_variant_type_string_is_valid (export->payload_spec))
     return "has a payload_spec that is no type of a GVariant";
-  return NULL;
+  return is_second_export (module, export) ? "is listed twice" : NULL;
+}
+
+/* The second of two would never be found. */
+static gboolean
+check_module (const TractorModule *modules, const TractorModule *module, GError **error)
+{
+  const char *mistake =
+      strchr (module->name, ':') != NULL ? "has a colon in its name: nobody could call it" : NULL;
+  g_autofree char *name = NULL;
+
+  for (const TractorModule *before = modules; before < module && mistake == NULL; before++)
+    if (strcmp (before->name, module->name) == 0)
+      mistake = "is listed twice";
+  if (mistake == NULL)
+    return TRUE;
+  name = g_utf8_make_valid (module->name, -1);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "The module '%s' %s", name, mistake);
+  return FALSE;
 }
 
 gboolean
 tractor__modules_check (const TractorModule *modules, GError **error)
 {
   for (const TractorModule *module = modules; module != NULL && module->name != NULL; module++) {
+    if (!check_module (modules, module, error))
+      return FALSE;
     for (const TractorExport *export = module->exports; export != NULL && export->name != NULL;
          export ++) {
       const char *mistake = find_mistake (module, export);

@@ -90,6 +90,29 @@ test_module_that_is_not_utf8 (void)
   harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
 }
 
+/* The second of two would never be called, and what stands behind a colon is a function's name. */
+static void
+test_ambiguous (void)
+{
+  const TractorExport twice[] = { good[0], good[1], good[0], { 0 } };
+  const struct {
+    TractorModule modules[3];
+    const char *mistake;
+  } ambiguous[] = {
+    { { { "m", twice } }, "'m:call' (CALL) is listed twice" },
+    { { { "m", good }, { "m", NULL } }, "The module 'm' is listed twice" },
+    { { { "m:n", NULL } }, "The module 'm:n' has a colon in its name" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ambiguous); i++) {
+    GError *error = NULL;
+
+    g_assert_false (tractor__modules_check (ambiguous[i].modules, &error));
+    g_assert_nonnull (strstr (error->message, ambiguous[i].mistake));
+    harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+}
+
 /* A program that is no actor either: it would find out in its children. */
 static void
 test_at_the_start (void)
@@ -123,6 +146,7 @@ main (int argc, char **argv)
   harness_add ("/exports/good", test_good);
   harness_add ("/exports/bad", test_bad);
   harness_add ("/exports/module-that-is-not-utf8", test_module_that_is_not_utf8);
+  harness_add ("/exports/ambiguous", test_ambiguous);
   harness_add ("/exports/at-the-start", test_at_the_start);
   harness_add_real_task ("/exports/of-a-runtime", test_of_a_runtime);
   return harness_run ();
