@@ -36,6 +36,8 @@ typedef enum {
   TRACTOR_INSTRUMENT_ALL = (1 << 9) - 1
 } TractorInstrumentPoint;
 
+TRACTOR_DEFINE_FLAG_OPERATORS (TractorInstrumentPoint)
+
 /**
  * TractorInstrumentEvent:
  * @point: what happens

@@ -14,6 +14,31 @@ G_BEGIN_DECLS
 #endif
 #endif
 
+/* Flags are put together in C++ as in C: A | B is of their type there too. */
+#ifdef __cplusplus
+#define TRACTOR_DEFINE_FLAG_OPERATORS(Type)                                                        \
+  extern "C++" {                                                                                   \
+  constexpr Type operator| (Type a, Type b)                                                        \
+  {                                                                                                \
+    return static_cast<Type> (static_cast<unsigned> (a) | static_cast<unsigned> (b));              \
+  }                                                                                                \
+  constexpr Type operator& (Type a, Type b)                                                        \
+  {                                                                                                \
+    return static_cast<Type> (static_cast<unsigned> (a) & static_cast<unsigned> (b));              \
+  }                                                                                                \
+  inline Type &operator|= (Type &a, Type b)                                                        \
+  {                                                                                                \
+    return a = a | b;                                                                              \
+  }                                                                                                \
+  inline Type &operator&= (Type &a, Type b)                                                        \
+  {                                                                                                \
+    return a = a & b;                                                                              \
+  }                                                                                                \
+  }
+#else
+#define TRACTOR_DEFINE_FLAG_OPERATORS(Type)
+#endif
+
 #define TRACTOR_ERROR (tractor_error_quark ())
 
 /**

@@ -65,6 +65,8 @@ typedef enum {
   TRACTOR_HOST_LINK_REPORT_END = 1 << 0
 } TractorHostLinkFlags;
 
+TRACTOR_DEFINE_FLAG_OPERATORS (TractorHostLinkFlags)
+
 /**
  * TractorHostLinkOps:
  *

@@ -78,6 +78,8 @@ typedef enum {
   TRACTOR_THREAD_ABANDON = 1
 } TractorThreadFlags;
 
+TRACTOR_DEFINE_FLAG_OPERATORS (TractorThreadFlags)
+
 /**
  * tractor_to_thread:
  * @func: runs in a thread of its own, in which nothing of the guest may be used but

@@ -149,6 +149,36 @@ test_not_the_hosts (gpointer, GError **error)
   return TRUE;
 }
 
+static void
+count (const TractorInstrumentEvent *event, gpointer ret_seen)
+{
+  *static_cast<TractorInstrumentPoint *> (ret_seen) |= event->point;
+}
+
+// Without a cast, as in C.
+static gboolean
+test_flags (gpointer, GError **error)
+{
+  const TractorInstrumentPoint wanted =
+      TRACTOR_INSTRUMENT_TASK_SPAWNED | TRACTOR_INSTRUMENT_TASK_EXITED;
+  TractorInstrumentPoint seen = static_cast<TractorInstrumentPoint> (0);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+  tractor_guest_add_instrument (tractor_guest_get_current (),
+                                TRACTOR_INSTRUMENT_TASK_SPAWNED | TRACTOR_INSTRUMENT_TASK_EXITED,
+                                count, &seen);
+  g_assert_true (tractor_nursery_spawn (nursery, "other", assert_none, nullptr, nullptr, error));
+  g_assert_true (tractor_nursery_join (nursery, error));
+  g_assert_true (
+      tractor_guest_remove_instrument (tractor_guest_get_current (), count, &seen, error));
+  g_assert_cmpuint (seen, ==, wanted);
+  g_assert_cmpuint (seen & TRACTOR_INSTRUMENT_TASK_EXITED, ==, TRACTOR_INSTRUMENT_TASK_EXITED);
+  g_assert_cmpuint (TRACTOR_HOST_LINK_DEFAULT | TRACTOR_HOST_LINK_REPORT_END, ==,
+                    TRACTOR_HOST_LINK_REPORT_END);
+  g_assert_cmpuint (TRACTOR_THREAD_WAIT | TRACTOR_THREAD_ABANDON, ==, TRACTOR_THREAD_ABANDON);
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -156,5 +186,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/cxx/rethrown-after-a-wait", test_rethrown);
   harness_add_task ("/guest/cxx/exceptions-are-a-tasks", test_of_one_task);
   harness_add_task ("/guest/cxx/exceptions-are-not-the-hosts", test_not_the_hosts);
+  harness_add_task ("/guest/cxx/flags-are-put-together", test_flags);
   return harness_run ();
 }
