@@ -27,6 +27,7 @@
 
 #include "bounds.h"
 #include "escape.h"
+#include "plain-words.h"
 #include "process.h"
 #include "runtime.h"
 #include "stdio-fd.h"
@@ -414,6 +415,7 @@ check_end (const Program *program, GError **error)
 {
   const Process *process = &program->process;
   g_autofree char *end = NULL;
+  g_autofree char *lines = NULL;
   g_autofree char *tail = NULL;
   g_autofree char *message = NULL;
 
@@ -421,9 +423,10 @@ check_end (const Program *program, GError **error)
     return TRUE;
 
   end = tractor__process_describe_end (process);
-  tail = dup_tail (program);
+  lines = dup_tail (program);
+  tail = tractor__join_lines (lines, LIMIT_PROGRAM_TAIL_BYTES);
   message = g_strdup_printf ("Program '%s' (pid %d) %s%s%s", program->name, (int) process->pid, end,
-                             tail[0] != '\0' ? "; it wrote:\n" : "", tail);
+                             tail[0] != '\0' ? "; it wrote: " : "", tail);
   if (process->end == PROCESS_EXITED)
     g_set_error_literal (error, G_SPAWN_EXIT_ERROR, process->status, message);
   else

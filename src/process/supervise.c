@@ -73,7 +73,8 @@ describe_death (Child *child)
 {
   g_autofree char *end = tractor__process_describe_end (&child->process);
   g_autofree char *tail = read_stderr_tail (child);
-  g_autofree char *words = tractor__plain_words (tail);
+  g_autofree char *plain = tractor__plain_words (tail);
+  g_autofree char *words = tractor__join_lines (plain, LIMIT_MESSAGE_TAIL_BYTES);
   gboolean is_explained = has_explained_end (child, tail);
   gboolean is_doubtful = may_be_no_actor (child, tail);
   guint n_calls = child->link->requests.n_entries;
@@ -92,11 +93,12 @@ describe_death (Child *child)
     g_string_append_printf (text, ", with %u call%s open", n_calls, n_calls == 1 ? "" : "s");
   if (is_doubtful)
     g_string_append (text, ". Does its main() begin with tractor_child_main()?");
+  /* Once it has booted the words are ours, and not the program's (last-words.c). */
   if (words[0] != '\0')
     g_string_append_printf (text, "%s%s",
-                            is_explained  ? ": "
-                            : is_doubtful ? " It wrote:\n"
-                                          : "; it wrote:\n",
+                            child->has_booted ? ": "
+                            : is_doubtful     ? " It wrote: "
+                                              : "; it wrote: ",
                             words);
   error = tractor_error_new_traced (TRACTOR_ERROR_ACTOR_FAILURE,
                                     strcmp (words, tail) != 0 ? tail : NULL, text->str);

@@ -94,6 +94,8 @@
 /* What a booting process may write to stderr, and how much of its end is told if it dies. */
 #define LIMIT_BOOT_STDERR_BYTES (64 * 1024)
 #define LIMIT_STDERR_TAIL_BYTES 4096
+/* And how much of that is in the one line of a message. */
+#define LIMIT_MESSAGE_TAIL_BYTES 512
 /* A program that is no actor: a longer line comes in pieces; and how much of the end of its stderr
  * is told if it fails. */
 #define LIMIT_LINE_BYTES         (64 * 1024)

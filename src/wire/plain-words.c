@@ -53,3 +53,21 @@ tractor__plain_words (const char *text)
     return g_strdup (text);
   return g_strchomp (g_strdup (words->str));
 }
+
+char *
+tractor__join_lines (const char *text, gsize max)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  g_autoptr (GString) joined = g_string_new (NULL);
+  gsize start;
+
+  for (char **line = lines; *line != NULL; line++)
+    if (g_strstrip (*line)[0] != '\0')
+      g_string_append_printf (joined, "%s%s", joined->len > 0 ? " | " : "", *line);
+  if (joined->len <= max)
+    return g_strdup (joined->str);
+  start = joined->len - max;
+  while (((guchar) joined->str[start] & 0xc0) == 0x80) /* inside a character */
+    start++;
+  return g_strconcat ("...", joined->str + start, NULL);
+}

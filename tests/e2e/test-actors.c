@@ -537,16 +537,21 @@ static gboolean
 test_boot_death (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autofree char *description = NULL;
   g_autofree char *script = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "script", NULL);
 
   g_assert_true (g_file_set_contents (
-      script, "#!/bin/sh\necho cannot find my library >&2\nexit 3\n", -1, NULL));
+      script, "#!/bin/sh\necho cannot find my library >&2\necho nor its friend >&2\nexit 3\n", -1,
+      NULL));
   g_assert_cmpint (chmod (script, 0700), ==, 0);
   g_assert_null (tractor_actor_nursery_start (nursery, "stillborn",
                                               &(TractorSpawnOptions){ .program = script }, error));
   g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   g_assert_nonnull (strstr ((*error)->message, "exited with status 3"));
-  g_assert_nonnull (strstr ((*error)->message, "cannot find my library"));
+  g_assert_true (
+      g_str_has_suffix ((*error)->message, "; it wrote: cannot find my library | nor its friend"));
+  description = tractor_error_describe (*error);
+  g_assert_nonnull (strstr (description, "\n    cannot find my library\n    nor its friend"));
   g_clear_error (error);
   unlink (script);
   /* It is the starter's failure, not the nursery's. */

@@ -202,6 +202,7 @@ call_and_crash_with (const char *function,
   g_assert_false (tractor_portal_call (portal, function, NULL, NULL, error));
   message = g_strdup ((*error)->message);
   g_assert_false (has_frames (message));
+  g_assert_null (strchr (message, '\n'));
   if (ret_description != NULL)
     *ret_description = tractor_error_describe (*error);
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
@@ -234,7 +235,7 @@ test_abort (G_GNUC_UNUSED gpointer data, GError **error)
   g_autofree char *message =
       call_and_crash_with ("test:abort", TRACTOR_ON_DEATH_IGNORE, &description, error);
 
-  assert_tells (message, "was killed by signal 6 (Aborted), with 1 call open; it wrote:\n");
+  assert_tells (message, "was killed by signal 6 (Aborted), with 1 call open: in task 'abort'");
   assert_tells (message, "in task 'abort'");
   assert_tells (description,
                 "e2e_test_crash(call_abort"); /* which ends in a call that does not return */

@@ -364,7 +364,7 @@ test_exit_status (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_error (*error, G_SPAWN_EXIT_ERROR, 7);
   g_assert_true (g_str_has_prefix ((*error)->message, "Program 'sh' (pid "));
   g_assert_true (
-      g_str_has_suffix ((*error)->message, "exited with status 7; it wrote:\nno \\x1b[31m luck"));
+      g_str_has_suffix ((*error)->message, "exited with status 7; it wrote: no \\x1b[31m luck"));
   g_clear_error (error);
   assert_no_child_process ();
 
@@ -383,7 +383,8 @@ test_stderr_tail_is_bounded (G_GNUC_UNUSED gpointer data, GError **error)
   length = strlen ((*error)->message);
   g_assert_cmpuint (length, >, 16 * KIB - 16);
   g_assert_cmpuint (length, <, 16 * KIB + 128);
-  g_assert_true (g_str_has_suffix ((*error)->message, "\n1000000\nlast words"));
+  g_assert_null (strchr ((*error)->message, '\n'));
+  g_assert_true (g_str_has_suffix ((*error)->message, " | 1000000 | last words"));
   harness_assert_error (*error, G_SPAWN_EXIT_ERROR, 1);
   return TRUE;
 }
@@ -393,7 +394,7 @@ test_killed_by_signal (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_assert_false (run_script ("echo bye >&2; kill -KILL $$", NULL, error));
   g_assert_nonnull (strstr ((*error)->message, "was killed by signal 9"));
-  g_assert_true (g_str_has_suffix ((*error)->message, "; it wrote:\nbye"));
+  g_assert_true (g_str_has_suffix ((*error)->message, "; it wrote: bye"));
   harness_assert_error (*error, G_SPAWN_ERROR, G_SPAWN_ERROR_FAILED);
   return TRUE;
 }

@@ -68,6 +68,25 @@ test_crash (void)
   assert_words ("/usr/bin/x(fault+0x1a)[0x55d0c0de]", "");
 }
 
+static void
+assert_joined (const char *text, gsize max, const char *expected)
+{
+  g_autofree char *line = tractor__join_lines (text, max);
+
+  g_assert_cmpstr (line, ==, expected);
+}
+
+static void
+test_one_line (void)
+{
+  assert_joined ("", 10, "");
+  assert_joined ("one", 10, "one");
+  assert_joined ("one\n\n  two\r\nthree\n", 20, "one | two | three");
+  assert_joined ("one\ntwo", 9, "one | two");
+  assert_joined ("one\ntwo", 8, "...ne | two");
+  assert_joined ("\xc3\xa9\xc3\xa9", 3, "...\xc3\xa9");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -78,5 +97,6 @@ main (int argc, char **argv)
   harness_add ("/src/plain-words/python-with-a-cause", test_python_cause);
   harness_add ("/src/plain-words/python-group", test_python_group);
   harness_add ("/src/plain-words/crash", test_crash);
+  harness_add ("/src/plain-words/one-line", test_one_line);
   return harness_run ();
 }
