@@ -66,7 +66,7 @@ typedef enum {
   TRACTOR_ERROR_NO_RUNTIME,        /* no runtime is open in this process */
   TRACTOR_ERROR_REMOTE,            /* an error boxed by another actor: tractor_error_get_remote() */
   TRACTOR_ERROR_CONTEXT_CANCELLED, /* a remote task was cancelled by request; says by whom */
-  TRACTOR_ERROR_ACTOR_FAILURE,     /* the process died: exit status or signal, stderr tail */
+  TRACTOR_ERROR_ACTOR_FAILURE,     /* the process died: exit status or signal, last words */
   TRACTOR_ERROR_ACTOR_TOO_SLOW,    /* no answer in time */
   TRACTOR_ERROR_TRANSPORT_CLOSED,  /* the connection to the actor is gone */
   TRACTOR_ERROR_NOT_EXPOSED,       /* the actor does not serve that function */

@@ -304,9 +304,11 @@ typedef void (*TractorExitFunc) (gpointer data);
 /**
  * tractor_actor_at_exit:
  *
- * Calls @func when this actor ends, however it ends, but for a SIGKILL: after everything that it ran
- * for others is over, and while it is still in the registry. The last that was given is the first to
- * be called.
+ * Calls @func when this actor ends in order: it is cancelled, gets SIGTERM, stops or fails by a function of
+ * this header, or loses its parent. That is after everything that it ran for others is over, and while it is
+ * still in the registry. The last that was given is the first to be called. It is not called where the
+ * process ends under the actor: by exit(), _exit() or abort(), by a crash, by another signal that kills,
+ * or because it was stuck and its parent has killed it.
  *
  * Returns: TRUE; or FALSE with @error set to NO_RUNTIME.
  * Suspends: no. Thread: guest, in a task or a callback of its host.

@@ -57,8 +57,8 @@ TRACTOR_API TractorPortal *tractor_cluster_get_portal (TractorCluster *cluster, 
  * @ret_result: (out) (optional) (transfer full) (nullable): what the function returned
  *
  * Calls a function on an actor that has no other call of this kind, waiting in line for one. An actor
- * that turns out to be gone gets no more of them; the call is not tried again on another one, for it
- * may have been executed.
+ * that turns out to be gone gets no more of them, unless it is one that is started again
+ * (TRACTOR_ON_DEATH_RESTART); the call is not tried again on another one, for it may have been executed.
  *
  * Returns: TRUE; or FALSE with @error set to CLOSED if no actor is left, or as by
  *   tractor_portal_call().

@@ -1,5 +1,5 @@
-/* tractor.h - actors and tasks, all there is of them but tractor-crash.h and
- * tractor-debug.h. Include the header of a host beside it. */
+/* tractor.h - actors and tasks, all there is of them but tractor-crash.h, tractor-debug.h and, for what
+ * callbacks of a host have to do with tasks, tractor-host-link.h. Include the header of a host beside it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

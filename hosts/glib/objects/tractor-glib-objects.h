@@ -1092,7 +1092,8 @@ TRACTOR_API void tractor_glib_context_cancel (TractorGlibContext *self);
 /**
  * TractorGlibStream::finished:
  * @self: the stream
- * @error: (nullable): NULL if the other end has closed its stream or ended well
+ * @error: (nullable): NULL if the other end has closed its stream or ended well; G_IO_ERROR_CANCELLED after
+ *   tractor_glib_stream_close() here
  *
  * Nothing more comes of a stream that was flowing.
  */
