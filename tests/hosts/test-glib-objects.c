@@ -816,6 +816,55 @@ test_call_of_one_cancelled (void)
   close_runtime (runtime);
 }
 
+static void
+on_ready_and_gone (GObject *actor, GAsyncResult *result, gpointer ret_result)
+{
+  g_assert_false (tractor_glib_actor_get_alive (TRACTOR_GLIB_ACTOR (actor)));
+  on_ready (actor, result, ret_result);
+}
+
+static void
+on_ready_and_unlisted (GObject *actor, GAsyncResult *result, gpointer ret_result)
+{
+  GListModel *runtime = g_object_get_data (actor, "runtime");
+
+  g_assert_cmpuint (g_list_model_get_n_items (runtime), ==, 0);
+  on_ready_and_gone (actor, result, ret_result);
+}
+
+static void
+cancel (TractorGlibActor *actor, GAsyncReadyCallback callback)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_actor_cancel_async (actor, NULL, callback, &result);
+  g_assert_true (tractor_glib_actor_cancel_finish (actor, wait_for (&result), &error));
+  g_assert_no_error (error);
+}
+
+/* What is called when it is gone sees that it is. */
+static void
+test_gone_when_cancelled (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) child = spawn (runtime, "child");
+  g_autoptr (TractorGlibActor) other = spawn (runtime, "other");
+  g_autoptr (TractorGlibActor) found = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  tractor_glib_runtime_find_async (runtime, "other", NULL, on_ready, &result);
+  found = tractor_glib_runtime_find_finish (runtime, wait_for (&result), &error);
+  g_assert_no_error (error);
+  cancel (found, on_ready_and_gone);
+  while (tractor_glib_actor_get_alive (other))
+    turn ();
+  g_object_set_data (G_OBJECT (child), "runtime", runtime);
+  cancel (child, on_ready_and_unlisted);
+  close_runtime (runtime);
+}
+
 /* --- contexts ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -1359,6 +1408,7 @@ main (int argc, char **argv)
   harness_add ("/objects/spawn-bad-name", test_spawn_bad_name);
   harness_add ("/objects/child-dies-and-the-others-live", test_killed);
   harness_add ("/objects/call-of-one-that-was-cancelled", test_call_of_one_cancelled);
+  harness_add ("/objects/gone-when-its-cancel-is-answered", test_gone_when_cancelled);
   harness_add ("/objects/context-fails", test_context_fails);
   harness_add ("/objects/open-stream-says-how-it-failed", test_open_stream_says_how_it_failed);
   harness_add ("/objects/stream-says-how-it-failed", test_stream_says_how_it_failed);

@@ -13,6 +13,7 @@
 
 #include "context.h"
 #include "launcher.h"
+#include "tractor-sync.h"
 
 /* On the stack of the task of one that was found. */
 typedef struct {
@@ -30,7 +31,8 @@ struct _TractorGlibActor {
   GError *end;           /* (nullable): what a call of it says now, when it has ended */
   TractorPortal *portal; /* of the task */
   TractorNursery *calls; /* (nullable): of the task, while requests can be made */
-  Found *found;          /* (nullable): of the task */
+  TractorEvent *told; /* of the task: that it has ended, to whoever listens here; for its calls */
+  Found *found;       /* (nullable): of the task */
 };
 
 enum {
@@ -51,7 +53,7 @@ static guint signals[N_SIGNALS];
 G_DEFINE_TYPE (TractorGlibActor, tractor_glib_actor, G_TYPE_OBJECT)
 
 static TractorGlibActor *
-actor_new (Tree *tree, TractorPortal *portal, TractorNursery *calls)
+actor_new (Tree *tree, TractorPortal *portal, TractorNursery *calls, TractorEvent *told)
 {
   TractorGlibActor *self = g_object_new (TRACTOR_GLIB_TYPE_ACTOR, NULL);
 
@@ -62,6 +64,7 @@ actor_new (Tree *tree, TractorPortal *portal, TractorNursery *calls)
   self->is_alive = TRUE;
   self->portal = portal;
   self->calls = calls;
+  self->told = told;
   return self;
 }
 
@@ -146,6 +149,7 @@ tell_end (TractorGlibActor *self, GError *failure)
   self->end = end.failure != NULL ? g_error_copy (end.failure) : get_answer_of_ended (self);
   self->calls = NULL;
   tractor__glib_call_on_host_stack (self->tree->context, announce_end, &end);
+  tractor_event_set (self->told);
 }
 
 /* Requests fail by themselves when the actor is gone; contexts last as long as their objects. */
@@ -185,6 +189,7 @@ static gboolean
 run_child (TractorTaskStatus *status, gpointer data, GError **error)
 {
   ActorRequest *request = data; /* until the task has started */
+  g_autoptr (TractorEvent) told = tractor_event_new ();
   g_autoptr (TractorNursery) calls = tractor_nursery_open ();
   g_autoptr (TractorPortal) portal = NULL;
   g_autoptr (TractorActorNursery) nursery =
@@ -197,7 +202,7 @@ run_child (TractorTaskStatus *status, gpointer data, GError **error)
   portal = tractor__launcher_start (request->launcher, nursery, request->name, error);
   if (portal == NULL)
     return FALSE;
-  self = actor_new (request->tree, portal, calls);
+  self = actor_new (request->tree, portal, calls, told);
   request->actor = g_object_ref (self);
   tractor_task_started (status, NULL, NULL);
 
@@ -251,6 +256,7 @@ static gboolean
 run_found (TractorTaskStatus *status, gpointer data, GError **error)
 {
   ActorRequest *request = data;
+  g_autoptr (TractorEvent) told = tractor_event_new ();
   g_autoptr (TractorNursery) calls = tractor_nursery_open ();
   GError *failure = NULL;
   g_autoptr (TractorPortal) portal = tractor_find_actor (request->name, &failure);
@@ -261,7 +267,7 @@ run_found (TractorTaskStatus *status, gpointer data, GError **error)
   }
   if (portal == NULL) /* nobody */
     return tractor_task_started (status, NULL, error);
-  wait_for_end (actor_new (request->tree, portal, calls), portal, request, status);
+  wait_for_end (actor_new (request->tree, portal, calls, told), portal, request, status);
   join_calls (calls);
   return TRUE;
 }
@@ -353,12 +359,14 @@ open_stream (gpointer data, GError **error)
                                question->kwargs, error);
 }
 
+/* Until the objects say so too. */
 static gpointer
 cancel_actor (gpointer data, GError **error)
 {
   TractorGlibActor *self = data;
 
-  tractor_portal_cancel_actor (self->portal, TRACTOR_NO_DEADLINE, error);
+  if (tractor_portal_cancel_actor (self->portal, TRACTOR_NO_DEADLINE, error))
+    tractor_event_wait (self->told, error);
   return NULL;
 }
 
