@@ -404,6 +404,18 @@ TRACTOR_API void tractor_cancel_scope_set_content (TractorCancelScope *scope,
  */
 TRACTOR_API gboolean tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error);
 
+/**
+ * tractor_cancel_scope_take_failures:
+ * @error: (inout): the body's own failure; afterwards with those of what was left unjoined inside @scope
+ *
+ * For a function that closes such an object, and waits in its scope before it leaves that: what
+ * tractor_cancel_scope_absorb() would give out of failures in there, now.
+ *
+ * Returns: TRUE if nothing is in *@error.
+ * Suspends: no. Thread: guest, the task that opened the scope.
+ */
+TRACTOR_API gboolean tractor_cancel_scope_take_failures (TractorCancelScope *scope, GError **error);
+
 /* --- nurseries --------------------------------------------------------------------------------- */
 
 /**

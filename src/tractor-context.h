@@ -179,8 +179,8 @@ TRACTOR_API const GError *tractor_context_get_outcome (TractorContext *context);
 /**
  * tractor_context_get_scope:
  *
- * For a deadline of the body, say. A body that this scope cancels cancels the function as well, and
- * tractor_context_join() absorbs that: it succeeds, without a result, and
+ * For a deadline of the body, say, and of the join, which waits in it. A body that this scope cancels
+ * cancels the function as well, and tractor_context_join() absorbs that: it succeeds, without a result, and
  * tractor_cancel_scope_get_cancelled_caught() tells it from one that came to its end.
  *
  * Returns: (transfer none): the cancel scope around the body, or around the function's task.

@@ -351,6 +351,13 @@ tractor_cancel_scope_get_cancelled_caught (TractorCancelScope *scope)
   return scope->cancelled_caught;
 }
 
+static void
+take_failures (Scope *scope, GError **error)
+{
+  if (G_UNLIKELY (scope->lost_failures != NULL))
+    *error = tractor__error_add_failures (*error, g_steal_pointer (&scope->lost_failures));
+}
+
 gboolean
 tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
 {
@@ -370,8 +377,7 @@ tractor_cancel_scope_absorb (TractorCancelScope *scope, GError **error)
     if (!tractor__task_close_inside (scope->owner, scope, error))
       return FALSE;
     may_absorb = tractor__scope_may_absorb (scope);
-    if (G_UNLIKELY (scope->lost_failures != NULL))
-      *error = tractor__error_add_failures (*error, g_steal_pointer (&scope->lost_failures));
+    take_failures (scope, error);
     tractor__scope_leave (scope);
     if (may_absorb && tractor__error_strip_cancelled (error))
       scope->cancelled_caught = TRUE;
@@ -429,4 +435,13 @@ tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error)
     return FALSE;
 
   return scope->is_left || tractor__task_close_inside (scope->owner, scope, error);
+}
+
+gboolean
+tractor_cancel_scope_take_failures (TractorCancelScope *scope, GError **error)
+{
+  g_return_val_if_fail (scope != NULL && error != NULL, FALSE);
+
+  take_failures (scope, error);
+  return *error == NULL;
 }

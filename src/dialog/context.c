@@ -2,9 +2,9 @@
  *
  * The opener's side is a request (request.c) whose messages are Started, the stream's, and one last
  * one: Return or Error. Its body is a cancel scope in the opening task. When the other end fails,
- * whoever waits for it is told; if nobody does, the body is interrupted by that scope. Joining leaves
- * the scope, sees to it that the other end ends too, and settles which of the two outcomes is
- * reported, or both. That is all in settle(): what comes out of a dialog is decided there and nowhere
+ * whoever waits for it is told; if nobody does, the body is interrupted by that scope. Joining waits
+ * in the scope, leaves it, sees to it that the other end ends too, and settles which of the two
+ * outcomes is reported, or both. That is all in settle(): what comes out of a dialog is decided there and nowhere
  * else.
  *
  * The endpoint's side is run by rpc.c, whose task's scope is the body's. Its outcome is what the
@@ -715,12 +715,13 @@ tractor_context_join (TractorContext *context, GVariant **ret_result, GError **e
   if (!tractor_cancel_scope_close_inside (context->scope, error))
     return FALSE;
   context->is_joined = TRUE;
-  tractor_cancel_scope_absorb (context->scope, error);
-  /* A body that its own scope has ended gives the function up too: there is no end to wait for. */
-  if (*error == NULL && !tractor_cancel_scope_get_cancelled_caught (context->scope)) {
+  /* In the body's scope: who cancels that gives the function up too, however late, and whether or not the
+   * body has noticed. */
+  if (tractor_cancel_scope_take_failures (context->scope, error)) {
     tractor__stream_end (&context->stream);
     wait_until_final (context, error);
   }
+  tractor_cancel_scope_absorb (context->scope, error);
   end_other_side (context);
   settle (context, error);
   if (*error != NULL)

@@ -467,6 +467,81 @@ test_body_is_cancelled_by_its_scope (G_GNUC_UNUSED gpointer data, GError **error
   return end_peer (&peer, error);
 }
 
+/* The ways in which it is cancelled when the body itself has heard nothing of that. */
+typedef enum {
+  BEFORE_THE_JOIN,
+  BEFORE_A_DROPPED_ERROR,
+  BY_ANOTHER_TASK,
+  BY_ITS_DEADLINE,
+  N_WAYS
+} Way;
+
+static gboolean
+cancel_when_all_wait (gpointer scope, GError **error)
+{
+  if (!tractor_wait_all_tasks_blocked (0, error))
+    return FALSE;
+  tractor_cancel_scope_cancel (scope, "by another task");
+  return TRUE;
+}
+
+static void
+cancel_scope_and_join (TractorContext *context, Way way, GError **error)
+{
+  TractorCancelScope *scope = tractor_context_get_scope (context);
+  g_autoptr (GVariant) result = NULL;
+
+  if (way == BEFORE_THE_JOIN || way == BEFORE_A_DROPPED_ERROR)
+    tractor_cancel_scope_cancel (scope, "by the body");
+  if (way == BEFORE_A_DROPPED_ERROR)
+    g_assert_false (tractor_checkpoint (NULL));
+  if (way == BY_ITS_DEADLINE)
+    tractor_cancel_scope_set_deadline (scope, tractor_now () + SECOND / 20);
+  tractor_context_join (context, &result, error);
+  g_assert_null (result);
+  g_assert_true (tractor_cancel_scope_get_cancel_called (scope));
+  g_assert_true (tractor_cancel_scope_get_cancelled_caught (scope));
+}
+
+/* In a body that could not hang for ever. */
+static void
+open_and_cancel_scope (Peer *peer, GVariant *kwargs, Way way, GError **error)
+{
+  gint64 give_up_at = tractor_now () + 20 * SECOND * harness_get_patience ();
+  g_autoptr (TractorCancelScope) limit = tractor_cancel_scope_open (give_up_at);
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorContext) context =
+      tractor_portal_open_context (peer->portal, "test:in_mode", kwargs, NULL, NULL, error);
+
+  g_assert_no_error (*error);
+  if (way == BY_ANOTHER_TASK)
+    tractor_nursery_spawn (tasks, "other", cancel_when_all_wait,
+                           tractor_context_get_scope (context), NULL, error);
+  cancel_scope_and_join (context, way, error);
+  g_assert_true (tractor_nursery_join (tasks, &(GError *){ NULL }));
+  g_assert_true (tractor_cancel_scope_absorb (limit, &(GError *){ NULL }));
+  g_assert_false (tractor_cancel_scope_get_cancel_called (limit));
+}
+
+/* Cancelled is a level: the join is a checkpoint of the body too, and the longest. */
+static gboolean
+test_cancelled_scope_ends_the_join (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *path = make_path ();
+
+  for (Way way = 0; way < N_WAYS; way++) {
+    open_and_cancel_scope (&peer, g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path),
+                           way, error);
+    g_assert_no_error (*error);
+    assert_marker_and_remove (path);
+    open_and_cancel_scope (&peer, g_variant_new_parsed ("{'mode': <'fail-in-cleanup'>}"), way,
+                           error);
+    assert_no_space (error); /* it is the function's own */
+  }
+  return end_peer (&peer, error);
+}
+
 /* --- failing --------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -933,6 +1008,8 @@ main (int argc, char **argv)
                      test_cancelled_while_it_starts);
   add_on_transports ("/e2e/context/%s/body-is-cancelled-by-its-scope",
                      test_body_is_cancelled_by_its_scope);
+  add_on_transports ("/e2e/context/%s/cancelled-scope-ends-the-join",
+                     test_cancelled_scope_ends_the_join);
   add_on_transports ("/e2e/context/%s/T3-fails-while-waited-for", test_fails_while_waited_for);
   add_on_transports ("/e2e/context/%s/row-58-T4-failure-interrupts-the-body",
                      test_failure_interrupts_the_body);
