@@ -21,9 +21,13 @@ G_BEGIN_DECLS
  * Opens this side's end of the context's stream, which goes both ways. Once on each side; the
  * function must have said tractor_context_started() before.
  *
+ * It does not matter how late that is. Items that have come are received first, and then how the other end
+ * ended: also if it has failed by now, which interrupts what else the body waits for, but no
+ * tractor_stream_receive() while there are items.
+ *
  * Returns: (transfer full): to be closed before the context; or NULL with @error set to CANCELLED;
  *   to MISUSE before the start; to CLOSED if it has been opened before; or to how the other end
- *   failed, if it did.
+ *   failed, if it did and no item is left.
  * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
  */
 TRACTOR_API TractorStream *tractor_context_open_stream (TractorContext *context, GError **error);

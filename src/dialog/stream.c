@@ -314,14 +314,18 @@ tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
 
 /* --- opening and closing -------------------------------------------------------------------------- */
 
+/* A failure comes after what has been sent before it, and says more than that the body is cancelled because
+ * of it. */
 static gboolean
 check_may_open (TractorContext *context, GError **error)
 {
-  if (context->failure != NULL) { /* says more than that the body is cancelled because of it */
+  gboolean has_rest = context->stream.first != NULL && !context->stream.is_open;
+
+  if (context->failure != NULL && !has_rest) {
     g_propagate_error (error, g_error_copy (context->failure));
     return FALSE;
   }
-  if (!tractor_checkpoint_if_cancelled (error))
+  if (context->failure == NULL && !tractor_checkpoint_if_cancelled (error))
     return FALSE;
   if (!context->is_started || context->cancel_called) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,

@@ -187,6 +187,28 @@ send_and_fail (TractorContext *context,
          tractor_stream_send (stream, NULL, error) && set_no_space (error);
 }
 
+/* Sends "n" integers and fails, or says TRUE, in one breath with its start. */
+static gboolean
+send_and_end (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  gboolean fails = FALSE;
+  gint64 n = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  g_variant_lookup (kwargs, "fails", "b", &fails);
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  for (gint64 i = 0; i < n; i++)
+    if (stream == NULL || !tractor_stream_send (stream, g_variant_new_int64 (i), error))
+      return FALSE;
+  if (fails)
+    return set_no_space (error);
+  *ret_result = g_variant_new_boolean (TRUE);
+  return TRUE;
+}
+
 static gboolean
 send_forever (gpointer stream, GError **error)
 {
@@ -232,6 +254,7 @@ static const TractorExport exports[] = {
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count },
   { "send_many", TRACTOR_EXPORT_CONTEXT, .context = send_many },
   { "send_and_fail", TRACTOR_EXPORT_CONTEXT, .context = send_and_fail },
+  { "send_and_end", TRACTOR_EXPORT_CONTEXT, .context = send_and_end },
   { "send_in_task", TRACTOR_EXPORT_CONTEXT, .context = send_in_task },
   { "plain_call", TRACTOR_EXPORT_CALL, plain_call },
   { NULL },
@@ -612,6 +635,55 @@ test_failure_behind_an_item_interrupts_the_body (G_GNUC_UNUSED gpointer data, GE
     g_assert_false (tractor_sleep_until (started + 999 * SECOND, error));
     g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
     g_assert_false (tractor_context_join (context, NULL, error));
+    assert_no_space (error);
+  }
+  return end_peer (&peer, error);
+}
+
+typedef enum {
+  AT_ONCE,
+  AT_ITS_END, /* that has come, and nothing was received before */
+  N_TIMES
+} When;
+
+/* Whatever of the function's end has come by then: all items, and then how it ended. */
+static void
+open_stream_and_count (Peer *peer, gboolean fails, When when, GError **error)
+{
+  g_autoptr (TractorContext) context = tractor_portal_open_context (
+      peer->portal, "test:send_and_end",
+      g_variant_new_parsed ("{'n': <%x>, 'fails': <%b>}", (gint64) 5, fails), NULL, NULL, error);
+  gint64 n = 0;
+  {
+    g_autoptr (TractorStream) stream = NULL;
+    GVariant *item;
+
+    g_assert_no_error (*error);
+    if (when == AT_ITS_END && fails)
+      g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL));
+    else if (when == AT_ITS_END)
+      g_assert_true (tractor_portal_call (peer->portal, "test:plain_call", NULL, NULL, error));
+    stream = tractor_context_open_stream (context, error);
+    g_assert_no_error (*error);
+    for (; tractor_stream_receive (stream, &item, error); n++) {
+      g_assert_cmpint (g_variant_get_int64 (item), ==, n);
+      g_variant_unref (item);
+    }
+  }
+  g_assert_cmpint (n, ==, 5);
+  g_assert_true (fails == (*error != NULL));
+  g_assert_true (fails != tractor_context_join (context, NULL, error));
+}
+
+static gboolean
+test_items_come_before_the_end (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  for (When when = 0; when < N_TIMES; when++) {
+    open_stream_and_count (&peer, FALSE, when, error);
+    g_assert_no_error (*error);
+    open_stream_and_count (&peer, TRUE, when, error);
     assert_no_space (error);
   }
   return end_peer (&peer, error);
@@ -1017,6 +1089,7 @@ main (int argc, char **argv)
                      test_stream_says_how_it_failed);
   add_on_transports ("/e2e/context/%s/row-58-failure-behind-an-item-interrupts-the-body",
                      test_failure_behind_an_item_interrupts_the_body);
+  add_on_transports ("/e2e/context/%s/items-come-before-the-end", test_items_come_before_the_end);
   add_on_transports ("/e2e/context/%s/T7-body-fails", test_body_fails);
   add_on_transports ("/e2e/context/%s/C-07-both-fail", test_both_fail);
   add_on_transports ("/e2e/context/%s/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
