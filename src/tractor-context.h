@@ -134,10 +134,12 @@ TRACTOR_API void tractor_context_cancel (TractorContext *context);
  *   that failed. Never NULL.
  *
  * Ends the body, closes the stream if one is open, and waits for the function to end. A body that
- * fails or is cancelled does not wait longer than half a second for that. What comes out:
+ * fails or is cancelled does not wait longer than half a second for that; one that could not send, for the
+ * other end had closed its stream, half a second more, before it cancels the function. What comes out:
  *
  * - the body's failure, and no trace of the cancel that it caused there;
- * - REMOTE, around what the function failed with, also if that interrupted the body;
+ * - REMOTE, around what the function failed with, also if that interrupted the body; and in place of a
+ *   BROKEN that the body got by sending to this context's stream;
  * - CONTEXT_CANCELLED if something else than this context's opener cancelled the function: another
  *   actor, the function itself, or tractor_portal_cancel_actor(); tractor_error_get_canceller() says
  *   who;

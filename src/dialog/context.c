@@ -664,6 +664,26 @@ group (GError *body, const GError *failure)
   return tractor_error_new_group (failures);
 }
 
+/* Whether all that the body failed with is that the other end had closed the stream. */
+static gboolean
+is_broken (TractorContext *context, const GError *body)
+{
+  g_autoptr (GError) rest = g_error_copy (body);
+
+  return context->stream.has_broken && tractor__stream_strip_end (&context->stream, &rest) &&
+         rest == NULL;
+}
+
+/* The function has closed its stream under the body, and is on its way to its end: how it ends may be why. */
+static void
+wait_for_cause (TractorContext *context)
+{
+  g_autoptr (TractorCancelScope) scope =
+      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
+
+  wait_until_final (context, NULL);
+}
+
 /* @error: (inout): the body's failure, with the other end's. */
 static void
 settle (TractorContext *context, GError **error)
@@ -677,6 +697,8 @@ settle (TractorContext *context, GError **error)
     tractor__remote_error_strip (error, failure);
     return;
   }
+  if (context->stream.has_broken) /* because of this */
+    tractor__stream_strip_end (&context->stream, error);
   if (*error == NULL) {
     g_propagate_error (error, g_error_copy (failure));
   } else if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
@@ -720,6 +742,9 @@ tractor_context_join (TractorContext *context, GVariant **ret_result, GError **e
   if (tractor_cancel_scope_take_failures (context->scope, error)) {
     tractor__stream_end (&context->stream);
     wait_until_final (context, error);
+  } else if (is_broken (context, *error)) {
+    tractor__stream_end (&context->stream);
+    wait_for_cause (context);
   }
   tractor_cancel_scope_absorb (context->scope, error);
   end_other_side (context);

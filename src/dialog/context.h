@@ -17,6 +17,7 @@ struct _TractorStream {
   gboolean is_open;       /* by this side, now or once */
   gboolean sent_stop;     /* this side has closed it */
   gboolean got_stop;      /* nothing more comes */
+  gboolean has_broken;    /* a send has failed because of that */
   gboolean is_one_way;    /* it owns its context */
   gboolean is_discarding; /* what comes is thrown away */
 

@@ -605,6 +605,7 @@ check_may_send (TractorStream *stream, GError **error)
     return FALSE;
   }
   if (stream->sent_stop || stream->got_stop || context->is_final) {
+    stream->has_broken = stream->has_broken || !stream->sent_stop;
     g_set_error_literal (error, TRACTOR_ERROR,
                          stream->sent_stop ? TRACTOR_ERROR_CLOSED : TRACTOR_ERROR_BROKEN,
                          stream->sent_stop ? "This end of the stream is closed" : OTHER_END_CLOSED);

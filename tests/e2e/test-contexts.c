@@ -209,6 +209,49 @@ send_and_end (TractorContext *context, GVariant *kwargs, GVariant **ret_result, 
   return TRUE;
 }
 
+/* Of the function that has closed its stream and has not ended yet. */
+static TractorEvent *may_end;
+
+/* Closes its stream after an item, and ends when it may: as "how" says. */
+static gboolean
+close_and_end (TractorContext *context,
+               GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               GError **error)
+{
+  g_autoptr (TractorEvent) event = may_end = tractor_event_new ();
+  const char *how = "";
+  {
+    g_autoptr (TractorStream) stream = NULL;
+    GVariant *item;
+
+    g_variant_lookup (kwargs, "how", "&s", &how);
+    if (!tractor_context_started (context, NULL, error))
+      return FALSE;
+    stream = tractor_context_open_stream (context, error);
+    if (stream == NULL || !tractor_stream_receive (stream, &item, error))
+      return FALSE;
+  }
+  if (!tractor_event_wait (may_end, error))
+    return FALSE;
+  if (strcmp (how, "fails") == 0)
+    return set_no_space (error);
+  if (strcmp (how, "is cancelled") == 0) {
+    tractor_context_cancel (context);
+    return sleep_forever (error);
+  }
+  return TRUE;
+}
+
+static gboolean
+let_it_end (G_GNUC_UNUSED GVariant *kwargs,
+            G_GNUC_UNUSED GVariant **ret_result,
+            G_GNUC_UNUSED GError **error)
+{
+  tractor_event_set (may_end);
+  return TRUE;
+}
+
 static gboolean
 send_forever (gpointer stream, GError **error)
 {
@@ -255,6 +298,8 @@ static const TractorExport exports[] = {
   { "send_many", TRACTOR_EXPORT_CONTEXT, .context = send_many },
   { "send_and_fail", TRACTOR_EXPORT_CONTEXT, .context = send_and_fail },
   { "send_and_end", TRACTOR_EXPORT_CONTEXT, .context = send_and_end },
+  { "close_and_end", TRACTOR_EXPORT_CONTEXT, .context = close_and_end },
+  { "let_it_end", TRACTOR_EXPORT_CALL, let_it_end },
   { "send_in_task", TRACTOR_EXPORT_CONTEXT, .context = send_in_task },
   { "plain_call", TRACTOR_EXPORT_CALL, plain_call },
   { NULL },
@@ -690,6 +735,71 @@ test_items_come_before_the_end (G_GNUC_UNUSED gpointer data, GError **error)
 }
 
 static gboolean
+call_let_it_end (gpointer portal, GError **error)
+{
+  return tractor_portal_call (portal, "test:let_it_end", NULL, NULL, error);
+}
+
+/* Sends to a function until that has closed its stream. @in_task: in a task of the body. */
+static void
+send_until_broken (TractorContext *context, gboolean in_task, GError **error)
+{
+  TractorStream *stream = tractor_context_open_stream (context, error);
+
+  g_assert_no_error (*error);
+  if (in_task) {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+
+    tractor_nursery_spawn (nursery, "sender", send_forever, stream, NULL, error);
+    tractor_nursery_join (nursery, error);
+  } else {
+    send_forever (stream, error);
+  }
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN));
+}
+
+/* @how: the function ends, which is not before its opener has begun to join; "never": it would not. */
+static void
+join_broken (Peer *peer, const char *how, gboolean in_task, GError **error)
+{
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  g_autoptr (TractorContext) context =
+      tractor_portal_open_context (peer->portal, "test:close_and_end",
+                                   g_variant_new_parsed ("{'how': <%s>}", how), NULL, NULL, error);
+
+  g_assert_no_error (*error);
+  send_until_broken (context, in_task, error);
+  if (strcmp (how, "never") != 0)
+    tractor_nursery_spawn (tasks, "let it end", call_let_it_end, peer->portal, NULL,
+                           &(GError *){ NULL });
+  g_assert_false (tractor_context_join (context, NULL, error));
+  g_assert_true (tractor_nursery_join (tasks, &(GError *){ NULL }));
+}
+
+/* That the other end has closed its stream is the consequence: the cause comes out in its place. */
+static gboolean
+test_cause_of_broken (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+  g_autofree char *peer_id = portal_id (peer.portal);
+
+  for (int in_task = 0; in_task < 2; in_task++) {
+    join_broken (&peer, "fails", in_task, error);
+    g_assert_false (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN));
+    assert_no_space (error);
+    join_broken (&peer, "is cancelled", in_task, error);
+    assert_cancelled_by (error, peer_id);
+    join_broken (&peer, "returns", in_task, error);
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN));
+    g_clear_error (error);
+    join_broken (&peer, "never", in_task, error);
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_BROKEN));
+    g_clear_error (error);
+  }
+  return end_peer (&peer, error);
+}
+
+static gboolean
 test_body_fails (G_GNUC_UNUSED gpointer data, GError **error)
 {
   Peer peer = start_peer (error);
@@ -1090,6 +1200,7 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/context/%s/row-58-failure-behind-an-item-interrupts-the-body",
                      test_failure_behind_an_item_interrupts_the_body);
   add_on_transports ("/e2e/context/%s/items-come-before-the-end", test_items_come_before_the_end);
+  add_on_transports ("/e2e/context/%s/cause-of-broken-comes-out", test_cause_of_broken);
   add_on_transports ("/e2e/context/%s/T7-body-fails", test_body_fails);
   add_on_transports ("/e2e/context/%s/C-07-both-fail", test_both_fail);
   add_on_transports ("/e2e/context/%s/row-59-row-79-T13-cleanup-failure-wins-over-cancel",
