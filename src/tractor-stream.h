@@ -25,6 +25,9 @@ G_BEGIN_DECLS
  * ended: also if it has failed by now, which interrupts what else the body waits for, but no
  * tractor_stream_receive() while there are items.
  *
+ * The stream is the context's: closing that closes it too, and all calls with it fail with MISUSE from then
+ * on. Its memory is there until tractor_stream_close(), or until the task that opened the context ends.
+ *
  * Returns: (transfer full): to be closed before the context; or NULL with @error set to CANCELLED;
  *   to MISUSE before the start; to CLOSED if it has been opened before; or to how the other end
  *   failed, if it did and no item is left.

@@ -46,12 +46,9 @@ tractor__context_new_endpoint (RpcTask *task, Link *link, const char *cid, const
   return context;
 }
 
-void
-tractor__context_free (TractorContext *context)
+static void
+context_clear (TractorContext *context)
 {
-  if (context == NULL)
-    return;
-
   tractor__stream_clear (&context->stream);
   tractor__request_clear (&context->request); /* and with it, perhaps, the link */
   tractor_parking_lot_free (context->progress);
@@ -59,6 +56,39 @@ tractor__context_free (TractorContext *context)
   g_clear_pointer (&context->result, g_variant_unref);
   g_clear_error (&context->failure);
   g_free (context->payload_spec);
+}
+
+void
+tractor__context_free (TractorContext *context)
+{
+  if (context == NULL)
+    return;
+
+  context_clear (context);
+  g_free (context);
+}
+
+/* --- a stream that the program has not closed ------------------------------------------------------ */
+
+/* It may do so yet, for g_autoptr does if the stream was declared first; or never, for the context has closed
+ * it. So the memory is kept, and nothing else, until then, or until the task ends. */
+static void
+keep_stream (TractorContext *context)
+{
+  static const TractorScopeContent content = { NULL, NULL, NULL, g_free };
+  g_autoptr (TractorCancelScope) outer = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  context_clear (context);
+  context->stream.context = NULL;
+  /* A scope that is left with the one around it is the task's until its end. */
+  context->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  tractor_cancel_scope_set_content (context->scope, &content, context);
+}
+
+void
+tractor__context_free_rest (TractorContext *context)
+{
+  tractor_cancel_scope_close (context->scope);
   g_free (context);
 }
 
@@ -800,7 +830,10 @@ tractor_context_close (TractorContext *context)
     return;
   tractor_cancel_scope_close (context->scope);
   end (context);
-  tractor__context_free (context);
+  if (context->stream.is_open && !context->stream.is_given_back)
+    keep_stream (context);
+  else
+    tractor__context_free (context);
 }
 
 /* --- what is known of it ---------------------------------------------------------------------------- */

@@ -13,13 +13,14 @@
 typedef struct _StreamItem StreamItem;
 
 struct _TractorStream {
-  TractorContext *context;
-  gboolean is_open;       /* by this side, now or once */
-  gboolean sent_stop;     /* this side has closed it */
-  gboolean got_stop;      /* nothing more comes */
-  gboolean has_broken;    /* a send has failed because of that */
-  gboolean is_one_way;    /* it owns its context */
-  gboolean is_discarding; /* what comes is thrown away */
+  TractorContext *context; /* NULL once that is closed, of a stream that the program still has */
+  gboolean is_open;        /* by this side, now or once */
+  gboolean is_given_back;  /* the program has closed it */
+  gboolean sent_stop;      /* this side has closed it */
+  gboolean got_stop;       /* nothing more comes */
+  gboolean has_broken;     /* a send has failed because of that */
+  gboolean is_one_way;     /* it owns its context */
+  gboolean is_discarding;  /* what comes is thrown away */
 
   StreamItem *first;
   StreamItem *last;
@@ -69,6 +70,8 @@ G_GNUC_INTERNAL TractorContext *tractor__context_new_endpoint (RpcTask *task,
                                                                const char *cid,
                                                                const char *payload_spec);
 G_GNUC_INTERNAL void tractor__context_free (TractorContext *context);
+/* The stream, which has outlived @context, is closed. */
+G_GNUC_INTERNAL void tractor__context_free_rest (TractorContext *context);
 /* (transfer none) (nullable): of payloads, as the spec has it. */
 G_GNUC_INTERNAL const GVariantType *
 tractor__context_get_payload_type (const TractorContext *context);
@@ -96,6 +99,8 @@ G_GNUC_INTERNAL gboolean tractor__stream_is_full (const TractorStream *stream);
 /* Takes away what of *@error says that the other end has closed it, in groups too. Returns: whether there
  * was any. */
 G_GNUC_INTERNAL gboolean tractor__stream_strip_end (const TractorStream *stream, GError **error);
+/* Whether @stream is there, and its context. Returns: FALSE with MISUSE if not. */
+G_GNUC_INTERNAL gboolean tractor__stream_check_given (const TractorStream *stream, GError **error);
 /* Tells whoever waits at it that something has changed. */
 G_GNUC_INTERNAL void tractor__stream_wake (TractorStream *stream);
 /* What has come and still comes is thrown away: its room is given back. */

@@ -57,7 +57,7 @@ tractor_stream_share (TractorStream *stream,
                       guint capacity,
                       GError **error)
 {
-  if (!tractor_error_check_given (stream, "stream", error) ||
+  if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (nursery, "nursery", error))
     return FALSE;
   if (capacity == 0) {
@@ -83,7 +83,7 @@ tractor_stream_share (TractorStream *stream,
 TractorSubscriber *
 tractor_stream_subscribe (TractorStream *stream, GError **error)
 {
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor__stream_check_given (stream, error))
     return NULL;
 
   if (stream->broadcaster == NULL && stream->is_shared && stream->context->failure != NULL) {

@@ -104,6 +104,18 @@ tractor__stream_wake (TractorStream *stream)
   tractor_parking_lot_unpark (stream->senders, G_MAXUINT);
 }
 
+gboolean
+tractor__stream_check_given (const TractorStream *stream, GError **error)
+{
+  if (!tractor_error_check_given (stream, "stream", error))
+    return FALSE;
+  if (stream->context != NULL)
+    return TRUE;
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                       "The context of this stream has been closed");
+  return FALSE;
+}
+
 /* --- counting ---------------------------------------------------------------------------------- */
 
 /* What an item takes of a stream's room. Descriptors are dear: a process has few. */
@@ -402,6 +414,12 @@ tractor_stream_close (TractorStream *stream)
   if (stream == NULL)
     return;
 
+  if (stream->context == NULL) {
+    tractor__context_free_rest (
+        (TractorContext *) ((char *) stream - G_STRUCT_OFFSET (TractorContext, stream)));
+    return;
+  }
+  stream->is_given_back = TRUE;
   if (!stream->is_one_way || stream->context->task != NULL) {
     tractor__stream_end (stream);
     return;
@@ -541,7 +559,7 @@ tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **err
 {
   StreamItem *item;
 
-  if (!tractor_error_check_given (stream, "stream", error) ||
+  if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
@@ -555,7 +573,7 @@ tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GErro
   gboolean is_empty;
   StreamItem *item;
 
-  if (!tractor_error_check_given (stream, "stream", error) ||
+  if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
@@ -572,7 +590,7 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
 {
   StreamItem *item;
 
-  if (!tractor_error_check_given (stream, "stream", error) ||
+  if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
@@ -659,7 +677,7 @@ tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
   guint n_fds_before;
   guint before;
 
-  if (!tractor_error_check_given (stream, "stream", error))
+  if (!tractor__stream_check_given (stream, error))
     return FALSE;
 
   context = stream->context;
@@ -682,7 +700,7 @@ tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
   WireValue value;
   gsize offset;
 
-  if (!tractor_error_check_given (stream, "stream", error) ||
+  if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (item, "item", error))
     return FALSE;
 

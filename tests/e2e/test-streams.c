@@ -414,6 +414,51 @@ test_packed (G_GNUC_UNUSED gpointer data, GError **error)
   return end_peer (&peer, error);
 }
 
+/* A stream that was declared before its context, as g_autoptr closes them then. It says that its context has
+ * been closed, and that is all. */
+static void
+close_context_first (Peer *peer, gboolean joins, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GVariant) item = NULL;
+  g_autoptr (GBytes) packed = NULL;
+  g_autoptr (GBytes) nil = g_bytes_new_static ("\xc0", 1);
+  {
+    g_autoptr (TractorContext) context = open_context (peer, "test:echo", NULL, error);
+
+    stream = tractor_context_open_stream (context, error);
+    g_assert_true (tractor_stream_send (stream, NULL, error));
+    g_assert_true (!joins || tractor_context_join (context, NULL, error));
+  }
+  g_assert_no_error (*error);
+  g_assert_false (tractor_stream_send (stream, NULL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_stream_send_packed (stream, nil, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_stream_receive (stream, &item, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_stream_receive_nowait (stream, &item, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_stream_receive_packed (stream, &packed, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_stream_share (stream, nursery, 1, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_null (tractor_stream_subscribe (stream, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_cmpuint (tractor_stream_get_n_dropped (stream), ==, 0);
+}
+
+static gboolean
+test_closed_after_its_context (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Peer peer = start_peer (error);
+
+  for (int joins = 0; joins < 2; joins++)
+    close_context_first (&peer, joins, error);
+  return end_peer (&peer, error);
+}
+
 /* --- the end ----------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -1112,6 +1157,7 @@ main (int argc, char **argv)
   add_on_transports ("/e2e/stream/%s/nil-is-an-item", test_nil_is_an_item);
   add_on_transports ("/e2e/stream/%s/nowait", test_nowait);
   add_on_transports ("/e2e/stream/%s/packed", test_packed);
+  add_on_transports ("/e2e/stream/%s/closed-after-its-context", test_closed_after_its_context);
   add_on_transports ("/e2e/stream/%s/row-69-end-of-stream", test_end_of_stream);
   add_on_transports ("/e2e/stream/%s/row-70-opened-once", test_opened_once);
   add_on_transports ("/e2e/stream/%s/row-63-slow-receiver-holds-sender-back",
