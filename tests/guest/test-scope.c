@@ -411,6 +411,29 @@ close_object_in_order (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+fail (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no space for that");
+  return FALSE;
+}
+
+/* Something in the body of an object has failed, and nobody has joined it: it is known before the object waits. */
+static gboolean
+test_failures_inside (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  g_assert_true (tractor_cancel_scope_take_failures (scope, error));
+  tractor_nursery_spawn (tractor_nursery_open (), NULL, fail, NULL, NULL, error);
+  g_assert_true (tractor_cancel_scope_close_inside (scope, error));
+  g_assert_false (tractor_cancel_scope_take_failures (scope, error));
+  g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  return tractor_cancel_scope_absorb (scope, error); /* it is told once */
+}
+
 static char *
 run_with_objects (TractorTaskFunc func, gpointer data)
 {
@@ -522,5 +545,6 @@ main (int argc, char **argv)
   harness_add_task ("/guest/scope/A51-left-open-by-its-task", test_scope_left_open);
   harness_add_task ("/guest/scope/A51-closed-by-another-task", test_closed_by_another_task);
   harness_add_task ("/guest/scope/what-is-more-than-a-scope", test_content);
+  harness_add_task ("/guest/scope/failures-inside", test_failures_inside);
   return harness_run ();
 }
