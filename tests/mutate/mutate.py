@@ -62,7 +62,8 @@ PARTS = [
     ('src/*/python-*', 'src_test_python_* e2e_test_python'),
     *((f'src/*/{name}*', BYTES) for name in (
         'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'serial')),
-    *((f'src/*/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults')
+    *((f'src/*/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults '
+                         'e2e_test_descriptors')
       for name in ('runtime-dir', 'socket', 'handshake', 'peer-limits')),
     ('src/*/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
     *((f'src/*/{name}*', CALLS) for name in ('link', 'request', 'exports', 'portal', 'context', 'rpc')),
