@@ -58,8 +58,8 @@ TRACTOR_API TractorPublisher *tractor_publisher_open (guint capacity,
  * that is exported as TRACTOR_EXPORT_CONTEXT, with nothing behind it but the return.
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; CLOSED if the publisher is; MSG_TYPE if what
- *   the subscriber sends is no list of topics, or if a value cannot be sent; LIMIT; or to what the
- *   publisher's function failed with.
+ *   the subscriber sends is no list of topics, or if a value cannot be sent; a G_FILE_ERROR if a
+ *   descriptor in one cannot; LIMIT; or to what the publisher's function failed with.
  * Suspends: yes, a checkpoint. Thread: guest, in the task of the context's function.
  */
 TRACTOR_API gboolean tractor_publisher_serve (TractorPublisher *publisher,
@@ -74,6 +74,10 @@ TRACTOR_API gboolean tractor_publisher_serve (TractorPublisher *publisher,
  *
  * Gives a value to all who subscribe to @topic now. It never waits: where a subscriber is too slow, its
  * oldest item makes room, and it is told so (LAGGED).
+ *
+ * Descriptors in @value have to be open until this has returned: what waits to be sent has duplicates of its own.
+ * If there is no free number for one, or it is not open, all who subscribe to @topic get that failure when it is
+ * the value's turn, and tractor_publisher_serve() fails with it.
  *
  * Suspends: no. Thread: guest, in a task or a callback of its host.
  */

@@ -103,6 +103,20 @@ TRACTOR_API GVariant *tractor_value_new_ext (gint8 code, GVariant *content, GErr
 TRACTOR_API GVariant *tractor_value_new_fd (int fd);
 
 /**
+ * tractor_value_hold_fds:
+ * @value: a value that is to be sent later; if it is floating, it is taken
+ *
+ * For a program that keeps values of others before it sends them, such as in a channel: theirs have to be open only
+ * until this has returned.
+ *
+ * Returns: (transfer full): @value itself if no descriptor of tractor_value_new_fd() is in it; else a copy with a
+ *   duplicate of each, which are closed with it. NULL with @error set to MSG_TYPE if there are more than can be
+ *   sent, or to a G_FILE_ERROR if one is not open, or no number is free for its duplicate.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API GVariant *tractor_value_hold_fds (GVariant *value, GError **error);
+
+/**
  * tractor_value_take_fd:
  * @value: (nullable): as it arrived
  *

@@ -38,12 +38,20 @@ struct _TractorPublisher {
   TractorCancelScope *scope; /* (nullable): around the function, while it runs */
 };
 
+/* What each feed that wants it has in its queue. Counted. */
+typedef struct {
+  guint n_refs;
+  GVariant *value; /* (topic, value) */
+  GError *refusal; /* (nullable): why it cannot be sent */
+  gboolean is_sent;
+} Item;
+
 /* One subscriber. */
 typedef struct {
   TractorPublisher *publisher;
   GList link;         /* in the publisher's feeds */
   GHashTable *topics; /* a set */
-  GQueue items;       /* (element-type GVariant): (topic, value) */
+  GQueue items;       /* (element-type Item) */
   guint64 n_lost;     /* and not told yet */
   gboolean is_over;   /* nothing more will come: it is none of the publisher's feeds */
   GError *failure;    /* (nullable): why it is over */
@@ -95,6 +103,24 @@ publisher_unref (gpointer data)
   g_free (publisher);
 }
 
+static void
+item_unref (gpointer data)
+{
+  Item *item = data;
+
+  if (--item->n_refs > 0)
+    return;
+
+  if (item->is_sent)
+    g_variant_unref (item->value);
+  else
+    tractor__refused_value_unref (item->value);
+  g_clear_error (&item->refusal);
+  g_free (item);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Item, item_unref)
+
 /* @topics: (transfer full): a set */
 static Feed *
 feed_new (TractorPublisher *publisher, GHashTable *topics)
@@ -111,7 +137,7 @@ feed_new (TractorPublisher *publisher, GHashTable *topics)
 static void
 feed_free (Feed *feed)
 {
-  g_queue_clear_full (&feed->items, (GDestroyNotify) tractor__refused_value_unref);
+  g_queue_clear_full (&feed->items, item_unref);
   g_hash_table_unref (feed->topics);
   g_clear_error (&feed->failure);
   tractor_parking_lot_free (feed->news);
@@ -304,26 +330,45 @@ tractor_publisher_close (TractorPublisher *publisher)
 /* --- items ------------------------------------------------------------------------------------- */
 
 static void
-push (Feed *feed, GVariant *item)
+push (Feed *feed, Item *item)
 {
   if (feed->items.length == feed->publisher->capacity) {
-    tractor__refused_value_unref (g_queue_pop_head (&feed->items));
+    item_unref (g_queue_pop_head (&feed->items));
     feed->n_lost++;
   }
-  g_queue_push_tail (&feed->items, g_variant_ref (item));
+  item->n_refs++;
+  g_queue_push_tail (&feed->items, item);
   tractor_parking_lot_unpark (feed->news, G_MAXUINT);
+}
+
+/* It waits longer than the caller keeps what is in it. @value: (transfer full) */
+static Item *
+item_new (GVariant *value)
+{
+  Item *item = g_new0 (Item, 1);
+
+  item->n_refs = 1;
+  item->value = tractor_value_hold_fds (value, &item->refusal);
+  if (item->value == NULL)
+    item->value = g_variant_ref (value);
+  tractor__refused_value_unref (value);
+  return item;
 }
 
 void
 tractor_publisher_send (TractorPublisher *publisher, const char *topic, GVariant *value)
 {
-  g_autoptr (RefusedValue) item = NULL;
+  g_autoptr (RefusedValue) pair = NULL;
+  g_autoptr (Item) item = NULL;
 
   g_return_if_fail (publisher != NULL && topic != NULL && g_utf8_validate (topic, -1, NULL));
 
-  item =
+  pair =
       value != NULL ? g_variant_new ("(sv)", topic, value) : g_variant_new ("(smv)", topic, NULL);
-  g_variant_ref_sink (item);
+  g_variant_ref_sink (pair);
+  if (!tractor_publisher_is_wanted (publisher, topic))
+    return;
+  item = item_new (g_steal_pointer (&pair));
   for (GList *link = publisher->feeds.head; link != NULL; link = link->next) {
     Feed *feed = link->data;
 
@@ -337,17 +382,17 @@ static void
 drop_unwanted (Feed *feed)
 {
   GQueue items = feed->items;
-  GVariant *item;
+  Item *item;
 
   g_queue_init (&feed->items);
   while ((item = g_queue_pop_head (&items)) != NULL) {
     const char *topic;
 
-    g_variant_get_child (item, 0, "&s", &topic);
+    g_variant_get_child (item->value, 0, "&s", &topic);
     if (g_hash_table_contains (feed->topics, topic))
       g_queue_push_tail (&feed->items, item);
     else
-      tractor__refused_value_unref (item);
+      item_unref (item);
   }
 }
 
@@ -392,17 +437,22 @@ take_topics (gpointer data, GError **error)
 static gboolean
 send_next (Feed *feed, GError **error)
 {
-  g_autoptr (RefusedValue) item = NULL;
+  g_autoptr (Item) item = NULL;
 
   if (feed->n_lost > 0) { /* they are older than all that is left */
-    item = g_variant_ref_sink (g_variant_new_uint64 (feed->n_lost));
+    guint64 n_lost = feed->n_lost;
+
     feed->n_lost = 0;
-  } else {
-    item = g_queue_pop_head (&feed->items);
+    return tractor_stream_send (feed->stream, g_variant_new_uint64 (n_lost), error);
   }
-  if (!tractor_stream_send (feed->stream, item, error))
+  item = g_queue_pop_head (&feed->items);
+  if (item->refusal != NULL) {
+    g_propagate_error (error, g_error_copy (item->refusal));
     return FALSE;
-  g_clear_pointer (&item, g_variant_unref);
+  }
+  if (!tractor_stream_send (feed->stream, item->value, error))
+    return FALSE;
+  item->is_sent = TRUE;
   return TRUE;
 }
 

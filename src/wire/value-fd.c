@@ -6,13 +6,19 @@
  * nor to one that came with another message, over whatever connection.
  *
  * What has arrived waits in one table under its number, which is never used twice, until somebody takes
- * it or the value that it came in is freed. A GVariant can be freed on any thread, and so be asked. */
+ * it or the value that it came in is freed. A GVariant can be freed on any thread, and so be asked.
+ *
+ * Whoever keeps a value before it is sent holds it: a copy, whose marks have the numbers of duplicates, which
+ * are closed with it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "value-fd.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "tractor-error.h"
 #include "value.h"
@@ -59,12 +65,135 @@ tractor__value_fd_get (const guint8 *bytes)
   return mark.secret == get_secret () && mark.number >= 0 ? (int) mark.number : -1;
 }
 
+/* Whether there has been a mark of something to be sent: most programs never make one. */
+static int has_marks;
+
 GVariant *
 tractor_value_new_fd (int fd)
 {
   g_return_val_if_fail (fd >= 0, NULL);
 
+  g_atomic_int_set (&has_marks, TRUE);
   return new_mark (fd);
+}
+
+/* --- held until they are sent ---------------------------------------------------------------------- */
+
+/* The bytes of a value, and the duplicates that its marks lead to. */
+typedef struct {
+  gpointer bytes;
+  guint n;
+  int fds[LIMIT_FDS_OF_MESSAGE];
+} Held;
+
+static void
+held_free (gpointer data)
+{
+  Held *held = data;
+
+  for (guint i = 0; i < held->n; i++)
+    close (held->fds[i]);
+  g_free (held->bytes);
+  g_free (held);
+}
+
+typedef struct {
+  guint n;
+  gboolean is_too_deep;
+  Held *held; /* (nullable): NULL only counts */
+} Marks;
+
+/* @bytes: of a mark in the bytes of @held. */
+static gboolean
+hold_mark (Held *held, guint8 *bytes, int fd, GError **error)
+{
+  Mark mark = { get_secret (), fcntl (fd, F_DUPFD_CLOEXEC, 3) };
+
+  if (mark.number < 0) {
+    int saved_errno = errno;
+
+    g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno),
+                 "Descriptor %d cannot be kept until it is sent: %s", fd, g_strerror (saved_errno));
+    return FALSE;
+  }
+  held->fds[held->n++] = (int) mark.number;
+  memcpy (bytes, &mark, sizeof mark);
+  return TRUE;
+}
+
+static gboolean
+see_extension (Marks *marks, GVariant *value, GError **error)
+{
+  g_autoptr (GVariant) bytes = g_variant_get_child_value (value, 1);
+  g_autoptr (GVariant) code = g_variant_get_child_value (value, 0);
+  gsize length;
+  const guint8 *mark = g_variant_get_fixed_array (bytes, &length, 1);
+  int fd = is_fd_extension (g_variant_get_int16 (code), length) ? tractor__value_fd_get (mark) : -1;
+
+  if (fd < 0)
+    return TRUE;
+  if (++marks->n > LIMIT_FDS_OF_MESSAGE) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A message of more than %d descriptors cannot be sent", LIMIT_FDS_OF_MESSAGE);
+    return FALSE;
+  }
+  return marks->held == NULL || hold_mark (marks->held, (guint8 *) mark, fd, error);
+}
+
+/* No deeper than what can be sent. */
+static gboolean
+see_marks (Marks *marks, GVariant *value, guint level, GError **error)
+{
+  const char *type = g_variant_get_type_string (value);
+  gboolean ok = TRUE;
+
+  if (strchr (type, 'v') == NULL && strstr (type, "(nay)") == NULL)
+    return TRUE;
+  if (strcmp (type, "(nay)") == 0)
+    return see_extension (marks, value, error);
+  if (level > LIMIT_LEVELS) {
+    marks->is_too_deep = TRUE;
+    return TRUE;
+  }
+  for (gsize i = 0; i < g_variant_n_children (value) && ok && !marks->is_too_deep; i++) {
+    g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+    ok = see_marks (marks, child, level + 1, error);
+  }
+  return ok;
+}
+
+/* Returns: (transfer full): a copy */
+static GVariant *
+copy_held (GVariant *value, GError **error)
+{
+  Marks marks = { .held = g_new0 (Held, 1) };
+  gsize length = g_variant_get_size (value);
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GVariant) copy = NULL;
+
+  marks.held->bytes = g_malloc (length);
+  g_variant_store (value, marks.held->bytes);
+  bytes = g_bytes_new_with_free_func (marks.held->bytes, length, held_free, marks.held);
+  copy = g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (value), bytes, FALSE));
+  return see_marks (&marks, copy, 0, error) ? g_steal_pointer (&copy) : NULL;
+}
+
+GVariant *
+tractor_value_hold_fds (GVariant *value, GError **error)
+{
+  g_autoptr (RefusedValue) owned = NULL;
+  Marks marks = { 0 };
+
+  g_return_val_if_fail (value != NULL, NULL);
+
+  owned = g_variant_ref_sink (value);
+  if (g_atomic_int_get (&has_marks) && !see_marks (&marks, owned, 0, error))
+    return NULL;
+  /* One that is too deep is refused when it is to be sent. */
+  if (marks.n > 0 && !marks.is_too_deep)
+    return copy_held (owned, error);
+  return g_steal_pointer (&owned);
 }
 
 /* --- what has arrived ------------------------------------------------------------------------------ */

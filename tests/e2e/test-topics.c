@@ -2,8 +2,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "actors.h"
+#include "tractor-value.h"
 
 /* Small, so that it is soon too little. */
 #define CAPACITY 8
@@ -134,6 +137,77 @@ publish_deep (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUS
   return TRUE;
 }
 
+static guint
+count_fds (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+/* A file in memory, with @text in it. */
+static int
+make_file (const char *text)
+{
+  int fd = memfd_create ("test", MFD_CLOEXEC);
+
+  g_assert_cmpint (write (fd, text, strlen (text)), ==, (gssize) strlen (text));
+  return fd;
+}
+
+/* From here on no number is free. Returns: what it was before. */
+static struct rlimit
+allow_no_more_fds (void)
+{
+  struct rlimit before;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &(struct rlimit){ 4, before.rlim_max }), ==, 0);
+  return before;
+}
+
+/* "n" files of topic "file", each of which is closed at once, and its number another file's when they
+ * are sent. "none_free": there is no room for another one while it is published. */
+static gboolean
+publish_files (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_autofree int *others = NULL;
+  gboolean none_free = FALSE;
+  gint64 n = 0;
+  gboolean ok;
+
+  g_variant_lookup (kwargs, "n", "x", &n);
+  g_variant_lookup (kwargs, "none_free", "b", &none_free);
+  others = g_new (int, (gsize) n);
+  for (gint64 i = 0; i < n; i++) {
+    g_autofree char *text = g_strdup_printf ("file %" G_GINT64_FORMAT, i);
+    int fd = make_file (text);
+    struct rlimit before = { 0 };
+
+    if (none_free)
+      before = allow_no_more_fds ();
+    tractor_publisher_send (the_publisher, "file", tractor_value_new_fd (fd));
+    if (none_free)
+      g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+    close (fd);
+    others[i] = make_file ("another's");
+  }
+  ok = tractor_checkpoint (error); /* now it is sent */
+  for (gint64 i = 0; i < n; i++)
+    close (others[i]);
+  return ok;
+}
+
+static gboolean
+say_n_fds (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_uint32 (count_fds ());
+  return TRUE;
+}
+
 /* Waits until the function has ended, and says how often it began and ended. */
 static gboolean
 wait_ended (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
@@ -180,6 +254,8 @@ static const TractorExport exports[] = {
   { "no_feed", TRACTOR_EXPORT_CONTEXT, .context = no_feed },
   { "publish", TRACTOR_EXPORT_CALL, publish },
   { "publish_deep", TRACTOR_EXPORT_CALL, publish_deep },
+  { "publish_files", TRACTOR_EXPORT_CALL, publish_files },
+  { "say_n_fds", TRACTOR_EXPORT_CALL, say_n_fds },
   { "wait_ended", TRACTOR_EXPORT_CALL, wait_ended },
   { "wait_topic", TRACTOR_EXPORT_CALL, wait_topic },
   { NULL },
@@ -538,6 +614,89 @@ test_items_too_deep_to_free (G_GNUC_UNUSED gpointer data, GError **error)
   return end_served (&served, error);
 }
 
+/* --- descriptors --------------------------------------------------------------------------------- */
+
+static gint64
+ask_n_fds (Served *served, GError **error)
+{
+  g_autoptr (GVariant) n = NULL;
+
+  g_assert_true (tractor_portal_call (served->portal, "test:say_n_fds", NULL, &n, error));
+  return g_variant_get_int64 (n);
+}
+
+static void
+publish_some_files (Served *served, gint64 n, gboolean none_free, GError **error)
+{
+  g_assert_true (tractor_portal_call (
+      served->portal, "test:publish_files",
+      g_variant_new_parsed ("{'n': <%x>, 'none_free': <%b>}", n, none_free), NULL, error));
+}
+
+static void
+receive_file (TractorSubscription *subscription, gint64 i, GError **error)
+{
+  g_autofree char *expected = g_strdup_printf ("file %" G_GINT64_FORMAT, i);
+  g_autoptr (GVariant) value = NULL;
+  char text[64] = "";
+  int fd;
+
+  g_assert_true (tractor_subscription_receive (subscription, NULL, &value, error));
+  fd = tractor_value_take_fd (value, error);
+  g_assert_no_error (*error);
+  g_assert_cmpint (pread (fd, text, sizeof text - 1, 0), >=, 0);
+  close (fd);
+  g_assert_cmpstr (text, ==, expected);
+}
+
+/* What is published is what the descriptor meant then; the oldest make room, and what is left over is closed. */
+static gboolean
+test_files_that_are_closed_at_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("passive", error);
+  gint64 before = ask_n_fds (&served, error);
+  TractorSubscription *one = subscribe (&served, "file", NULL, error);
+  TractorSubscription *two = subscribe (&served, "file", NULL, error);
+  GVariant *value;
+
+  publish_some_files (&served, CAPACITY + 2, FALSE, error);
+  g_assert_false (tractor_subscription_receive (one, NULL, &value, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED);
+  for (gint64 i = 2; i < CAPACITY + 2; i++)
+    receive_file (one, i, error);
+  tractor_subscription_close (two);
+  g_assert_cmpint (ask_n_fds (&served, error), ==, before);
+  unsubscribe (&one, error);
+  return end_served (&served, error);
+}
+
+/* It is told, to those alone who would have got it. */
+static gboolean
+test_a_file_that_cannot_be_kept (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Served served = start_served ("passive", error);
+  gint64 before = ask_n_fds (&served, error);
+  TractorSubscription *two = subscribe (&served, "a", NULL, error);
+  TractorSubscription *one = subscribe (&served, "file", NULL, error);
+  GVariant *value;
+
+  publish_some_files (&served, 1, FALSE, error);
+  publish_some_files (&served, 1, TRUE, error);
+  receive_file (one, 0, error);
+  g_assert_false (tractor_subscription_receive (one, NULL, &value, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_MFILE));
+  g_clear_error (error);
+  g_assert_false (tractor_subscription_join (one, error));
+  g_clear_error (error);
+  tractor_subscription_close (one);
+  g_assert_true (tractor_portal_call (served.portal, "test:publish",
+                                      g_variant_new_parsed ("{'n': <int64 1>}"), NULL, error));
+  g_assert_cmpint (receive_number (two, "a", error), ==, 0);
+  g_assert_cmpint (ask_n_fds (&served, error), ==, before);
+  unsubscribe (&two, error);
+  return end_served (&served, error);
+}
+
 static gboolean
 test_topics_that_are_not_utf8 (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -573,6 +732,9 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/topics/subscriber-gives-up-untold", test_gives_up_untold);
   harness_add_real_task ("/e2e/topics/bad-subscribers", test_bad_subscribers);
   harness_add_real_task ("/e2e/topics/items-too-deep-to-free", test_items_too_deep_to_free);
+  harness_add_real_task ("/e2e/topics/files-that-are-closed-at-once",
+                         test_files_that_are_closed_at_once);
+  harness_add_real_task ("/e2e/topics/a-file-that-cannot-be-kept", test_a_file_that_cannot_be_kept);
   harness_add_real_task ("/e2e/topics/topics-that-are-not-utf8", test_topics_that_are_not_utf8);
   return harness_run ();
 }
