@@ -200,6 +200,78 @@ ask_parent (GVariant *kwargs, GVariant **ret_result, GError **error)
   return tractor_portal_call (parent, function, kwargs, ret_result, error);
 }
 
+/* Appends what the file says that @value is, and closes it. */
+static gboolean
+append_file (GString *text, GVariant *value, GError **error)
+{
+  char part[64] = "";
+  int fd = tractor_value_take_fd (value, error);
+
+  if (fd < 0)
+    return FALSE;
+  if (pread (fd, part, sizeof part - 1, 0) > 0)
+    g_string_append (text, part);
+  close (fd);
+  return TRUE;
+}
+
+/* Says what "file" says. */
+static gboolean
+read_file (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (GVariant) file = g_variant_lookup_value (kwargs, "file", NULL);
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (!append_file (text, file, error))
+    return FALSE;
+  *ret_result = g_variant_new_string (text->str);
+  return TRUE;
+}
+
+/* Begins with what "file" says, and gives what the items of its stream say, put together. */
+static gboolean
+read_files (TractorContext *context, GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+  GVariant *first = NULL;
+  GVariant *item;
+
+  if (!read_file (kwargs, &first, error) || !tractor_context_started (context, first, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive (stream, &item, error)) {
+    g_autoptr (GVariant) owned = item;
+
+    if (!append_file (text, owned, error))
+      return FALSE;
+  }
+  *ret_result = g_variant_new_string (text->str);
+  return *error == NULL;
+}
+
+/* Says what the file says that "function" of its parent returns. */
+static gboolean
+read_file_of_parent (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GVariant) file = NULL;
+
+  if (!ask_parent (kwargs, &file, error) || !append_file (text, file, error))
+    return FALSE;
+  *ret_result = g_variant_new_string (text->str);
+  return TRUE;
+}
+
+/* One item: what "file" says. */
+static gboolean
+stream_file (TractorStream *stream, GVariant *kwargs, GError **error)
+{
+  GVariant *text = NULL;
+
+  return read_file (kwargs, &text, error) && tractor_stream_send (stream, text, error);
+}
+
 static const char *second_argument = "";
 
 /* What it was launched with; says so on descriptor 7, too. */
@@ -229,6 +301,10 @@ static const TractorExport exports[] = {
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },
   { "surroundings", TRACTOR_EXPORT_CALL, .call = tell_surroundings },
   { "ask_parent", TRACTOR_EXPORT_CALL, .call = ask_parent },
+  { "read_file", TRACTOR_EXPORT_CALL, .call = read_file },
+  { "read_files", TRACTOR_EXPORT_CONTEXT, .context = read_files },
+  { "read_file_of_parent", TRACTOR_EXPORT_CALL, .call = read_file_of_parent },
+  { "stream_file", TRACTOR_EXPORT_STREAM, .stream = stream_file },
   { "generate", TRACTOR_EXPORT_STREAM, .stream = generate },
   { "cancelled", TRACTOR_EXPORT_CALL, .call = count_cancelled },
   { "failures", TRACTOR_EXPORT_CALL, .call = count_failures },

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -617,6 +618,164 @@ test_export_and_close (void)
       g_cancellable_is_cancelled (tractor_glib_invocation_get_cancellable (server.held)));
   tractor_glib_invocation_return_value (server.held, NULL);
   g_object_unref (server.held);
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------- */
+
+/* A file in memory, with @text in it. */
+static int
+make_file (const char *text)
+{
+  int fd = memfd_create ("test", MFD_CLOEXEC);
+
+  g_assert_cmpint (write (fd, text, strlen (text)), ==, (gssize) strlen (text));
+  return fd;
+}
+
+/* Closes what was given away, and lets another file have its number. */
+static void
+replace_file (int *fd)
+{
+  int before = *fd;
+
+  close (before);
+  *fd = make_file ("another's");
+  g_assert_cmpint (*fd, ==, before);
+}
+
+static GVariant *
+new_file_kwargs (int fd)
+{
+  return g_variant_new_parsed ("{'file': <%@*>}", tractor_value_new_fd (fd));
+}
+
+static void
+assert_text (GVariant *value, const char *text)
+{
+  g_assert_nonnull (value);
+  g_assert_cmpstr (g_variant_get_string (value, NULL), ==, text);
+  g_variant_unref (value);
+}
+
+static void
+serve_file (TractorGlibInvocation *invocation, gpointer data)
+{
+  int *fd = data;
+
+  *fd = make_file ("answered");
+  tractor_glib_invocation_return_value (invocation, tractor_value_new_fd (*fd));
+  replace_file (fd);
+}
+
+/* Each is closed as soon as it has been given away. */
+static void
+test_files_that_are_closed_at_once (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = NULL;
+  g_autoptr (TractorGlibStream) stream = NULL;
+  g_autoptr (TractorGlibStream) one_way = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+  int fd;
+
+  fd = make_file ("called");
+  tractor_glib_actor_call_async (actor, "test:read_file", new_file_kwargs (fd), NULL, on_ready,
+                                 &result);
+  replace_file (&fd);
+  assert_text (tractor_glib_actor_call_finish (actor, wait_for (&result), &error), "called");
+  g_clear_object (&result);
+  close (fd);
+
+  fd = make_file ("streamed");
+  tractor_glib_actor_open_stream_async (actor, "test:stream_file", new_file_kwargs (fd), NULL,
+                                        on_ready, &result);
+  replace_file (&fd);
+  one_way = tractor_glib_actor_open_stream_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  tractor_glib_stream_receive_async (one_way, NULL, on_ready, &result);
+  g_assert_true (tractor_glib_stream_receive_finish (one_way, wait_for (&result), &item, &error));
+  assert_text (item, "streamed");
+  g_clear_object (&result);
+  close (fd);
+
+  fd = make_file ("opened");
+  tractor_glib_actor_open_context_async (actor, "test:read_files", new_file_kwargs (fd), NULL,
+                                         on_ready, &result);
+  replace_file (&fd);
+  context = tractor_glib_actor_open_context_finish (actor, wait_for (&result), &error);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  assert_text (g_variant_ref (tractor_glib_context_get_started (context)), "opened");
+  close (fd);
+
+  stream = open_stream (context);
+  for (int i = 0; i < 3; i++) {
+    fd = make_file ("sent.");
+    tractor_glib_stream_send_async (stream, tractor_value_new_fd (fd), NULL, NULL, NULL);
+    close (fd);
+  }
+  fd = make_file ("another's");
+  tractor_glib_stream_send_async (stream, tractor_value_new_fd (fd), NULL, on_ready, &result);
+  g_assert_true (tractor_glib_stream_send_finish (stream, wait_for (&result), &error));
+  g_clear_object (&result);
+  close (fd);
+  assert_text (wait_for_context (context, &error), "sent.sent.sent.another's");
+
+  tractor_glib_runtime_export (runtime, "app:file", serve_file, &fd, NULL);
+  tractor_glib_actor_call_async (actor, "test:read_file_of_parent",
+                                 g_variant_new_parsed ("{'function': <'app:file'>}"), NULL,
+                                 on_ready, &result);
+  assert_text (tractor_glib_actor_call_finish (actor, wait_for (&result), &error), "answered");
+  close (fd);
+  close_runtime (runtime);
+}
+
+static void
+serve_bad_file (TractorGlibInvocation *invocation, G_GNUC_UNUSED gpointer data)
+{
+  tractor_glib_invocation_return_value (invocation, tractor_value_new_fd (1 << 30));
+}
+
+/* Whoever was to be sent it is told. */
+static void
+test_files_that_cannot_be_kept (void)
+{
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:double", NULL);
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  g_autoptr (GAsyncResult) called = NULL;
+  g_autoptr (GAsyncResult) sent = NULL;
+  g_autoptr (GAsyncResult) result = NULL;
+  int fd = make_file ("kept");
+  struct rlimit before;
+  GError *error = NULL;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &(struct rlimit){ 4, before.rlim_max }), ==, 0);
+  tractor_glib_actor_call_async (actor, "test:read_file", new_file_kwargs (fd), NULL, on_ready,
+                                 &called);
+  tractor_glib_stream_send_async (stream, tractor_value_new_fd (fd), NULL, on_ready, &sent);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_null (called);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&called), &error));
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_MFILE);
+  g_assert_false (tractor_glib_stream_send_finish (stream, wait_for (&sent), &error));
+  harness_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_MFILE);
+  close (fd);
+
+  tractor_glib_runtime_export (runtime, "app:bad-file", serve_bad_file, NULL, NULL);
+  tractor_glib_actor_call_async (actor, "test:read_file_of_parent",
+                                 g_variant_new_parsed ("{'function': <'app:bad-file'>}"), NULL,
+                                 on_ready, &result);
+  g_assert_null (tractor_glib_actor_call_finish (actor, wait_for (&result), &error));
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_BADF));
+  g_clear_error (&error);
+  close_runtime (runtime);
 }
 
 static void
@@ -1398,6 +1557,8 @@ main (int argc, char **argv)
   harness_add ("/objects/launch-with-restarts", test_launch_restarted);
   harness_add ("/objects/export", test_export);
   harness_add ("/objects/export-and-close", test_export_and_close);
+  harness_add ("/objects/files-that-are-closed-at-once", test_files_that_are_closed_at_once);
+  harness_add ("/objects/files-that-cannot-be-kept", test_files_that_cannot_be_kept);
   harness_add ("/objects/addresses", test_addresses);
   harness_add ("/objects/bad-address", test_bad_address);
   harness_add ("/objects/closed-comes-last", test_closed_comes_last);

@@ -291,14 +291,22 @@ typedef struct {
   GVariant *kwargs; /* (nullable) */
 } Question;
 
+/* Returns: NULL with @error set if @kwargs (nullable) cannot be kept. */
 static Question *
-question_new (TractorGlibActor *actor, const char *function, GVariant *kwargs)
+question_new (TractorGlibActor *actor, const char *function, GVariant *kwargs, GError **error)
 {
-  Question *question = g_new0 (Question, 1);
+  GError *failure = NULL;
+  GVariant *held = tractor__request_hold (kwargs, &failure);
+  Question *question;
 
+  if (failure != NULL) {
+    g_propagate_error (error, failure);
+    return NULL;
+  }
+  question = g_new0 (Question, 1);
   question->actor = g_object_ref (actor);
   question->function = g_strdup (function);
-  question->kwargs = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
+  question->kwargs = held;
   return question;
 }
 
@@ -381,10 +389,18 @@ static void
 ask (TractorGlibActor *self,
      GTask *task,
      TractorGlibFunc func,
-     Question *question,
+     const char *function,
+     GVariant *kwargs,
      GDestroyNotify result_free,
      GCancellable *cancellable)
 {
+  GError *error = NULL;
+  Question *question = question_new (self, function, kwargs, &error);
+
+  if (question == NULL) {
+    tractor__glib_refuse (task, error);
+    return;
+  }
   if (self->calls != NULL || self->end == NULL) {
     tractor__glib_call (task, self->calls, func, question, question_free, result_free, cancellable);
     return;
@@ -517,8 +533,8 @@ tractor_glib_actor_call_async (TractorGlibActor *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
 
-  ask (self, tractor__request_new (self, callback, user_data), call,
-       question_new (self, function, kwargs), (GDestroyNotify) g_variant_unref, cancellable);
+  ask (self, tractor__request_new (self, callback, user_data), call, function, kwargs,
+       (GDestroyNotify) g_variant_unref, cancellable);
 }
 
 GVariant *
@@ -537,8 +553,8 @@ tractor_glib_actor_open_context_async (TractorGlibActor *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
 
-  ask (self, tractor__request_new (self, callback, user_data), open_context,
-       question_new (self, function, kwargs), g_object_unref, cancellable);
+  ask (self, tractor__request_new (self, callback, user_data), open_context, function, kwargs,
+       g_object_unref, cancellable);
 }
 
 TractorGlibContext *
@@ -559,8 +575,8 @@ tractor_glib_actor_open_stream_async (TractorGlibActor *self,
 {
   g_return_if_fail (TRACTOR_GLIB_IS_ACTOR (self) && function != NULL);
 
-  ask (self, tractor__request_new (self, callback, user_data), open_stream,
-       question_new (self, function, kwargs), g_object_unref, cancellable);
+  ask (self, tractor__request_new (self, callback, user_data), open_stream, function, kwargs,
+       g_object_unref, cancellable);
 }
 
 TractorGlibStream *

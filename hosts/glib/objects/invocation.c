@@ -261,8 +261,8 @@ tractor_glib_invocation_return_value (TractorGlibInvocation *self, GVariant *val
   g_return_if_fail (TRACTOR_GLIB_IS_INVOCATION (self));
 
   pending = take_pending (self);
-  if (pending != NULL)
-    pending->result = g_steal_pointer (&owned);
+  if (pending != NULL && owned != NULL)
+    pending->result = tractor_value_hold_fds (owned, &pending->error);
 }
 
 void

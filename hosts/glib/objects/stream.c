@@ -335,13 +335,20 @@ tractor_glib_stream_send_async (TractorGlibStream *self,
                                 GAsyncReadyCallback callback,
                                 gpointer user_data)
 {
+  GError *error = NULL;
+  GVariant *held;
   Send *send;
 
   g_return_if_fail (TRACTOR_GLIB_IS_STREAM (self));
 
+  held = tractor__request_hold (item, &error);
+  if (error != NULL) {
+    tractor__glib_refuse (tractor__request_new (self, callback, user_data), error);
+    return;
+  }
   send = g_new0 (Send, 1);
   send->self = g_object_ref (self);
-  send->item = item != NULL ? g_variant_ref_sink (item) : NULL;
+  send->item = held;
   tractor__context_call (self->context, tractor__request_new (self, callback, user_data), send_item,
                          send_late, send, send_free, NULL, cancellable);
 }

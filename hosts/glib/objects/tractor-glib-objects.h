@@ -259,6 +259,10 @@ G_DECLARE_FINAL_TYPE (TractorGlibActor, tractor_glib_actor, TRACTOR_GLIB, ACTOR,
  * Errors are of the domain TRACTOR_GLIB_ERROR, G_IO_ERROR or G_FILE_ERROR. G_IO_ERROR_CANCELLED is what every
  * operation fails with that its GCancellable has cancelled, or the end of the runtime.
  *
+ * Descriptors in what is given to a function here, of tractor_value_new_fd(), have to be open until it has returned:
+ * what is sent later has duplicates of its own. If there is no free number for one, the operation fails with a
+ * G_FILE_ERROR, and a call that was to be answered with it does.
+ *
  * Dropping it closes it, and nobody is told of the end. If the main context is not run any more, its actors end
  * when this process does.
  */

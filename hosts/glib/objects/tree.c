@@ -85,6 +85,12 @@ call_waiting (Tree *tree)
   }
 }
 
+GVariant *
+tractor__request_hold (GVariant *value, GError **error)
+{
+  return value != NULL ? tractor_value_hold_fds (value, error) : NULL;
+}
+
 void
 tractor__tree_call (Tree *tree,
                     GTask *task,

@@ -45,6 +45,9 @@ G_GNUC_INTERNAL void tractor__tree_close (Tree *tree);
 /* (transfer full): for one request of @source. */
 G_GNUC_INTERNAL GTask *
 tractor__request_new (gpointer source, GAsyncReadyCallback callback, gpointer user_data);
+/* What a request keeps of a value of the program's, which may close what is in it when the call has returned.
+ * @value: (nullable). Returns: (transfer full) (nullable): NULL with @error set if that cannot be kept. */
+G_GNUC_INTERNAL GVariant *tractor__request_hold (GVariant *value, GError **error);
 /* As tractor__glib_call(), in the tree; if it is not open yet, then later. */
 G_GNUC_INTERNAL void tractor__tree_call (Tree *tree,
                                          GTask *task,
