@@ -68,6 +68,29 @@ double_items (TractorContext *context, GVariant *kwargs, GVariant **ret_result, 
   return *error == NULL;
 }
 
+/* Gives back each item for as long as somebody takes them, and in the end how many there were. */
+static gboolean
+count_items (TractorContext *context,
+             G_GNUC_UNUSED GVariant *kwargs,
+             GVariant **ret_result,
+             GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GVariant *item;
+  gint64 n = 0;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive (stream, &item, error)) {
+    n++;
+    tractor_stream_send (stream, item, NULL);
+    g_variant_unref (item);
+  }
+  *ret_result = g_variant_new_int64 (n);
+  return *error == NULL;
+}
+
 /* How often double_items() has come to its end. */
 static gboolean
 count_doubled (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
@@ -296,6 +319,7 @@ static const TractorExport exports[] = {
   { "wait", TRACTOR_EXPORT_CALL, .call = wait_for_ever },
   { "die", TRACTOR_EXPORT_CALL, .call = die },
   { "double", TRACTOR_EXPORT_CONTEXT, .context = double_items },
+  { "count_items", TRACTOR_EXPORT_CONTEXT, .context = count_items },
   { "doubled", TRACTOR_EXPORT_CALL, .call = count_doubled },
   { "count", TRACTOR_EXPORT_CONTEXT, .context = count_up },
   { "have_child", TRACTOR_EXPORT_CONTEXT, .context = have_child },

@@ -1503,6 +1503,40 @@ test_drop_stream (void)
   close_runtime (runtime);
 }
 
+/* What is in line goes first, and all of it, however much the other end sends meanwhile. */
+static void
+test_closed_behind_sends (void)
+{
+  const gint64 n = 10000; /* more than there is room for, there and back */
+  g_autoptr (TractorGlibRuntime) runtime = tractor_glib_runtime_new (NULL);
+  g_autoptr (TractorGlibActor) actor = spawn (runtime, "worker");
+  g_autoptr (TractorGlibContext) context = open_context (actor, "test:count_items", NULL);
+  g_autoptr (TractorGlibStream) stream = open_stream (context);
+  g_autoptr (GAsyncResult) received = NULL;
+  g_autoptr (GAsyncResult) last = NULL;
+  g_autoptr (GAsyncResult) late = NULL;
+  g_autoptr (GVariant) count = NULL;
+  GVariant *item = NULL;
+  GError *error = NULL;
+
+  tractor_glib_stream_receive_async (stream, NULL, on_ready, &received);
+  for (gint64 i = 0; i < n; i++)
+    tractor_glib_stream_send_async (stream, g_variant_new_int64 (i), NULL,
+                                    i == n - 1 ? on_ready : NULL, i == n - 1 ? &last : NULL);
+  tractor_glib_stream_close (stream);
+  tractor_glib_stream_send_async (stream, NULL, NULL, on_ready, &late);
+  count = wait_for_context (context, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int64 (count), ==, n);
+  g_assert_true (tractor_glib_stream_send_finish (stream, wait_for (&last), &error));
+  g_assert_no_error (error);
+  g_assert_false (tractor_glib_stream_receive_finish (stream, wait_for (&received), &item, &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+  g_assert_false (tractor_glib_stream_send_finish (stream, wait_for (&late), &error));
+  harness_assert_error (error, TRACTOR_GLIB_ERROR, TRACTOR_GLIB_ERROR_CLOSED);
+  close_runtime (runtime);
+}
+
 static void
 test_drop_found (void)
 {
@@ -1588,6 +1622,7 @@ main (int argc, char **argv)
   harness_add ("/objects/dropped-at-once", test_drop_at_once);
   harness_add ("/objects/dropped-context-ends", test_drop_context);
   harness_add ("/objects/dropped-stream-is-closed", test_drop_stream);
+  harness_add ("/objects/closed-behind-sends", test_closed_behind_sends);
   harness_add ("/objects/dropped-found-is-disconnected", test_drop_found);
 
   return harness_run ();

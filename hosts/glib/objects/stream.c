@@ -4,6 +4,9 @@
  * in the order in which they were asked for, and wait for room in that order. A stream that flows has one
  * task more, which receives and emits in turn; so a slow handler slows the sender down.
  *
+ * One that is closed while there are sends in line ends behind them. Until then a task throws away what comes, so
+ * that the other end can take them.
+ *
  * The stream belongs to the context's task, and is used only while that has its dialog. What is asked for
  * afterwards is a task of the tree, and the context answers it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -22,7 +25,8 @@ struct _TractorGlibStream {
   GObject parent_instance;
   TractorGlibContext *context; /* (transfer full) */
   TractorStream *stream;
-  Flow *flow; /* (nullable): while it flows */
+  Flow *flow;      /* (nullable): while it flows */
+  guint n_sending; /* that are in line */
   gboolean is_closed;
 };
 
@@ -71,16 +75,34 @@ is_one_way (TractorGlibStream *self)
 typedef struct {
   TractorGlibStream *self; /* (transfer full) */
   GVariant *item;          /* (nullable) */
+  gboolean is_late;        /* behind the end */
 } Send;
+
+/* Behind the last that was in line. */
+static void
+end (TractorGlibStream *self)
+{
+  if (tractor__context_get_dialog (self->context) != NULL && !is_one_way (self))
+    tractor_stream_close (self->stream);
+}
 
 static void
 send_free (gpointer data)
 {
   Send *send = data;
 
+  if (--send->self->n_sending == 0 && send->self->is_closed)
+    end (send->self);
   g_object_unref (send->self);
   g_clear_pointer (&send->item, g_variant_unref);
   g_free (send);
+}
+
+static void
+set_closed_error (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                       "This end of the stream is closed");
 }
 
 static gpointer
@@ -88,7 +110,9 @@ send_item (gpointer data, GError **error)
 {
   Send *send = data;
 
-  if (is_one_way (send->self))
+  if (send->is_late)
+    set_closed_error (error);
+  else if (is_one_way (send->self))
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "This stream goes one way: nothing is sent to its function");
   else
@@ -125,13 +149,45 @@ received_new (GVariant *item)
   return received;
 }
 
+/* What comes when it is closed is thrown away, also before its end has been sent. */
+static gboolean
+receive (TractorGlibStream *self, GVariant **ret_item, GError **error)
+{
+  if (!tractor_stream_receive (self->stream, ret_item, error))
+    return FALSE;
+  if (!self->is_closed)
+    return TRUE;
+  g_clear_pointer (ret_item, g_variant_unref);
+  set_closed_error (error);
+  return FALSE;
+}
+
+static gboolean
+throw_away (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  TractorGlibStream *self = data;
+  g_autoptr (GError) problem = NULL;
+  GVariant *item;
+
+  do {
+    g_clear_error (&problem);
+    while (tractor_stream_receive (self->stream, &item, &problem))
+      g_clear_pointer (&item, g_variant_unref);
+  } while (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE));
+  return TRUE;
+}
+
 static gpointer
 receive_item (gpointer data, GError **error)
 {
   TractorGlibStream *self = data;
   GVariant *item;
 
-  return tractor_stream_receive (self->stream, &item, error) ? received_new (item) : NULL;
+  if (self->is_closed) {
+    set_closed_error (error);
+    return NULL;
+  }
+  return receive (self, &item, error) ? received_new (item) : NULL;
 }
 
 static gboolean
@@ -180,7 +236,7 @@ static gboolean
 receive_next (Flow *flow, GVariant **ret_item, GError **error)
 {
   return flow->is_late ? take_rest (flow->self, ret_item, error)
-                       : tractor_stream_receive (flow->self->stream, ret_item, error);
+                       : receive (flow->self, ret_item, error);
 }
 
 static void
@@ -349,6 +405,8 @@ tractor_glib_stream_send_async (TractorGlibStream *self,
   send = g_new0 (Send, 1);
   send->self = g_object_ref (self);
   send->item = held;
+  send->is_late = self->is_closed;
+  self->n_sending++;
   tractor__context_call (self->context, tractor__request_new (self, callback, user_data), send_item,
                          send_late, send, send_free, NULL, cancellable);
 }
@@ -418,11 +476,18 @@ tractor_glib_stream_close (TractorGlibStream *self)
 {
   g_return_if_fail (TRACTOR_GLIB_IS_STREAM (self));
 
+  if (self->is_closed)
+    return;
   self->is_closed = TRUE;
   if (tractor__context_get_dialog (self->context) == NULL)
     return;
-  if (is_one_way (self)) /* its task closes it, which takes time */
+  if (is_one_way (self)) { /* its task closes it, which takes time */
     tractor_glib_context_cancel (self->context);
-  else
+    return;
+  }
+  if (self->n_sending == 0)
     tractor_stream_close (self->stream);
+  else if (get_io (self) != NULL)
+    tractor_nursery_spawn (get_io (self), "closing", throw_away, g_object_ref (self),
+                           g_object_unref, NULL);
 }
