@@ -294,9 +294,14 @@ on_sent (uv_udp_send_t *request, int status)
   errand_done (request->data, status);
 }
 
+/* From now on it is its callback's, which may come before the task runs again. */
 static gboolean
-leave_behind (G_GNUC_UNUSED gpointer data)
+leave_behind (gpointer data)
 {
+  Errand **errand = data;
+
+  (*errand)->wait.waker = NULL;
+  *errand = NULL;
   return TRUE;
 }
 
@@ -304,15 +309,17 @@ leave_behind (G_GNUC_UNUSED gpointer data)
 static gboolean
 errand_wait (Errand *errand, int status, const char *what, GError **error)
 {
-  gboolean ok = TRUE;
+  TractorWaker *waker = errand->wait.waker;
+  gboolean ok = status != 0 || tractor_waker_wait (waker, leave_behind, &errand, error);
 
-  if (status == 0) {
-    ok = tractor_waker_wait (errand->wait.waker, leave_behind, NULL, error);
-    status = errand->wait.status;
-  }
-  g_clear_pointer (&errand->wait.waker, tractor_waker_free);
-  if (!ok)
+  tractor_waker_free (waker);
+  if (!ok) {
+    if (errand != NULL)
+      leave_behind (&errand);
     return FALSE;
+  }
+  if (status == 0)
+    status = errand->wait.status;
   g_free (errand);
   return status == 0 ? TRUE : tractor__uv_set_error (error, what, status);
 }

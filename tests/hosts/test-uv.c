@@ -577,6 +577,112 @@ receive_in_vain (gpointer data, G_GNUC_UNUSED GError **unused)
   return TRUE;
 }
 
+/* --- cancelled and done in one turn ---------------------------------------------------------------- */
+
+/* A callback of the program's that cancels a scope, in the turn of the loop that it was asked for in. */
+typedef struct {
+  uv_poll_t poll;
+  int fds[2];
+  TractorCancelScope *scope;
+} Canceller;
+
+static void
+cancel_now (uv_poll_t *poll, G_GNUC_UNUSED int status, G_GNUC_UNUSED int events)
+{
+  Canceller *canceller = (Canceller *) poll;
+  char byte;
+
+  g_assert_cmpint (read (canceller->fds[0], &byte, 1), ==, 1);
+  tractor_cancel_scope_cancel (canceller->scope, NULL);
+}
+
+static void
+open_canceller (Canceller *canceller)
+{
+  g_assert_cmpint (pipe (canceller->fds), ==, 0);
+  uv_poll_init (tractor_uv_get_loop (), &canceller->poll, canceller->fds[0]);
+  uv_poll_start (&canceller->poll, UV_READABLE, cancel_now);
+}
+
+static void
+close_canceller (Canceller *canceller)
+{
+  tractor_uv_close ((uv_handle_t *) &canceller->poll);
+  close (canceller->fds[0]);
+  close (canceller->fds[1]);
+}
+
+typedef struct {
+  Pipes pipes;
+  uv_tcp_t tcp;
+  uv_udp_t udp;
+  struct sockaddr_in listening;
+  struct sockaddr_in address;
+} Ends;
+
+static gboolean
+write_a_byte (Ends *ends, GError **error)
+{
+  return tractor_uv_write (get_end (&ends->pipes, 1), "x", 1, error);
+}
+
+static gboolean
+connect_to_listener (Ends *ends, GError **error)
+{
+  return tractor_uv_connect (&ends->tcp, (struct sockaddr *) &ends->listening, error);
+}
+
+static gboolean
+send_a_byte (Ends *ends, GError **error)
+{
+  return tractor_uv_send (&ends->udp, "x", 1, (struct sockaddr *) &ends->address, error);
+}
+
+/* The callback that says that it is done comes when the wait has been cancelled, and the task has not run. */
+static void
+cancel_and_do (Canceller *canceller, Ends *ends, gboolean (*func) (Ends *ends, GError **error))
+{
+  GError *error = NULL;
+
+  g_assert_true (tractor_checkpoint (&error));
+  canceller->scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_assert_cmpint (write (canceller->fds[1], "x", 1), ==, 1);
+  g_assert_false (func (ends, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
+  error = NULL;
+  tractor_cancel_scope_close (canceller->scope);
+}
+
+static gboolean
+test_cancelled_and_done (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  Canceller canceller;
+  Ends ends;
+  uv_tcp_t listener;
+  int length = sizeof ends.listening;
+
+  uv_tcp_init (tractor_uv_get_loop (), &listener);
+  uv_ip4_addr ("127.0.0.1", 0, &ends.listening);
+  uv_tcp_bind (&listener, (struct sockaddr *) &ends.listening, 0);
+  g_assert_cmpint (uv_listen ((uv_stream_t *) &listener, 1, on_connection), ==, 0);
+  uv_tcp_getsockname (&listener, (struct sockaddr *) &ends.listening, &length);
+  uv_tcp_init (tractor_uv_get_loop (), &ends.tcp);
+  open_udp (&ends.udp, &ends.address);
+  open_pipes (&ends.pipes);
+  open_canceller (&canceller);
+
+  cancel_and_do (&canceller, &ends, write_a_byte);
+  cancel_and_do (&canceller, &ends, connect_to_listener);
+  cancel_and_do (&canceller, &ends, send_a_byte);
+
+  close_canceller (&canceller);
+  close_pipes (&ends.pipes);
+  tractor_uv_close ((uv_handle_t *) &ends.udp);
+  tractor_uv_close ((uv_handle_t *) &ends.tcp);
+  tractor_uv_close ((uv_handle_t *) &listener);
+  return tractor_checkpoint (error);
+}
+
 static gboolean
 test_datagrams (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -1227,6 +1333,7 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/read-is-cancelled", test_read_is_cancelled);
   harness_add_uv_task ("/uv/write-is-left-behind", test_write_is_left_behind);
   harness_add_uv_task ("/uv/write-to-nobody", test_write_to_nobody);
+  harness_add_uv_task ("/uv/cancelled-and-done-in-one-turn", test_cancelled_and_done);
   harness_add_uv_task ("/uv/connect", test_connect);
   harness_add_uv_task ("/uv/read-is-closed", test_read_is_closed);
   harness_add_uv_task ("/uv/accept", test_accept);
