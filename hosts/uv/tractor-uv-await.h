@@ -95,8 +95,8 @@ TRACTOR_API gboolean tractor_uv_read (
  * Writes all of it, after what was written before. libuv takes no write back: after CANCELLED it is still
  * written, unless the stream is closed, and nobody hears how that went.
  *
- * Returns: TRUE when it has been handed to the system; or FALSE with @error set to CANCELLED,
- *   G_FILE_ERROR_PIPE if nobody reads there any more (without a SIGPIPE: tractor-uv.h), another
+ * Returns: TRUE when it has been handed to the system; or FALSE with @error set to CANCELLED, CLOSED
+ *   if @stream is closed, G_FILE_ERROR_PIPE if nobody reads there any more (without a SIGPIPE: tractor-uv.h), another
  *   G_FILE_ERROR, or MISUSE on another host.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
@@ -171,7 +171,8 @@ TRACTOR_API gboolean tractor_uv_send (
  *
  * Connects. libuv takes that back only by closing @tcp, which is what is left to do with it after CANCELLED.
  *
- * Returns: TRUE; or FALSE with @error set to CANCELLED, a G_FILE_ERROR, or MISUSE on another host.
+ * Returns: TRUE; or FALSE with @error set to CANCELLED, CLOSED if @tcp is closed, a G_FILE_ERROR, or MISUSE on
+ *   another host.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_uv_connect (uv_tcp_t *tcp,
@@ -183,7 +184,7 @@ TRACTOR_API gboolean tractor_uv_connect (uv_tcp_t *tcp,
  * @handle: its data member is not the program's any more
  *
  * Closes it, and waits until its memory is the program's again, which takes a turn of the loop. A task that
- * waits for what comes of it gets CLOSED.
+ * waits on it, for what comes of it or until something is done, gets CLOSED.
  *
  * Suspends: yes, but is no cancel point. Thread: guest, in a task.
  */

@@ -64,6 +64,17 @@ incoming_begin (Incoming *incoming)
   g_queue_push_tail_link (incoming->waits, &incoming->link);
 }
 
+/* @status: of a wait. Returns: FALSE. */
+static gboolean
+set_wait_error (GError **error, const char *what, int status)
+{
+  if (status != UV_ECANCELED)
+    return tractor__uv_set_error (error, what, status);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED, "cannot %s: the handle is being closed",
+               what);
+  return FALSE;
+}
+
 /* @status: of what was started. */
 static gboolean
 incoming_wait (Incoming *incoming, int status, const char *what, GError **error)
@@ -80,13 +91,7 @@ incoming_wait (Incoming *incoming, int status, const char *what, GError **error)
   tractor_waker_free (incoming->wait.waker);
   if (!ok)
     return FALSE;
-  if (incoming->wait.status == UV_ECANCELED) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                 "cannot %s: the handle is being closed", what);
-    return FALSE;
-  }
-  return incoming->wait.status == 0 ? TRUE
-                                    : tractor__uv_set_error (error, what, incoming->wait.status);
+  return incoming->wait.status == 0 ? TRUE : set_wait_error (error, what, incoming->wait.status);
 }
 
 /* Returns: FALSE with @error set if nothing may be begun on the handle. */
@@ -321,7 +326,7 @@ errand_wait (Errand *errand, int status, const char *what, GError **error)
   if (status == 0)
     status = errand->wait.status;
   g_free (errand);
-  return status == 0 ? TRUE : tractor__uv_set_error (error, what, status);
+  return status == 0 ? TRUE : set_wait_error (error, what, status);
 }
 
 static gboolean

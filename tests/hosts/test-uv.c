@@ -321,6 +321,31 @@ test_write_to_nobody (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static gboolean
+write_until_closed (gpointer data, G_GNUC_UNUSED GError **unused)
+{
+  g_autofree char *bytes = g_malloc0 (MUCH);
+  GError *error = NULL;
+
+  g_assert_false (tractor_uv_write (get_end (data, 1), bytes, MUCH, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  return TRUE;
+}
+
+static gboolean
+test_write_is_closed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Pipes pipes;
+
+  open_pipes (&pipes);
+  tractor_nursery_spawn (nursery, "writes", write_until_closed, &pipes, NULL, error);
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  tractor_uv_close ((uv_handle_t *) &pipes.ends[1]);
+  close_pipes (&pipes);
+  return tractor_nursery_join (nursery, error);
+}
+
 static void
 on_connection (G_GNUC_UNUSED uv_stream_t *listener, G_GNUC_UNUSED int status)
 {
@@ -1333,6 +1358,7 @@ main (int argc, char **argv)
   harness_add_uv_task ("/uv/read-is-cancelled", test_read_is_cancelled);
   harness_add_uv_task ("/uv/write-is-left-behind", test_write_is_left_behind);
   harness_add_uv_task ("/uv/write-to-nobody", test_write_to_nobody);
+  harness_add_uv_task ("/uv/write-is-closed", test_write_is_closed);
   harness_add_uv_task ("/uv/cancelled-and-done-in-one-turn", test_cancelled_and_done);
   harness_add_uv_task ("/uv/connect", test_connect);
   harness_add_uv_task ("/uv/read-is-closed", test_read_is_closed);
