@@ -20,8 +20,9 @@ G_BEGIN_DECLS
  * Connects to the actor of that name. An address where nobody is any more is struck off the registry.
  *
  * Returns: (transfer full) (nullable): the portal to it; NULL with @error unset if no registrar that
- *   can be reached knows it; or NULL with @error set to CANCELLED or NO_RUNTIME, or to MISUSE
- *   if @name is not UTF-8.
+ *   can be reached knows it, or it is gone; or NULL with @error set to CANCELLED or NO_RUNTIME; to MISUSE
+ *   if @name is not UTF-8; as by tractor_connect() if it is registered and could not be connected to; or to a
+ *   G_FILE_ERROR if this process has no descriptor to ask with.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *tractor_find_actor (const char *name, GError **error);
@@ -33,7 +34,8 @@ TRACTOR_API TractorPortal *tractor_find_actor (const char *name, GError **error)
  * Connects to every actor of that name, known to any registrar.
  *
  * Returns: (transfer full) (element-type TractorPortal): the newest first; perhaps empty; frees its
- *   elements. NULL with @error set as by tractor_find_actor().
+ *   elements. NULL with @error set as by tractor_find_actor(), also if it is only one of them that could not
+ *   be connected to.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API GPtrArray *tractor_find_actors (const char *name, GError **error);
@@ -44,11 +46,11 @@ TRACTOR_API GPtrArray *tractor_find_actors (const char *name, GError **error);
  * @deadline: in usec: how long to wait for it; TRACTOR_NO_DEADLINE waits until cancelled
  *
  * Waits until an actor of that name is registered, and connects to it; also while no registrar can be
- * reached, for one may come back.
+ * reached, for one may come back, and while who is registered cannot be connected to.
  *
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED or NO_RUNTIME; to MISUSE
- *   if @name is not UTF-8; or, after @deadline, to ACTOR_TOO_SLOW, or to REGISTRY if no registrar could be
- *   reached then.
+ *   if @name is not UTF-8; or, after @deadline, to ACTOR_TOO_SLOW, which says why it could not be connected to
+ *   if it is registered, or to REGISTRY if no registrar could be reached then.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *
@@ -74,7 +76,8 @@ typedef struct {
  * listed once.
  *
  * Returns: (transfer full) (element-type TractorActorInfo): the oldest first; frees its elements. NULL
- *   with @error set to CANCELLED, REGISTRY if no registrar can be reached, or NO_RUNTIME.
+ *   with @error set to CANCELLED, REGISTRY if no registrar can be reached, NO_RUNTIME, or a G_FILE_ERROR if this
+ *   process has no descriptor to ask with.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API GPtrArray *tractor_list_actors (const char *name, GError **error);
@@ -88,7 +91,8 @@ TRACTOR_API GPtrArray *tractor_list_actors (const char *name, GError **error);
  * Returns: (transfer full): the portal to it; or NULL with @error set to CANCELLED, NO_RUNTIME,
  *   TRANSPORT_CLOSED if nobody is there, PROTOCOL if it is no actor, AUTH if it is not to be trusted, LIMIT
  *   if this process has its share of connections there (TractorLimits.connections), ACTOR_TOO_SLOW if it
- *   does not introduce itself within ten seconds, or MISUSE for a bad address.
+ *   does not introduce itself within ten seconds, BUSY if too many others connect to it at once, MISUSE for a bad
+ *   address, or a G_FILE_ERROR if this process has no descriptor for it.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API TractorPortal *tractor_connect (const char *address, GError **error);

@@ -3,7 +3,8 @@
  * A question goes to every registrar in turn: over the connection that this actor is registered by,
  * if there is one; into our own table, if we are one; else over a connection for just that. A registrar
  * that cannot be reached knows nobody. What is found is connected to, best address first; an address
- * where nobody is any more is reported back. */
+ * where nobody is any more is reported back. That there is somebody who could not be connected to is an
+ * error, and so is that this process could not ask. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tractor-discovery.h"
@@ -75,6 +76,13 @@ is_cancelled (const GError *error)
   return g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
 }
 
+/* Not the registrar's fault: no descriptor is free here, for example. */
+static gboolean
+is_local (const GError *error)
+{
+  return error != NULL && error->domain == G_FILE_ERROR;
+}
+
 static gboolean
 set_unreachable_error (GError **error, const GError *problem)
 {
@@ -99,10 +107,11 @@ strike_off (TractorRuntime *runtime, Registrar *registrar, const Address *addres
 }
 
 /* Tries @addresses, which it uses up, until one answers. Returns: (transfer full) (nullable): NULL
- * with @error unset if none does. */
+ * with @error unset if nobody is at any of them. */
 static TractorPortal *
 connect_to_any (TractorRuntime *runtime, Registrar *registrar, GPtrArray *addresses, GError **error)
 {
+  g_autoptr (GError) first_problem = NULL;
   const Address *address;
 
   while ((address = tractor__address_choose (addresses)) != NULL) {
@@ -117,8 +126,12 @@ connect_to_any (TractorRuntime *runtime, Registrar *registrar, GPtrArray *addres
     }
     if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED))
       strike_off (runtime, registrar, address);
+    else if (first_problem == NULL)
+      first_problem = g_steal_pointer (&problem);
     g_ptr_array_remove (addresses, (gpointer) address);
   }
+  if (first_problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&first_problem));
   return NULL;
 }
 
@@ -138,33 +151,39 @@ new_name_kwargs (const char *name)
   return g_variant_ref_sink (g_variant_new_parsed ("{'name': <%s>}", name));
 }
 
-/* Asks one registrar, which may wait. Returns: (transfer full) (nullable): NULL with @error unset if it
- * knows nobody that answers. */
+/* Asks one registrar, which may wait. *@ret_is_named: it has named somebody, and what fails is the
+ * connection to that one. Returns: (transfer full) (nullable): NULL with @error unset if it knows nobody, or
+ * who it knows is gone. */
 static TractorPortal *
 find_at (TractorRuntime *runtime,
          Registrar *registrar,
          const char *function,
          const char *name,
+         gboolean *ret_is_named,
          GError **error)
 {
   g_autoptr (GVariant) kwargs = new_name_kwargs (name);
   g_autoptr (GVariant) result = NULL;
   g_autoptr (GPtrArray) addresses = NULL;
 
+  *ret_is_named = FALSE;
   if (!ask (runtime, registrar, function, kwargs, &result, error))
     return NULL;
   addresses = tractor__address_list_from_variant (result, error);
+  *ret_is_named = addresses != NULL && addresses->len > 0;
   return addresses != NULL ? connect_to_any (runtime, registrar, addresses, error) : NULL;
 }
 
 static TractorPortal *
 find_anywhere (TractorRuntime *runtime, const char *name, GError **error)
 {
+  g_autoptr (GError) failure = NULL;
   Registrar *registrar;
 
   for (guint i = 0; i < get_registrar (runtime, i, &registrar); i++) {
     g_autoptr (GError) problem = NULL;
-    TractorPortal *portal = find_at (runtime, registrar, "find_actor", name, &problem);
+    gboolean is_named;
+    TractorPortal *portal = find_at (runtime, registrar, "find_actor", name, &is_named, &problem);
 
     if (portal != NULL)
       return portal;
@@ -173,8 +192,13 @@ find_anywhere (TractorRuntime *runtime, const char *name, GError **error)
       return NULL;
     }
     if (problem != NULL)
-      g_debug ("a registrar could not be asked for '%s': %s", name, problem->message);
+      g_debug ("'%s' could not be %s: %s", name,
+               is_named ? "connected to" : "asked for at a registrar", problem->message);
+    if (failure == NULL && (is_named || is_local (problem)))
+      failure = g_steal_pointer (&problem);
   }
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
   return NULL;
 }
 
@@ -202,8 +226,10 @@ typedef struct {
   const char *name;
   TractorNursery *nursery;
   TractorPortal *found;
-  guint n_reachable; /* registrars */
-  GError *problem;   /* (nullable): of the last that could not be asked */
+  guint n_reachable;      /* registrars */
+  GError *problem;        /* (nullable): of the last that could not be asked */
+  gboolean is_connecting; /* to somebody that has been named */
+  GError *failure;        /* (nullable): why the last of those could not be connected to */
 } Wait;
 
 typedef struct {
@@ -219,25 +245,35 @@ set_reachable (WaitAtOne *at, gboolean is_reachable)
   at->is_reachable = is_reachable;
 }
 
+/* @problem: (transfer full) (nullable) */
+static void
+keep_problem (GError **kept, GError *problem)
+{
+  g_clear_error (kept);
+  *kept = problem;
+}
+
 /* Asks once; one that was away is not waited at before it has answered. Returns: (transfer full)
  * (nullable): NULL with @error unset if it is to be asked again. */
 static TractorPortal *
 ask_to_wait (WaitAtOne *at, GError **error)
 {
+  const char *function = at->is_reachable ? "wait_for_actor" : "find_actor";
   GError *problem = NULL;
+  gboolean is_named;
   TractorPortal *portal =
-      find_at (at->wait->runtime, at->registrar, at->is_reachable ? "wait_for_actor" : "find_actor",
-               at->wait->name, &problem);
+      find_at (at->wait->runtime, at->registrar, function, at->wait->name, &is_named, &problem);
 
   if (is_cancelled (problem)) {
+    at->wait->is_connecting |= is_named;
     g_propagate_error (error, problem);
     return NULL;
   }
-  set_reachable (at, problem == NULL);
-  if (problem != NULL) {
-    g_clear_error (&at->wait->problem);
-    at->wait->problem = problem;
-  }
+  set_reachable (at, is_named || problem == NULL);
+  if (is_named) /* it is there, or it is not */
+    keep_problem (&at->wait->failure, problem);
+  else if (problem != NULL)
+    keep_problem (&at->wait->problem, problem);
   return portal;
 }
 
@@ -283,6 +319,23 @@ wait_at_all (Wait *wait, GError **error)
     g_propagate_error (error, failure);
 }
 
+static void
+set_too_slow_error (const Wait *wait, GError **error)
+{
+  if (wait->failure != NULL)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                 "No actor '%s' could be connected to in time; it was registered, and: %s",
+                 wait->name, wait->failure->message);
+  else if (wait->is_connecting)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                 "Actor '%s' is registered, and did not answer in time", wait->name);
+  else if (wait->n_reachable > 0)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
+                 "No actor '%s' has registered in time", wait->name);
+  else
+    set_unreachable_error (error, wait->problem);
+}
+
 static TractorPortal *
 wait_until (TractorRuntime *runtime, const char *name, gint64 deadline, GError **error)
 {
@@ -290,14 +343,10 @@ wait_until (TractorRuntime *runtime, const char *name, gint64 deadline, GError *
   Wait wait = { .runtime = runtime, .name = name };
 
   wait_at_all (&wait, error);
-  if (wait.found == NULL && tractor_cancel_scope_absorb (scope, error)) {
-    if (wait.n_reachable > 0)
-      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW,
-                   "No actor '%s' has registered in time", name);
-    else
-      set_unreachable_error (error, wait.problem);
-  }
+  if (wait.found == NULL && tractor_cancel_scope_absorb (scope, error))
+    set_too_slow_error (&wait, error);
   g_clear_error (&wait.problem);
+  g_clear_error (&wait.failure);
   return wait.found;
 }
 
@@ -408,7 +457,7 @@ list_anywhere (TractorRuntime *runtime, const char *name, GError **error)
     g_clear_error (&problem);
     if (list_at (runtime, registrar, &listing, &problem)) {
       is_answered = TRUE;
-    } else if (is_cancelled (problem)) {
+    } else if (is_cancelled (problem) || is_local (problem)) {
       g_propagate_error (error, g_steal_pointer (&problem));
       return NULL;
     }
@@ -433,7 +482,7 @@ tractor_list_actors (const char *name, GError **error)
   return infos;
 }
 
-/* (transfer full) (nullable): NULL with @error unset if it does not answer. */
+/* (transfer full) (nullable): NULL with @error unset if it is gone. */
 static TractorPortal *
 connect_to_info (TractorRuntime *runtime, const TractorActorInfo *info, GError **error)
 {
@@ -461,7 +510,7 @@ find_all (TractorRuntime *runtime, const char *name, GError **error)
   GError *problem = NULL;
 
   infos = list_anywhere (runtime, name, &problem);
-  if (infos == NULL && is_cancelled (problem)) {
+  if (infos == NULL && (is_cancelled (problem) || is_local (problem))) {
     g_propagate_error (error, problem);
     return NULL;
   }

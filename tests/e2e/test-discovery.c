@@ -837,6 +837,88 @@ test_waits_for_a_wrong_one (G_GNUC_UNUSED gpointer data, GError **error)
   return end (nursery, error);
 }
 
+/* Whoever asks for @name hears why, and never that there is no such actor. */
+static void
+assert_cannot_be_connected_to (const char *name, GQuark domain, int code)
+{
+  GError *error = NULL;
+
+  g_assert_null (tractor_find_actor (name, &error));
+  harness_assert_error (error, domain, code);
+  g_assert_null (tractor_find_actors (name, &error));
+  harness_assert_error (error, domain, code);
+  g_assert_null (tractor_wait_for_actor (name, tractor_now () + SECOND / 2, &error));
+  g_assert_nonnull (strstr (error->message, "could be connected to"));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  /* While it is tried for the first time. */
+  g_assert_null (tractor_wait_for_actor (name, tractor_now () + SECOND / 1000, &error));
+  g_assert_null (strstr (error->message, "has registered"));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+}
+
+static gboolean
+test_no_descriptor_to_find_with (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (TractorPortal) found = NULL;
+  struct rlimit before;
+
+  g_assert_true (
+      tractor_sleep_until (tractor_now () + 1, error)); /* has its descriptor from now on */
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &(struct rlimit){ 4, before.rlim_max }), ==, 0);
+  assert_cannot_be_connected_to ("worker", G_FILE_ERROR, G_FILE_ERROR_MFILE);
+  g_assert_null (tractor_find_actor ("nobody", error));
+  g_assert_no_error (*error);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  found = tractor_find_actor ("worker", error);
+  g_assert_nonnull (found);
+  return end (nursery, error);
+}
+
+static gboolean
+test_finds_one_that_hangs (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .limits = &(TractorLimits){ .handshake_usec = SECOND / 10 } },
+      error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (TractorPortal) found = NULL;
+
+  g_assert_no_error (*error);
+  kill (tractor_portal_get_pid (portal), SIGSTOP);
+  assert_cannot_be_connected_to ("worker", TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_TOO_SLOW);
+  kill (tractor_portal_get_pid (portal), SIGCONT);
+  found = tractor_wait_for_actor ("worker", TRACTOR_NO_DEADLINE, error);
+  g_assert_nonnull (found);
+  return end (nursery, error);
+}
+
+static gboolean
+test_has_its_share_of_connections (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .limits = &(TractorLimits){ .connections = 6 } }, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (GPtrArray) portals =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_portal_unref);
+  TractorPortal *found;
+
+  g_assert_no_error (*error);
+  while ((found = tractor_find_actor ("worker", error)) != NULL)
+    g_ptr_array_add (portals, found);
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  assert_cannot_be_connected_to ("worker", TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  g_ptr_array_set_size (portals, 0);
+  found = tractor_wait_for_actor ("worker", TRACTOR_NO_DEADLINE, error);
+  g_assert_nonnull (found);
+  tractor_portal_unref (found);
+  return end (nursery, error);
+}
+
 static gboolean
 wait_for_nobody (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
@@ -1771,6 +1853,11 @@ main (int argc, char **argv)
                          test_connects_while_the_runtime_is_closed);
   harness_add_real_task ("/e2e/discovery/row-9-registrar-hangs", test_registrar_hangs);
   harness_add_real_task ("/e2e/discovery/row-85-waits-for-a-wrong-one", test_waits_for_a_wrong_one);
+  harness_add_real_task ("/e2e/discovery/no-descriptor-to-find-with",
+                         test_no_descriptor_to_find_with);
+  harness_add_real_task ("/e2e/discovery/finds-one-that-hangs", test_finds_one_that_hangs);
+  harness_add_real_task ("/e2e/discovery/has-its-share-of-connections",
+                         test_has_its_share_of_connections);
   harness_add_real_task ("/e2e/discovery/row-4-without-runtime", test_without_runtime);
   add ("row-86-row-88-row-89-D-01-D-02-registrar-dies-and-returns",
        test_registrar_dies_and_returns);
