@@ -23,6 +23,7 @@
 #include "peer-limits.h"
 #include "registration.h"
 #include "registry.h"
+#include "restart.h"
 #include "rpc.h"
 #include "runtime-dir.h"
 #include "supervise.h"
@@ -501,6 +502,8 @@ tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_o
   gboolean is_its_own;
 
   if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
+    return NULL;
+  if (!tractor__restarts_check (restart_options, error))
     return NULL;
   if (!tractor__runtime_wait_for_change (error))
     return NULL;

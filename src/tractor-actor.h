@@ -528,7 +528,8 @@ typedef struct {
  *
  * As tractor_actor_nursery_open(), for actors that are started again when they die.
  *
- * Returns: as tractor_actor_nursery_open().
+ * Returns: as tractor_actor_nursery_open(); or NULL with @error set to MISUSE if @options make no sense, such as a
+ *   period below 0.
  * Suspends: if it opens a runtime, or another task is opening or closing one; then a checkpoint.
  *   Thread: guest, in a task.
  */

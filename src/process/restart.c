@@ -19,6 +19,21 @@ struct _Restarts {
   TractorParkingLot *all_gone;
 };
 
+gboolean
+tractor__restarts_check (const TractorRestartOptions *options, GError **error)
+{
+  if (options == NULL || (options->period_usec >= 0 && options->strategy <= TRACTOR_RESTART_REST))
+    return TRUE;
+  if (options->period_usec < 0)
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                 "Restarts cannot be counted over %" G_GINT64_FORMAT " microseconds",
+                 options->period_usec);
+  else
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "There is no restart strategy %d",
+                 (int) options->strategy);
+  return FALSE;
+}
+
 Restarts *
 tractor__restarts_new (const TractorRestartOptions *options, GPtrArray *children)
 {

@@ -11,6 +11,9 @@
 
 typedef struct _Restarts Restarts;
 
+/* @options: (nullable). Returns: FALSE with MISUSE if they make no sense. */
+G_GNUC_INTERNAL gboolean tractor__restarts_check (const TractorRestartOptions *options,
+                                                  GError **error);
 /* @options: (nullable): the defaults. @children: (element-type Child): in the order of their start;
  * not owned. */
 G_GNUC_INTERNAL Restarts *tractor__restarts_new (const TractorRestartOptions *options,

@@ -495,6 +495,22 @@ test_start_that_hangs (G_GNUC_UNUSED gpointer data, GError **error)
   return restart_under_order ("hang", "After 1 failed start in a row: Actor 'dies'", error);
 }
 
+static gboolean
+test_options_that_make_no_sense (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const TractorRestartOptions bad[] = {
+    { .max_restarts = 1, .period_usec = -1 },
+    { .max_restarts = 1, .period_usec = G_MININT64 },
+    { .strategy = TRACTOR_RESTART_REST + 1 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
+    g_assert_null (tractor_actor_nursery_open_with_restarts (&bad[i], error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  }
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -524,6 +540,8 @@ main (int argc, char **argv)
                          test_actor_that_fails_is_restarted);
   harness_add_real_task ("/e2e/restart/what-is-no-failure", test_what_is_no_failure);
   harness_add_real_task ("/e2e/restart/daemon-fails", test_daemon_fails);
+  harness_add_real_task ("/e2e/restart/options-that-make-no-sense",
+                         test_options_that_make_no_sense);
   harness_add_real_task ("/e2e/restart/starts-that-fail-whatever-the-period",
                          test_starts_that_fail);
   harness_add_glib_task ("/e2e/restart/start-that-hangs-counts-twice", test_start_that_hangs);
