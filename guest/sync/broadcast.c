@@ -20,8 +20,12 @@ typedef struct {
   GQueue subscribers; /* for waking */
   guint64 n_sent;
   guint capacity;
-  gpointer items[]; /* item n is at n % capacity */
+  guint n_places;  /* of @items, which has room for @capacity in the end */
+  gpointer *items; /* item n is at n % capacity */
 } Ring;
+
+/* More are only made when they are needed. */
+#define PLACES_AT_FIRST 4096
 
 struct _TractorBroadcaster {
   Ring *ring;
@@ -65,6 +69,7 @@ ring_free_if_unused (Ring *ring)
   for (guint64 number = ring_get_oldest (ring); number < ring->n_sent; number++)
     free_item (ring, *ring_place (ring, number));
   g_clear_error (&ring->failure);
+  g_free (ring->items);
   g_free (ring);
 }
 
@@ -78,8 +83,10 @@ tractor_broadcaster_new (guint capacity, TractorItemCopyFunc item_copy, GDestroy
 
   g_return_val_if_fail (capacity > 0, NULL);
 
-  ring = g_malloc0 (sizeof (Ring) + sizeof (gpointer) * (gsize) capacity);
+  ring = g_new0 (Ring, 1);
   ring->capacity = capacity;
+  ring->n_places = MIN (capacity, PLACES_AT_FIRST);
+  ring->items = g_new0 (gpointer, ring->n_places);
   ring->item_copy = item_copy;
   ring->item_free = item_free;
   broadcaster = g_new (TractorBroadcaster, 1);
@@ -121,8 +128,12 @@ tractor_broadcaster_send (TractorBroadcaster *broadcaster, gpointer item)
     return;
   }
   displaces = ring->n_sent >= ring->capacity;
+  if (!displaces && ring->n_sent == ring->n_places) { /* nothing has gone round yet */
+    ring->n_places = ring->n_places > ring->capacity / 2 ? ring->capacity : 2 * ring->n_places;
+    ring->items = g_renew (gpointer, ring->items, ring->n_places);
+  }
   place = ring_place (ring, ring->n_sent);
-  displaced = *place;
+  displaced = displaces ? *place : NULL;
   *place = item;
   ring->n_sent++;
   for (GList *link = ring->subscribers.head; link != NULL; link = link->next)

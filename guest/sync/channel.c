@@ -40,8 +40,12 @@ struct _Channel {
   guint length;
   guint peak;
   guint first;
-  gpointer items[];
+  guint n_places; /* of @items, which has room for @capacity in the end */
+  gpointer *items;
 };
+
+/* More are only made when they are needed. */
+#define PLACES_AT_FIRST 4096
 
 /* --- ends ---------------------------------------------------------------------------------------- */
 
@@ -71,9 +75,11 @@ tractor_channel_open (guint capacity,
                       TractorSender **ret_sender,
                       TractorReceiver **ret_receiver)
 {
-  Channel *channel = g_malloc0 (sizeof (Channel) + sizeof (gpointer) * (gsize) capacity);
+  Channel *channel = g_new0 (Channel, 1);
 
   channel->capacity = capacity;
+  channel->n_places = MIN (capacity, PLACES_AT_FIRST);
+  channel->items = g_new (gpointer, channel->n_places);
   channel->item_free = item_free;
   *ret_sender = sender_new (channel);
   *ret_receiver = receiver_new (channel);
@@ -98,11 +104,30 @@ tractor_receiver_clone (TractorReceiver *receiver)
 /* --- the ring ------------------------------------------------------------------------------------ */
 
 static void
+ring_grow (Channel *channel)
+{
+  guint n = channel->n_places;
+  guint n_places = n > channel->capacity / 2 ? channel->capacity : 2 * n;
+  gpointer *items = g_new (gpointer, n_places);
+
+  for (guint i = 0; i < n; i++)
+    items[i] =
+        channel->items[i < n - channel->first ? channel->first + i : i - (n - channel->first)];
+  g_free (channel->items);
+  channel->items = items;
+  channel->n_places = n_places;
+  channel->first = 0;
+}
+
+static void
 ring_push (Channel *channel, gpointer item)
 {
-  guint place = channel->first + channel->length++;
+  guint place;
 
-  channel->items[place >= channel->capacity ? place - channel->capacity : place] = item;
+  if (channel->length == channel->n_places)
+    ring_grow (channel);
+  place = channel->first + channel->length++;
+  channel->items[place >= channel->n_places ? place - channel->n_places : place] = item;
   channel->peak = MAX (channel->peak, channel->length);
 }
 
@@ -111,7 +136,7 @@ ring_pop (Channel *channel)
 {
   gpointer item = channel->items[channel->first];
 
-  channel->first = channel->first + 1 == channel->capacity ? 0 : channel->first + 1;
+  channel->first = channel->first + 1 == channel->n_places ? 0 : channel->first + 1;
   channel->length--;
   return item;
 }
@@ -278,8 +303,11 @@ tractor_receiver_receive_nowait (TractorReceiver *receiver, gpointer *ret_item, 
 static void
 free_if_closed (Channel *channel)
 {
-  if (channel->n_senders == 0 && channel->n_receivers == 0 && !channel->is_draining)
-    g_free (channel);
+  if (channel->n_senders > 0 || channel->n_receivers > 0 || channel->is_draining)
+    return;
+
+  g_free (channel->items);
+  g_free (channel);
 }
 
 /* Those who wait at this very end. */

@@ -276,12 +276,41 @@ test_cancelled (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **unused)
   return TRUE;
 }
 
+/* There is no more memory in use than for what has been sent. */
+static gboolean
+test_huge_capacities (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  static const guint capacities[] = { 5000, 20000, G_MAXUINT };
+
+  for (guint i = 0; i < G_N_ELEMENTS (capacities); i++) {
+    TractorBroadcaster *broadcaster = tractor_broadcaster_new (capacities[i], item_copy, item_free);
+    TractorSubscriber *subscriber = tractor_broadcaster_subscribe (broadcaster);
+    guint first = capacities[i] < 20000 ? 20000 - capacities[i] : 0;
+    GError *problem = NULL;
+    gpointer item;
+
+    for (guint number = 0; number < 20000; number++)
+      tractor_broadcaster_send (broadcaster, item_new (number));
+    if (first > 0) {
+      g_assert_false (tractor_subscriber_receive (subscriber, &item, &problem));
+      harness_assert_error (problem, TRACTOR_ERROR, TRACTOR_ERROR_LAGGED);
+    }
+    for (guint number = first; number < 20000; number++)
+      assert_next (subscriber, number);
+    tractor_subscriber_close (subscriber);
+    tractor_broadcaster_close (broadcaster);
+    g_assert_cmpuint (n_items, ==, 0);
+  }
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
   harness_add_task ("/guest/broadcast/all-get-all", test_all_get_all);
   harness_add_task ("/guest/broadcast/lag-is-reported", test_lag_is_reported);
+  harness_add_task ("/guest/broadcast/huge-capacities", test_huge_capacities);
   harness_add_task ("/guest/broadcast/waiting-receivers", test_waiting_receivers);
   harness_add_task ("/guest/broadcast/closed-while-waiting", test_closed_while_waiting);
   harness_add_task ("/guest/broadcast/A44-cancelled", test_cancelled);

@@ -369,11 +369,51 @@ test_cancelled_event_wait (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+static void
+pass_some (Story *story, guint *sent, guint *received, guint n_send, guint n_receive)
+{
+  gpointer item;
+
+  for (guint i = 0; i < n_send; i++)
+    g_assert_true (tractor_sender_send_nowait (story->sender, GUINT_TO_POINTER ((*sent)++), NULL));
+  for (guint i = 0; i < n_receive; i++) {
+    g_assert_true (tractor_receiver_receive_nowait (story->receiver, &item, NULL));
+    g_assert_cmpuint (GPOINTER_TO_UINT (item), ==, (*received)++);
+  }
+}
+
+/* There is no more memory in use than for what is in it, and it grows wherever it begins. */
+static gboolean
+test_huge_capacities (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const guint capacities[] = { 20000, 50000, G_MAXUINT };
+
+  for (guint i = 0; i < G_N_ELEMENTS (capacities); i++) {
+    Story story = { 0 };
+    guint sent = 0;
+    guint received = 0;
+
+    tractor_channel_open (capacities[i], NULL, &story.sender, &story.receiver);
+    pass_some (&story, &sent, &received, 4096, 1000);
+    pass_some (&story, &sent, &received, 10000, 3000);
+    pass_some (&story, &sent, &received, 9904, 0);
+    if (capacities[i] == sent - received) {
+      g_assert_false (tractor_sender_send_nowait (story.sender, NULL, error));
+      harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK);
+    }
+    pass_some (&story, &sent, &received, 0, 20000);
+    tractor_sender_close (story.sender);
+    tractor_receiver_close (story.receiver);
+  }
+  return TRUE;
+}
+
 int
 main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
   harness_add_task ("/guest/channel/A89-all-capacities", test_all_capacities);
+  harness_add_task ("/guest/channel/huge-capacities", test_huge_capacities);
   harness_add_task ("/guest/channel/A93-A94-full-blocks", test_full_blocks);
   harness_add_task ("/guest/channel/A90-waiting-receivers-first",
                     test_waiting_receivers_are_served_first);
