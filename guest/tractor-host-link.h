@@ -109,7 +109,7 @@ typedef struct {
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set to what the host's side
  *   failed with before it had started; to HOST_CANCELLED if it cancelled itself until then; to MISUSE if it
- *   finished without having started, or as by tractor_checkpoint(); or to CANCELLED, and then it has been told
+ *   finished without having started, or @capacity is 0, or as by tractor_checkpoint(); or to CANCELLED, and then it has been told
  *   to stop, and has ended, if it was started at all. If it failed while it stopped, that and CANCELLED are in a GROUP.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */

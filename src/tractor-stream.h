@@ -128,12 +128,12 @@ TRACTOR_API gboolean tractor_stream_receive_packed (TractorStream *stream,
 /**
  * tractor_stream_share:
  * @nursery: where to run the task that receives; it must end before the stream is closed
- * @capacity: how many items a subscriber may fall behind before it loses some
+ * @capacity: at least 1; how many items a subscriber may fall behind before it loses some
  *
  * From now on every item goes to all subscribers, instead of to one receiver. Sending stays as it is.
  *
  * Returns: TRUE; or FALSE with @error set to CLOSED if the stream or @nursery is; MISUSE if the
- *   stream is shared already; or LIMIT.
+ *   stream is shared already, or @capacity is 0; or LIMIT.
  * Suspends: no. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_stream_share (TractorStream *stream,

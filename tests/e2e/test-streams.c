@@ -941,6 +941,8 @@ test_subscribers (G_GNUC_UNUSED gpointer data, GError **error)
 
     g_assert_null (tractor_stream_subscribe (stream, error));
     harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+    g_assert_false (tractor_stream_share (stream, nursery, 0, error));
+    harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
     g_assert_true (tractor_stream_share (stream, nursery, 64, error));
     for (int i = 0; i < 22; i++) {
       counting[i].subscriber = tractor_stream_subscribe (stream, error);

@@ -481,6 +481,10 @@ see_it_cancel_itself (gpointer data, G_GNUC_UNUSED GError **unused)
 static gboolean
 see_it_not_start (gpointer data, G_GNUC_UNUSED GError **unused)
 {
+  GError *error = NULL;
+
+  g_assert_null (tractor_host_link_open (&ops, data, 0, TRACTOR_HOST_LINK_DEFAULT, NULL, &error));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   assert_open_fails (data, TRACTOR_ERROR, TRACTOR_ERROR_HOST_CANCELLED);
   return TRUE;
 }
