@@ -466,6 +466,24 @@ test_launch_restarted (void)
   g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), !=, uuid);
   g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), ==, tractor_glib_node_get_uuid (node));
   g_assert_cmpint (call_add (actor, 1, 2, &error), ==, 3);
+
+  /* It stays what it was last. */
+  g_object_set (launcher, "max-restarts", 1, "cwd", "/", NULL);
+  g_set_object (&actor, NULL);
+  actor = launch (runtime, launcher, "mortal");
+  n_restarts = 0;
+  g_signal_connect (actor, "restarted", G_CALLBACK (count_restart), &n_restarts);
+  kill (tractor_glib_actor_get_pid (actor), SIGKILL);
+  while (n_restarts == 0)
+    turn ();
+  pid = tractor_glib_actor_get_pid (actor);
+  g_free (uuid);
+  uuid = g_strdup (tractor_glib_actor_get_uuid (actor));
+  kill (pid, SIGKILL);
+  while (tractor_glib_actor_get_alive (actor))
+    turn ();
+  g_assert_cmpint (tractor_glib_actor_get_pid (actor), ==, pid);
+  g_assert_cmpstr (tractor_glib_actor_get_uuid (actor), ==, uuid);
   close_runtime (runtime);
 }
 

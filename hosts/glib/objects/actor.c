@@ -138,6 +138,18 @@ get_answer_of_ended (TractorGlibActor *self)
   return error;
 }
 
+/* What it is from now on, and stays when its portal is gone. */
+static void
+take_identity (TractorGlibActor *self)
+{
+  int pid = tractor_portal_get_pid (self->portal);
+
+  if (pid > 0)
+    self->pid = pid;
+  g_free (self->uuid);
+  self->uuid = g_strdup (tractor_portal_get_uuid (self->portal));
+}
+
 /* A cancel is the tree's end, and no failure of the actor's. */
 static void
 tell_end (TractorGlibActor *self, GError *failure)
@@ -147,6 +159,7 @@ tell_end (TractorGlibActor *self, GError *failure)
                         : failure };
 
   self->end = end.failure != NULL ? g_error_copy (end.failure) : get_answer_of_ended (self);
+  take_identity (self);
   self->calls = NULL;
   tractor__glib_call_on_host_stack (self->tree->context, announce_end, &end);
   tractor_event_set (self->told);
