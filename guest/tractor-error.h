@@ -149,7 +149,7 @@ TRACTOR_API GError *tractor_error_new_group (GPtrArray *failures);
 /**
  * tractor_error_new_remote:
  * @code: a TractorError, usually REMOTE or CONTEXT_CANCELLED
- * @remote: copied
+ * @remote: copied; a NULL as its @type_name or @origin is taken for an empty text, and as its @relays for no actor
  * @canceller: (nullable): "name@uuid" of the actor that asked for a cancel
  * @message: for a person
  *

@@ -289,9 +289,11 @@ tractor_error_new_remote (TractorError code,
   details->is_remote = TRUE;
   details->remote.domain = g_strdup (remote->domain);
   details->remote.code = remote->code;
-  details->remote.type_name = g_strdup (remote->type_name);
-  details->remote.origin = g_strdup (remote->origin);
-  details->remote.relays = (const char *const *) g_strdupv ((char **) remote->relays);
+  details->remote.type_name = g_strdup (remote->type_name != NULL ? remote->type_name : "");
+  details->remote.origin = g_strdup (remote->origin != NULL ? remote->origin : "");
+  details->remote.relays =
+      (const char *const *) (remote->relays != NULL ? g_strdupv ((char **) remote->relays)
+                                                    : g_new0 (char *, 1));
   details->remote.backtrace = g_strdup (remote->backtrace);
   details->remote.members = copy_members (remote->members);
   details->canceller = g_strdup (canceller);

@@ -322,6 +322,16 @@ fail_in_latin1 (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_res
   return FALSE;
 }
 
+/* With an error that it has made as if it came from another actor, and says no more of that. */
+static gboolean
+fail_barely (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_propagate_error (error,
+                     tractor_error_new_remote (TRACTOR_ERROR_REMOTE, &(TractorRemoteError){ 0 },
+                                               NULL, "something failed somewhere"));
+  return FALSE;
+}
+
 static const TractorExport test_exports[] = {
   { "fail_in_latin1", TRACTOR_EXPORT_CALL, fail_in_latin1 },
   { "cancel_guest", TRACTOR_EXPORT_CALL, cancel_guest },
@@ -346,6 +356,7 @@ static const TractorExport test_exports[] = {
   { "list_fds", TRACTOR_EXPORT_CALL, list_fds },
   { "return_unsendable", TRACTOR_EXPORT_CALL, return_unsendable },
   { "relay", TRACTOR_EXPORT_CALL, relay },
+  { "fail_barely", TRACTOR_EXPORT_CALL, fail_barely },
   { "list_transports", TRACTOR_EXPORT_CALL, list_transports },
   { NULL },
 };
@@ -849,6 +860,9 @@ test_remote_error (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_cmpstr (remote->relays[0], ==, origin);
   g_assert_null (remote->relays[1]);
   g_clear_error (error);
+  g_assert_false (tractor_portal_call (portal, "test:fail_barely", NULL, NULL, error));
+  g_assert_nonnull (strstr ((*error)->message, "something failed somewhere"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
   assert_echo (portal, "'still there'", "'still there'");
   tractor_actor_nursery_cancel (nursery);
   return tractor_actor_nursery_join (nursery, error);

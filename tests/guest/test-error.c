@@ -163,10 +163,26 @@ test_backtrace (void)
   g_assert_cmpstr (text_of_group, ==, "2 failures:\n- broken\n      here\n      there\n- broken");
 }
 
+/* What is not known of it is nothing, and not a NULL for everybody to look out for. */
+static void
+test_bare_remote (void)
+{
+  g_autoptr (GError) error = tractor_error_new_remote (
+      TRACTOR_ERROR_REMOTE, &(TractorRemoteError){ 0 }, NULL, "something failed");
+  const TractorRemoteError *remote = tractor_error_get_remote (error);
+  g_autofree char *description = tractor_error_describe (error);
+
+  g_assert_cmpstr (remote->type_name, ==, "");
+  g_assert_cmpstr (remote->origin, ==, "");
+  g_assert_null (remote->relays[0]);
+  g_assert_nonnull (strstr (description, "something failed"));
+}
+
 int
 main (int argc, char **argv)
 {
   harness_init (&argc, &argv);
+  harness_add ("/guest/error/bare-remote", test_bare_remote);
   harness_add ("/guest/error/A25-matches-through-boxes", test_matches_through_boxes);
   harness_add ("/guest/error/message-counts-what-failed", test_message_counts_what_failed);
   harness_add ("/guest/error/copies-share-what-is-known", test_copies_share_what_is_known);
