@@ -13,6 +13,9 @@
 #include "guest.h"
 #include "task.h"
 
+/* Longer than anybody waits, and no time that it is added to overflows. */
+#define MOST_CUSHION_USEC (G_MAXINT64 / 4)
+
 /* On the stack of the task that waits. */
 struct _BlockedWait {
   BlockedWait *next;
@@ -107,7 +110,7 @@ gboolean
 tractor_wait_all_tasks_blocked (gint64 cushion_usec, GError **error)
 {
   Task *task = task_begin (error);
-  BlockedWait wait = { .task = task, .cushion = cushion_usec };
+  BlockedWait wait = { .task = task, .cushion = MIN (cushion_usec, MOST_CUSHION_USEC) };
 
   if (task == NULL)
     return FALSE;

@@ -26,6 +26,9 @@ struct _TractorVirtual {
 /* Not zero, and unlike the real clock, so that mixing the two is noticed. */
 #define START_USEC (G_GINT64_CONSTANT (1) << 50)
 
+/* Where the clock stops. */
+#define END_USEC (TRACTOR_NO_DEADLINE - 1)
+
 static void
 schedule (gpointer data, G_GNUC_UNUSED gboolean yielded)
 {
@@ -39,10 +42,13 @@ now (gpointer data)
 {
   TractorVirtual *host = data;
 
+  double passed;
+
   if (host->rate == 0)
     return host->virtual_then;
-  return host->virtual_then +
-         (gint64) ((double) (g_get_monotonic_time () - host->real_then) * host->rate);
+  passed = (double) (g_get_monotonic_time () - host->real_then) * host->rate;
+  return passed < (double) (END_USEC - host->virtual_then) ? host->virtual_then + (gint64) passed
+                                                           : END_USEC;
 }
 
 static void
@@ -101,7 +107,8 @@ tractor_virtual_set_rate (TractorVirtual *host, double rate)
   g_return_if_fail (host != NULL && rate >= 0); /* a NaN is not */
 
   set_clock (host, now (host));
-  host->rate = rate;
+  host->rate =
+      MIN (rate, G_MAXDOUBLE); /* of an infinite one nothing can be told at its first moment */
 }
 
 void
@@ -152,7 +159,8 @@ tractor_virtual_advance (TractorVirtual *host, gint64 usec)
   g_return_if_fail (host != NULL && usec >= 0);
   g_return_if_fail (tractor_guest_get_current () != host->guest); /* not from one of its tasks */
 
-  end = now (host) + usec;
+  end = now (host);
+  end = usec < END_USEC - end ? end + usec : END_USEC;
   tractor_virtual_turn (host);
   while (!host->is_done && (next = tractor_guest_get_deadline (host->guest)) <= end)
     jump (host, next);

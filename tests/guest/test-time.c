@@ -90,6 +90,55 @@ test_rate (void)
   g_assert_no_error (error);
 }
 
+/* However fast it is, it stops at the end of time, and never goes back. */
+static gboolean
+sleep_at_no_rate_at_all (gpointer rate, GError **error)
+{
+  TractorVirtual *host = tractor_virtual_get_current ();
+  gint64 started = tractor_now ();
+
+  tractor_virtual_set_autojump_threshold (host, TRACTOR_NO_DEADLINE);
+  tractor_virtual_set_rate (host, *(double *) rate);
+  g_assert_true (tractor_sleep_until (started + HOUR, error));
+  g_assert_cmpint (tractor_now (), >=, started + HOUR);
+  g_assert_cmpint (tractor_now (), <, TRACTOR_NO_DEADLINE);
+  return TRUE;
+}
+
+static void
+test_extreme_rates (void)
+{
+  double rates[] = { 1e300, G_MAXDOUBLE, INFINITY };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rates); i++)
+    g_assert_true (tractor_virtual_run (sleep_at_no_rate_at_all, &rates[i], NULL));
+}
+
+static void
+test_advance_to_the_end (void)
+{
+  gint64 slept = 0;
+  g_autoptr (TractorVirtual) host = tractor_virtual_new (sleep_an_hour, &slept, NULL);
+
+  tractor_virtual_advance (host, G_MAXINT64);
+  g_assert_true (tractor_virtual_is_done (host, NULL));
+  g_assert_cmpint (slept, ==, HOUR);
+}
+
+static gboolean
+test_extreme_cushions (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const gint64 long_ones[] = { G_MAXINT64, G_MAXINT64 - 1 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (long_ones); i++) {
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + MSEC);
+
+    g_assert_false (tractor_wait_all_tasks_blocked (long_ones[i], error));
+    g_assert_true (tractor_cancel_scope_absorb (scope, error));
+  }
+  return TRUE;
+}
+
 static gboolean
 work_for_a_while (gpointer data, G_GNUC_UNUSED GError **error)
 {
@@ -356,6 +405,9 @@ main (int argc, char **argv)
   harness_add ("/guest/time/A82-jumps-exactly", test_jumps_exactly);
   harness_add_task ("/guest/time/A80-clock-is-another", test_clock_is_another);
   harness_add ("/guest/time/A81-rate", test_rate);
+  harness_add ("/guest/time/extreme-rates", test_extreme_rates);
+  harness_add ("/guest/time/advance-to-the-end", test_advance_to_the_end);
+  harness_add_real_task ("/guest/time/extreme-cushions", test_extreme_cushions);
   harness_add ("/guest/time/A82-threshold", test_threshold);
   harness_add ("/guest/time/A83-blocked-before-jump", test_blocked_before_jump);
   harness_add ("/guest/time/A81-A83-advance-while-settling", test_advance_while_settling);
