@@ -440,7 +440,8 @@ tractor_cancel_scope_close_inside (TractorCancelScope *scope, GError **error)
 gboolean
 tractor_cancel_scope_take_failures (TractorCancelScope *scope, GError **error)
 {
-  g_return_val_if_fail (scope != NULL && error != NULL, FALSE);
+  if (!tractor_error_check_given (scope, "cancel scope", error))
+    return FALSE;
 
   take_failures (scope, error);
   return *error == NULL;

@@ -185,7 +185,8 @@ tractor_value_hold_fds (GVariant *value, GError **error)
   g_autoptr (RefusedValue) owned = NULL;
   Marks marks = { 0 };
 
-  g_return_val_if_fail (value != NULL, NULL);
+  if (!tractor_error_check_given (value, "value", error))
+    return NULL;
 
   owned = g_variant_ref_sink (value);
   if (g_atomic_int_get (&has_marks) && !see_marks (&marks, owned, 0, error))

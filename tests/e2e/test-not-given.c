@@ -91,6 +91,7 @@ use_no_nursery (void)
   EXPECT_NOT_GIVEN ("cancel scope", tractor_cancel_scope_absorb (NULL, error));
   EXPECT_NOT_GIVEN ("cancel scope", tractor_cancel_scope_absorb_or_fail (NULL, error));
   EXPECT_NOT_GIVEN ("cancel scope", tractor_cancel_scope_close_inside (NULL, error));
+  EXPECT_NOT_GIVEN ("cancel scope", tractor_cancel_scope_take_failures (NULL, error));
   EXPECT_NOT_GIVEN ("watch", tractor_fd_watch_wait (NULL, G_IO_IN, error));
 }
 
@@ -204,6 +205,7 @@ use_no_context (void)
   EXPECT_NOT_GIVEN ("subscription", tractor_subscription_set_topics (NULL, NULL, error));
   EXPECT_NOT_GIVEN ("subscription", tractor_subscription_join (NULL, error));
   EXPECT_NOT_GIVEN ("content", tractor_value_new_ext (1, NULL, error));
+  EXPECT_NOT_GIVEN ("value", tractor_value_hold_fds (NULL, error));
   tractor_publisher_close (publisher);
 }
 
