@@ -327,8 +327,9 @@ def main():
     print('\n\n'.join(['== noticed by nobody:', *map(str, unnoticed)]) if unnoticed else '== each was noticed')
     n_noticed = n_tried - len(unnoticed)
     print(f'== {n_noticed} of {n_tried} noticed, {100 * n_noticed / max(n_tried, 1):.1f} %')
-    # A sample of a suite that notices 12 of 13 has more than three, and a fourth, unnoticed once in a hundred times.
-    return 1 if len(unnoticed) > max(3, n_tried / 4) else 0
+    # Of fresh faults a fifth is noticed by nobody (CONTRIBUTING.md): a small sample of them has more than half, and
+    # more than four, once in some hundred times. Then it is the suite that does not notice any more.
+    return 1 if len(unnoticed) > max(4, n_tried / 2) else 0
 
 
 sys.exit(main())
