@@ -447,7 +447,8 @@ test_watchdog_is_idle (G_GNUC_UNUSED gpointer data, GError **error)
   used = harness_get_cpu_usec () - used;
   n_rests = count_rests () - n_rests;
   g_assert_cmpint (used, <, 20 * MSEC * harness_get_slowness ());
-  g_assert_cmpuint (n_rests, <, 10);
+  g_assert_cmpuint (n_rests, <,
+                    50); /* of 200, if it looked each millisecond; a few before it has settled */
   tractor_guest_set_watchdog (tractor_guest_get_current (), 0);
   return TRUE;
 }
