@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -291,7 +292,8 @@ tractor__uv_get_handle_waits (void)
 
 /* libuv makes sure with an assertion that it never closes one of the first three descriptors, also if the program has
  * none there and the loop's own have landed there. So these places are taken for as long as there is a loop of ours, in whatever thread. */
-static GMutex stdio_lock;
+static pthread_mutex_t stdio_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* which ThreadSanitizer knows, unlike GLib's */
 static guint n_loops;
 static gboolean is_taken[STDERR_FILENO + 1];
 
@@ -299,16 +301,19 @@ static gboolean is_taken[STDERR_FILENO + 1];
 static int
 take_stdio_places (void)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stdio_lock);
+  int problem = 0;
   int fd;
 
+  pthread_mutex_lock (&stdio_lock);
   n_loops++;
   while ((fd = open ("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
     is_taken[fd] = TRUE;
-  if (fd < 0)
-    return -errno;
-  close (fd);
-  return 0;
+  if (fd >= 0)
+    close (fd);
+  else
+    problem = -errno;
+  pthread_mutex_unlock (&stdio_lock);
+  return problem;
 }
 
 /* But not what the program has put in the place of one meanwhile, such as by dup2(). */
@@ -325,15 +330,14 @@ is_placeholder (int fd)
 static void
 leave_stdio_places (void)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&stdio_lock);
-
-  if (--n_loops > 0)
-    return;
-  for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+  pthread_mutex_lock (&stdio_lock);
+  n_loops--;
+  for (int fd = 0; n_loops == 0 && fd <= STDERR_FILENO; fd++) {
     if (is_taken[fd] && is_placeholder (fd))
       close (fd);
     is_taken[fd] = FALSE;
   }
+  pthread_mutex_unlock (&stdio_lock);
 }
 
 typedef struct {
