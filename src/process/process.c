@@ -599,17 +599,34 @@ set_end (Process *process, int wait_status)
   }
 }
 
-/* Somebody else reaped it: a loop over waitpid(-1), or SIGCHLD set to be ignored. */
-static void
+/* Whether it has been reaped, and not only ended. */
+static gboolean
+is_gone (const Process *process)
+{
+  struct pollfd pidfd = { .fd = process->pidfd, .events = POLLIN };
+
+  return poll (&pidfd, 1, 0) == 1 && (pidfd.revents & POLLHUP) != 0;
+}
+
+/* Somebody else reaped it: a loop over waitpid(-1), or SIGCHLD set to be ignored. Returns: FALSE if the kernel,
+ * which writes down how a process has ended as it reaps it, is about to: we have heard of the end before that. */
+static gboolean
 ask_kernel_for_end (Process *process)
 {
   PidfdInfo info = { .mask = PIDFD_INFO_EXIT_BIT };
+  gboolean was_gone = is_gone (process); /* before we ask, so that the answer is there */
 
-  if (ioctl (process->pidfd, PIDFD_GET_INFO_IOCTL, &info) == 0 &&
-      (info.mask & PIDFD_INFO_EXIT_BIT) != 0)
-    set_end (process, info.exit_code);
-  else
+  if (ioctl (process->pidfd, PIDFD_GET_INFO_IOCTL, &info) != 0) {
     process->end = PROCESS_UNKNOWN;
+    return TRUE;
+  }
+  if ((info.mask & PIDFD_INFO_EXIT_BIT) != 0)
+    set_end (process, info.exit_code);
+  else if (was_gone)
+    process->end = PROCESS_UNKNOWN;
+  else
+    return FALSE;
+  return TRUE;
 }
 
 gboolean
@@ -621,9 +638,8 @@ tractor__process_reap (Process *process)
     return TRUE;
 
   if (waitid (P_PIDFD, (id_t) process->pidfd, &info, WEXITED | WNOHANG) != 0) {
-    if (errno != ECHILD)
+    if (errno != ECHILD || !ask_kernel_for_end (process))
       return FALSE;
-    ask_kernel_for_end (process);
   } else if (info.si_pid == 0) {
     return FALSE;
   } else if (info.si_code == CLD_EXITED) {
