@@ -11,10 +11,12 @@
 
 #include "all-blocked.h"
 #include "host-end.h"
+#include "layout.h"
 #include "nursery.h"
 #include "outside.h"
 #include "overflow.h"
 #include "task.h"
+#include "trace.h"
 #include "watchdog.h"
 
 /* With what each room keeps for it. */
@@ -99,6 +101,7 @@ tractor_guest_new (const TractorHostOps *ops,
   tractor__deadline_heap_reserve (&guest->deadlines); /* for all_blocked */
   tractor__deadline_heap_reserve (&guest->deadlines); /* for held_up */
   tractor__scope_enter (&guest->root, guest, NULL);
+  tractor__debug_layout_add (guest);
 
   tractor__n_living_guests++;
   /* The main task is in the queue before the host is asked for anything. */
@@ -246,6 +249,14 @@ tractor_run_local_set (gconstpointer key, gpointer data)
     g_hash_table_remove (guest->locals, key);
 }
 
+void
+tractor_run_set_ended_func (TractorRunEndedFunc func)
+{
+  g_return_if_fail (tractor__current_guest != NULL);
+
+  tractor__current_guest->ended = func;
+}
+
 /* --- the end ----------------------------------------------------------------------------------- */
 
 /* Visits the scopes below the root, each after all below it. Returns: NULL after the root. */
@@ -350,6 +361,7 @@ tractor_guest_free (TractorGuest *guest)
     return;
 
   g_return_if_fail (guest->tick == NULL);
+  tractor__debug_layout_remove (guest);
   if (!guest->finished) {
     g_autofree char *names = name_tasks (guest);
 
@@ -365,6 +377,7 @@ tractor_guest_free (TractorGuest *guest)
   drop_all (guest);
   tractor__watchdog_free (guest->watchdog, guest_is_forked (guest));
   tractor__instruments_clear (&guest->instruments);
+  tractor__trace_free (guest->trace);
 
   tractor__run_queue_clear (&guest->run_queue);
   tractor__deadline_heap_clear (&guest->deadlines);

@@ -27,6 +27,7 @@
 #include "all-blocked.h"
 #include "outside.h"
 #include "task.h"
+#include "trace.h"
 #include "watchdog.h"
 
 /* A quarter of a frame at 60 Hz: long enough to be worth the host's turn around it. */
@@ -89,6 +90,21 @@ adapt_steps (TractorGuest *guest, gint64 elapsed)
   guest->steps_per_look = steps;
 }
 
+/* As many steps as there would be without a trace, each noted in it. */
+static void
+run_traced (TractorGuest *guest, Tick *tick, Task *task)
+{
+  tractor__trace_begin_steps (guest);
+  trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, task->id);
+  guest->trace->steps_left = guest->steps_left;
+  guest->steps_left = 0;
+  tractor__task_run_from_tick (task, tick);
+  if (guest->trace == NULL)
+    return;
+  guest->steps_left = guest->trace->steps_left;
+  trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, 0);
+}
+
 /* One step, seen by instruments and the watchdog. */
 static void
 run_step (TractorGuest *guest, Tick *tick, Task *task)
@@ -99,18 +115,34 @@ run_step (TractorGuest *guest, Tick *tick, Task *task)
 
   g_strlcpy (name, task->name, sizeof name);
   tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_BEGINS, &event);
+  if (guest->trace != NULL) {
+    tractor__trace_begin_steps (guest);
+    trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, task->id);
+  }
   guest->steps_left = 0;
   is_nested = tractor__watchdog_step_begins (guest->watchdog);
   tractor__task_run_from_tick (task, tick);
   tractor__watchdog_step_ended (guest->watchdog, is_nested);
+  if (guest->trace != NULL)
+    trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, 0);
   tractor__instruments_emit_scheduled (guest);
   tractor__instruments_emit (guest, TRACTOR_INSTRUMENT_STEP_ENDED, &event);
+}
+
+/* Of @planned steps since the last look. The last try may have found nobody. */
+static void
+count_steps (TractorGuest *guest, gint planned)
+{
+  gint left = guest->steps_left;
+
+  guest->n_steps += (guint) MAX (left < 0 ? planned : planned - 1 - left, 1);
 }
 
 static void
 run_tasks (TractorGuest *guest, Tick *tick)
 {
   RunQueue *queue = &guest->run_queue;
+  gint planned = guest->steps_per_look;
   Task *task;
 
   all_blocked_forget (guest->all_blocked);
@@ -118,12 +150,17 @@ run_tasks (TractorGuest *guest, Tick *tick)
     tractor__instruments_emit_scheduled (guest); /* before a new batch is shuffled */
   if (run_queue_batch_is_over (queue))
     run_queue_begin_batch (queue);
-  guest->steps_left = guest->steps_per_look - 1;
+  guest->steps_left = planned - 1;
   task = run_queue_pop (queue);
-  if (G_UNLIKELY (guest->watchdog != NULL || instruments_want_steps (&guest->instruments)))
-    run_step (guest, tick, task);
-  else
+  if (G_LIKELY (guest->watchdog == NULL && !instruments_see_steps (&guest->instruments))) {
     tractor__task_run_from_tick (task, tick);
+  } else if (guest->watchdog != NULL || instruments_want_steps (&guest->instruments)) {
+    run_step (guest, tick, task);
+    planned = 1;
+  } else {
+    run_traced (guest, tick, task);
+  }
+  count_steps (guest, planned);
 }
 
 /* Whoever waits for all to be blocked is served by a tick that ends with nothing to do. */
@@ -211,6 +248,11 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
 {
   guest->tick = tick->outer;
   guest->current = tick->interrupted;
+  if (G_UNLIKELY (guest->trace != NULL && guest->current != NULL)) {
+    trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, guest->current->id);
+    guest->steps_left =
+        0; /* that were left here are not for the tick around this one: it would take them unseen */
+  }
   if (G_UNLIKELY (guest->tick == NULL && guest->outside->held_up.task_id != 0))
     tractor__held_up_forget (guest);
   if (G_UNLIKELY (guest->tick != NULL && guest->outside->host_calls != NULL))

@@ -27,6 +27,14 @@ G_BEGIN_DECLS
 TRACTOR_API void tractor_report_stack_overflows (void);
 
 /**
+ * tractor_is_reporting_stack_overflows:
+ *
+ * Returns: whether the process's handler of SIGSEGV is the one of tractor_report_stack_overflows(), which had found none.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_is_reporting_stack_overflows (void);
+
+/**
  * tractor_dump_crash:
  * @info: what the handler was given
  * @context: its third argument

@@ -78,6 +78,8 @@ typedef enum {
   TRACTOR_ERROR_REGISTRY,          /* no registrar, or the address is held by something else */
   /* tasks and callbacks of their host */
   TRACTOR_ERROR_HOST_CANCELLED, /* the host's side of a link has cancelled itself */
+  /* debug mode */
+  TRACTOR_ERROR_DEBUG_QUIT, /* tractor_pause(): whoever looked has quit */
 } TractorError;
 
 TRACTOR_API GQuark tractor_error_quark (void);

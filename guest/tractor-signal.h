@@ -21,7 +21,8 @@ typedef struct _TractorSignalReceiver TractorSignalReceiver;
  * Several receivers, in this guest or in others, get each their own. A signal that all threads block does
  * not come until one unblocks it: the mask is the program's.
  *
- * Returns: (transfer full): the receiver; or NULL with @error set to MISUSE if there are no signals;
+ * Returns: (transfer full): the receiver, to be closed before the calling task ends, which else ends with
+ *   MISUSE; or NULL with @error set to MISUSE if there are no signals;
  *   to LIMIT if 64 receivers are open; or to a G_FILE_ERROR for what is no signal or cannot be caught,
  *   and then nothing has changed.
  * Suspends: no. Thread: guest, in a task.
@@ -36,7 +37,8 @@ tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **erro
  * Waits for a signal. One that came several times since it was received last comes once; of several
  * different ones each has its turn.
  *
- * Returns: TRUE; or FALSE with @error set to CANCELLED, or BUSY if another task waits.
+ * Returns: TRUE; or FALSE with @error set to CANCELLED; to BUSY if another task waits; or to CLOSED if the
+ *   receiver is closed meanwhile.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_signal_receiver_receive (TractorSignalReceiver *receiver,
@@ -45,7 +47,7 @@ TRACTOR_API gboolean tractor_signal_receiver_receive (TractorSignalReceiver *rec
 
 /**
  * tractor_signal_receiver_close:
- * @receiver: (transfer full) (nullable): nobody may be waiting at it
+ * @receiver: (transfer full) (nullable): who waits at it gets CLOSED
  *
  * Signals do again what they did before. One that came and was not received is raised again.
  *

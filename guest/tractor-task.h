@@ -158,6 +158,14 @@ TRACTOR_API void tractor_set_default_stack_size (gsize stack_bytes);
  */
 TRACTOR_API const char *tractor_task_get_name (void);
 
+/**
+ * tractor_task_get_id:
+ *
+ * Returns: the number of the calling task: it counts from 1, and is never used again in this run. 0 outside a task.
+ * Suspends: no. Thread: any; also in a handler of a signal.
+ */
+TRACTOR_API guint64 tractor_task_get_id (void);
+
 /* --- file descriptors -------------------------------------------------------------------------- */
 
 /**
@@ -259,6 +267,26 @@ TRACTOR_API void tractor_cancel_scope_cancel (TractorCancelScope *scope, const c
  * Suspends: no. Thread: guest, in a task or a callback of its host.
  */
 TRACTOR_API void tractor_cancel_scope_set_deadline (TractorCancelScope *scope, gint64 deadline);
+
+/**
+ * TractorStandstillFunc:
+ *
+ * Returns: for how long, in usec and all in all, a clock has stood still so far: never less than before.
+ */
+typedef gint64 (*TractorStandstillFunc) (void);
+
+/**
+ * tractor_cancel_scope_set_standstill: (skip)
+ * @func: (nullable): %NULL: its clock never stands still
+ *
+ * Has the deadline, as it is and as it will be set, come as much later as @func says that the clock has stood still from
+ * then on: for patience with somebody who cannot answer meanwhile, as an actor that a debugger holds. It may come some
+ * hundredths of a second later than that. @func is called when the deadline would come, and must not wait.
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_cancel_scope_set_standstill (TractorCancelScope *scope,
+                                                      TractorStandstillFunc func);
 
 /**
  * tractor_cancel_scope_set_shield:
@@ -415,6 +443,77 @@ TRACTOR_API gboolean tractor_cancel_scope_close_inside (TractorCancelScope *scop
  * Suspends: no. Thread: guest, the task that opened the scope.
  */
 TRACTOR_API gboolean tractor_cancel_scope_take_failures (TractorCancelScope *scope, GError **error);
+
+/* --- for libraries: what a task has to give back -------------------------------------------------- */
+
+/* An object that a task opens and closes, but that is no scope: several are closed in any order, and by
+ * any task. It takes a hold when it is opened and releases that when it is closed, and says what to do if
+ * the task ends without. */
+
+typedef struct _TractorHold TractorHold;
+
+/**
+ * TractorHoldFunc:
+ *
+ * The task has ended and the object is still open: that has been reported as MISUSE, with which the task
+ * ends. Closes and frees the object, whose hold is gone already. It runs in the task, after the task's data
+ * has been freed, and may wait, in a shielded scope.
+ */
+typedef void (*TractorHoldFunc) (gpointer data);
+
+/**
+ * tractor_task_hold:
+ * @kind: a constant: what the MISUSE calls the object, with its article: "a stream"
+ * @abandoned: called if the calling task ends before tractor_hold_release()
+ * @data: for @abandoned
+ *
+ * Notes that the calling task has something to close before it ends.
+ *
+ * Returns: (transfer full): to be released when the object is closed; or NULL, with a g_critical(), outside
+ *   a task.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorHold *
+tractor_task_hold (const char *kind, TractorHoldFunc abandoned, gpointer data);
+
+/**
+ * tractor_hold_release:
+ * @hold: (transfer full) (nullable)
+ *
+ * The object is closed: by the task that opened it, by another, or by what frees the task's data.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_hold_release (TractorHold *hold);
+
+/**
+ * tractor_task_mark_holds:
+ *
+ * For who calls another's function in a task of its own, and says itself how that ended: what is held is
+ * to be given back when the function returns, and not only with the task.
+ *
+ * Returns: a mark of what has been held until now.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API guint64 tractor_task_mark_holds (void);
+
+/**
+ * tractor_task_has_holds:
+ *
+ * Returns: whether the calling task holds something that it has taken after @mark.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_task_has_holds (guint64 mark);
+
+/**
+ * tractor_task_abandon_holds:
+ *
+ * Does what the end of the calling task would, for all that it has taken after @mark: each is closed, and is a
+ * MISUSE that comes out of the scope that the task is in.
+ *
+ * Suspends: as their functions. Thread: guest, in a task.
+ */
+TRACTOR_API void tractor_task_abandon_holds (guint64 mark);
 
 /* --- nurseries --------------------------------------------------------------------------------- */
 
@@ -573,6 +672,24 @@ TRACTOR_API gpointer tractor_run_local_get (gconstpointer key);
  * Suspends: no. Thread: guest, in a task.
  */
 TRACTOR_API void tractor_run_local_set (gconstpointer key, gpointer data);
+
+/**
+ * TractorRunEndedFunc: (skip)
+ * @failure: (nullable): what the main task's function has failed with
+ *
+ * Called in the main task, when its function has returned. It may suspend, but is cancelled if the run is.
+ */
+typedef void (*TractorRunEndedFunc) (const GError *failure);
+
+/**
+ * tractor_run_set_ended_func: (skip)
+ * @func: (nullable): instead of what was there before
+ *
+ * Has @func called when the main task of this run ends, whatever it ends with.
+ *
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API void tractor_run_set_ended_func (TractorRunEndedFunc func);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorFdWatch, tractor_fd_watch_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorCancelScope, tractor_cancel_scope_close)

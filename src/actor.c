@@ -1,9 +1,7 @@
 /* actor.c - the life of a runtime: what this process is in the tree, opened and closed out of all the rooms.
  *
- * There is one runtime in a run. It is lexical: whoever opens it closes it; what the same task has left
- * open in it is closed first, and actor nurseries of other tasks fail. A first actor nursery without one
- * opens one for itself; in a spawned actor, child.c has opened it. One that its task leaves open is ended
- * by what is around it, as a nursery is: then only its memory is left, until it is closed or the task ends.
+ * There is one runtime in a run: a root's (root.c), or a spawned actor's (child.c). What is the same for
+ * both is here.
  *
  * What runs in the background, listeners and connections to peers, runs in a nursery of a task that
  * is shielded: it goes on while the program unwinds from a cancel, for whom it serves unwinds too,
@@ -12,24 +10,22 @@
 
 #include "actor.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "actor-nursery.h"
-#include "escape.h"
 #include "exports.h"
 #include "link.h"
 #include "listener.h"
 #include "peer-limits.h"
+#include "process.h"
 #include "registration.h"
 #include "registry.h"
-#include "restart.h"
+#include "request.h"
 #include "rpc.h"
-#include "runtime-dir.h"
 #include "supervise.h"
+#include "tracing.h"
 #include "tree.h"
-
-#define TRANSPORT_VARIABLE "TRACTOR_TRANSPORT"
 
 typedef struct {
   TractorExitFunc func;
@@ -49,13 +45,35 @@ claim_own_identity (TractorRuntime *runtime, const char *known_by)
                                   known_by != NULL ? known_by : made_up, NULL);
 }
 
-void
-tractor__runtime_init (TractorRuntime *runtime,
-                       const ActorId *id,
-                       const char *known_by,
-                       guint depth)
+/* What debuggers see of it. */
+static void
+describe (TractorRuntime *runtime)
 {
-  memset (runtime, 0, sizeof *runtime);
+  runtime->debug_actor =
+      (TractorDebugActor){ .name = runtime->id.name,
+                           .uuid = runtime->id.uuid,
+                           .child_name = offsetof (Child, id.name),
+                           .child_pid = offsetof (Child, process.pid),
+                           .children = runtime->children,
+                           .links = { .first = &runtime->first_link,
+                                      .link_next = offsetof (Link, next),
+                                      .link_peer_name = offsetof (Link, peer.name),
+                                      .link_peer_pid = offsetof (Link, peer_pid),
+                                      .link_asked = offsetof (Link, requests),
+                                      .link_served = offsetof (Link, rpc_tasks),
+                                      .table_buckets = offsetof (CidTable, buckets),
+                                      .table_n_buckets = offsetof (CidTable, n_buckets),
+                                      .entry_next = offsetof (CidEntry, next),
+                                      .entry_owner = offsetof (CidEntry, owner),
+                                      .asked_function = offsetof (Request, function) } };
+}
+
+TractorRuntime *
+tractor__runtime_new (const ActorId *id, const char *known_by, guint depth)
+{
+  TractorRuntime *runtime = g_new0 (TractorRuntime, 1);
+
+  runtime->refs = 1;
   actor_id_copy (id, &runtime->id);
   runtime->depth = depth;
   runtime->spawn_method = &tractor__spawn_by_exec;
@@ -67,22 +85,24 @@ tractor__runtime_init (TractorRuntime *runtime,
   runtime->nurseries = g_ptr_array_new ();
   runtime->nurseries_left = tractor_parking_lot_new ();
   runtime->children = g_ptr_array_new ();
+  describe (runtime);
   runtime->tree_changed = tractor_parking_lot_new ();
-  runtime->links = g_hash_table_new (NULL, NULL);
   runtime->origins = tractor__origins_new ();
   runtime->identities = tractor__identities_new ();
   runtime->identity = claim_own_identity (runtime, known_by);
   runtime->exports = tractor__exports_new ();
   tractor__rpc_serve (runtime);
   tractor__tree_serve (runtime);
+  tractor__tracing_serve (runtime);
   runtime->listeners = g_ptr_array_new_with_free_func (tractor__listener_free);
   runtime->addresses = g_ptr_array_new_with_free_func (tractor__address_free);
   runtime->registrars = g_ptr_array_new_with_free_func (tractor__registrar_free);
   runtime->exit_callbacks = g_array_new (FALSE, FALSE, sizeof (ExitCallback));
+  return runtime;
 }
 
 void
-tractor__runtime_clear (TractorRuntime *runtime)
+tractor__runtime_free (TractorRuntime *runtime)
 {
   g_clear_pointer (&runtime->listeners, g_ptr_array_unref);
   g_clear_pointer (&runtime->addresses, g_ptr_array_unref);
@@ -90,7 +110,6 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->registry, tractor__registry_free);
   g_clear_pointer (&runtime->children, g_ptr_array_unref);
   g_clear_pointer (&runtime->tree_changed, tractor_parking_lot_free);
-  g_clear_pointer (&runtime->links, g_hash_table_unref);
   g_clear_pointer (&runtime->spare_room.bytes, g_free);
   g_clear_pointer (&runtime->identity, tractor__identity_unref);
   g_clear_pointer (&runtime->identities, g_hash_table_unref);
@@ -102,14 +121,14 @@ tractor__runtime_clear (TractorRuntime *runtime)
   g_clear_pointer (&runtime->nurseries, g_ptr_array_unref);
   g_clear_pointer (&runtime->nurseries_left, tractor_parking_lot_free);
   tractor__address_clear (&runtime->root);
-  actor_id_clear (&runtime->id);
   actor_id_clear (&runtime->stopped_by);
   g_clear_error (&runtime->failure);
   g_clear_pointer (&runtime->exports, g_hash_table_unref);
   g_clear_pointer (&runtime->stop, tractor_event_free);
+  tractor__runtime_unref (runtime);
 }
 
-/* --- what runs in the background ------------------------------------------------------------------- */
+/* --- what runs in the background --------------------------------------------------------------- */
 
 static gboolean
 run_services (TractorTaskStatus *status, gpointer data, GError **error)
@@ -155,9 +174,8 @@ run_exit_callbacks (TractorRuntime *runtime)
   }
 }
 
-/* A registrar that is reached over the link to the parent lets go of it. */
-static void
-forget_linked_registrars (TractorRuntime *runtime)
+void
+tractor__runtime_forget_linked_registrars (TractorRuntime *runtime)
 {
   for (guint i = 0; i < runtime->registrars->len; i++) {
     Registrar *registrar = runtime->registrars->pdata[i];
@@ -167,8 +185,8 @@ forget_linked_registrars (TractorRuntime *runtime)
   }
 }
 
-static void
-wait_for_nurseries (TractorRuntime *runtime)
+void
+tractor__runtime_wait_for_nurseries (TractorRuntime *runtime)
 {
   while (runtime->nurseries->len > 0)
     tractor_parking_lot_park (runtime->nurseries_left, NULL);
@@ -186,11 +204,11 @@ end_shielded (TractorRuntime *runtime)
     tractor__runtime_end_rpc_tasks (runtime, &runtime->id);
   for (guint i = 0; i < runtime->nurseries->len; i++)
     tractor__actor_nursery_fail (runtime->nurseries->pdata[i]);
-  wait_for_nurseries (runtime);
+  tractor__runtime_wait_for_nurseries (runtime);
 }
 
-static void
-end_services (TractorRuntime *runtime)
+void
+tractor__runtime_end_services (TractorRuntime *runtime)
 {
   tractor__stop_listening (runtime);
   end_shielded (runtime);
@@ -204,21 +222,18 @@ end_services (TractorRuntime *runtime)
 void
 tractor__runtime_close_services (TractorRuntime *runtime)
 {
-  end_services (runtime);
+  tractor__runtime_end_services (runtime);
   g_clear_pointer (&runtime->nursery, tractor_nursery_close);
   g_clear_pointer (&runtime->end_services, tractor_event_free);
-  forget_linked_registrars (runtime);
+  tractor__runtime_forget_linked_registrars (runtime);
 }
 
 static GPtrArray *
 list_links (TractorRuntime *runtime)
 {
   GPtrArray *links = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__link_unref);
-  GHashTableIter iter;
-  gpointer link;
 
-  g_hash_table_iter_init (&iter, runtime->links);
-  while (g_hash_table_iter_next (&iter, &link, NULL))
+  for (Link *link = runtime->first_link; link != NULL; link = link->next)
     g_ptr_array_add (links, tractor__link_ref (link));
   return links;
 }
@@ -237,287 +252,7 @@ tractor__runtime_end_rpc_tasks (TractorRuntime *runtime, const ActorId *cancelle
     tractor__link_acknowledge_stop (links->pdata[i]);
 }
 
-/* --- the root ---------------------------------------------------------------------------------- */
-
-/* @texts: (nullable). Returns: (transfer full) (element-type Address): NULL with MISUSE. */
-static GPtrArray *
-parse_addresses (const char *const *texts, GError **error)
-{
-  g_autoptr (GPtrArray) addresses = g_ptr_array_new_with_free_func (tractor__address_free);
-
-  for (; texts != NULL && *texts != NULL; texts++) {
-    Address *address = g_new0 (Address, 1);
-
-    g_ptr_array_add (addresses, address);
-    if (!tractor__address_parse (*texts, address, error))
-      return NULL;
-  }
-  return g_steal_pointer (&addresses);
-}
-
-/* At an address that is chosen, of the kind that was asked for. @kind: if none was. */
-static gboolean
-listen_anywhere (TractorRuntime *runtime, AddressKind kind, GError **error)
-{
-  const Address tcp = { .kind = ADDRESS_TCP, .host = (char *) "127.0.0.1" };
-  const Address private = { .kind = ADDRESS_UNIX };
-
-  if (runtime->transport != ADDRESS_NONE)
-    kind = runtime->transport;
-  if (kind == ADDRESS_UNIX) /* nobody above us takes away what is left there */
-    tractor__runtime_dir_sweep ();
-  return tractor__listen (runtime, kind == ADDRESS_TCP ? &tcp : &private, error);
-}
-
-static gboolean
-listen_at_all (TractorRuntime *runtime, const GPtrArray *addresses, GError **error)
-{
-  for (guint i = 0; i < addresses->len; i++)
-    if (!tractor__listen (runtime, addresses->pdata[i], error))
-      return FALSE;
-  return TRUE;
-}
-
-/* A tree of its own: nobody outside it is told where it is. */
-static gboolean
-be_private_registrar (TractorRuntime *runtime, GError **error)
-{
-  if (runtime->addresses->len == 0 && !listen_anywhere (runtime, ADDRESS_UNIX, error))
-    return FALSE;
-  runtime->registry = tractor__registry_new (runtime);
-  return TRUE;
-}
-
-static gboolean
-find_place (TractorRuntime *runtime,
-            const GPtrArray *registries,
-            const GPtrArray *listen,
-            const TractorRuntimeOptions *options,
-            GError **error)
-{
-  if (registries->len == 0) {
-    if (!listen_at_all (runtime, listen, error) || !be_private_registrar (runtime, error))
-      return FALSE;
-  } else {
-    if (!tractor__registrars_elect (runtime, registries, options->must_be_registrar, error) ||
-        !listen_at_all (runtime, listen, error))
-      return FALSE;
-    if (runtime->addresses->len == 0 &&
-        !listen_anywhere (
-            runtime, tractor__addresses_have_tcp (registries) ? ADDRESS_TCP : ADDRESS_UNIX, error))
-      return FALSE;
-  }
-  if (runtime->registry == NULL)
-    return tractor__registrars_join (runtime, error);
-  for (guint i = 0; i < runtime->addresses->len; i++)
-    tractor__registry_enter (runtime->registry, NULL, runtime->addresses->pdata[i], NULL);
-  return TRUE;
-}
-
-/* @name: (nullable). Returns: FALSE with MISUSE */
-static gboolean
-choose_transport (TractorRuntime *runtime, const char *name, GError **error)
-{
-  const char *said_by = "TractorRuntimeOptions.transport";
-
-  if (name == NULL) {
-    name = g_getenv (TRANSPORT_VARIABLE);
-    if (name != NULL && *name == '\0') /* as good as not set */
-      return TRUE;
-    said_by = "The environment variable " TRANSPORT_VARIABLE;
-  }
-  if (name == NULL)
-    return TRUE;
-  if (strcmp (name, "unix") == 0)
-    runtime->transport = ADDRESS_UNIX;
-  else if (strcmp (name, "tcp") == 0)
-    runtime->transport = ADDRESS_TCP;
-  if (runtime->transport != ADDRESS_NONE)
-    return TRUE;
-  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-               "%s must be \"unix\" or \"tcp\", not \"%s\"", said_by, name);
-  return FALSE;
-}
-
-static gboolean
-start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **error)
-{
-  g_autoptr (GPtrArray) registries =
-      parse_addresses (options != NULL ? options->registry_addresses : NULL, error);
-  g_autoptr (GPtrArray) listen = NULL;
-
-  if (registries == NULL ||
-      !choose_transport (runtime, options != NULL ? options->transport : NULL, error))
-    return FALSE;
-  listen = parse_addresses (options != NULL ? options->listen_addresses : NULL, error);
-  if (listen == NULL || !find_place (runtime, registries, listen, options, error))
-    return FALSE;
-  if (runtime->addresses->len > 0)
-    tractor__address_copy (runtime->addresses->pdata[0], &runtime->root);
-  return TRUE;
-}
-
-static gboolean
-check_may_open (GError **error)
-{
-  const char *problem = NULL;
-
-  if (!tractor_in_task ())
-    problem = "A runtime can only be opened inside a task";
-  else if (tractor__runtime_get (NULL) != NULL)
-    problem = "A runtime is already open in this run";
-  else if (secure_getenv (CHILD_VARIABLE) != NULL)
-    problem = "This process was spawned as an actor, but its main() does not begin with "
-              "tractor_child_main()";
-  if (problem == NULL)
-    return TRUE;
-  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, problem);
-  return FALSE;
-}
-
-/* --- the end of a root ------------------------------------------------------------------------------ */
-
-/* Nurseries that other tasks have opened meanwhile are in it too. */
-static void
-wait_for_borrowers (TractorRuntime *runtime)
-{
-  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-
-  tractor_cancel_scope_set_shield (shield, TRUE);
-  wait_for_nurseries (runtime);
-}
-
-static void
-end (gpointer data)
-{
-  TractorRuntime *runtime = data;
-
-  if (runtime->waits_for_nurseries)
-    wait_for_borrowers (runtime);
-  runtime->state = RUNTIME_CLOSING;
-  end_services (runtime);
-}
-
-/* Its nursery is left: only its memory is there. */
-static void
-left (gpointer data)
-{
-  TractorRuntime *runtime = data;
-
-  forget_linked_registrars (runtime);
-  tractor__runtime_set (NULL);
-  tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
-  runtime->has_ended = TRUE;
-}
-
-static void
-root_free (gpointer data)
-{
-  TractorRuntime *runtime = data;
-
-  g_clear_pointer (&runtime->end_services, tractor_event_free);
-  tractor__runtime_clear (runtime);
-  g_free (runtime);
-}
-
-static const TractorScopeContent content = { "actor runtime", end, left, root_free };
-static const TractorScopeContent implicit_content = { NULL, end, left, root_free };
-
-void
-tractor_runtime_close (TractorRuntime *runtime)
-{
-  if (runtime == NULL ||
-      !tractor_cancel_scope_close_inside (tractor_nursery_get_scope (runtime->nursery), NULL))
-    return;
-
-  if (!runtime->has_ended)
-    end (runtime);
-  tractor_nursery_close (runtime->nursery);
-  if (!runtime->has_ended)
-    left (runtime);
-  root_free (runtime);
-}
-
-/* --- its beginning ---------------------------------------------------------------------------------- */
-
-/* @is_implicit: for the actor nursery that is opened next, whose part it is. */
-static TractorRuntime *
-open_root (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error)
-{
-  g_autofree char *uuid = g_uuid_string_random ();
-  const char *name = options != NULL && options->name != NULL ? options->name : "root";
-  TractorRuntime *runtime;
-  TractorLimits limits;
-  GError *failure = NULL;
-
-  if (!check_may_open (error) || !tractor_checkpoint_if_cancelled (error) ||
-      !tractor__check_actor_name (name, error) ||
-      !tractor__modules_check (options != NULL ? options->modules : NULL, error) ||
-      !tractor__limits_fill (options != NULL ? options->limits : NULL, &limits, error))
-    return NULL;
-
-  runtime = g_new (TractorRuntime, 1);
-  tractor__runtime_init (runtime, &(ActorId){ (char *) name, uuid }, NULL, 0);
-  tractor__runtime_set_limits (runtime, &limits);
-  if (options != NULL) {
-    tractor__exports_add_modules (runtime->exports, options->modules, NULL);
-    runtime->dispatch = options->dispatch;
-    runtime->dispatch_data = options->dispatch_data;
-    if (options->without_credit)
-      runtime->credit = (Credit){ 0 };
-  }
-  runtime->state = RUNTIME_OPENING;
-  tractor__runtime_set (runtime);
-  if (tractor__runtime_open_services (runtime, &failure) && start (runtime, options, &failure)) {
-    tractor_cancel_scope_set_content (tractor_nursery_get_scope (runtime->nursery),
-                                      is_implicit ? &implicit_content : &content, runtime);
-    runtime->state = RUNTIME_OPEN;
-    tractor_parking_lot_unpark (runtime->changed, G_MAXUINT);
-    return runtime;
-  }
-  tractor_runtime_close (runtime);
-  g_propagate_error (error, failure);
-  return NULL;
-}
-
-TractorRuntime *
-tractor_runtime_open (const TractorRuntimeOptions *options, GError **error)
-{
-  return open_root (options, FALSE, error);
-}
-
-/* --- a place for actors, which opens one if there is none ----------------------------------------------- */
-
-TractorActorNursery *
-tractor_actor_nursery_open (GError **error)
-{
-  return tractor_actor_nursery_open_with_restarts (NULL, error);
-}
-
-TractorActorNursery *
-tractor_actor_nursery_open_with_restarts (const TractorRestartOptions *restart_options,
-                                          GError **error)
-{
-  TractorRuntime *runtime;
-  gboolean is_its_own;
-
-  if (!tractor_in_task () && !tractor_checkpoint_if_cancelled (error)) /* which says why */
-    return NULL;
-  if (!tractor__restarts_check (restart_options, error))
-    return NULL;
-  if (!tractor__runtime_wait_for_change (error))
-    return NULL;
-  runtime = tractor__runtime_get (NULL);
-  is_its_own = runtime == NULL;
-  if (is_its_own)
-    runtime = open_root (NULL, TRUE, error);
-  if (runtime == NULL)
-    return NULL;
-  return tractor__actor_nursery_new (runtime, restart_options,
-                                     is_its_own ? tractor_runtime_close : NULL);
-}
-
-/* --- its end, from inside ------------------------------------------------------------------------------- */
+/* --- its end, from inside ---------------------------------------------------------------------- */
 
 gboolean
 tractor_actor_at_exit (TractorExitFunc func, gpointer data, GError **error)

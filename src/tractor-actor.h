@@ -136,7 +136,7 @@ typedef struct {
  *
  * An actor ignores SIGINT, so that Ctrl-C in a terminal leaves the order of ending to its parent,
  * and ends in good order on SIGTERM, and when its parent's process is gone; of a Python parent it hears that
- * by SIGURG. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT, its
+ * by SIGURG. If it crashes, by SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP or SIGSYS, its
  * parent's ACTOR_FAILURE says in which task, whether that has overflowed its stack, and the frames; those of
  * a program that is stripped have names only if it is linked with -rdynamic. While it boots, and under a
  * Python parent, that is on stderr. Handlers of the program's own, or of a sanitizer, are left alone. It says
@@ -209,6 +209,20 @@ typedef gboolean (*TractorDispatchFunc) (
     const char *function, GVariant *kwargs, gpointer data, GVariant **ret_result, GError **error);
 
 /**
+ * TractorDebugMode:
+ * @TRACTOR_DEBUG_MODE_INHERIT: what is above it says: a root's environment (TRACTOR_DEBUG, see tractor-debugger.h), or an
+ *   actor's parent
+ * @TRACTOR_DEBUG_MODE_OFF: nobody stops for a debugger
+ * @TRACTOR_DEBUG_MODE_ON: (of a root) they do; for what, the environment says, or if it says nothing: for all. (Of an
+ *   actor) as INHERIT
+ */
+typedef enum {
+  TRACTOR_DEBUG_MODE_INHERIT,
+  TRACTOR_DEBUG_MODE_OFF,
+  TRACTOR_DEBUG_MODE_ON
+} TractorDebugMode;
+
+/**
  * TractorRuntimeOptions:
  * @name: (nullable): the root actor's name, of 1 to 128 bytes of printable UTF-8 without '/'; NULL is
  *   "root"
@@ -232,6 +246,9 @@ typedef gboolean (*TractorDispatchFunc) (
  * @without_credit: streams of this actor are not counted, as those of Python actors are not: a full one
  *   holds up all that comes behind it, for a second; then an item is lost, which is an error (OVERRUN) at
  *   both ends
+ * @without_address: this actor listens nowhere, so it leaves no socket anywhere, and is in no registry: for a program
+ *   that only asks others, whose addresses it knows. It can have no actors of its own; and it is a MISUSE together
+ *   with @registry_addresses, @listen_addresses or @must_be_registrar
  *
  * Zero what you do not set.
  */
@@ -243,10 +260,12 @@ typedef struct {
   const TractorModule *modules;
   const TractorLimits *limits;
   gboolean without_credit;
+  gboolean without_address;
   const char *transport;
   TractorDispatchFunc dispatch;
   gpointer dispatch_data;
-  gpointer padding[6];
+  TractorDebugMode debug;
+  gpointer padding[5];
 } TractorRuntimeOptions;
 
 /**
@@ -442,12 +461,15 @@ typedef enum {
  * @listen_addresses: (nullable) (array zero-terminated=1): where it listens, as for
  *   TractorRuntimeOptions; NULL: anywhere that suits the tree
  * @log_level: (nullable): the least important messages that it writes to its log: "error", "critical",
- *   "warning", "message", "info" or "debug". It hands that down. NULL: ours, if we were given one. A
+ *   "warning", "message", "info" or "debug"; of what the library tells, where nobody has named the part
+ *   (tractor-log.h). It hands that down. NULL: ours, if we were given one. A
  *   Python actor gets the level that shows as much there: "critical", "error", "warning", "cancel",
- *   "info" or "debug"
+ *   "info" or "debug". One of ours sets GLib's log writer for it, which can be set once: no program does that
+ *   itself before tractor_child_main()
  * @nice: how much less important than we it is to the scheduler of the system, from 0 to 19, as by nice(1):
  *   for an actor that computes while a window is to keep its pace. It hands that down
  * @on_death: what happens if it ends without having been asked to
+ * @debug: whether it stops for a debugger, and what it starts itself
  * @is_python: @program is a Python interpreter that has upstream's tractor: the actor is started as that
  *   starts its own, and connects to us; it is looked for in PATH, and keeps its stderr. Its modules are
  *   given as "module=/path/of/module.py"; NULL is none
@@ -470,6 +492,7 @@ typedef struct {
   TractorOnDeath on_death;
   gboolean is_python;
   guint nice;
+  TractorDebugMode debug;
   gpointer padding[7];
 } TractorSpawnOptions;
 
@@ -485,7 +508,7 @@ typedef struct {
  * runtime before them.
  *
  * Returns: (transfer full): to be closed by the same task; or NULL with @error set as by
- *   tractor_runtime_open().
+ *   tractor_runtime_open(), or to MISUSE if the runtime has no address.
  * Suspends: if it opens a runtime, or another task is opening or closing one; then a checkpoint.
  *   Thread: guest, in a task.
  */
@@ -649,10 +672,10 @@ TRACTOR_API gboolean tractor_run_in_actor (const char *name,
  *
  * Returns: TRUE; or FALSE with @error set to CANCELLED; REMOTE, around what the function failed
  *   with; NOT_EXPOSED, boxed likewise; CONTEXT_CANCELLED if the actor was cancelled meanwhile; MSG_TYPE if
- *   @kwargs cannot be sent, or the result is not of the export's type, or above the limits; REMOTE around an
- *   OVERRUN if we have as many calls running there as one peer may; MISUSE if @function is no name of a
- *   function, or a stream or a context; ACTOR_FAILURE if the process died, with its status or signal, and
- *   where it crashed; or TRANSPORT_CLOSED if it can no longer be reached.
+ *   @kwargs cannot be sent, or the result is above the limits; REMOTE around a MSG_TYPE if the result is not
+ *   of the export's type, and around an OVERRUN if we have as many calls running there as one peer may;
+ *   MISUSE if @function is no name of a function, or a stream or a context; ACTOR_FAILURE if the process
+ *   died, with its status or signal, and where it crashed; or TRANSPORT_CLOSED if it can no longer be reached.
  * Suspends: yes, a checkpoint. Thread: guest, in a task.
  */
 TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,

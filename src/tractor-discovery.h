@@ -117,4 +117,40 @@ TRACTOR_API TractorPortal *tractor_get_parent (void);
  */
 TRACTOR_API TractorPortal *tractor_find_root (GError **error);
 
+/* --- what is found without asking anybody -------------------------------------------------------- */
+
+/**
+ * tractor_dup_socket_directory:
+ *
+ * Where the actors of this user have their sockets that were not told where to listen: in XDG_RUNTIME_DIR, or in /tmp.
+ *
+ * Returns: (transfer full): its path; it need not be there.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API char *tractor_dup_socket_directory (void);
+
+/**
+ * tractor_socket_is_dead:
+ * @path: (nullable): of a Unix socket
+ *
+ * Asks the kernel, and not whoever is behind it, who does not notice.
+ *
+ * Returns: whether it is a socket of this user, and nobody is behind it any more; in doubt there is somebody.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_socket_is_dead (const char *path);
+
+/**
+ * tractor_socket_remove_dead:
+ * @path: of a Unix socket
+ *
+ * Takes away what an actor that was killed has left. The next root that starts does that for all in
+ * tractor_dup_socket_directory(); this is for those who do not want to wait for one.
+ *
+ * Returns: TRUE; or FALSE with @error set to MISUSE if there is no such socket of this user, or somebody is behind it; to
+ *   BUSY if other programs are just starting in its directory: try again in a moment; or to a G_FILE_ERROR.
+ * Suspends: no. Thread: any.
+ */
+TRACTOR_API gboolean tractor_socket_remove_dead (const char *path, GError **error);
+
 G_END_DECLS

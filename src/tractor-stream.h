@@ -41,7 +41,9 @@ TRACTOR_API TractorStream *tractor_context_open_stream (TractorContext *context,
  * @kwargs: (nullable): an a{sv}; a floating one is consumed
  * @options: (nullable): NULL is all defaults
  *
- * Starts a function of the actor that sends items one way.
+ * Starts a function of the actor that sends items one way. The stream belongs to the calling task, though
+ * others may receive from it: if the task ends and it is still open it is closed, and the task ends with
+ * MISUSE.
  *
  * Returns: (transfer full): closing it cancels the function if it has not ended; or NULL with @error
  *   set as by tractor_portal_open_context().
@@ -67,6 +69,19 @@ TRACTOR_API TractorStream *tractor_portal_open_stream (TractorPortal *portal,
  * Suspends: yes, a checkpoint. Thread: guest, in a task of this side.
  */
 TRACTOR_API gboolean tractor_stream_send (TractorStream *stream, GVariant *item, GError **error);
+
+/**
+ * tractor_stream_send_nowait:
+ * @item: (nullable): a floating one is consumed, also on failure
+ *
+ * Sends an item if there is room for it at once. Who sends many, and gives others no turn, holds them up.
+ *
+ * Returns: TRUE; or FALSE with @error set to WOULD_BLOCK, or otherwise as by tractor_stream_send().
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API gboolean tractor_stream_send_nowait (TractorStream *stream,
+                                                 GVariant *item,
+                                                 GError **error);
 
 /**
  * tractor_stream_receive:
@@ -127,7 +142,7 @@ TRACTOR_API gboolean tractor_stream_receive_packed (TractorStream *stream,
 
 /**
  * tractor_stream_share:
- * @nursery: where to run the task that receives; it must end before the stream is closed
+ * @nursery: where to run the task that receives, until the stream ends or is closed
  * @capacity: at least 1; how many items a subscriber may fall behind before it loses some
  *
  * From now on every item goes to all subscribers, instead of to one receiver. Sending stays as it is.
@@ -147,7 +162,7 @@ TRACTOR_API gboolean tractor_stream_share (TractorStream *stream,
  * For tractor_subscriber_receive(), which gives a GVariant, (transfer full) (nullable): every item
  * that comes from now on. At the end of the stream it ends too; if the stream fails, each subscriber gets
  * that error, after all items that came before it, and so does the nursery that it is shared in. If that
- * nursery is cancelled, subscribers get the end.
+ * nursery is cancelled, or this end of the stream is closed, subscribers get the end.
  *
  * Returns: (transfer full): a subscriber; or NULL with @error set to MISUSE if the stream is not shared;
  *   to how the other end failed; or to CLOSED if the stream has ended.
@@ -169,10 +184,13 @@ TRACTOR_API guint64 tractor_stream_get_n_dropped (TractorStream *stream);
  * @stream: (transfer full) (nullable)
  *
  * Ends this side's end: the other side gets what has been sent, then the end of the stream. What
- * still comes from there is thrown away. A stream of tractor_portal_open_stream() cancels its
- * function besides, and waits for that, for half a second at most.
+ * still comes from there is thrown away; tasks that are in a call with this end get CLOSED. A stream of
+ * tractor_portal_open_stream() cancels its function besides, and waits for that, for half a second at
+ * most: unless the function has closed its own end, which is its end for who opened it; how it fails after
+ * that is told to the log.
  *
- * Suspends: only a stream of tractor_portal_open_stream() that has not ended. Thread: guest.
+ * Suspends: only a stream of tractor_portal_open_stream() that has not ended. Thread: guest; such a
+ *   stream in a task.
  */
 TRACTOR_API void tractor_stream_close (TractorStream *stream);
 

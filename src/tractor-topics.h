@@ -37,7 +37,8 @@ typedef gboolean (*TractorPublishFunc) (TractorPublisher *publisher, gpointer da
 /**
  * tractor_publisher_open:
  * @capacity: at least 1; how many items a subscriber may fall behind before it loses the oldest. What
- *   its stream has room for comes on top of that.
+ *   its stream has room for comes on top of that, once others have had a turn: whoever publishes more than
+ *   @capacity of one's topics without a checkpoint loses that one the oldest of them.
  * @nursery: (nullable): where @func runs; the publisher must be closed before it is joined
  * @func: (nullable): what publishes; NULL: only others do, with tractor_publisher_send()
  *

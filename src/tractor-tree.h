@@ -25,6 +25,26 @@ typedef enum {
 } TractorActorState;
 
 /**
+ * TractorTreeView:
+ * @TRACTOR_TREE_VIEW_WHOLE: it has told what is below it, and that is in the tree
+ * @TRACTOR_TREE_VIEW_AWAITED: it has been asked, and has not answered yet
+ * @TRACTOR_TREE_VIEW_SILENT: it has been asked, and has not answered for half a second: it is stopped, stuck or busy.
+ *   When it answers all the same, that is told
+ * @TRACTOR_TREE_VIEW_NONE: it is not asked: it does not answer yet, or not any more
+ * @TRACTOR_TREE_VIEW_PYTHON: a Python actor, which is not asked
+ *
+ * What is known of the tree below an actor. A tree is settled, and need not be waited for any longer by who only wants
+ * to see it once, if none of its actors is awaited.
+ */
+typedef enum {
+  TRACTOR_TREE_VIEW_WHOLE,
+  TRACTOR_TREE_VIEW_AWAITED,
+  TRACTOR_TREE_VIEW_SILENT,
+  TRACTOR_TREE_VIEW_NONE,
+  TRACTOR_TREE_VIEW_PYTHON
+} TractorTreeView;
+
+/**
  * TractorTreeEntry:
  * @depth: 0: the actor that is asked; 1: its children; and so on
  * @name: what it is called
@@ -32,6 +52,7 @@ typedef enum {
  * @pid: its process id
  * @state: how far it is, as its parent sees it
  * @n_restarts: how often it has been started again
+ * @view: whether what is below it is known
  *
  * One actor of a tree.
  */
@@ -42,6 +63,7 @@ typedef struct {
   gint pid;
   TractorActorState state;
   guint n_restarts;
+  TractorTreeView view;
 } TractorTreeEntry;
 
 /**
@@ -64,7 +86,9 @@ typedef gboolean (*TractorTreeFunc) (const TractorTreeEntry *entries,
  *
  * Calls @func with the whole tree below an actor, as soon as all of it have answered, and again when something
  * has changed, but not more often than 20 times a second. An actor that is stuck holds the first call up for half a
- * second at most; then it comes without what is below that one. Of a tree of more than 16,384 actors not all are told.
+ * second at most; then it comes without what is below that one, whose entry says so. Whoever wants to see all of a tree
+ * once waits until it is settled, which takes half a second for each of its levels at most. Of a tree of more
+ * than 16,384 actors not all are told.
  *
  * Returns: TRUE if @func has ended it, or the actor of @portal has ended well; or FALSE with @error set to
  *   CANCELLED; NO_RUNTIME; NOT_EXPOSED, boxed, for a Python actor; what @func has failed with; or, of

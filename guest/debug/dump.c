@@ -59,17 +59,6 @@ dump_task (const Task *task, int fd)
   tractor__put_frames (fd, pcs, n_frames);
 }
 
-/* Each scope before those inside it. */
-static const Scope *
-next_scope (const Scope *scope)
-{
-  if (scope->first_child != NULL)
-    return scope->first_child;
-  while (scope != NULL && scope->next_sibling == NULL)
-    scope = scope->parent;
-  return scope != NULL ? scope->next_sibling : NULL;
-}
-
 void
 tractor_guest_dump (TractorGuest *guest, int fd)
 {
@@ -85,7 +74,7 @@ tractor_guest_dump (TractorGuest *guest, int fd)
   put_text (fd, " of them runnable, and ");
   put_number (fd, guest->deadlines.length);
   put_text (fd, " deadlines\n");
-  for (const Scope *scope = &guest->root; scope != NULL; scope = next_scope (scope))
+  for (const Scope *scope = &guest->root; scope != NULL; scope = scope_get_next (scope))
     for (const Task *task = scope->first_task; task != NULL; task = task->next_in_scope)
       dump_task (task, fd);
   if (holds_sigpipe)

@@ -192,6 +192,16 @@ tractor_report_stack_overflows (void)
   give_thread_alternate ();
 }
 
+gboolean
+tractor_is_reporting_stack_overflows (void)
+{
+  struct sigaction now;
+
+  return sigaction (SIGSEGV, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+         now.sa_sigaction == on_fault && (before.sa_flags & SA_SIGINFO) == 0 &&
+         before.sa_handler == SIG_DFL;
+}
+
 void
 tractor__overflow_report_by_default (void)
 {

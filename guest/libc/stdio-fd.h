@@ -1,7 +1,7 @@
-/* stdio-fd.h - new descriptors keep off stdin, stdout and stderr.
+/* stdio-fd.h - new descriptors keep off stdin, stdout and stderr, and are closed once.
  *
- * The one private header that guest/ and src/ share: both make descriptors, and neither layer may
- * want a symbol of the other that is not public. */
+ * A private header that guest/ and src/ share: both make descriptors, and neither layer may want a
+ * symbol of the other that is not public. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -30,4 +30,13 @@ keep_off_stdio (int *fd)
   close (*fd);
   *fd = moved;
   return 0;
+}
+
+/* Harmless if it is -1, as it is afterwards. */
+static inline void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
 }

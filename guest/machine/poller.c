@@ -63,14 +63,6 @@ tractor__poller_init (Poller *poller, PollerFunc on_event, gpointer data, GError
   return TRUE;
 }
 
-static void
-close_fd (int *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-  *fd = -1;
-}
-
 void
 tractor__poller_clear (Poller *poller)
 {

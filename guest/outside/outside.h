@@ -9,7 +9,7 @@
 #include "fd-wait.h"
 #include "held-up.h"
 #include "host-call.h"
-#include "thread.h"
+#include "thread-pool.h"
 #include "token.h"
 
 typedef struct _Outside Outside;

@@ -28,8 +28,10 @@ struct _TractorSignalReceiver {
   guint64 wanted; /* bit n - 1 for signal n */
   _Atomic (guint64) pending;
   _Atomic (gboolean) is_calling; /* on_pending() is on its way */
-  gboolean is_closed;
+  gboolean is_left;              /* closed while a task waits, which frees it */
+  gboolean is_closed;            /* on_pending() frees it */
   TractorToken *token;
+  TractorHold *hold;
   Task *waiting;  /* from the wait's beginning until the task has run again */
   guint64 serial; /* of the opening */
   guint next;     /* the bit to look at first, so that each signal has its turn */
@@ -288,6 +290,23 @@ receiver_free (TractorSignalReceiver *receiver)
   g_free (receiver);
 }
 
+static void
+close_left_open (gpointer data)
+{
+  TractorSignalReceiver *receiver = data;
+
+  pthread_mutex_lock (&lock);
+  let_go_of_all (receiver->wanted);
+  delist (receiver);
+  pass_on_pending (receiver);
+  pthread_mutex_unlock (&lock);
+  receiver->is_left = receiver->waiting != NULL;
+  if (!receiver->is_left)
+    receiver_free (receiver);
+  else if (receiver->waiting->state == TASK_PARKED)
+    task_wake (receiver->waiting, WAKE_CLOSED);
+}
+
 TractorSignalReceiver *
 tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **error)
 {
@@ -321,7 +340,9 @@ tractor_signal_receiver_open (const int *signals, gsize n_signals, GError **erro
   pthread_mutex_lock (&lock);
   ok = enlist (receiver, error);
   pthread_mutex_unlock (&lock);
-  if (!ok)
+  if (ok)
+    receiver->hold = tractor_task_hold ("a signal receiver", close_left_open, receiver);
+  else
     receiver_free (g_steal_pointer (&receiver));
   return receiver;
 }
@@ -353,6 +374,19 @@ stop_waiting (G_GNUC_UNUSED Task *task, G_GNUC_UNUSED gpointer data)
   return TRUE;
 }
 
+/* Returns: FALSE with CLOSED if the receiver has been closed meanwhile. */
+static gboolean
+finish_wait (TractorSignalReceiver *receiver, GError **error)
+{
+  receiver->waiting = NULL;
+  if (!receiver->is_left)
+    return TRUE;
+  receiver_free (receiver);
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                       "The signal receiver has been closed");
+  return FALSE;
+}
+
 gboolean
 tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signal, GError **error)
 {
@@ -378,14 +412,19 @@ tractor_signal_receiver_receive (TractorSignalReceiver *receiver, int *ret_signa
     has_waited = TRUE;
     receiver->waiting = task;
     wake = tractor__task_park (task, stop_waiting, receiver, "signal");
-    receiver->waiting = NULL;
+    if (!finish_wait (receiver, error))
+      return FALSE;
     if (wake == WAKE_CANCELLED) {
       tractor__task_set_cancelled (task, error);
       return FALSE;
     }
   }
-  if (!has_waited)
+  if (!has_waited) {
+    receiver->waiting = task;
     tractor__task_yield (task);
+    if (!finish_wait (receiver, error))
+      return FALSE;
+  }
   *ret_signal = signal_number;
   return TRUE;
 }
@@ -396,11 +435,6 @@ tractor_signal_receiver_close (TractorSignalReceiver *receiver)
   if (receiver == NULL)
     return;
 
-  g_return_if_fail (receiver->waiting == NULL);
-  pthread_mutex_lock (&lock);
-  let_go_of_all (receiver->wanted);
-  delist (receiver);
-  pass_on_pending (receiver);
-  pthread_mutex_unlock (&lock);
-  receiver_free (receiver);
+  tractor_hold_release (receiver->hold);
+  close_left_open (receiver);
 }

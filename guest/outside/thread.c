@@ -1,347 +1,33 @@
 /* thread.c - work that tasks send to threads, and what threads ask of those tasks.
  *
- * A Job is one call of tractor_to_thread(). The task waits; a worker runs the function and reports
- * through the guest's token, which calls on_job_done() on the host's thread. What is on the host's
- * side of a job (the task, the limiter) is touched by the host's thread only; the outcome by the
- * worker only, until it has reported. A job belongs to the pool while a task waits for it; once it was
- * abandoned, to the host, which hears of its end, and gives its worker all that is left when the run
- * finishes before.
+ * The task waits for its job, which a worker does (thread-pool.c). A worker that wants something of its
+ * task sends a Request through the guest's token and blocks. The task wakes up, runs it on its own
+ * stack, answers, and goes back to waiting.
  *
- * A worker that wants something of its task sends a Request the same way and blocks. The task wakes
- * up, runs it on its own stack, answers, and goes back to waiting.
- *
- * Workers belong to a guest. An idle one waits some seconds for other work, and then goes. When the
- * guest goes, all are joined but those whose work was abandoned.
- *
- * Plain pthreads, not GLib's: ThreadSanitizer sees them, and nothing of them is left when a pool is
- * freed. */
+ * A task that is cancelled tells its job so, and waits on; or leaves, if it may: then its job is
+ * abandoned, and whatever that asks for is refused. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "thread.h"
+#include "thread-pool.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "guest.h"
 #include "limiter.h"
 #include "outside.h"
-#include "task.h"
 
-#define DEFAULT_MAX_THREADS 40
-#define IDLE_SECONDS        10
-
-typedef struct _Job Job;
-typedef struct _Worker Worker;
-
-/* What a worker asks of its task; on the worker's stack. */
-typedef struct {
-  Job *job;
-  TractorTaskFunc func;
-  gpointer data;
-  gboolean ok;
-  GError *error;
-  gboolean is_answered; /* under the pool's lock */
-} Request;
-
-struct _Job {
-  ThreadPool *pool;
-  Worker *worker; /* until it has reported; under the pool's lock */
-  TractorToken *token;
-  TractorTaskFunc func;
-  gpointer data;
-  GDestroyNotify data_free;
-  gboolean ok;
-  GError *error;
-  _Atomic (gboolean) is_cancelled;
-
-  /* The host's side. */
-  Task *task; /* NULL once abandoned */
-  gboolean may_abandon;
-  gboolean is_done;
-  Request *request; /* that the task is to run */
-  TractorLimiter *limiter;
-  Job *previous; /* among those that a task waits for, or those that are abandoned */
-  Job *next;
-  gboolean is_over; /* abandoned, and the run took no report: under the pool's lock */
-};
-
-struct _Worker {
-  ThreadPool *pool;
-  pthread_t thread;
-  pthread_cond_t changed; /* there is a job, an answer, or the pool closes */
-  Job *job;               /* to do, or being done */
-  gboolean is_abandoned;  /* its job is */
-  Worker *previous;       /* among all */
-  Worker *next;
-  Worker *next_idle;
-};
-
-struct _ThreadPool {
-  void (*on_thread_begun) (void);
-  pthread_mutex_t lock;
-  guint n_refs; /* the guest's, and one a worker */
-  gboolean is_closing;
-  Worker *workers;
-  Worker *idle;
-  Job *abandoned;
-
-  /* The host's side. */
-  TractorLimiter *limiter;
-  Job *jobs; /* that a task waits for */
-};
-
-/* What this thread works on. */
-static _Thread_local Job *current_job;
-
-/* --- the pool ------------------------------------------------------------------------------------ */
-
-static ThreadPool *
-pool_new (void (*on_thread_begun) (void))
-{
-  ThreadPool *pool = g_new0 (ThreadPool, 1);
-
-  pool->on_thread_begun = on_thread_begun;
-  pthread_mutex_init (&pool->lock, NULL);
-  pool->n_refs = 1;
-  pool->limiter = tractor_limiter_new (DEFAULT_MAX_THREADS);
-  return pool;
-}
-
-/* Called with the lock, which is gone then. */
-static void
-pool_unref_and_unlock (ThreadPool *pool)
-{
-  gboolean is_last = --pool->n_refs == 0;
-
-  pthread_mutex_unlock (&pool->lock);
-  if (is_last) {
-    pthread_mutex_destroy (&pool->lock);
-    g_free (pool);
-  }
-}
-
-/* --- jobs ---------------------------------------------------------------------------------------- */
-
-static void
-job_link (Job **list, Job *job)
-{
-  job->previous = NULL;
-  job->next = *list;
-  if (job->next != NULL)
-    job->next->previous = job;
-  *list = job;
-}
-
-static void
-job_unlink (Job **list, Job *job)
-{
-  if (job->previous != NULL)
-    job->previous->next = job->next;
-  else
-    *list = job->next;
-  if (job->next != NULL)
-    job->next->previous = job->previous;
-}
-
-static void
-job_free (Job *job)
-{
-  g_clear_pointer (&job->limiter, tractor__limiter_unref);
-  tractor_token_unref (job->token);
-  g_clear_error (&job->error);
-  g_free (job);
-}
-
-static void
-on_job_done (gpointer data)
-{
-  Job *job = data;
-
-  tractor_limiter_release (job->limiter, job, NULL);
-  if (job->task == NULL) {
-    pthread_mutex_lock (&job->pool->lock);
-    job_unlink (&job->pool->abandoned, job);
-    pthread_mutex_unlock (&job->pool->lock);
-    job_free (job);
-    return;
-  }
-  job->is_done = TRUE;
-  task_wake (job->task, WAKE_NORMAL);
-}
-
-static void
-run_job (Job *job)
-{
-  current_job = job;
-  job->ok = job->func (job->data, &job->error);
-  current_job = NULL;
-  if (job->data_free != NULL)
-    job->data_free (job->data);
-  if (!job->ok == (job->error == NULL))
-    g_critical ("What ran in a thread returned %s an error",
-                job->ok ? "TRUE with" : "FALSE without");
-}
-
-/* --- workers ------------------------------------------------------------------------------------- */
-
-static void
-worker_link (Worker *worker)
-{
-  ThreadPool *pool = worker->pool;
-
-  worker->next = pool->workers;
-  if (worker->next != NULL)
-    worker->next->previous = worker;
-  pool->workers = worker;
-}
-
-static void
-worker_unlink (Worker *worker)
-{
-  if (worker->previous != NULL)
-    worker->previous->next = worker->next;
-  else
-    worker->pool->workers = worker->next;
-  if (worker->next != NULL)
-    worker->next->previous = worker->previous;
-}
-
-static void
-remove_idle (Worker *worker)
-{
-  Worker **link = &worker->pool->idle;
-
-  while (*link != worker)
-    link = &(*link)->next_idle;
-  *link = worker->next_idle;
-}
-
-/* With the lock. Returns: whether there is a job. */
-static gboolean
-wait_for_job (Worker *worker)
-{
-  ThreadPool *pool = worker->pool;
-  struct timespec give_up_at;
-  int result = 0;
-
-  clock_gettime (CLOCK_MONOTONIC, &give_up_at);
-  give_up_at.tv_sec += IDLE_SECONDS;
-  worker->next_idle = pool->idle;
-  pool->idle = worker;
-  while (worker->job == NULL && !pool->is_closing && result == 0)
-    result = pthread_cond_clockwait (&worker->changed, &pool->lock, CLOCK_MONOTONIC, &give_up_at);
-  if (worker->job != NULL)
-    return TRUE; /* who gave it has taken us out of the list */
-  remove_idle (worker);
-  return FALSE;
-}
-
-/* With the lock, which is free while the job runs. */
-static void
-do_job (Worker *worker)
-{
-  ThreadPool *pool = worker->pool;
-  Job *job = worker->job;
-  gboolean is_mine;
-
-  pthread_mutex_unlock (&pool->lock);
-  run_job (job);
-  pthread_mutex_lock (&pool->lock);
-
-  is_mine = worker->is_abandoned;
-  worker->is_abandoned = FALSE;
-  worker->job = NULL;
-  job->worker = NULL;
-  if (!tractor_token_run_soon (job->token, on_job_done, job) && is_mine) {
-    if (pool->is_closing)
-      job_free (job);
-    else
-      job->is_over = TRUE; /* the host is about to go through the abandoned ones */
-  }
-}
-
-static void *
-work (void *data)
-{
-  Worker *worker = data;
-  ThreadPool *pool = worker->pool;
-
-  pool->on_thread_begun ();
-  pthread_mutex_lock (&pool->lock);
-  do
-    do_job (worker);
-  while (!pool->is_closing && wait_for_job (worker));
-
-  if (!pool->is_closing)
-    pthread_detach (worker->thread); /* nobody will join it */
-  worker_unlink (worker);
-  pthread_cond_destroy (&worker->changed);
-  g_free (worker);
-  pool_unref_and_unlock (pool);
-  return NULL;
-}
-
-/* With the lock. Returns: FALSE with errno set. */
-static gboolean
-start_worker (ThreadPool *pool, Job *job)
-{
-  Worker *worker = g_new0 (Worker, 1);
-  int result;
-
-  worker->pool = pool;
-  worker->job = job;
-  job->worker = worker;
-  pthread_cond_init (&worker->changed, NULL);
-
-  /* With the program's signal mask: a process that the job starts inherits it. */
-  result = pthread_create (&worker->thread, NULL, work, worker);
-  if (result != 0) {
-    pthread_cond_destroy (&worker->changed);
-    g_free (worker);
-    errno = result;
-    return FALSE;
-  }
-  worker_link (worker);
-  pool->n_refs++;
-  return TRUE;
-}
-
-/* With the lock. Returns: FALSE with errno set. */
-static gboolean
-give_to_worker (ThreadPool *pool, Job *job)
-{
-  Worker *worker = pool->idle;
-
-  if (worker == NULL)
-    return start_worker (pool, job);
-  pool->idle = worker->next_idle;
-  worker->job = job;
-  job->worker = worker;
-  pthread_cond_signal (&worker->changed);
-  return TRUE;
-}
-
-/* --- the task's side ----------------------------------------------------------------------------- */
+/* --- the task's side --------------------------------------------------------------------------- */
 
 static gboolean
 abandon (G_GNUC_UNUSED Task *task, gpointer data)
 {
   Job *job = data;
-  ThreadPool *pool = job->pool;
 
   atomic_store_explicit (&job->is_cancelled, TRUE, memory_order_relaxed);
   if (!job->may_abandon)
     return FALSE;
 
-  pthread_mutex_lock (&pool->lock);
-  if (job->worker != NULL)
-    job->worker->is_abandoned = TRUE;
-  job_unlink (&pool->jobs, job);
-  job_link (&pool->abandoned, job);
-  pthread_mutex_unlock (&pool->lock);
-  job->task = NULL;
+  tractor__job_abandon (job);
   return TRUE;
 }
 
@@ -351,10 +37,7 @@ answer (Job *job)
   Request *request = g_steal_pointer (&job->request);
 
   request->ok = request->func (request->data, &request->error);
-  pthread_mutex_lock (&job->pool->lock);
-  request->is_answered = TRUE;
-  pthread_cond_signal (&job->worker->changed);
-  pthread_mutex_unlock (&job->pool->lock);
+  tractor__request_answer (request);
 }
 
 /* Returns: FALSE if it was abandoned. */
@@ -368,20 +51,6 @@ wait_until_done (Task *task, Job *job)
       answer (job);
   }
   return TRUE;
-}
-
-static gboolean
-start_job (Job *job, GError **error)
-{
-  gboolean ok;
-
-  pthread_mutex_lock (&job->pool->lock);
-  ok = give_to_worker (job->pool, job);
-  pthread_mutex_unlock (&job->pool->lock);
-  if (!ok)
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT, "Cannot start a thread: %s",
-                 g_strerror (errno));
-  return ok;
 }
 
 gboolean
@@ -402,11 +71,13 @@ tractor_to_thread (TractorTaskFunc func,
     return FALSE;
   }
   if (task->guest->outside->threads == NULL)
-    task->guest->outside->threads = pool_new (task->guest->outside->on_pool_thread_begun);
+    task->guest->outside->threads =
+        tractor__thread_pool_new (task->guest->outside->on_pool_thread_begun);
 
   job = g_new0 (Job, 1);
   job->pool = task->guest->outside->threads;
-  job->limiter = tractor__limiter_ref (limiter != NULL ? limiter : job->pool->limiter);
+  job->limiter = tractor__limiter_ref (
+      limiter != NULL ? limiter : tractor__thread_pool_get_limiter (job->pool));
   job->token = tractor_token_ref (task->guest->outside->token);
   job->task = task;
   job->func = func;
@@ -415,37 +86,33 @@ tractor_to_thread (TractorTaskFunc func,
   job->may_abandon = (flags & TRACTOR_THREAD_ABANDON) != 0;
 
   ok = tractor_limiter_acquire (job->limiter, job, error);
-  if (!ok || !tractor_checkpoint_if_cancelled (error) || !start_job (job, error)) {
+  if (!ok || !tractor_checkpoint_if_cancelled (error) || !tractor__job_start (job, error)) {
     if (ok)
       tractor_limiter_release (job->limiter, job, NULL);
-    job_free (job);
+    tractor__job_free (job);
     if (data_free != NULL)
       data_free (data);
     return FALSE;
   }
 
-  job_link (&job->pool->jobs, job);
   if (!wait_until_done (task, job)) {
     tractor__task_set_cancelled (task, error);
     return FALSE;
   }
-  job_unlink (&job->pool->jobs, job);
-  ok = job->ok;
-  if (!ok)
-    g_propagate_error (error, g_steal_pointer (&job->error));
-  job_free (job);
-  return ok;
+  return tractor__job_finish (job, error);
 }
 
-/* --- the thread's side --------------------------------------------------------------------------- */
+/* --- the thread's side ------------------------------------------------------------------------- */
 
 static Job *
 get_job (GError **error)
 {
-  if (current_job == NULL)
+  Job *job = tractor__job_get_current ();
+
+  if (job == NULL)
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                          "This can only be called from what tractor_to_thread() runs in a thread");
-  return current_job;
+  return job;
 }
 
 static void
@@ -463,10 +130,7 @@ deliver (gpointer data)
 
   if (job->task == NULL) { /* abandoned before this came */
     set_nobody_waits (&request->error);
-    pthread_mutex_lock (&job->pool->lock);
-    request->is_answered = TRUE;
-    pthread_cond_signal (&job->worker->changed);
-    pthread_mutex_unlock (&job->pool->lock);
+    tractor__request_answer (request);
     return;
   }
   job->request = request;
@@ -484,7 +148,6 @@ gboolean
 tractor_from_thread (TractorTaskFunc func, gpointer data, GError **error)
 {
   Request request = { .func = func, .data = data };
-  ThreadPool *pool;
   Job *job;
 
   if (!tractor_error_check_given ((gconstpointer) func, "function", error))
@@ -498,14 +161,8 @@ tractor_from_thread (TractorTaskFunc func, gpointer data, GError **error)
     return FALSE;
   }
 
-  pool = job->pool;
-  pthread_mutex_lock (&pool->lock);
-  while (!request.is_answered && !pool->is_closing)
-    pthread_cond_wait (&job->worker->changed, &pool->lock);
-  pthread_mutex_unlock (&pool->lock);
-  if (!request.is_answered)
+  if (!tractor__request_wait (&request))
     set_run_finished (&request.error);
-
   if (request.error != NULL)
     g_propagate_error (error, request.error);
   return request.ok;
@@ -523,77 +180,4 @@ tractor_from_thread_check_cancelled (GError **error)
   g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED,
                        "Cancelled: the task that waits for this thread is");
   return FALSE;
-}
-
-/* --- the end ------------------------------------------------------------------------------------- */
-
-/* With the lock. Returns: (element-type pthread_t): whom to join; the others are on their own. */
-static GArray *
-tell_workers (ThreadPool *pool)
-{
-  GArray *threads = g_array_new (FALSE, FALSE, sizeof (pthread_t));
-
-  for (Worker *worker = pool->workers; worker != NULL; worker = worker->next) {
-    if (worker->is_abandoned)
-      pthread_detach (worker->thread);
-    else
-      g_array_append_val (threads, worker->thread);
-    pthread_cond_signal (&worker->changed);
-  }
-  return threads;
-}
-
-/* With the lock. A limiter may be wanted by another run, which nobody else will hand the token to. */
-static void
-give_up_abandoned (ThreadPool *pool)
-{
-  while (pool->abandoned != NULL) {
-    Job *job = pool->abandoned;
-
-    job_unlink (&pool->abandoned, job);
-    tractor_limiter_release (job->limiter, job, NULL);
-    g_clear_pointer (&job->limiter, tractor__limiter_unref);
-    if (job->is_over)
-      job_free (job); /* else it is its worker's now */
-  }
-}
-
-static void
-free_host_side (ThreadPool *pool)
-{
-  while (pool->jobs != NULL) { /* of a guest that is freed while tasks are alive */
-    Job *job = pool->jobs;
-
-    job_unlink (&pool->jobs, job);
-    job_free (job);
-  }
-  tractor__limiter_unref (pool->limiter);
-}
-
-void
-tractor__thread_pool_free (ThreadPool *pool, gboolean is_forked)
-{
-  g_autoptr (GArray) threads = NULL;
-
-  if (pool == NULL)
-    return;
-  if (is_forked) {
-    free_host_side (pool);
-    g_free (pool); /* its lock may be held by a thread that is not here */
-    return;
-  }
-
-  for (Job *job = pool->jobs; job != NULL; job = job->next)
-    atomic_store_explicit (&job->is_cancelled, TRUE, memory_order_relaxed);
-  pthread_mutex_lock (&pool->lock);
-  pool->is_closing = TRUE;
-  give_up_abandoned (pool);
-  threads = tell_workers (pool);
-  pthread_mutex_unlock (&pool->lock);
-  for (guint i = 0; i < threads->len; i++)
-    pthread_join (g_array_index (threads, pthread_t, i), NULL);
-
-  free_host_side (pool);
-  pthread_mutex_lock (&pool->lock);
-  pool_unref_and_unlock (pool);
 }

@@ -9,6 +9,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "parking-lot.h"
+#include "ring.h"
 #include "tractor-broadcast.h"
 
 typedef struct {
@@ -19,58 +20,47 @@ typedef struct {
   GDestroyNotify item_free;
   GQueue subscribers; /* for waking */
   guint64 n_sent;
-  guint capacity;
-  guint n_places;  /* of @items, which has room for @capacity in the end */
-  gpointer *items; /* item n is at n % capacity */
-} Ring;
-
-/* More are only made when they are needed. */
-#define PLACES_AT_FIRST 4096
+  Ring items; /* the newest of those */
+} Broadcast;
 
 struct _TractorBroadcaster {
-  Ring *ring;
+  Broadcast *broadcast;
 };
 
 struct _TractorSubscriber {
-  Ring *ring;
-  GList link; /* in the ring's subscribers */
+  Broadcast *broadcast;
+  GList link; /* in the broadcast's subscribers */
   guint64 next;
   guint64 n_lost;
   ParkingLot waiting;
 };
 
-/* --- the ring ------------------------------------------------------------------------------------ */
+/* --- what is kept -------------------------------------------------------------------------------- */
 
 static guint64
-ring_get_oldest (const Ring *ring)
+get_oldest (const Broadcast *broadcast)
 {
-  return ring->n_sent > ring->capacity ? ring->n_sent - ring->capacity : 0;
-}
-
-static gpointer *
-ring_place (Ring *ring, guint64 number)
-{
-  return &ring->items[number % ring->capacity];
+  return broadcast->n_sent - broadcast->items.length;
 }
 
 static void
-free_item (Ring *ring, gpointer item)
+free_item (Broadcast *broadcast, gpointer item)
 {
-  if (ring->item_free != NULL)
-    ring->item_free (item);
+  if (broadcast->item_free != NULL)
+    broadcast->item_free (item);
 }
 
 static void
-ring_free_if_unused (Ring *ring)
+free_if_unused (Broadcast *broadcast)
 {
-  if (!ring->is_closed || ring->subscribers.length > 0)
+  if (!broadcast->is_closed || broadcast->subscribers.length > 0)
     return;
 
-  for (guint64 number = ring_get_oldest (ring); number < ring->n_sent; number++)
-    free_item (ring, *ring_place (ring, number));
-  g_clear_error (&ring->failure);
-  g_free (ring->items);
-  g_free (ring);
+  while (broadcast->items.length > 0)
+    free_item (broadcast, ring_pop (&broadcast->items));
+  g_clear_error (&broadcast->failure);
+  ring_clear (&broadcast->items);
+  g_free (broadcast);
 }
 
 /* --- sending ------------------------------------------------------------------------------------- */
@@ -79,28 +69,27 @@ TractorBroadcaster *
 tractor_broadcaster_new (guint capacity, TractorItemCopyFunc item_copy, GDestroyNotify item_free)
 {
   TractorBroadcaster *broadcaster;
-  Ring *ring;
+  Broadcast *broadcast;
 
   g_return_val_if_fail (capacity > 0, NULL);
 
-  ring = g_new0 (Ring, 1);
-  ring->capacity = capacity;
-  ring->n_places = MIN (capacity, PLACES_AT_FIRST);
-  ring->items = g_new0 (gpointer, ring->n_places);
-  ring->item_copy = item_copy;
-  ring->item_free = item_free;
+  broadcast = g_new0 (Broadcast, 1);
+  ring_init (&broadcast->items, capacity);
+  broadcast->item_copy = item_copy;
+  broadcast->item_free = item_free;
   broadcaster = g_new (TractorBroadcaster, 1);
-  broadcaster->ring = ring;
+  broadcaster->broadcast = broadcast;
   return broadcaster;
 }
 
 static gpointer
 take_next (TractorSubscriber *subscriber)
 {
-  Ring *ring = subscriber->ring;
-  gpointer item = *ring_place (ring, subscriber->next++);
+  Broadcast *broadcast = subscriber->broadcast;
+  guint i = (guint) (subscriber->next++ - get_oldest (broadcast));
+  gpointer item = *ring_place (&broadcast->items, i);
 
-  return ring->item_copy != NULL ? ring->item_copy (item) : item;
+  return broadcast->item_copy != NULL ? broadcast->item_copy (item) : item;
 }
 
 static void
@@ -115,38 +104,34 @@ hand_over (TractorSubscriber *subscriber)
 void
 tractor_broadcaster_send (TractorBroadcaster *broadcaster, gpointer item)
 {
-  Ring *ring;
-  gpointer *place;
-  gpointer displaced;
+  Broadcast *broadcast;
+  gpointer displaced = NULL;
   gboolean displaces;
 
   g_return_if_fail (broadcaster != NULL);
 
-  ring = broadcaster->ring;
-  if (ring->subscribers.length == 0) { /* and whoever subscribes later will not want it */
-    free_item (ring, item);
+  broadcast = broadcaster->broadcast;
+  if (broadcast->subscribers.length == 0) { /* and whoever subscribes later will not want it */
+    free_item (broadcast, item);
     return;
   }
-  displaces = ring->n_sent >= ring->capacity;
-  if (!displaces && ring->n_sent == ring->n_places) { /* nothing has gone round yet */
-    ring->n_places = ring->n_places > ring->capacity / 2 ? ring->capacity : 2 * ring->n_places;
-    ring->items = g_renew (gpointer, ring->items, ring->n_places);
-  }
-  place = ring_place (ring, ring->n_sent);
-  displaced = displaces ? *place : NULL;
-  *place = item;
-  ring->n_sent++;
-  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
+  displaces = ring_is_full (&broadcast->items);
+  if (displaces)
+    displaced = ring_replace (&broadcast->items, item);
+  else
+    ring_push (&broadcast->items, item);
+  broadcast->n_sent++;
+  for (GList *link = broadcast->subscribers.head; link != NULL; link = link->next)
     hand_over (link->data);
   if (displaces)
-    free_item (ring, displaced); /* last: it may do anything */
+    free_item (broadcast, displaced); /* last: it may do anything */
 }
 
 /* (transfer full) (nullable) */
 static GError *
-dup_failure (const Ring *ring)
+dup_failure (const Broadcast *broadcast)
 {
-  return ring->failure != NULL ? g_error_copy (ring->failure) : NULL;
+  return broadcast->failure != NULL ? g_error_copy (broadcast->failure) : NULL;
 }
 
 /* Each is handed its own: it may find its subscriber closed when it runs. */
@@ -156,21 +141,21 @@ tell_end (TractorSubscriber *subscriber)
   Parked *parked;
 
   while ((parked = parking_lot_unpark (&subscriber->waiting, WAKE_BROKEN)) != NULL)
-    parked->value = dup_failure (subscriber->ring);
+    parked->value = dup_failure (subscriber->broadcast);
 }
 
 /* @failure: (transfer full) (nullable) */
 static void
 end (TractorBroadcaster *broadcaster, GError *failure)
 {
-  Ring *ring = broadcaster->ring;
+  Broadcast *broadcast = broadcaster->broadcast;
 
   g_free (broadcaster);
-  ring->is_closed = TRUE;
-  ring->failure = failure;
-  for (GList *link = ring->subscribers.head; link != NULL; link = link->next)
+  broadcast->is_closed = TRUE;
+  broadcast->failure = failure;
+  for (GList *link = broadcast->subscribers.head; link != NULL; link = link->next)
     tell_end (link->data);
-  ring_free_if_unused (ring);
+  free_if_unused (broadcast);
 }
 
 void
@@ -198,17 +183,17 @@ tractor_broadcaster_subscribe (TractorBroadcaster *broadcaster)
   g_return_val_if_fail (broadcaster != NULL, NULL);
 
   subscriber = g_new0 (TractorSubscriber, 1);
-  subscriber->ring = broadcaster->ring;
+  subscriber->broadcast = broadcaster->broadcast;
   subscriber->link.data = subscriber;
-  subscriber->next = broadcaster->ring->n_sent;
-  g_queue_push_tail_link (&broadcaster->ring->subscribers, &subscriber->link);
+  subscriber->next = broadcaster->broadcast->n_sent;
+  g_queue_push_tail_link (&broadcaster->broadcast->subscribers, &subscriber->link);
   return subscriber;
 }
 
 static void
 set_lagged (TractorSubscriber *subscriber, GError **error)
 {
-  guint64 oldest = ring_get_oldest (subscriber->ring);
+  guint64 oldest = get_oldest (subscriber->broadcast);
   guint64 n_lost = oldest - subscriber->next;
 
   subscriber->next = oldest;
@@ -231,7 +216,7 @@ set_ended (GError *failure, GError **error)
 static Task *
 begin_receive (const TractorSubscriber *subscriber, GError **error)
 {
-  return subscriber->ring->failure != NULL ? task_get_suspendable (error) : task_begin (error);
+  return subscriber->broadcast->failure != NULL ? task_get_suspendable (error) : task_begin (error);
 }
 
 gboolean
@@ -247,18 +232,18 @@ tractor_subscriber_receive (TractorSubscriber *subscriber, gpointer *ret_item, G
   task = begin_receive (subscriber, error);
   if (task == NULL)
     return FALSE;
-  if (subscriber->next < ring_get_oldest (subscriber->ring)) {
+  if (subscriber->next < get_oldest (subscriber->broadcast)) {
     set_lagged (subscriber, error);
     tractor__task_yield (task); /* who sends too much runs, and whoever else */
     return FALSE;
   }
-  if (subscriber->next < subscriber->ring->n_sent) {
+  if (subscriber->next < subscriber->broadcast->n_sent) {
     *ret_item = take_next (subscriber);
     tractor__task_yield (task);
     return TRUE;
   }
-  if (subscriber->ring->is_closed) {
-    GError *failure = dup_failure (subscriber->ring);
+  if (subscriber->broadcast->is_closed) {
+    GError *failure = dup_failure (subscriber->broadcast);
 
     tractor__task_yield (task);
     return set_ended (failure, error);
@@ -292,14 +277,14 @@ tractor_subscriber_get_n_lost (TractorSubscriber *subscriber)
 void
 tractor_subscriber_close (TractorSubscriber *subscriber)
 {
-  Ring *ring;
+  Broadcast *broadcast;
 
   if (subscriber == NULL)
     return;
 
-  ring = subscriber->ring;
+  broadcast = subscriber->broadcast;
   parking_lot_unpark_all (&subscriber->waiting, WAKE_CLOSED);
-  g_queue_unlink (&ring->subscribers, &subscriber->link);
+  g_queue_unlink (&broadcast->subscribers, &subscriber->link);
   g_free (subscriber);
-  ring_free_if_unused (ring);
+  free_if_unused (broadcast);
 }

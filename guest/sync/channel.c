@@ -1,16 +1,16 @@
 /* channel.c - values handed from task to task, in order, with a bound.
  *
- * Items are in a ring of fixed size, made with the channel. At any time either receivers wait,
- * and then the ring is empty and no sender waits, or senders wait, and then the ring is full. So
- * whoever comes knows at once whom to serve: an item goes to the receiver that has waited longest
- * without touching the ring, and a freed place goes to the sender that has waited longest, whose
- * item moves in at once. Newcomers cannot push in.
+ * Items are in a ring of a bounded size. At any time either receivers wait, and then the ring is empty
+ * and no sender waits, or senders wait, and then the ring is full. So whoever comes knows at once whom
+ * to serve: an item goes to the receiver that has waited longest without touching the ring, and a freed
+ * place goes to the sender that has waited longest, whose item moves in at once. Newcomers cannot push in.
  *
  * An item has one owner at any time: the caller until a send succeeds, then the channel, then who
  * receives it. The channel itself goes when all ends are closed. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "parking-lot.h"
+#include "ring.h"
 #include "tractor-channel.h"
 
 typedef struct _Channel Channel;
@@ -36,16 +36,9 @@ struct _Channel {
   ParkingLot receiving; /* each with room for one */
   GDestroyNotify item_free;
   gboolean is_draining; /* items are being freed, which may close a sender */
-  guint capacity;
-  guint length;
-  guint peak;
-  guint first;
-  guint n_places; /* of @items, which has room for @capacity in the end */
-  gpointer *items;
+  Ring items;
+  guint peak; /* of their number */
 };
-
-/* More are only made when they are needed. */
-#define PLACES_AT_FIRST 4096
 
 /* --- ends ---------------------------------------------------------------------------------------- */
 
@@ -77,9 +70,7 @@ tractor_channel_open (guint capacity,
 {
   Channel *channel = g_new0 (Channel, 1);
 
-  channel->capacity = capacity;
-  channel->n_places = MIN (capacity, PLACES_AT_FIRST);
-  channel->items = g_new (gpointer, channel->n_places);
+  ring_init (&channel->items, capacity);
   channel->item_free = item_free;
   *ret_sender = sender_new (channel);
   *ret_receiver = receiver_new (channel);
@@ -101,44 +92,13 @@ tractor_receiver_clone (TractorReceiver *receiver)
   return receiver_new (receiver->channel);
 }
 
-/* --- the ring ------------------------------------------------------------------------------------ */
+/* --- handing over -------------------------------------------------------------------------------- */
 
 static void
-ring_grow (Channel *channel)
+push (Channel *channel, gpointer item)
 {
-  guint n = channel->n_places;
-  guint n_places = n > channel->capacity / 2 ? channel->capacity : 2 * n;
-  gpointer *items = g_new (gpointer, n_places);
-
-  for (guint i = 0; i < n; i++)
-    items[i] =
-        channel->items[i < n - channel->first ? channel->first + i : i - (n - channel->first)];
-  g_free (channel->items);
-  channel->items = items;
-  channel->n_places = n_places;
-  channel->first = 0;
-}
-
-static void
-ring_push (Channel *channel, gpointer item)
-{
-  guint place;
-
-  if (channel->length == channel->n_places)
-    ring_grow (channel);
-  place = channel->first + channel->length++;
-  channel->items[place >= channel->n_places ? place - channel->n_places : place] = item;
-  channel->peak = MAX (channel->peak, channel->length);
-}
-
-static gpointer
-ring_pop (Channel *channel)
-{
-  gpointer item = channel->items[channel->first];
-
-  channel->first = channel->first + 1 == channel->n_places ? 0 : channel->first + 1;
-  channel->length--;
-  return item;
+  ring_push (&channel->items, item);
+  channel->peak = MAX (channel->peak, channel->items.length);
 }
 
 /* Returns: whether @item found a receiver or a place. */
@@ -151,9 +111,9 @@ put (Channel *channel, gpointer item)
     receiver->value = item;
     return TRUE;
   }
-  if (channel->length == channel->capacity)
+  if (ring_is_full (&channel->items))
     return FALSE;
-  ring_push (channel, item);
+  push (channel, item);
   return TRUE;
 }
 
@@ -163,11 +123,11 @@ take (Channel *channel, gpointer *ret_item)
 {
   Parked *sender;
 
-  if (channel->length > 0) {
-    *ret_item = ring_pop (channel);
+  if (channel->items.length > 0) {
+    *ret_item = ring_pop (&channel->items);
     sender = parking_lot_unpark (&channel->sending, WAKE_NORMAL);
     if (sender != NULL)
-      ring_push (channel, sender->value);
+      push (channel, sender->value);
     return TRUE;
   }
 
@@ -306,7 +266,7 @@ free_if_closed (Channel *channel)
   if (channel->n_senders > 0 || channel->n_receivers > 0 || channel->is_draining)
     return;
 
-  g_free (channel->items);
+  ring_clear (&channel->items);
   g_free (channel);
 }
 
@@ -345,8 +305,8 @@ static void
 drain (Channel *channel)
 {
   channel->is_draining = TRUE;
-  while (channel->length > 0) {
-    gpointer item = ring_pop (channel);
+  while (channel->items.length > 0) {
+    gpointer item = ring_pop (&channel->items);
 
     if (channel->item_free != NULL)
       channel->item_free (item);
@@ -378,8 +338,8 @@ static void
 get_statistics (const Channel *channel, TractorChannelStatistics *ret_statistics)
 {
   *ret_statistics = (TractorChannelStatistics){
-    .capacity = channel->capacity,
-    .length = channel->length,
+    .capacity = channel->items.capacity,
+    .length = channel->items.length,
     .peak = channel->peak,
     .n_senders = channel->n_senders,
     .n_receivers = channel->n_receivers,

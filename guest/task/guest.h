@@ -56,14 +56,16 @@ struct _TractorGuest {
   gint64 polled_at;        /* and at the kernel */
 
   Instruments instruments;
-  Scope root; /* around the main task */
+  struct _Trace *trace; /* (nullable) */
+  Scope root;           /* around the main task */
   GHashTable *locals;
   Scope *free_scopes;             /* linked by next_sibling */
   TractorNursery *free_nurseries; /* linked by next_free */
 
   TractorTaskFunc main;
   gpointer main_data;
-  gboolean is_waiting; /* as instruments know it */
+  TractorRunEndedFunc ended; /* (nullable) */
+  gboolean is_waiting;       /* as instruments know it */
   gboolean has_complained_of_locale;
   gboolean has_ticked; /* until then nothing has run that could be lost */
   gboolean main_ended;
@@ -77,6 +79,11 @@ struct _TractorGuest {
   struct _AllBlocked *all_blocked;
   struct _Outside *outside;
   struct _Watchdog *watchdog; /* (nullable) */
+
+  /* For debuggers (debug/layout.c). */
+  TractorGuest *next_older;
+  guint64 n_steps; /* that tasks have made; counted as often as somebody looks at the clock */
+  const struct _TractorDebugActor *debug_actor; /* (nullable) */
 };
 
 /* Around each switch, for AddressSanitizer, which wants to know where it came from. */

@@ -13,6 +13,7 @@
 
 #include "guest.h"
 #include "task.h"
+#include "trace.h"
 
 struct _Instrument {
   Instrument *next;
@@ -38,20 +39,25 @@ free_removed (Instruments *instruments)
   }
 }
 
-static void
-add_up_points (TractorGuest *guest)
+void
+tractor__instruments_add_up (TractorGuest *guest)
 {
   Instruments *instruments = &guest->instruments;
-  gboolean saw_steps = instruments_want_steps (instruments);
+  gboolean saw_steps = instruments_see_steps (instruments);
+  gboolean wanted_steps = instruments_want_steps (instruments);
 
-  instruments->points = 0;
+  instruments->points = guest->trace != NULL ? INSTRUMENT_TRACE : 0;
   for (Instrument *instrument = instruments->first; instrument != NULL;
        instrument = instrument->next)
     instruments->points |= instrument->points;
-  if (!saw_steps && instruments_want_steps (instruments)) {
+  /* The step that is running is the last one of its kind. */
+  if (!wanted_steps && instruments_want_steps (instruments)) {
     instruments->seen_tail = guest->run_queue.tail;
-    guest->steps_left = 0; /* the step that is running is the last one of its kind */
+    if (guest->trace != NULL)
+      guest->trace->steps_left = 0;
   }
+  if (!saw_steps && instruments_see_steps (instruments))
+    guest->steps_left = 0;
 }
 
 static Instrument *
@@ -87,7 +93,7 @@ tractor_guest_add_instrument (TractorGuest *guest,
     *link = instrument;
   }
   instrument->points = points & TRACTOR_INSTRUMENT_ALL;
-  add_up_points (guest);
+  tractor__instruments_add_up (guest);
 }
 
 gboolean
@@ -111,7 +117,7 @@ tractor_guest_remove_instrument (TractorGuest *guest,
   instrument->points = 0;
   if (guest->instruments.n_emitting == 0)
     free_removed (&guest->instruments);
-  add_up_points (guest);
+  tractor__instruments_add_up (guest);
   return TRUE;
 }
 

@@ -25,6 +25,7 @@
 #include "cut-text.h"
 #include "error.h"
 #include "task.h"
+#include "trace.h"
 
 /* --- the tree ---------------------------------------------------------------------------------- */
 
@@ -123,9 +124,48 @@ tractor__scope_cancel (Scope *scope, TractorCancelSource source, const char *rea
   scope->source = source;
   if (reason != NULL)
     cut_text_copy (scope->reason, reason, sizeof scope->reason);
+  if (G_UNLIKELY (scope->guest->trace != NULL))
+    tractor__trace_cancelled (scope->guest->trace, scope);
   tractor__deadline_disarm (&scope->guest->deadlines, &scope->deadline);
   if (!scope->is_left)
     recompute (scope);
+}
+
+/* While its clock stands still, a deadline is looked at again so much later, or later than that. */
+#define LOOK_AGAIN_USEC (G_USEC_PER_SEC / 50)
+
+/* Moves it by as much as its clock has stood still since the last look. Returns: whether it has stood. */
+static gboolean
+move_by_standstill (Scope *scope)
+{
+  gint64 before = scope->standstill_usec;
+
+  if (G_LIKELY (scope->get_standstill == NULL))
+    return FALSE;
+  scope->standstill_usec = scope->get_standstill ();
+  scope->deadline_at += scope->standstill_usec - before;
+  return scope->standstill_usec != before;
+}
+
+static void
+apply_deadline (Scope *scope)
+{
+  DeadlineHeap *heap = &scope->guest->deadlines;
+  gint64 now;
+
+  if (scope->cancel_called || scope->is_left)
+    return;
+  if (scope->deadline_at == TRACTOR_NO_DEADLINE) {
+    tractor__deadline_disarm (heap, &scope->deadline);
+    return;
+  }
+  now = guest_now (scope->guest);
+  if (scope->deadline_at > now)
+    tractor__deadline_arm (heap, &scope->deadline, scope->deadline_at);
+  else if (move_by_standstill (scope) && scope->deadline_at > now)
+    tractor__deadline_arm (heap, &scope->deadline, MAX (scope->deadline_at, now + LOOK_AGAIN_USEC));
+  else
+    tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
 }
 
 static void
@@ -133,22 +173,10 @@ on_deadline (Deadline *deadline)
 {
   Scope *scope = (Scope *) ((char *) deadline - G_STRUCT_OFFSET (Scope, deadline));
 
-  tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
-}
-
-static void
-apply_deadline (Scope *scope)
-{
-  DeadlineHeap *heap = &scope->guest->deadlines;
-
-  if (scope->cancel_called || scope->is_left)
-    return;
-  if (scope->deadline_at == TRACTOR_NO_DEADLINE)
-    tractor__deadline_disarm (heap, &scope->deadline);
-  else if (scope->deadline_at <= guest_now (scope->guest))
-    tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
+  if (G_UNLIKELY (scope->get_standstill != NULL))
+    apply_deadline (scope);
   else
-    tractor__deadline_arm (heap, &scope->deadline, scope->deadline_at);
+    tractor__scope_cancel (scope, TRACTOR_CANCEL_DEADLINE, "deadline");
 }
 
 /* --- entering and leaving ---------------------------------------------------------------------- */
@@ -281,9 +309,22 @@ tractor_cancel_scope_set_deadline (TractorCancelScope *scope, gint64 deadline)
 
   if (!guest_check_thread (scope->guest))
     return;
+  if (scope->get_standstill != NULL)
+    scope->standstill_usec = scope->get_standstill ();
   scope->deadline_at = deadline;
   apply_deadline (scope);
   guest_request_tick (scope->guest); /* between ticks: the host is to hear of it */
+}
+
+void
+tractor_cancel_scope_set_standstill (TractorCancelScope *scope, TractorStandstillFunc func)
+{
+  g_return_if_fail (scope != NULL);
+
+  if (!guest_check_thread (scope->guest))
+    return;
+  scope->get_standstill = func;
+  scope->standstill_usec = func != NULL ? func () : 0;
 }
 
 void

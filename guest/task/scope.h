@@ -36,11 +36,26 @@ struct _TractorCancelScope {
   gboolean effective;         /* cancel_called, or a parent's effective that no shield hides */
   TractorCancelSource source; /* of cancel_called */
 
+  /* (nullable): for how long the clock of the deadline has stood still; and what of that is in @deadline_at. */
+  TractorStandstillFunc get_standstill;
+  gint64 standstill_usec;
+
   const TractorScopeContent *content; /* (nullable) */
   gpointer content_data;
   GPtrArray *lost_failures; /* (nullable): of nurseries inside that were closed without a join */
   char reason[SCOPE_REASON_BYTES]; /* of cancel_called */
 };
+
+/* (nullable): of all scopes, from the root one on, each before those inside it. */
+static inline const Scope *
+scope_get_next (const Scope *scope)
+{
+  if (scope->first_child != NULL)
+    return scope->first_child;
+  while (scope != NULL && scope->next_sibling == NULL)
+    scope = scope->parent;
+  return scope != NULL ? scope->next_sibling : NULL;
+}
 
 /* Memory for a scope, from the guest's store and back. */
 G_GNUC_INTERNAL Scope *tractor__scope_new (TractorGuest *guest);

@@ -2,7 +2,7 @@
  *
  * A task that waits does not go back to a scheduler: it picks who runs next and switches there
  * itself. Only when nobody is runnable, or somebody has to look at the clock, does it switch to the
- * tick, which is on the host's stack. How often that is the tick decides (guest.c), by the number
+ * tick, which is on the host's stack. How often that is the tick decides (tick.c), by the number
  * of steps that it allows.
  *
  * States: RUNNABLE -> RUNNING -> PARKED -> RUNNABLE ..., and from RUNNING to ENDED. A task becomes
@@ -26,6 +26,7 @@
 #include "cut-text.h"
 #include "error.h"
 #include "nursery.h"
+#include "trace.h"
 
 _Thread_local TractorGuest *tractor__current_guest;
 
@@ -54,12 +55,10 @@ context_retire (G_GNUC_UNUSED Context *context, G_GNUC_UNUSED Stack *stack)
 #define PREFETCH 3
 
 static inline Task *
-next_task (TractorGuest *guest)
+take_next (TractorGuest *guest)
 {
   RunQueue *queue = &guest->run_queue;
 
-  if (--guest->steps_left < 0)
-    return NULL;
   if (run_queue_batch_is_over (queue)) {
     /* A deadline may have passed, and is to be seen before the next batch: ask the tick. */
     if (run_queue_get_length (queue) == 0 || guest->deadlines.length > 0)
@@ -73,6 +72,26 @@ next_task (TractorGuest *guest)
     __builtin_prefetch (run_queue_peek (queue, PREFETCH - 1)->context.sp);
   }
   return run_queue_pop (queue);
+}
+
+/* While a trace is written, no step is left to take: how many there really are it knows itself. */
+static G_NO_INLINE Task *
+take_next_traced (TractorGuest *guest)
+{
+  Trace *trace = guest->trace;
+  Task *next = --trace->steps_left >= 0 ? take_next (guest) : NULL;
+
+  if (next != NULL)
+    trace_add (trace, TRACTOR_TRACE_STEP, 0, next->id);
+  return next;
+}
+
+static inline Task *
+next_task (TractorGuest *guest)
+{
+  if (G_LIKELY (--guest->steps_left >= 0))
+    return take_next (guest);
+  return guest->trace != NULL ? take_next_traced (guest) : NULL;
 }
 
 /* Says who runs from now on: @next, or the tick if it is NULL. @from is where we are. */
@@ -196,6 +215,14 @@ tractor_task_get_name (void)
   return guest != NULL && guest->current != NULL ? guest->current->name : NULL;
 }
 
+guint64
+tractor_task_get_id (void)
+{
+  TractorGuest *guest = tractor__current_guest;
+
+  return guest != NULL && guest->current != NULL ? guest->current->id : 0;
+}
+
 gsize
 tractor_task_get_stack (gsize *ret_touched_bytes)
 {
@@ -245,7 +272,7 @@ tractor_checkpoint_if_cancelled (GError **error)
 /* --- sleeping ---------------------------------------------------------------------------------- */
 
 typedef struct {
-  Deadline deadline; /* first */
+  Deadline deadline; /* first: debuggers know it as sleep_until (debug/layout.c) */
   Task *task;
 } Sleep;
 
@@ -432,7 +459,7 @@ tractor__task_abandon_held (Task *task, TractorNursery *nursery)
   Held *held = task->held;
 
   while (held != NULL) {
-    if (held->nursery != nursery) {
+    if (held->nursery != nursery || held->is_last) {
       held = held->next;
       continue;
     }
@@ -441,13 +468,47 @@ tractor__task_abandon_held (Task *task, TractorNursery *nursery)
   }
 }
 
-static void
-abandon_all_held (Task *task)
+/* Of what is held the newest that is last or that is not. */
+static Held *
+find_held (const Task *task, gboolean is_last)
 {
+  Held *held = task->held;
+
+  while (held != NULL && held->is_last != is_last)
+    held = held->next;
+  return held;
+}
+
+static void
+abandon_all_held (Task *task, gboolean is_last)
+{
+  Held *held;
+
   /* First what others may need to give back the rest: their wait for a lock ends. */
-  tractor__task_abandon_held (task, NULL);
-  while (task->held != NULL)
-    task->held->abandoned (task->held);
+  if (!is_last)
+    tractor__task_abandon_held (task, NULL);
+  while ((held = find_held (task, is_last)) != NULL)
+    held->abandoned (held);
+}
+
+void
+tractor__task_report_left_open (Task *task, const char *what)
+{
+  tractor__task_lose_failure (
+      task,
+      g_error_new (TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                   "Task '%s' left its function while %s that it opened inside was still open",
+                   task->name, what));
+}
+
+static void
+report_exited (TractorGuest *guest, const Task *task)
+{
+  if (guest->trace != NULL)
+    trace_add (guest->trace, TRACTOR_TRACE_TASK_EXITED, 0, task->id);
+  tractor__instruments_emit (
+      guest, TRACTOR_INSTRUMENT_TASK_EXITED,
+      &(TractorInstrumentEvent){ .task_id = task->id, .task_name = task->name });
 }
 
 static void
@@ -460,19 +521,19 @@ task_end (Task *task, Scope *outermost, GError *error)
     while (task->scope != outermost)
       close_innermost (task, "its function");
   }
-  if (G_UNLIKELY (task->abandoned != NULL))
-    free_abandoned (task);
   if (G_UNLIKELY (task->held != NULL))
-    abandon_all_held (task);
+    abandon_all_held (task, FALSE);
   if (task->data_free != NULL)
     task->data_free (task->data);
+  if (G_UNLIKELY (task->held != NULL))
+    abandon_all_held (task, TRUE);
+  if (G_UNLIKELY (task->abandoned != NULL))
+    free_abandoned (task); /* what freed the data may have closed some of it */
   if (G_UNLIKELY (task->lost_failures != NULL))
     error = tractor__error_add_failures (error, g_steal_pointer (&task->lost_failures));
 
   if (G_UNLIKELY (guest->instruments.points != 0))
-    tractor__instruments_emit (
-        guest, TRACTOR_INSTRUMENT_TASK_EXITED,
-        &(TractorInstrumentEvent){ .task_id = task->id, .task_name = task->name });
+    report_exited (guest, task);
   tractor__scope_detach_task (task);
   deadline_heap_unreserve (&guest->deadlines);
   guest->n_tasks--;
@@ -517,6 +578,8 @@ task_main (void *arg)
   }
   if (G_UNLIKELY (!ok != (error != NULL)))
     error = correct_outcome (task, error);
+  if (task->nursery == NULL && guest->ended != NULL)
+    guest->ended (error);
 
   task_end (task, outermost, error);
   context_switch (&task->context, appoint (guest, &task->context, next_task (guest)), TRUE);
@@ -528,6 +591,8 @@ task_main (void *arg)
 static void
 report_spawned (const Task *task, const Scope *scope)
 {
+  if (task->guest->trace != NULL)
+    tractor__trace_spawned (task->guest->trace, task, scope);
   tractor__instruments_emit (
       task->guest, TRACTOR_INSTRUMENT_TASK_SPAWNED,
       &(TractorInstrumentEvent){ .task_id = task->id,

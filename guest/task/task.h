@@ -41,6 +41,7 @@ struct _Held {
   void (*abandoned) (
       Held *held);         /* takes it off the task's list; may wait if there is a @nursery */
   TractorNursery *nursery; /* (nullable): it does not end before this is given back */
+  gboolean is_last; /* abandoned once the task's data has been freed, which may give it back */
 };
 
 /* Lives at the top of its own stack. */
@@ -108,7 +109,7 @@ G_GNUC_INTERNAL gboolean tractor__task_close_inside (Task *task, Scope *scope, G
 /* @scope is being closed by its owner, though it was left for it before. */
 G_GNUC_INTERNAL void tractor__task_forget_abandoned (Task *task, Scope *scope);
 /* @task, which runs, ends or joins @nursery: abandons what it holds that belongs to @nursery; NULL: to
- * none. */
+ * none, but not what comes last. */
 G_GNUC_INTERNAL void tractor__task_abandon_held (Task *task, TractorNursery *nursery);
 /* Called when @task, if it is parked, has come to be inside a cancelled scope. */
 G_GNUC_INTERNAL void tractor__task_abort_wait (Task *task);
@@ -142,6 +143,9 @@ task_begin (GError **error)
   }
   return task;
 }
+
+/* It has ended without having given back what it had opened, "a stream": a mistake of its. */
+G_GNUC_INTERNAL void tractor__task_report_left_open (Task *task, const char *what);
 
 static inline void
 task_hold (Task *task, Held *held)

@@ -39,9 +39,10 @@ static const GDBusErrorEntry entries[] = {
   { TRACTOR_ERROR_LIMIT, NAME ("Limit") },
   { TRACTOR_ERROR_REGISTRY, NAME ("Registry") },
   { TRACTOR_ERROR_HOST_CANCELLED, NAME ("HostCancelled") },
+  { TRACTOR_ERROR_DEBUG_QUIT, NAME ("DebugQuit") },
 };
 
-G_STATIC_ASSERT (G_N_ELEMENTS (entries) == TRACTOR_ERROR_HOST_CANCELLED + 1);
+G_STATIC_ASSERT (G_N_ELEMENTS (entries) == TRACTOR_ERROR_DEBUG_QUIT + 1);
 
 void
 tractor_glib_register_errors (void)

@@ -135,16 +135,36 @@ run_func (Call *call, GError **error)
   g_cancellable_disconnect (call->cancellable, handler);
 }
 
+/* What the function has opened ends with the task, before the callback: also what it returns. */
+static void
+close_left_open (Call *call, guint64 mark)
+{
+  gpointer result = NULL;
+
+  if (!tractor_task_has_holds (mark))
+    return;
+  result = g_steal_pointer (&call->result);
+  if (result != NULL && call->result_free != NULL)
+    call->result_free (result);
+  if (!tractor_task_has_holds (mark) && call->error == NULL)
+    g_set_error_literal (
+        &call->error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+        "What a call returns cannot be what its task has to close, such as a stream");
+  tractor_task_abandon_holds (mark);
+}
+
 static gboolean
 run_call (gpointer data, G_GNUC_UNUSED GError **unused)
 {
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  const guint64 mark = tractor_task_mark_holds ();
   Call *call = data;
 
   call->scope = scope;
   run_func (call, &call->error);
   call->scope = NULL;
   free_data (call);
+  close_left_open (call, mark);
   tractor_cancel_scope_absorb (scope, &call->error);
   if (tractor_cancel_scope_get_cancelled_caught (scope) ||
       g_error_matches (call->error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {

@@ -12,11 +12,8 @@
 #include "tractor-error.h"
 
 typedef struct {
+  ExportName key; /* first: what is looked for is only this */
   Served served;
-  const char *ns; /* not ended by a NUL */
-  gsize ns_length;
-  const char *name; /* the same; (nullable): the module itself */
-  gsize name_length;
 } Row;
 
 static guint
@@ -28,18 +25,18 @@ hash_bytes (guint hash, const char *bytes, gsize length)
 }
 
 static guint
-row_hash (gconstpointer key)
+name_hash (gconstpointer key)
 {
-  const Row *row = key;
+  const ExportName *name = key;
 
-  return hash_bytes (hash_bytes (5381, row->ns, row->ns_length), row->name, row->name_length);
+  return hash_bytes (hash_bytes (5381, name->ns, name->ns_length), name->name, name->name_length);
 }
 
 static gboolean
-row_equal (gconstpointer a, gconstpointer b)
+name_equal (gconstpointer a, gconstpointer b)
 {
-  const Row *one = a;
-  const Row *other = b;
+  const ExportName *one = a;
+  const ExportName *other = b;
 
   return one->ns_length == other->ns_length && one->name_length == other->name_length &&
          (one->name == NULL) == (other->name == NULL) &&
@@ -50,17 +47,34 @@ row_equal (gconstpointer a, gconstpointer b)
 GHashTable *
 tractor__exports_new (void)
 {
-  return g_hash_table_new_full (row_hash, row_equal, g_free, NULL);
+  return g_hash_table_new_full (name_hash, name_equal, g_free, NULL);
 }
 
 /* @name: (nullable) */
-static Row
-make_row (const char *ns, const char *name)
+static ExportName
+make_name (const char *ns, const char *name)
 {
-  return (Row){ .ns = ns,
-                .ns_length = strlen (ns),
-                .name = name,
-                .name_length = name != NULL ? strlen (name) : 0 };
+  return (ExportName){ .ns = ns,
+                       .ns_length = strlen (ns),
+                       .name = name,
+                       .name_length = name != NULL ? strlen (name) : 0 };
+}
+
+ExportName
+tractor__export_name_read (const Msg *start)
+{
+  ExportName name;
+
+  name.ns = tractor__msg_get_string (start, FIELD_NS, &name.ns_length);
+  name.name = tractor__msg_get_string (start, FIELD_FUNC, &name.name_length);
+  return name;
+}
+
+char *
+tractor__export_name_to_string (const ExportName *name)
+{
+  return g_strdup_printf ("%.*s:%.*s", (int) name->ns_length, name->ns, (int) name->name_length,
+                          name->name);
 }
 
 static void
@@ -73,18 +87,15 @@ add (GHashTable *exports, const Row *row)
 void
 tractor__exports_add (GHashTable *exports, const char *ns, const Served *served)
 {
-  Row row = make_row (ns, served->entry->name);
-
-  row.served = *served;
-  add (exports, &row);
+  add (exports, &(Row){ make_name (ns, served->entry->name), *served });
 }
 
 void
 tractor__exports_remove (GHashTable *exports, const char *ns, const char *name)
 {
-  Row row = make_row (ns, name);
+  ExportName key = make_name (ns, name);
 
-  g_hash_table_remove (exports, &row);
+  g_hash_table_remove (exports, &key);
 }
 
 void
@@ -93,12 +104,10 @@ tractor__exports_add_modules (GHashTable *exports,
                               const char *const *enabled)
 {
   for (const TractorModule *module = modules; module != NULL && module->name != NULL; module++) {
-    Row row = make_row (module->name, NULL);
-
     if (strcmp (module->name, NAMESPACE_SELF) == 0 ||
         (enabled != NULL && !g_strv_contains (enabled, module->name)))
       continue;
-    add (exports, &row);
+    add (exports, &(Row){ .key = make_name (module->name, NULL) });
     for (const TractorExport *entry = module->exports; entry != NULL && entry->name != NULL;
          entry++)
       tractor__exports_add (exports, module->name, &(Served){ .entry = entry });
@@ -106,21 +115,13 @@ tractor__exports_add_modules (GHashTable *exports,
 }
 
 const Served *
-tractor__exports_find (GHashTable *exports, const Msg *start, gboolean *ret_has_module)
+tractor__exports_find (GHashTable *exports, const ExportName *name, gboolean *ret_has_module)
 {
-  const Row *found;
-  Row row = { 0 };
+  const Row *found = g_hash_table_lookup (exports, name);
+  ExportName module = { .ns = name->ns, .ns_length = name->ns_length };
 
-  row.ns = tractor__msg_get_string (start, FIELD_NS, &row.ns_length);
-  row.name = tractor__msg_get_string (start, FIELD_FUNC, &row.name_length);
-  found = g_hash_table_lookup (exports, &row);
-  *ret_has_module = FALSE;
-  if (found != NULL)
-    return &found->served;
-  row.name = NULL;
-  row.name_length = 0;
-  *ret_has_module = g_hash_table_contains (exports, &row);
-  return NULL;
+  *ret_has_module = found == NULL && g_hash_table_contains (exports, &module);
+  return found != NULL ? &found->served : NULL;
 }
 
 /* --- what a program gives ---------------------------------------------------------------------------- */

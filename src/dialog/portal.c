@@ -7,7 +7,11 @@
 
 #include "portal.h"
 
+#include <string.h>
+
+#include "actor-trace.h"
 #include "bounds.h"
+#include "log.h"
 #include "remote-error.h"
 #include "request.h"
 #include "value.h"
@@ -146,6 +150,9 @@ call_or_give_up (Link *link,
   ok = tractor_event_wait (call.request.done, error);
   if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     give_up (&call.request);
+  if (trace_is_on ())
+    tractor__trace_came (TRACTOR_TRACE_TAKEN, call.error != NULL ? MSG_ERROR : MSG_RETURN,
+                         call.request.cid, strlen (call.request.cid), 0, link->peer.uuid);
   tractor__request_clear (&call.request);
   /* A cancelled call that failed there all the same has failed: an error is worth more. */
   if (call.error != NULL &&
@@ -154,6 +161,8 @@ call_or_give_up (Link *link,
     g_propagate_error (error, g_steal_pointer (&call.error));
     ok = FALSE;
   }
+  log_debug (LOG_CALL, "call %s of '%s' %s%s", call.request.cid, function,
+             ok ? "has returned" : "has failed: ", ok ? "" : (*error)->message);
   if (ok && ret_result != NULL)
     *ret_result = g_steal_pointer (&call.result);
   g_free (call.payload_spec);

@@ -14,21 +14,29 @@
 
 #include "rpc.h"
 
+#include <stddef.h>
 #include <string.h>
 
+#include "actor-trace.h"
 #include "bounds.h"
 #include "context.h"
+#include "debug-lock.h"
 #include "escape.h"
 #include "exports.h"
+#include "link-write.h"
+#include "log.h"
+#include "patience.h"
 #include "remote-error.h"
 #include "value.h"
 
 struct _RpcTask {
   Link *link;
+  const char *function; /* what it runs; for debuggers, too */
   char *cid;
   CidEntry cid_entry;
   const TractorExport *entry;
   RuntimeFunc func; /* (nullable): instead of what @entry calls */
+  gboolean is_own;  /* that, or what @entry calls, is the runtime's */
   char *dispatched; /* (nullable): what the program's dispatch is asked for, instead */
   GVariant *kwargs;
   TractorContext *context;   /* (nullable): of a stream or a context */
@@ -79,12 +87,6 @@ answer_cancel_ack (Link *link, const char *cid)
 
 /* --- a running call ---------------------------------------------------------------------------- */
 
-const char *
-tractor__rpc_task_get_function (const RpcTask *task)
-{
-  return task->dispatched != NULL ? task->dispatched : task->entry->name;
-}
-
 /* What a call returns is checked here; what a context does, where it arrives, as upstream has it. */
 static gboolean
 check_result (RpcTask *task, GVariant *result, GError **error)
@@ -93,6 +95,68 @@ check_result (RpcTask *task, GVariant *result, GError **error)
 
   return task->entry->kind != TRACTOR_EXPORT_CALL || spec == NULL ||
          tractor__codec_check (result, G_VARIANT_TYPE (spec), error);
+}
+
+/* What the function reads in its CANCELLED. */
+static const char *
+get_cancel_reason (const RpcTask *task)
+{
+  if (task->is_cancelled_by_caller)
+    return "the caller withdrew the call";
+  if (task->link->runtime->is_ending)
+    return "the actor is ending";
+  if (actor_id_equal (&task->canceller, &task->link->runtime->id))
+    return "the function cancelled its context";
+  return "the connection to the caller is closed";
+}
+
+static void
+write_failure (RpcTask *task, const GError *error)
+{
+  Link *link = task->link;
+
+  if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->context->stream.sent_stop)
+      log_warning (LOG_CALL, "function '%s' has failed after it had closed its stream: %s",
+                   task->function, error->message);
+    tractor__remote_error_write (link, task->cid, error, task->function);
+  } else if (task->context != NULL && task->context->failure != NULL) {
+    /* It was cancelled because the other end failed, which is passed back. */
+    tractor__remote_error_write (link, task->cid, task->context->failure, NULL);
+  } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
+    tractor__msg_write_stop (link_get_urgent (link, 0), task->cid); /* as upstream: it knows why */
+  } else {
+    /* Before what it has streamed, but not before it has started. */
+    WireBuffer *buffer =
+        link_get_urgent (link, task->context != NULL ? task->context->started_at : 0);
+
+    tractor__remote_error_write_cancelled (
+        link, buffer, task->cid, task->is_cancelled ? &task->canceller : &link->runtime->id);
+  }
+}
+
+/* In turns, and not to its end for somebody who has given it up meanwhile. */
+static gboolean
+write_large_result (RpcTask *task, GVariant *result, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  gboolean ok;
+
+  task->scope = scope;
+  if (task->is_cancelled)
+    tractor_cancel_scope_cancel (scope, get_cancel_reason (task));
+  ok = tractor__link_write_large (task->link, MSG_RETURN, task->cid, result, error);
+  task->scope = NULL;
+  return ok;
+}
+
+/* Nearly every result is small, and then there is nothing to cancel: a scope is some of what a call costs. */
+static gboolean
+write_result (RpcTask *task, GVariant *result, GError **error)
+{
+  if (tractor__link_write_if_small (task->link, MSG_RETURN, task->cid, result, error))
+    return TRUE;
+  return *error == NULL && write_large_result (task, result, error);
 }
 
 /* Returns: whether @result has been sent. */
@@ -109,38 +173,18 @@ write_success (RpcTask *task, GVariant *result)
   }
   if (task->context != NULL && !task->context->is_started)
     g_set_error (&problem, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned without tractor_context_started()",
-                 tractor__rpc_task_get_function (task));
-  else if (!check_result (task, result, &problem) ||
-           !tractor__msg_write_payload (link->out, MSG_RETURN, task->cid, result, &problem))
-    g_prefix_error (&problem, "The result of '%s': ", tractor__rpc_task_get_function (task));
+                 "Function '%s' returned without tractor_context_started()", task->function);
+  else if (!check_result (task, result, &problem) || !write_result (task, result, &problem))
+    g_prefix_error (&problem, "The result of '%s': ", task->function);
   if (problem == NULL)
     return TRUE;
-  /* The caller hears of it instead. */
-  tractor__remote_error_write (link, task->cid, problem, tractor__rpc_task_get_function (task));
-  return FALSE;
-}
-
-static void
-write_failure (RpcTask *task, const GError *error)
-{
-  Link *link = task->link;
-
-  if (!g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
-    tractor__remote_error_write (link, task->cid, error, tractor__rpc_task_get_function (task));
-  } else if (task->context != NULL && task->context->failure != NULL) {
-    /* It was cancelled because the other end failed, which is passed back. */
-    tractor__remote_error_write (link, task->cid, task->context->failure, NULL);
-  } else if (task->entry->kind == TRACTOR_EXPORT_STREAM && task->is_cancelled_by_caller) {
-    tractor__msg_write_stop (link_get_urgent (link, 0), task->cid); /* as upstream: it knows why */
-  } else {
-    /* Before what it has streamed, but not before it has started. */
-    WireBuffer *buffer =
-        link_get_urgent (link, task->context != NULL ? task->context->started_at : 0);
-
-    tractor__remote_error_write_cancelled (
-        link, buffer, task->cid, task->is_cancelled ? &task->canceller : &link->runtime->id);
+  if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED)) {
+    write_failure (task, problem);
+    return FALSE;
   }
+  /* The caller hears of it instead. */
+  tractor__remote_error_write (link, task->cid, problem, task->function);
+  return FALSE;
 }
 
 void
@@ -149,9 +193,11 @@ tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller)
   if (!task->is_cancelled) {
     task->is_cancelled = TRUE;
     actor_id_copy (canceller, &task->canceller);
+    log_debug (LOG_CALL, "'%s', call %s, is cancelled by actor '%s': %s", task->function, task->cid,
+               canceller->name, get_cancel_reason (task));
   }
   if (task->scope != NULL)
-    tractor_cancel_scope_cancel (task->scope, "the caller withdrew the call");
+    tractor_cancel_scope_cancel (task->scope, get_cancel_reason (task));
 }
 
 static gboolean
@@ -182,6 +228,7 @@ static GError *
 run_in_scope (RpcTask *task, GVariant **ret_result)
 {
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  const guint64 mark = tractor_task_mark_holds ();
   GError *failure = NULL;
   gboolean was_cancelled;
   gboolean ok;
@@ -190,8 +237,11 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
   if (task->context != NULL)
     task->context->scope = scope;
   if (task->is_cancelled)
-    tractor_cancel_scope_cancel (scope, "the caller withdrew the call");
-  ok = call_function (task, ret_result, &failure);
+    tractor_cancel_scope_cancel (scope, get_cancel_reason (task));
+  /* One that nobody waits for any more need not begin; but the runtime's own see to more than an answer. */
+  ok = (task->func != NULL || tractor_checkpoint_if_cancelled (&failure)) &&
+       call_function (task, ret_result, &failure);
+  tractor_task_abandon_holds (mark);
   /* For the outcome; but no result for one who has withdrawn, and does not read. */
   ok = tractor__link_wait_for_room (task->link, ok ? &failure : NULL) && ok;
   task->scope = NULL;
@@ -201,8 +251,7 @@ run_in_scope (RpcTask *task, GVariant **ret_result)
     *ret_result = g_variant_take_ref (*ret_result);
   if (!ok && failure == NULL)
     g_set_error (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-                 "Function '%s' returned FALSE without an error",
-                 tractor__rpc_task_get_function (task));
+                 "Function '%s' returned FALSE without an error", task->function);
   /* With the failures of nurseries that the function left unjoined; but a cancel of its own stays,
    * for it is the outcome. */
   was_cancelled = g_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
@@ -222,12 +271,24 @@ run_rpc_task (gpointer data, G_GNUC_UNUSED GError **error)
 {
   RpcTask *task = data;
   g_autoptr (RefusedValue) result = NULL;
-  g_autoptr (GError) failure = run_in_scope (task, &result);
+  g_autoptr (GError) failure = NULL;
 
-  if (failure != NULL)
+  if (trace_is_on ())
+    tractor__trace_came (TRACTOR_TRACE_TAKEN, MSG_START, task->cid, strlen (task->cid), 0,
+                         task->link->peer.uuid);
+  log_debug (LOG_CALL, "actor '%s' calls '%s', as call %s", task->link->peer.name, task->function,
+             task->cid);
+  failure = run_in_scope (task, &result);
+  log_debug (LOG_CALL, "'%s', call %s of actor '%s', has %s%s", task->function, task->cid,
+             task->link->peer.name,
+             failure == NULL ? "returned" : "failed: ", failure == NULL ? "" : failure->message);
+  if (failure != NULL) {
+    if (!task->is_own)
+      tractor__debug_stop_for_error (failure);
     write_failure (task, failure);
-  else if (write_success (task, result))
+  } else if (write_success (task, result)) {
     g_clear_pointer (&result, g_variant_unref);
+  }
   if (task->ack_cid != NULL)
     tractor__msg_write_cancel_ack (link_get_urgent (task->link, 0), task->ack_cid);
   tractor__link_flush (task->link);
@@ -326,8 +387,9 @@ handle_cancel (Link *link, const char *cid, const Msg *msg)
     return; /* it is ending */
   if (tractor__msg_unpack_kwargs (msg, &kwargs, NULL) &&
       g_variant_lookup (kwargs, "patience_usec", "x", &patience_usec))
-    runtime->end_by = tractor_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
-  g_debug ("actor '%s' is told to end by actor '%s'", runtime->id.name, link->peer.name);
+    runtime->end_by = tractor__patience_now () + CLAMP (patience_usec, 0, PATIENCE_TOTAL_USEC);
+  log_info (LOG_SUPERVISE, "actor '%s' is told to end by actor '%s'", runtime->id.name,
+            link->peer.name);
   link->stop_cid = g_strdup (cid);
   if (runtime->stopped_by.uuid == NULL)
     actor_id_copy (&link->peer, &runtime->stopped_by);
@@ -369,16 +431,37 @@ tractor__rpc_serve (TractorRuntime *runtime)
 {
   for (guint i = 0; i < G_N_ELEMENTS (runtime_functions); i++)
     tractor__exports_add (runtime->exports, NAMESPACE_SELF, &runtime_functions[i]);
+  runtime->debug_actor.links.served_function = offsetof (RpcTask, function);
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------- */
 
-static gboolean
-check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
+/* What a Start says, read once; only its keyword arguments stay as they are until they are wanted. */
+typedef struct {
+  const Msg *msg;
+  char *cid;
+  ExportName name;
+  const Served *served; /* (nullable): what it names */
+  gboolean has_module;  /* if it is nothing: whether there is the module */
+  char *dispatched;     /* (nullable): what the program does instead, by its name */
+} Start;
+
+static void
+start_clear (Start *start)
 {
+  g_free (start->cid);
+  g_free (start->dispatched);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Start, start_clear)
+
+static gboolean
+check_caller (Link *link, const Start *start, GError **error)
+{
+  const char *cid = start->cid;
   gsize length = strlen (cid);
 
-  if (!tractor__msg_id_equals (msg, FIELD_UID, &link->peer)) {
+  if (!tractor__msg_id_equals (start->msg, FIELD_UID, &link->peer)) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL,
                          "a call in the name of another actor");
     return FALSE;
@@ -403,50 +486,47 @@ check_caller (Link *link, const char *cid, const Msg *msg, GError **error)
   return TRUE;
 }
 
-static char *
-dup_function (const Msg *msg)
-{
-  g_autofree char *ns = tractor__msg_dup_string (msg, FIELD_NS);
-  g_autofree char *func = tractor__msg_dup_string (msg, FIELD_FUNC);
-
-  return g_strconcat (ns, ":", func, NULL);
-}
-
-/* Whether the program may be asked for it by its name, as it does not have it as an export. */
 static gboolean
-may_be_dispatched (Link *link, const Msg *msg)
+is_of_runtime (const ExportName *name)
 {
-  g_autofree char *function = NULL;
-
-  if (link->runtime->dispatch == NULL || tractor__msg_string_equals (msg, FIELD_NS, NAMESPACE_SELF))
-    return FALSE;
-  function = dup_function (msg);
-  return tractor__is_name (function);
+  return name->ns_length == strlen (NAMESPACE_SELF) &&
+         memcmp (name->ns, NAMESPACE_SELF, name->ns_length) == 0;
 }
 
 static const Served dispatched = { .entry =
                                        &(const TractorExport){ "dispatch", TRACTOR_EXPORT_CALL } };
 
-/* @found: (nullable): in the table. Returns: what is to be run, or NULL with an error for the caller. */
-static const Served *
-choose (Link *link, const Msg *msg, const Served *found, GError **error)
+/* What is no export the program may be asked for by its name. Returns: FALSE with NOT_EXPOSED. */
+static gboolean
+dispatch (Link *link, Start *start, GError **error)
 {
-  if (found == NULL && may_be_dispatched (link, msg))
-    found = &dispatched;
-  if (found == NULL) {
-    g_autofree char *function = dup_function (msg);
-    g_autofree char *shown = tractor__escape_name (function);
+  g_autofree char *function = tractor__export_name_to_string (&start->name);
+  g_autofree char *shown = NULL;
 
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%s'", shown);
-    return NULL;
+  if (link->runtime->dispatch != NULL && !is_of_runtime (&start->name) &&
+      tractor__is_name (function)) {
+    start->served = &dispatched;
+    start->dispatched = g_steal_pointer (&function);
+    return TRUE;
   }
+  shown = tractor__escape_name (function);
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED, "It does not serve '%s'", shown);
+  return FALSE;
+}
+
+/* Returns: FALSE with an error for the caller; else start->served is what is to be run. */
+static gboolean
+choose (Link *link, Start *start, GError **error)
+{
+  if (start->served == NULL && !dispatch (link, start, error))
+    return FALSE;
   if (link->rpc_tasks.n_entries >= link->runtime->limits.calls_per_peer) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_OVERRUN,
                  "It is already running %u call%s of this caller (TractorLimits.calls_per_peer)",
                  link->rpc_tasks.n_entries, link->rpc_tasks.n_entries == 1 ? "" : "s");
-    return NULL;
+    return FALSE;
   }
-  return found;
+  return TRUE;
 }
 
 /* Python tells apart whether it is the module that is not there or the function.
@@ -454,6 +534,8 @@ choose (Link *link, const Msg *msg, const Served *found, GError **error)
 static void
 refuse (Link *link, const char *cid, gboolean is_only_function, GError *refusal)
 {
+  log_debug (LOG_CALL, "call %s of actor '%s' is refused: %s", cid, link->peer.name,
+             refusal->message);
   if (!is_only_function || !g_error_matches (refusal, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED)) {
     answer_error (link, cid, refusal);
     return;
@@ -472,8 +554,8 @@ static const char *const functypes[] = {
 static TractorContext *
 new_context (RpcTask *task)
 {
-  TractorContext *context =
-      tractor__context_new_endpoint (task, task->link, task->cid, task->entry->payload_spec);
+  TractorContext *context = tractor__context_new_endpoint (
+      task, task->link, task->cid, task->function, task->entry->payload_spec);
 
   context->stream.allow_overruns = task->entry->allow_overruns;
   if (task->entry->kind == TRACTOR_EXPORT_STREAM) {
@@ -484,57 +566,57 @@ new_context (RpcTask *task)
   return context;
 }
 
+/* @kwargs: (transfer full) */
 static void
-run (Link *link, const char *cid, const Msg *msg, const Served *served, GVariant *kwargs)
+run (Link *link, Start *start, GVariant *kwargs)
 {
   RpcTask *task = g_new0 (RpcTask, 1);
   GError *refusal = NULL;
 
   task->link = tractor__link_ref (link);
-  task->cid = g_strdup (cid);
-  task->entry = served->entry;
-  task->func = served->func;
-  if (served == &dispatched)
-    task->dispatched = dup_function (msg);
+  task->cid = g_strdup (start->cid);
+  task->entry = start->served->entry;
+  task->func = start->served->func;
+  task->is_own = start->served->is_own || task->func != NULL;
+  task->dispatched = g_steal_pointer (&start->dispatched);
+  task->function = task->dispatched != NULL ? task->dispatched : task->entry->name;
   task->kwargs = kwargs;
   if (task->entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);
   tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
   if (!tractor_nursery_spawn (link->nursery, task->entry->name, run_rpc_task, task, rpc_task_free,
                               &refusal))
-    answer_error (link, cid, refusal); /* the task is gone */
+    answer_error (link, start->cid, refusal); /* the task is gone */
 }
 
 static gboolean
 handle_start (Link *link, const Msg *msg, GError **error)
 {
-  g_autofree char *cid = tractor__msg_dup_string (msg, FIELD_CID);
-  gboolean has_module;
-  const Served *found;
-  const Served *served;
+  g_auto (Start) start = { .msg = msg,
+                           .cid = tractor__msg_dup_string (msg, FIELD_CID),
+                           .name = tractor__export_name_read (msg) };
   GError *refusal = NULL;
   GVariant *kwargs;
 
-  if (!check_caller (link, cid, msg, error))
+  if (!check_caller (link, &start, error))
     return FALSE;
-  found = tractor__exports_find (link->runtime->exports, msg, &has_module);
-  if (found != NULL && found->answer != NULL) {
-    found->answer (link, cid, msg);
+  start.served = tractor__exports_find (link->runtime->exports, &start.name, &start.has_module);
+  if (start.served != NULL && start.served->answer != NULL) {
+    start.served->answer (link, start.cid, msg);
     return TRUE;
   }
   if (link->runtime->is_ending) {
-    tractor__remote_error_write_cancelled (link, link->out, cid, &link->runtime->id);
+    tractor__remote_error_write_cancelled (link, link->out, start.cid, &link->runtime->id);
     tractor__link_flush (link);
     return TRUE;
   }
-  served = choose (link, msg, found, &refusal);
-  if (served == NULL || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
-    refuse (link, cid, served == NULL && has_module, refusal);
+  if (!choose (link, &start, &refusal) || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
+    refuse (link, start.cid, start.served == NULL && start.has_module, refusal);
     return TRUE;
   }
-  tractor__msg_write_start_ack (link->out, cid, functypes[served->entry->kind],
-                                served->entry->payload_spec);
-  run (link, cid, msg, served, kwargs);
+  tractor__msg_write_start_ack (link->out, start.cid, functypes[start.served->entry->kind],
+                                start.served->entry->payload_spec);
+  run (link, &start, kwargs);
   tractor__link_flush (link);
   return TRUE;
 }

@@ -17,9 +17,6 @@ G_GNUC_INTERNAL void tractor__rpc_serve (TractorRuntime *runtime);
 /* Ends it, on the wish of @canceller; the first wish counts. */
 G_GNUC_INTERNAL void tractor__rpc_task_cancel (RpcTask *task, const ActorId *canceller);
 
-/* (transfer none): what it runs. */
-G_GNUC_INTERNAL const char *tractor__rpc_task_get_function (const RpcTask *task);
-
 /* Cancels what runs here for the peer, on the wish of @canceller, and waits for its end. */
 G_GNUC_INTERNAL void tractor__link_cancel_rpc_tasks (Link *link, const ActorId *canceller);
 G_GNUC_INTERNAL gboolean tractor__link_wait_for_rpc_tasks (Link *link, GError **error);

@@ -6,7 +6,8 @@
  * them, a failure too; but not that the task here was cancelled, which is this side's own doing.
  *
  * The task counts as one who waits for the other end, also while it is about an item: a failure of that
- * end is for it to tell, and does not interrupt the body, in which the subscribers may be. */
+ * end is for it to tell, and does not interrupt the body, in which the subscribers may be. It is inside
+ * the stream as long as it runs: closing that ends it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "context.h"
@@ -45,10 +46,19 @@ run_pump (gpointer data, GError **error)
 
   while (receive (stream, &item, error))
     tractor_broadcaster_send (stream->broadcaster, item);
+  if (stream->sent_stop) /* closed by this side, which is no failure */
+    g_clear_error (error);
   if (*error != NULL && !g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     tractor_broadcaster_fail (g_steal_pointer (&stream->broadcaster), g_error_copy (*error));
   tractor__stream_unshare (stream);
   return *error == NULL;
+}
+
+/* The task is over, or did not come to run. */
+static void
+leave (gpointer stream)
+{
+  tractor__stream_leave (stream);
 }
 
 gboolean
@@ -73,8 +83,9 @@ tractor_stream_share (TractorStream *stream,
     return FALSE;
   }
   stream->broadcaster = tractor_broadcaster_new (capacity, copy_item, free_item);
+  tractor__stream_enter (stream);
   stream->is_shared =
-      tractor_nursery_spawn (nursery, "shared stream", run_pump, stream, NULL, error);
+      tractor_nursery_spawn (nursery, "shared stream", run_pump, stream, leave, error);
   if (!stream->is_shared)
     tractor__stream_unshare (stream);
   return stream->is_shared;

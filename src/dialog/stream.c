@@ -9,9 +9,12 @@
  *
  * A peer that does not count, such as a Python actor, has the same room and does not know it. It is
  * held back by its socket: while the next item is for a stream that is full, nothing more is read
- * (link.c), for as long as a receiver may be away for. An item that there is still no room for then is
+ * (link-read.c), for as long as a receiver may be away for. An item that there is still no room for then is
  * lost, and with it the stream: its sender is told, once, and so is its receiver, behind the last item
  * that came before the hole. Where overruns are allowed nobody waits: the oldest item goes.
+ *
+ * A stream may be closed while other tasks are in a call with it: they get CLOSED, and its memory goes
+ * with the last of them.
  *
  * Either side may close first, with a Stop; the other then gets the rest, and the end, and sends no
  * Stop of its own. What comes after one's own Stop is thrown away. */
@@ -19,14 +22,12 @@
 
 #include <string.h>
 
+#include "actor-trace.h"
 #include "bounds.h"
 #include "context.h"
-#include "portal.h"
+#include "link-write.h"
 #include "remote-error.h"
-#include "rpc.h"
 #include "value.h"
-
-#define OTHER_END_CLOSED "The other end of the stream is closed"
 
 struct _StreamItem {
   StreamItem *next;
@@ -90,11 +91,44 @@ tractor__stream_clear (TractorStream *stream)
 {
   tractor__stream_unshare (stream);
   drop_all (stream);
-  if (stream->context->link != NULL)
+  if (stream->context->link != NULL) {
     hold (stream, 0, -stream->held.bytes);
+    tractor__link_read_on (stream->context->link); /* it may have waited for this one's room */
+  }
   g_clear_error (&stream->overrun);
   tractor_parking_lot_free (stream->receivers);
   tractor_parking_lot_free (stream->senders);
+}
+
+static void
+set_closed_error (GError **error)
+{
+  g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
+                       "This end of the stream is closed");
+}
+
+void
+tractor__stream_enter (TractorStream *stream)
+{
+  stream->n_inside++;
+}
+
+void
+tractor__stream_leave (TractorStream *stream)
+{
+  if (--stream->n_inside == 0)
+    tractor__context_release (stream->context);
+}
+
+gboolean
+tractor__stream_end_call (TractorStream *stream, gboolean ok, GError **error)
+{
+  gboolean is_closed = stream->context->is_closed;
+
+  tractor__stream_leave (stream);
+  if (ok && is_closed)
+    set_closed_error (error);
+  return ok && !is_closed;
 }
 
 void
@@ -102,6 +136,7 @@ tractor__stream_wake (TractorStream *stream)
 {
   tractor_parking_lot_unpark (stream->receivers, G_MAXUINT);
   tractor_parking_lot_unpark (stream->senders, G_MAXUINT);
+  tractor__link_tell_of_room (stream->context->link); /* for which some of them wait */
 }
 
 gboolean
@@ -109,7 +144,7 @@ tractor__stream_check_given (const TractorStream *stream, GError **error)
 {
   if (!tractor_error_check_given (stream, "stream", error))
     return FALSE;
-  if (stream->context != NULL)
+  if (!stream->context->is_closed)
     return TRUE;
   g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
                        "The context of this stream has been closed");
@@ -118,17 +153,10 @@ tractor__stream_check_given (const TractorStream *stream, GError **error)
 
 /* --- counting ---------------------------------------------------------------------------------- */
 
-/* What an item takes of a stream's room. Descriptors are dear: a process has few. */
-static gint64
-weigh (gsize length, guint n_fds)
-{
-  return (gint64) length + (gint64) n_fds * WEIGHT_OF_FD_BYTES;
-}
-
 static gint64
 weigh_item (const StreamItem *item)
 {
-  return weigh (item->length, tractor__passed_fds_get_n (item->fds));
+  return stream_weigh (item->length, tractor__passed_fds_get_n (item->fds));
 }
 
 /* An item has been taken, or thrown away. */
@@ -296,6 +324,17 @@ receive_uncounted (TractorStream *stream, const Msg *yield)
   append (stream, item);
 }
 
+static void
+note_yield (TractorStream *stream)
+{
+  guint64 n_before = stream->n_came++;
+  const TractorContext *context = stream->context;
+
+  if (trace_is_on ())
+    tractor__trace_came (TRACTOR_TRACE_RECEIVED, MSG_YIELD, context->cid, strlen (context->cid),
+                         n_before, context->link->peer.uuid);
+}
+
 gboolean
 tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
 {
@@ -303,6 +342,7 @@ tractor__stream_deliver (TractorStream *stream, const Msg *msg, GError **error)
 
   switch (msg->type) {
   case MSG_YIELD:
+    note_yield (stream);
     if (stream->got_stop)
       return TRUE; /* too late: it said itself that nothing more would come */
     if (tractor__link_has_credit (stream->context->link))
@@ -367,30 +407,18 @@ tractor_context_open_stream (TractorContext *context, GError **error)
   return &context->stream;
 }
 
-TractorStream *
-tractor_portal_open_stream (TractorPortal *portal,
-                            const char *function,
-                            GVariant *kwargs,
-                            const TractorDialogOptions *options,
-                            GError **error)
+void
+tractor__stream_close_one_way (gpointer data)
 {
-  g_autoptr (RefusedValue) owned = kwargs != NULL ? g_variant_ref_sink (kwargs) : NULL;
-  g_autoptr (Link) link = NULL;
-  TractorContext *context;
+  TractorStream *stream = data;
 
-  if (!tractor_error_check_given (portal, "portal", error) ||
-      !tractor_error_check_given (function, "function", error))
-    return NULL;
-
-  link = tractor__portal_get_link (portal, error);
-  if (link == NULL)
-    return NULL;
-  context = tractor__context_open (link, function, owned, options, TRUE, error);
-  if (context == NULL)
-    return NULL;
-  g_clear_pointer (&owned, g_variant_unref);
-  context->stream.is_open = TRUE;
-  return &context->stream;
+  stream->hold = NULL;
+  stream->sent_stop = TRUE;
+  tractor__stream_discard (stream);
+  tractor__stream_wake (stream);
+  if (!stream->context->is_final)
+    tractor__request_withdraw (&stream->context->request);
+  tractor__context_free (stream->context);
 }
 
 void
@@ -414,20 +442,15 @@ tractor_stream_close (TractorStream *stream)
   if (stream == NULL)
     return;
 
-  if (stream->context == NULL) {
-    tractor__context_free_rest (
-        (TractorContext *) ((char *) stream - G_STRUCT_OFFSET (TractorContext, stream)));
-    return;
-  }
-  stream->is_given_back = TRUE;
-  if (!stream->is_one_way || stream->context->task != NULL) {
+  if (stream->hold != NULL) {
+    tractor_hold_release (stream->hold);
+    tractor__stream_close_one_way (stream);
+  } else if (stream->context->is_closed) {
+    tractor__context_free_rest (stream->context);
+  } else {
+    stream->is_given_back = TRUE;
     tractor__stream_end (stream);
-    return;
   }
-  tractor__stream_discard (stream);
-  if (!stream->context->is_final)
-    tractor__request_withdraw (&stream->context->request);
-  tractor__context_free (stream->context);
 }
 
 guint64
@@ -461,8 +484,7 @@ take (TractorStream *stream, gboolean *ret_is_empty, GError **error)
 
   *ret_is_empty = FALSE;
   if (stream->sent_stop) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED,
-                         "This end of the stream is closed");
+    set_closed_error (error);
     return NULL;
   }
   item = pop (stream);
@@ -531,7 +553,7 @@ prefix_place (const TractorStream *stream, GError **problem)
   const TractorContext *context = stream->context;
 
   if (context->task != NULL)
-    g_prefix_error (problem, "An item for '%s': ", tractor__rpc_task_get_function (context->task));
+    g_prefix_error (problem, "An item for '%s': ", context->function);
   else
     g_prefix_error (problem, "An item from actor '%s': ", context->link->peer.name);
 }
@@ -557,14 +579,21 @@ unpack_item (
 gboolean
 tractor_stream_receive (TractorStream *stream, GVariant **ret_item, GError **error)
 {
+  g_autoptr (RefusedValue) value = NULL;
   StreamItem *item;
+  gboolean ok;
 
   if (!tractor__stream_check_given (stream, error) ||
       !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
+  tractor__stream_enter (stream);
   item = wait_and_take (stream, error);
-  return item != NULL && unpack_item (stream, item, UNPACK_IN_TURNS, ret_item, error);
+  ok = item != NULL && unpack_item (stream, item, UNPACK_IN_TURNS, &value, error);
+  ok = tractor__stream_end_call (stream, ok, error);
+  if (ok)
+    *ret_item = g_steal_pointer (&value);
+  return ok;
 }
 
 gboolean
@@ -585,18 +614,10 @@ tractor_stream_receive_nowait (TractorStream *stream, GVariant **ret_item, GErro
   return FALSE;
 }
 
-gboolean
-tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError **error)
+/* Takes @item. */
+static gboolean
+wrap_item (TractorStream *stream, StreamItem *item, GBytes **ret_item, GError **error)
 {
-  StreamItem *item;
-
-  if (!tractor__stream_check_given (stream, error) ||
-      !tractor_error_check_given (ret_item, "place for the item", error))
-    return FALSE;
-
-  item = wait_and_take (stream, error);
-  if (item == NULL)
-    return FALSE;
   if (item->refusal != NULL)
     return fail_item (stream, item, g_steal_pointer (&item->refusal), error);
   tractor__passed_fds_unref (g_steal_pointer (&item->fds)); /* nothing leads to them any more */
@@ -604,122 +625,22 @@ tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError 
   return TRUE;
 }
 
-/* --- sending ----------------------------------------------------------------------------------- */
-
-static gboolean
-has_room (const TractorStream *stream)
-{
-  return !tractor__link_has_credit (stream->context->link) ||
-         (stream->room.items > 0 && stream->room.bytes > 0);
-}
-
-static gboolean
-check_may_send (TractorStream *stream, GError **error)
-{
-  TractorContext *context = stream->context;
-
-  if (context->failure != NULL) {
-    g_propagate_error (error, g_error_copy (context->failure));
-    return FALSE;
-  }
-  if (stream->sent_stop || stream->got_stop || context->is_final) {
-    stream->has_broken = stream->has_broken || !stream->sent_stop;
-    g_set_error_literal (error, TRACTOR_ERROR,
-                         stream->sent_stop ? TRACTOR_ERROR_CLOSED : TRACTOR_ERROR_BROKEN,
-                         stream->sent_stop ? "This end of the stream is closed" : OTHER_END_CLOSED);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-wait_for_room (TractorStream *stream, GError **error)
-{
-  Link *link = stream->context->link;
-
-  if (stream->overhead_bytes == 0)
-    stream->overhead_bytes = tractor__msg_get_yield_overhead (stream->context->cid);
-
-  if (!check_may_send (stream, error) || !tractor_checkpoint_if_cancelled (error))
-    return FALSE;
-  while (!has_room (stream) || link->out->len > LIMIT_QUEUED_BYTES) {
-    if (!(has_room (stream) ? tractor__link_wait_for_room (link, error)
-                            : tractor_parking_lot_park (stream->senders, error)))
-      return FALSE;
-    if (!check_may_send (stream, error))
-      return FALSE;
-    if (link->is_ending) { /* nobody writes any more; the failure is on its way */
-      g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_TRANSPORT_CLOSED,
-                   "The connection to actor '%s' is closed", link->peer.name);
-      return FALSE;
-    }
-  }
-  return TRUE;
-}
-
-/* An item of so much has been written. It is the others' turn now, whether there was room at once or not:
- * also of the writer's, which gathers what is sent in a hurry. */
-static gboolean
-finish_send (TractorStream *stream, gint64 weight)
-{
-  stream->room.items--;
-  stream->room.bytes -= weight;
-  tractor__link_flush (stream->context->link);
-  tractor_cancel_shielded_checkpoint (NULL);
-  return TRUE;
-}
-
 gboolean
-tractor_stream_send (TractorStream *stream, GVariant *item, GError **error)
+tractor_stream_receive_packed (TractorStream *stream, GBytes **ret_item, GError **error)
 {
-  g_autoptr (RefusedValue) owned = item != NULL ? g_variant_ref_sink (item) : NULL;
-  TractorContext *context;
-  guint n_fds_before;
-  guint before;
-
-  if (!tractor__stream_check_given (stream, error))
-    return FALSE;
-
-  context = stream->context;
-  if (!wait_for_room (stream, error))
-    return FALSE;
-  before = context->link->out->len;
-  n_fds_before = wire_count_fds (context->link->out);
-  if (!tractor__msg_write_payload (context->link->out, MSG_YIELD, context->cid, owned, error))
-    return FALSE;
-  g_clear_pointer (&owned, g_variant_unref);
-  return finish_send (stream, weigh (context->link->out->len - before - stream->overhead_bytes,
-                                     wire_count_fds (context->link->out) - n_fds_before));
-}
-
-gboolean
-tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
-{
-  TractorContext *context;
-  const char *problem;
-  WireValue value;
-  gsize offset;
+  g_autoptr (GBytes) value = NULL;
+  StreamItem *item;
+  gboolean ok;
 
   if (!tractor__stream_check_given (stream, error) ||
-      !tractor_error_check_given (item, "item", error))
+      !tractor_error_check_given (ret_item, "place for the item", error))
     return FALSE;
 
-  context = stream->context;
-  value.bytes = g_bytes_get_data (item, &value.length);
-  problem = tractor__wire_check (value.bytes, value.length, &offset);
-  if (problem != NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A packed item must be one msgpack value: %s, at byte %" G_GSIZE_FORMAT, problem,
-                 offset);
-    return FALSE;
-  }
-  if (tractor__fds_are_marked (value)) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                         "A descriptor cannot be sent in a packed item");
-    return FALSE;
-  }
-  if (!wait_for_room (stream, error) ||
-      !tractor__msg_write_packed (context->link->out, MSG_YIELD, context->cid, value, error))
-    return FALSE;
-  return finish_send (stream, weigh (value.length, 0));
+  tractor__stream_enter (stream);
+  item = wait_and_take (stream, error);
+  ok = item != NULL && wrap_item (stream, item, &value, error);
+  ok = tractor__stream_end_call (stream, ok, error);
+  if (ok)
+    *ret_item = g_steal_pointer (&value);
+  return ok;
 }

@@ -10,7 +10,7 @@
  * tells in its first message only to those it connects to itself. It is as good as these are. An actor
  * of another make has no such key, and over TCP nothing tells it apart from whoever knows its name and
  * uuid: those are let in, for a Python actor makes a new connection for every question. What they may
- * change is said in registry.c. */
+ * change is said in registry-enter.c. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "identity.h"

@@ -38,6 +38,8 @@ typedef struct {
 
 struct _Link {
   guint refs;
+  Link *next;             /* of those of the runtime, while it runs */
+  Link **link_in_runtime; /* what points at us there */
   TractorRuntime *runtime;
   const LinkServer *server;
   int fd;

@@ -22,6 +22,7 @@
 #include "escape.h"
 #include "plain-words.h"
 #include "python-traceback.h"
+#include "raise-site.h"
 #include "tractor-error.h"
 
 /* --- into the box ------------------------------------------------------------------------------ */
@@ -105,11 +106,14 @@ make_backtrace (const GError *error, Boxing *boxing)
     g_string_append (text, description);
   } else {
     const char *backtrace = tractor_error_get_backtrace (error);
+    g_autofree char *site = tractor__raise_site_describe (error);
 
     if (boxing->where != NULL)
       g_string_append_printf (text, "in %s(), process %d", boxing->where, (int) getpid ());
     if (backtrace != NULL)
       g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", backtrace);
+    if (site != NULL)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", site);
   }
   return clean (text->str, boxing);
 }

@@ -12,6 +12,9 @@
 
 #include "bounds.h"
 #include "escape.h"
+#include "link-write.h"
+#include "log.h"
+#include "patience.h"
 
 static gboolean
 check_kwargs (GVariant *kwargs, GError **error)
@@ -42,6 +45,40 @@ check_function (const char *function, GError **error)
   return FALSE;
 }
 
+static gboolean
+check_works (const Link *link, GError **error)
+{
+  if (link->failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_error_copy (link->failure));
+  return FALSE;
+}
+
+/* What is large is packed in turns, with which the link may be lost. */
+static gboolean
+write_start (Link *link, const char *cid, const char *function, GVariant *kwargs, GError **error)
+{
+  const ActorId *self = &link->runtime->id;
+  g_autoptr (WireBuffer) aside = NULL;
+  GError *failure = NULL;
+
+  if (!check_works (link, error))
+    return FALSE;
+  if (tractor__msg_write_start (link->out, cid, function, kwargs, self, PACK_UNLESS_LARGE,
+                                &failure))
+    return TRUE;
+  if (failure != NULL) {
+    g_propagate_error (error, failure);
+    return FALSE;
+  }
+  aside = tractor__link_make_aside (link);
+  if (!tractor__msg_write_start (aside, cid, function, kwargs, self, PACK_IN_TURNS, error) ||
+      !check_works (link, error))
+    return FALSE;
+  tractor__wire_buffer_take (link->out, aside);
+  return TRUE;
+}
+
 gboolean
 tractor__request_start (Request *request,
                         const RequestClass *class,
@@ -55,20 +92,18 @@ tractor__request_start (Request *request,
   if (!check_function (function, error) || !check_kwargs (kwargs, error) ||
       !tractor__link_wait_for_room (link, error))
     return FALSE;
-  if (link->failure != NULL) {
-    g_propagate_error (error, g_error_copy (link->failure));
-    return FALSE;
-  }
   tractor__link_make_cid (link, request->cid);
-  if (!tractor__msg_write_start (link->out, request->cid, function, kwargs, &link->runtime->id,
-                                 error))
+  if (!write_start (link, request->cid, function, kwargs, error))
     return FALSE;
   request->class = class;
   request->link = tractor__link_ref (link);
+  request->function = function;
   request->start_at = link_get_position (link);
   request->done = tractor_event_new ();
   tractor__cid_table_add (&link->requests, &request->entry, request->cid, request);
   tractor__link_flush (link);
+  log_debug (LOG_CALL, "'%s' is asked of actor '%s', as call %s", function, link->peer.name,
+             request->cid);
   return TRUE;
 }
 
@@ -88,19 +123,19 @@ tractor__request_send_cancel (Request *request)
 
   if (tractor_event_is_set (request->done))
     return;
+  log_debug (LOG_CALL, "actor '%s' is asked to cancel call %s", link->peer.name, request->cid);
   kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'cid': <%s>}", request->cid));
   tractor__link_make_cid (link, cid);
   /* It must not come before the Start: then there would be nothing to cancel yet. */
   tractor__msg_write_start (link_get_urgent (link, request->start_at), cid, "self:_cancel_task",
-                            kwargs, &link->runtime->id, NULL);
+                            kwargs, &link->runtime->id, PACK_AT_ONCE, NULL);
   tractor__link_flush (link);
 }
 
 void
 tractor__request_withdraw (Request *request)
 {
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + PATIENCE_ACK_USEC);
+  g_autoptr (TractorCancelScope) scope = tractor__patience_open (PATIENCE_ACK_USEC);
 
   tractor_cancel_scope_set_shield (scope, TRUE);
   tractor__request_send_cancel (request);

@@ -23,13 +23,15 @@ typedef struct {
 struct _Request {
   const RequestClass *class;
   Link *link;
+  const char *function; /* for debuggers: it stays while more comes */
   char cid[CID_BYTES];
   CidEntry entry;     /* while more comes */
   guint64 start_at;   /* where its Start ends, in what the link sends */
   TractorEvent *done; /* nothing more comes */
 };
 
-/* Sends a Start of "module:function", waiting while the link has no room. @kwargs: (nullable).
+/* Sends a Start of @function, "module:function", which stays until @request is cleared; waits while the link has no room.
+ * @kwargs: (nullable).
  * Returns: FALSE with CANCELLED, MISUSE, MSG_TYPE, or the link's failure: then nothing was sent, and
  * @request needs no clearing. */
 G_GNUC_INTERNAL gboolean tractor__request_start (Request *request,

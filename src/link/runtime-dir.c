@@ -25,9 +25,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "socket.h"
 #include "stdio-fd.h"
-#include "tractor-error.h"
+#include "tractor-discovery.h"
 
 static const char *
 find_problem (const struct stat *status)
@@ -102,25 +101,40 @@ open_component (int parent_fd, const char *name, const char *path, int *ret_fd, 
   return TRUE;
 }
 
+/* (transfer full) (nullable): what is to be around it, if the environment says so. */
+static char *
+dup_parent (void)
+{
+  const char *variable = secure_getenv ("XDG_RUNTIME_DIR");
+
+  /* A '/' at its end would follow a symbolic link. */
+  return variable != NULL && g_path_is_absolute (variable) ? g_canonicalize_filename (variable, "/")
+                                                           : NULL;
+}
+
+char *
+tractor_dup_socket_directory (void)
+{
+  g_autofree char *parent = dup_parent ();
+
+  return parent != NULL ? g_build_filename (parent, "tractor", NULL)
+                        : g_strdup_printf ("/tmp/tractor-%u", geteuid ());
+}
+
 gboolean
 tractor__runtime_dir_open (RuntimeDir *ret_dir, GError **error)
 {
-  const char *variable = secure_getenv ("XDG_RUNTIME_DIR");
-  g_autofree char *parent = NULL;
-  g_autofree char *path = NULL;
+  g_autofree char *parent = dup_parent ();
+  g_autofree char *path = tractor_dup_socket_directory ();
   int parent_fd;
   gboolean ok;
 
-  if (variable != NULL && g_path_is_absolute (variable)) {
-    /* A '/' at its end would follow a symbolic link. */
-    parent = g_canonicalize_filename (variable, "/");
-    path = g_build_filename (parent, "tractor", NULL);
+  if (parent != NULL) {
     if (!open_component (AT_FDCWD, parent, parent, &parent_fd, error))
       return FALSE;
     ok = open_component (parent_fd, "tractor", path, &ret_dir->fd, error);
     close (parent_fd);
   } else {
-    path = g_strdup_printf ("/tmp/tractor-%u", geteuid ());
     ok = open_component (AT_FDCWD, path, path, &ret_dir->fd, error);
   }
   if (ok)
@@ -171,6 +185,6 @@ tractor__runtime_dir_sweep (void)
     g_autofree char *path = g_build_filename (dir.path, name, NULL);
 
     if (is_name_of_ours (name))
-      tractor__unix_remove_dead (path);
+      tractor_socket_remove_dead (path, NULL);
   }
 }

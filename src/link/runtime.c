@@ -7,6 +7,9 @@
 
 #include "runtime.h"
 
+#include "actor-trace.h"
+#include "log.h"
+
 static const char key; /* its address is the key in the run's locals */
 /* Of the runs of this thread: for callbacks of its host, which belong to no run. */
 static _Thread_local GSList *open_here;
@@ -25,6 +28,23 @@ get_in_callback (void)
   if (tractor_task_get_name () != NULL || open_here == NULL || open_here->next != NULL)
     return NULL;
   return open_here->data;
+}
+
+TractorRuntime *
+tractor__runtime_ref (TractorRuntime *runtime)
+{
+  runtime->refs++;
+  return runtime;
+}
+
+void
+tractor__runtime_unref (TractorRuntime *runtime)
+{
+  if (--runtime->refs > 0)
+    return;
+
+  actor_id_clear (&runtime->id);
+  g_free (runtime);
 }
 
 TractorRuntime *
@@ -51,12 +71,27 @@ tractor__runtime_wait_for_change (GError **error)
   return TRUE;
 }
 
+/* For what is logged. */
+static void
+find_who (const char **ret_name, const char **ret_uuid)
+{
+  *ret_name = tractor_actor_get_name ();
+  *ret_uuid = tractor_actor_get_uuid ();
+}
+
 void
 tractor__runtime_set (TractorRuntime *runtime)
 {
   TractorRuntime *before = tractor_run_local_get (&key);
 
+  tractor__log_set_who (find_who);
+
   tractor_run_local_set (&key, runtime);
+  tractor_run_set_debug_actor (runtime != NULL ? &runtime->debug_actor : NULL);
+  if (runtime != NULL)
+    tractor__trace_actor (runtime->id.name, runtime->id.uuid);
+  else
+    tractor__trace_actor_end ();
   open_here = g_slist_remove (open_here, before);
   if (runtime != NULL)
     open_here = g_slist_prepend (open_here, runtime);

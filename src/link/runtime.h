@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "msg.h"
 #include "tractor-actor.h"
+#include "tractor-debug-layout.h"
 #include "tractor-sync.h"
 
 typedef struct _Link Link;
@@ -34,7 +35,9 @@ typedef enum {
   RUNTIME_CLOSED   /* nothing may */
 } RuntimeState;
 
+/* Counted: a link looks at it as long as somebody has a dialog over that, though it may be closed. */
 struct _TractorRuntime {
+  guint refs;
   ActorId id;
   guint depth; /* 0: the root */
   RuntimeState state;
@@ -59,14 +62,16 @@ struct _TractorRuntime {
   TractorEvent *end_services;
   gboolean has_ended;       /* a root's; only its memory is there */
   TractorNursery *services; /* listeners, connections to peers, registrations */
-  GHashTable *links;        /* (element-type Link): those that run; not owned */
-  guint n_half_open;        /* connections that have not introduced themselves */
-  GHashTable *origins;      /* (element-type Origin): where they come from */
-  GHashTable *identities;   /* (element-type Identity): who is known here */
-  Identity *identity;       /* our own */
+  Link *first_link;         /* of those that run; not owned */
+  guint n_links;
+  guint n_half_open;      /* connections that have not introduced themselves */
+  GHashTable *origins;    /* (element-type Origin): where they come from */
+  GHashTable *identities; /* (element-type Identity): who is known here */
+  Identity *identity;     /* our own */
   GPtrArray *listeners;
-  GPtrArray *addresses; /* (element-type Address): where it listens */
-  Registry *registry;   /* (nullable): if it is a registrar */
+  GPtrArray *addresses;        /* (element-type Address): where it listens */
+  gboolean is_without_address; /* by its own wish */
+  Registry *registry;          /* (nullable): if it is a registrar */
   /* (nullable): what the registry does when a child answers, and when a link has ended. */
   void (*child_answers) (TractorRuntime *runtime, Link *link);
   void (*link_ended) (TractorRuntime *runtime, Link *link);
@@ -83,10 +88,16 @@ struct _TractorRuntime {
   ActorId stopped_by; /* who, if it was an actor */
   GError *failure;    /* (nullable): why, if it has failed */
 
+  TractorDebugActor debug_actor; /* what debuggers see of it */
+
   /* Of a child. */
   Link *parent;  /* (nullable): not owned */
-  gint64 end_by; /* when it will be killed, in usec, or 0 */
+  gint64 end_by; /* when it will be killed, by tractor__patience_now(), or 0 */
 };
+
+G_GNUC_INTERNAL TractorRuntime *tractor__runtime_ref (TractorRuntime *runtime);
+/* All that it had is gone by then (actor.h). */
+G_GNUC_INTERNAL void tractor__runtime_unref (TractorRuntime *runtime);
 
 /* While a task is in one of the runtime's functions that wait: closing the runtime ends that. */
 typedef struct {

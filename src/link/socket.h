@@ -11,18 +11,6 @@
 /* All descriptors that come from here are non-blocking, closed on exec, and above stderr, if nothing else is
  * said. */
 
-/* Only its owner can connect. A socket that a dead program has left at @path is replaced.
- * Returns: FALSE with REGISTRY if another program or something else is there; BUSY if other programs
- * are just starting in that directory: try again in a moment; MISUSE for a path that no socket can
- * have; or a G_FILE_ERROR. */
-G_GNUC_INTERNAL gboolean tractor__unix_listen (const char *path, int *ret_fd, GError **error);
-/* Takes the name away and closes the socket, in the order that leaves nothing for others to find. */
-G_GNUC_INTERNAL void tractor__unix_close (const char *path, int fd);
-/* Whether the socket of ours at @path has nobody behind it any more; in doubt it has. Whoever is behind it
- * does not notice. */
-G_GNUC_INTERNAL gboolean tractor__unix_is_dead (const char *path);
-/* Takes it away then, unless other programs are just starting in that directory. */
-G_GNUC_INTERNAL void tractor__unix_remove_dead (const char *path);
 /* @ret_bound: what it listens on, with the port that was chosen for 0.
  * Returns: FALSE with AUTH for an address that other machines could reach; REGISTRY if another
  * program listens there; MISUSE; or a G_FILE_ERROR. */
@@ -62,3 +50,17 @@ G_GNUC_INTERNAL gboolean tractor__socket_begin_connect (const Address *address,
 G_GNUC_INTERNAL gboolean tractor__socket_finish_connect (int fd,
                                                          const Address *address,
                                                          GError **error);
+
+/* --- for who listens at a name (unix-name.c) --- */
+
+#define SOCKET_BACKLOG 128
+
+/* @where: for people. Returns: -1 with @error set */
+G_GNUC_INTERNAL int tractor__socket_open (int family, const char *where, GError **error);
+/* Returns: FALSE with a G_FILE_ERROR: "cannot listen on /run/x: ..." */
+G_GNUC_INTERNAL gboolean tractor__socket_set_file_error (GError **error,
+                                                         int errno_value,
+                                                         const char *what,
+                                                         const char *where);
+/* Returns: FALSE with REGISTRY */
+G_GNUC_INTERNAL gboolean tractor__socket_set_held (GError **error, const char *where);

@@ -11,6 +11,7 @@
 
 #include "bounds.h"
 #include "child-portal.h"
+#include "log.h"
 #include "remote-error.h"
 #include "restart.h"
 #include "runtime.h"
@@ -165,6 +166,8 @@ tractor_actor_nursery_cancel (TractorActorNursery *self)
 {
   g_return_if_fail (self != NULL);
 
+  log_debug (LOG_SUPERVISE, "an actor nursery is cancelled; it has had %u actor%s",
+             self->children->len, self->children->len == 1 ? "" : "s");
   self->is_cancelled = TRUE;
   for (guint i = 0; i < self->children->len; i++)
     tractor__child_cancel (self->children->pdata[i]);

@@ -3,6 +3,8 @@
 
 #include "child-portal.h"
 
+#include "log.h"
+
 static const ActorId *
 get_id (gpointer actor)
 {
@@ -63,6 +65,8 @@ end (gpointer actor, G_GNUC_UNUSED gint64 deadline, GError **error)
 {
   Child *child = actor;
 
+  log_debug (LOG_SUPERVISE, "actor '%s' (pid %d) is to end: its portal was asked for that",
+             child->id.name, (int) child->process.pid);
   tractor__child_cancel (child);
   return tractor_event_wait (child->gone, error);
 }

@@ -17,10 +17,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "actor-trace.h"
+#include "debug-lock.h"
 #include "last-words.h"
 #include "tractor-crash.h"
 
 #define PATIENCE_SECONDS 2
+
+static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
 
 static void
 let_it_kill (int number)
@@ -48,23 +52,38 @@ on_crash (int number, siginfo_t *info, void *context)
   alarm (PATIENCE_SECONDS);
   tractor_dump_crash (words_fd >= 0 ? words_fd : STDERR_FILENO, info, context);
   alarm (0);
+  trace_note (TRACTOR_TRACE_CRASHED, (guint64) number, NULL);
+  tractor__debug_stop_for_crash (number, info, context);
   if (!comes_again (number, info))
     raise (number); /* held back until this returns */
+}
+
+static gboolean
+is_nobodys (int number)
+{
+  struct sigaction before;
+
+  return sigaction (number, NULL, &before) == 0 && before.sa_handler == SIG_DFL;
 }
 
 void
 tractor__crash_report (void)
 {
-  static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
   struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
   void *frame;
 
   backtrace (&frame, 1); /* loads the unwinder */
   sigemptyset (&action.sa_mask);
-  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++) {
-    struct sigaction before;
-
-    if (sigaction (numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (is_nobodys (numbers[i]))
       sigaction (numbers[i], &action, NULL);
-  }
+}
+
+/* Overflows are in what this reports, too. */
+void
+tractor__crash_report_in_root (void)
+{
+  if (tractor_is_reporting_stack_overflows ())
+    let_it_kill (SIGSEGV);
+  tractor__crash_report ();
 }

@@ -11,3 +11,5 @@
 /* From now on a crash of this process is described in its last words or on its stderr, before it takes its course. Signals
  * that somebody handles already are left to them. To be called once. */
 G_GNUC_INTERNAL void tractor__crash_report (void);
+/* The same of a root in debug mode, on its stderr: also of a signal that the guest itself sees to. */
+G_GNUC_INTERNAL void tractor__crash_report_in_root (void);

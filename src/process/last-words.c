@@ -1,7 +1,7 @@
 /* last-words.c - why an actor ends that nobody has asked to, for its parent.
  *
  * They are written into a file that the parent has open too (spawn.c), and which it reads when the process
- * is gone (supervise.c): so they are in the error of each call that the end has ended, also where there is
+ * is gone (death.c): so they are in the error of each call that the end has ended, also where there is
  * no connection any more, or no stack to send over it. What a program writes to stderr is not among them. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 

@@ -1,4 +1,4 @@
-/* process.h - a child process: made by exec, watched by pidfd, reaped once. */
+/* process.h - a child process: how one is made, watched by pidfd, and reaped once. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #include "tractor-process.h"
 
-/* What a child finds where, agreed between process.c and child.c. */
+/* What a child finds where, agreed between exec.c and child.c. */
 #define CHILD_LINK_FD   3 /* the socket to its parent */
 #define CHILD_STDERR_FD 4 /* where its stderr goes once it has booted; until then fd 2 is a file */
 #define CHILD_VARIABLE  "TRACTOR_PARENT_FD"
@@ -69,10 +69,25 @@ struct _SpawnMethod {
 
 extern const SpawnMethod tractor__spawn_by_exec G_GNUC_INTERNAL;
 
+/* Whether it is to have that number in the child. */
+static inline gboolean
+fd_is_mapped (const TractorFdMapping *fds, gsize n_fds, int there)
+{
+  for (gsize i = 0; i < n_fds; i++)
+    if (fds[i].there == there)
+      return TRUE;
+  return FALSE;
+}
+
 /* Returns: TRUE if the process had ended: it is reaped, and how it ended is in @process. */
 G_GNUC_INTERNAL gboolean tractor__process_reap (Process *process);
+/* Waits, shielded. Returns: whether it has been reaped by @deadline, of tractor__patience_now(). */
+G_GNUC_INTERNAL gboolean tractor__process_wait_until (Process *process, gint64 deadline);
 /* Harmless if it has ended: no other process can be hit. */
 G_GNUC_INTERNAL void tractor__process_signal (Process *process, int signal_number);
+/* Kills it and waits for its end: it runs nothing of ours, or nothing that we could watch, so that is no
+ * wait to speak of. */
+G_GNUC_INTERNAL void tractor__process_discard (Process *process);
 G_GNUC_INTERNAL void tractor__process_clear (Process *process);
 /* (transfer full): "exited with status 3", "was killed by signal 9 (Killed)", ... */
 G_GNUC_INTERNAL char *tractor__process_describe_end (const Process *process);

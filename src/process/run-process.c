@@ -1,16 +1,7 @@
 /* run-process.c - a program that is no actor, under the rules of tasks.
  *
- * The task that runs a program waits for its end by pidfd, and for nothing else. Each output that
- * somebody wants is a pipe with a task of its own, in a nursery around that wait. Its task reads
- * and cuts into lines; what is wanted of stderr besides is its end, for the error.
- *
- * Reading goes on when the task is cancelled, since a program that is told to end may have much to
- * say, and must not be stuck in a full pipe. So only the wait for the pipe is shielded, and the
- * functions that are given the lines are not. What bounds the wait is the end of the program: a
- * pipe that others hold open is listened to for a moment more. After that, what is in it is still
- * read, and then it is closed: nobody is left stuck in it.
- *
- * A line is kept in a buffer of a fixed size: one that does not fit comes in pieces.
+ * The task that runs a program waits for its end by pidfd, and for nothing else. What the program
+ * writes is read by tasks in a nursery around that wait (program-output.c), and a moment longer.
  *
  * The end of a program that is cancelled: SIGTERM, a wait, SIGKILL, a wait, all shielded. Then it
  * has been reaped, or else the system cannot kill it, and that is reported. */
@@ -19,195 +10,35 @@
 #include "tractor-process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bounds.h"
-#include "escape.h"
+#include "patience.h"
 #include "plain-words.h"
 #include "process.h"
+#include "program-output.h"
+#include "remote-error.h"
 #include "runtime.h"
-#include "stdio-fd.h"
-
-/* What comes out of a program at one place. */
-typedef struct {
-  const char *stream; /* "out" or "err" */
-  int fd;             /* where we read it; -1: we do not, or not any more */
-  TractorOutputFunc func;
-  gpointer data;
-  char *label;
-  GString *tail; /* (nullable): its last bytes, and some before them */
-  gint64 drain_by;
-  TractorCancelScope *wait_scope; /* while it waits; its deadline is @drain_by */
-  gsize n_used;
-  gboolean is_continued; /* @bytes goes on with a line of which pieces have been delivered */
-  char bytes[LIMIT_LINE_BYTES + 1];
-} Output;
 
 typedef struct {
   char *name; /* as it was called */
   Process process;
-  Output out;
-  Output err;
+  ProgramOutput out;
+  ProgramOutput err;
 } Program;
-
-static void
-close_output (Output *output)
-{
-  if (output->fd >= 0)
-    close (output->fd);
-  output->fd = -1;
-}
-
-static void
-output_clear (Output *output)
-{
-  close_output (output);
-  g_free (output->label);
-  if (output->tail != NULL)
-    g_string_free (output->tail, TRUE);
-}
 
 static void
 program_free (Program *program)
 {
   tractor__process_clear (&program->process);
-  output_clear (&program->out);
-  output_clear (&program->err);
+  tractor__program_output_clear (&program->out);
+  tractor__program_output_clear (&program->err);
   g_free (program->name);
   g_free (program);
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Program, program_free)
-
-/* --- its output -------------------------------------------------------------------------------- */
-
-/* (transfer full): fit for a log and a terminal. */
-static char *
-dup_printable (const char *bytes, gsize length)
-{
-  g_autofree char *text = g_utf8_make_valid (bytes, (gssize) length);
-
-  return tractor__escape (text);
-}
-
-/* @line: is followed by a byte that may be overwritten. */
-static void
-deliver (Output *output, char *line, gsize length)
-{
-  line[length] = '\0';
-  if (output->func != NULL) {
-    output->func (line, length, output->data);
-  } else if (output->label != NULL) {
-    g_autofree char *text = dup_printable (line, length);
-
-    g_message ("[%s:%s] %s", output->label, output->stream, text);
-  }
-}
-
-/* A newline that comes right after a piece only ends the line. */
-static void
-deliver_end_of_line (Output *output, char *line, gsize length)
-{
-  if (length > 0 || !output->is_continued)
-    deliver (output, line, length);
-  output->is_continued = FALSE;
-}
-
-static void
-cut_lines (Output *output, gsize n_new)
-{
-  char *line = output->bytes;
-  char *end = line + output->n_used + n_new;
-  char *newline = memchr (line + output->n_used, '\n', n_new);
-
-  while (newline != NULL) {
-    deliver_end_of_line (output, line, (gsize) (newline - line));
-    line = newline + 1;
-    newline = memchr (line, '\n', (gsize) (end - line));
-  }
-  output->n_used = (gsize) (end - line);
-  if (output->n_used == LIMIT_LINE_BYTES) {
-    deliver (output, line, output->n_used);
-    output->is_continued = TRUE;
-    output->n_used = 0;
-  }
-  memmove (output->bytes, line, output->n_used);
-}
-
-static void
-keep_tail (GString *tail, const char *bytes, gsize length)
-{
-  g_string_append_len (tail, bytes, (gssize) length);
-  if (tail->len > 4 * LIMIT_PROGRAM_TAIL_BYTES)
-    g_string_erase (tail, 0, (gssize) (tail->len - LIMIT_PROGRAM_TAIL_BYTES));
-}
-
-/* Returns: how much it was, 0 at the end, or -1 if there is nothing now. */
-static gssize
-read_some (Output *output)
-{
-  char *at = output->bytes + output->n_used;
-  gssize n = read (output->fd, at, LIMIT_LINE_BYTES - output->n_used);
-
-  if (n < 0)
-    return errno == EINTR || errno == EAGAIN ? -1 : 0;
-  if (output->tail != NULL)
-    keep_tail (output->tail, at, (gsize) n);
-  cut_lines (output, (gsize) n);
-  return n;
-}
-
-/* As much as there is now: others may write on for ever. */
-static void
-read_what_is_left (Output *output)
-{
-  int left = 0;
-  gssize n;
-
-  if (ioctl (output->fd, FIONREAD, &left) != 0)
-    return;
-  for (; left > 0 && (n = read_some (output)) > 0; left -= (int) n)
-    ;
-}
-
-static gboolean
-wait_for_output (Output *output)
-{
-  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (output->drain_by);
-  gboolean is_ready;
-
-  tractor_cancel_scope_set_shield (scope, TRUE);
-  output->wait_scope = scope;
-  is_ready = tractor_wait_fd (output->fd, G_IO_IN, NULL, NULL);
-  output->wait_scope = NULL;
-  return is_ready;
-}
-
-static gboolean
-run_relay (gpointer data, G_GNUC_UNUSED GError **error)
-{
-  Output *output = data;
-
-  while (wait_for_output (output) && read_some (output) != 0)
-    ;
-  read_what_is_left (output);
-  if (output->n_used > 0)
-    deliver (output, output->bytes, output->n_used);
-  close_output (output);
-  return TRUE;
-}
-
-static void
-drain_until (Output *output, gint64 deadline)
-{
-  output->drain_by = deadline;
-  if (output->wait_scope != NULL)
-    tractor_cancel_scope_set_deadline (output->wait_scope, deadline);
-}
 
 /* --- starting it ------------------------------------------------------------------------------- */
 
@@ -219,12 +50,9 @@ set_misuse (GError **error, const char *message)
 }
 
 static gboolean
-is_mapped (const TractorProcessOptions *options, int there)
+has_mapped (const TractorProcessOptions *options, int there)
 {
-  for (gsize i = 0; i < options->n_fds; i++)
-    if (options->fds[i].there == there)
-      return TRUE;
-  return FALSE;
+  return fd_is_mapped (options->fds, options->n_fds, there);
 }
 
 static gboolean
@@ -232,8 +60,8 @@ check (const char *const *argv, const TractorProcessOptions *options, GError **e
 {
   if (argv[0] == NULL || argv[0][0] == '\0')
     return set_misuse (error, "There is no program without a name");
-  if ((options->on_stdout != NULL && is_mapped (options, STDOUT_FILENO)) ||
-      (options->on_stderr != NULL && is_mapped (options, STDERR_FILENO)))
+  if ((options->on_stdout != NULL && has_mapped (options, STDOUT_FILENO)) ||
+      (options->on_stderr != NULL && has_mapped (options, STDERR_FILENO)))
     return set_misuse (error, "A program's output goes to a function or to a descriptor, not both");
   return TRUE;
 }
@@ -257,36 +85,10 @@ program_new (const char *name, const TractorProcessOptions *options)
 
   program->name = g_strdup (name);
   program->process.pidfd = -1;
-  program->out.stream = "out";
-  program->out.func = options->on_stdout;
-  program->err.stream = "err";
-  program->err.func = options->on_stderr;
+  tractor__program_output_init (&program->out, "out", options->on_stdout, options);
+  tractor__program_output_init (&program->err, "err", options->on_stderr, options);
   program->err.tail = g_string_new (NULL);
-  for (int i = 0; i < 2; i++) {
-    Output *output = i == 0 ? &program->out : &program->err;
-
-    output->fd = -1;
-    output->data = options->data;
-    output->label = g_strdup (options->label);
-    output->drain_by = TRACTOR_NO_DEADLINE;
-  }
   return program;
-}
-
-/* Returns: the program's end, or -1 with errno set. */
-static int
-open_output (Output *output)
-{
-  int ends[2];
-
-  if (pipe2 (ends, O_CLOEXEC) != 0)
-    return -1;
-  output->fd = ends[0];
-  if (keep_off_stdio (&output->fd) == 0 && keep_off_stdio (&ends[1]) == 0 &&
-      fcntl (output->fd, F_SETFL, O_NONBLOCK) == 0)
-    return ends[1];
-  close (ends[1]);
-  return -1;
 }
 
 /* @ret_stdio: what become the program's stdin, stdout and stderr; -1 is /dev/null */
@@ -296,14 +98,17 @@ open_outputs (Program *program,
               int ret_stdio[3],
               GError **error)
 {
-  gboolean wants_out =
-      (options->on_stdout != NULL || options->label != NULL) && !is_mapped (options, STDOUT_FILENO);
-  gboolean wants_err = !is_mapped (options, STDERR_FILENO); /* for the error, if for nothing else */
+  gboolean wants_out = (options->on_stdout != NULL || options->label != NULL) &&
+                       !has_mapped (options, STDOUT_FILENO);
+  gboolean wants_err =
+      !has_mapped (options, STDERR_FILENO); /* for the error, if for nothing else */
   int saved_errno;
 
   ret_stdio[0] = -1;
-  ret_stdio[1] = wants_out ? open_output (&program->out) : -1;
-  ret_stdio[2] = wants_err && (!wants_out || ret_stdio[1] >= 0) ? open_output (&program->err) : -1;
+  ret_stdio[1] = wants_out ? tractor__program_output_open (&program->out) : -1;
+  ret_stdio[2] = wants_err && (!wants_out || ret_stdio[1] >= 0)
+                     ? tractor__program_output_open (&program->err)
+                     : -1;
   if ((ret_stdio[1] >= 0) == wants_out && (ret_stdio[2] >= 0) == wants_err)
     return TRUE;
 
@@ -362,16 +167,6 @@ wait_for_end (Program *program, GError **error)
   return TRUE;
 }
 
-/* Returns: whether it has ended by @deadline. */
-static gboolean
-wait_for_end_until (Program *program, gint64 deadline)
-{
-  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (deadline);
-
-  tractor_cancel_scope_set_shield (scope, TRUE);
-  return wait_for_end (program, NULL);
-}
-
 /* Returns: how long it may take to end by itself: an actor that is being ended has less. */
 static gint64
 get_patience (void)
@@ -380,8 +175,8 @@ get_patience (void)
 
   if (runtime == NULL || runtime->end_by == 0)
     return PATIENCE_TERM_USEC;
-  return CLAMP (runtime->end_by - tractor_now () - PATIENCE_STEP_USEC, PATIENCE_LEAST_USEC,
-                PATIENCE_TERM_USEC);
+  return CLAMP (runtime->end_by - tractor__patience_now () - PATIENCE_STEP_USEC,
+                PATIENCE_LEAST_USEC, PATIENCE_TERM_USEC);
 }
 
 /* @failure: (inout): why it is to be ended */
@@ -389,25 +184,16 @@ static void
 end_program (Program *program, GError **failure)
 {
   tractor__process_signal (&program->process, SIGTERM);
-  if (wait_for_end_until (program, tractor_now () + get_patience ()))
+  if (tractor__process_wait_until (&program->process, tractor__patience_now () + get_patience ()))
     return;
   tractor__process_signal (&program->process, SIGKILL);
-  if (wait_for_end_until (program, tractor_now () + PATIENCE_KILL_USEC))
+  if (tractor__process_wait_until (&program->process,
+                                   tractor__patience_now () + PATIENCE_KILL_USEC))
     return;
   g_clear_error (failure);
   g_set_error (failure, G_SPAWN_ERROR, G_SPAWN_ERROR_FAILED,
                "Program '%s' (pid %d) cannot be killed, and is left to the system", program->name,
                (int) program->process.pid);
-}
-
-/* (transfer full): the last of what it wrote to stderr. */
-static char *
-dup_tail (const Program *program)
-{
-  const GString *tail = program->err.tail;
-  gsize length = MIN (tail->len, LIMIT_PROGRAM_TAIL_BYTES);
-
-  return g_strchomp (dup_printable (tail->str + tail->len - length, length));
 }
 
 static gboolean
@@ -423,7 +209,7 @@ check_end (const Program *program, GError **error)
     return TRUE;
 
   end = tractor__process_describe_end (process);
-  lines = dup_tail (program);
+  lines = tractor__program_output_dup_tail (&program->err);
   tail = tractor__join_lines (lines, LIMIT_PROGRAM_TAIL_BYTES);
   message = g_strdup_printf ("Program '%s' (pid %d) %s%s%s", program->name, (int) process->pid, end,
                              tail[0] != '\0' ? "; it wrote: " : "", tail);
@@ -437,25 +223,12 @@ check_end (const Program *program, GError **error)
 /* --- running it -------------------------------------------------------------------------------- */
 
 static gboolean
-start_relay (Program *program, Output *output, TractorNursery *nursery, GError **error)
+start_relay (Program *program, ProgramOutput *output, TractorNursery *nursery, GError **error)
 {
   g_autofree char *name = g_strdup_printf ("std%s of %s", output->stream, program->name);
 
-  return output->fd < 0 || tractor_nursery_spawn (nursery, name, run_relay, output, NULL, error);
-}
-
-/* @failure: (transfer full). Returns: (transfer full): the one that a GROUP of one stands for. */
-static GError *
-unwrap (GError *failure)
-{
-  const GPtrArray *failures = tractor_error_get_children (failure);
-  GError *only;
-
-  if (failures == NULL || failures->len != 1)
-    return failure;
-  only = g_error_copy (failures->pdata[0]);
-  g_error_free (failure);
-  return only;
+  return output->fd < 0 ||
+         tractor_nursery_spawn (nursery, name, tractor__program_output_relay, output, NULL, error);
 }
 
 /* Sees to it that the program ends, and that what it wrote has been delivered. */
@@ -471,11 +244,11 @@ supervise (Program *program, GError **error)
     end_program (program, &failure);
 
   drain_by = tractor_now () + PATIENCE_DRAIN_USEC;
-  drain_until (&program->out, drain_by);
-  drain_until (&program->err, drain_by);
+  tractor__program_output_drain_until (&program->out, drain_by);
+  tractor__program_output_drain_until (&program->err, drain_by);
   if (tractor_nursery_join (nursery, &failure))
     return check_end (program, error);
-  g_propagate_error (error, unwrap (failure));
+  g_propagate_error (error, tractor__collapse_group (failure));
   return FALSE;
 }
 

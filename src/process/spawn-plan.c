@@ -43,18 +43,6 @@ copy_fds (SpawnPlan *plan, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_addresses (const char *const *texts, GError **error)
-{
-  for (; texts != NULL && *texts != NULL; texts++) {
-    g_auto (Address) address = { 0 };
-
-    if (!tractor__address_parse (*texts, &address, error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
 /* What is sent to the actor, and would not be read there. */
 static gboolean
 check_text (const char *what, const char *text, GError **error)
@@ -88,7 +76,6 @@ check (const TractorSpawnOptions *options, GError **error)
   }
   return check_modules (options->modules, error) && check_text ("host", options->host, error) &&
          check_text ("log level", options->log_level, error) &&
-         check_addresses (options->listen_addresses, error) &&
          tractor__log_level_check (options->log_level, error);
 }
 
@@ -97,13 +84,16 @@ tractor__spawn_plan_new (const TractorSpawnOptions *given, GError **error)
 {
   static const TractorSpawnOptions defaults;
   g_autoptr (SpawnPlan) plan = NULL;
+  g_autoptr (GPtrArray) listen = NULL;
   TractorSpawnOptions *options;
 
   if (given == NULL)
     given = &defaults;
-  if (!check (given, error))
+  listen = tractor__addresses_parse (given->listen_addresses, error);
+  if (listen == NULL || !check (given, error))
     return NULL;
   plan = g_new (SpawnPlan, 1);
+  plan->listen = g_steal_pointer (&listen);
   options = &plan->options;
   *options = *given;
   options->modules = (const char *const *) copy_strings (given->modules);
@@ -112,7 +102,7 @@ tractor__spawn_plan_new (const TractorSpawnOptions *given, GError **error)
   options->argv = (const char *const *) copy_strings (given->argv);
   options->env = (const char *const *) copy_strings (given->env);
   options->cwd = g_strdup (given->cwd);
-  options->listen_addresses = (const char *const *) copy_strings (given->listen_addresses);
+  options->listen_addresses = NULL; /* they are read */
   options->log_level = g_strdup (given->log_level);
   options->limits = g_memdup2 (given->limits, given->n_limits * sizeof *given->limits);
   return copy_fds (plan, error) ? g_steal_pointer (&plan) : NULL;
@@ -132,7 +122,7 @@ tractor__spawn_plan_free (SpawnPlan *plan)
   g_strfreev ((char **) options->modules);
   g_strfreev ((char **) options->argv);
   g_strfreev ((char **) options->env);
-  g_strfreev ((char **) options->listen_addresses);
+  g_ptr_array_unref (plan->listen);
   g_free ((char *) options->host);
   g_free ((char *) options->program);
   g_free ((char *) options->cwd);

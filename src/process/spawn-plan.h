@@ -10,6 +10,7 @@
 
 typedef struct {
   TractorSpawnOptions options; /* whose pointers are ours */
+  GPtrArray *listen;           /* (element-type Address): its listen_addresses */
 } SpawnPlan;
 
 /* @options: (nullable). Returns: (transfer full); or NULL with MISUSE, or a G_FILE_ERROR for a

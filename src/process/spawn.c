@@ -19,10 +19,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "actor-trace.h"
 #include "bounds.h"
+#include "debug-lock.h"
 #include "escape.h"
 #include "log-level.h"
+#include "log.h"
+#include "patience.h"
 #include "python-argv.h"
+#include "raise-site.h"
 #include "rpc.h"
 #include "socket.h"
 #include "stdio-fd.h"
@@ -91,23 +96,6 @@ list_registrars (TractorRuntime *runtime)
   return addresses;
 }
 
-/* @texts: (nullable): checked already. Returns: (transfer full) (nullable) (element-type Address) */
-static GPtrArray *
-parse_addresses (const char *const *texts)
-{
-  GPtrArray *addresses = NULL;
-
-  for (; texts != NULL && *texts != NULL; texts++) {
-    Address *address = g_new0 (Address, 1);
-
-    if (addresses == NULL)
-      addresses = g_ptr_array_new_with_free_func (tractor__address_free);
-    tractor__address_parse (*texts, address, NULL);
-    g_ptr_array_add (addresses, address);
-  }
-  return addresses;
-}
-
 static const char *
 get_log_level (const TractorSpawnOptions *options)
 {
@@ -121,7 +109,6 @@ write_spawn_spec (Child *child)
   const TractorSpawnOptions *options = &child->plan->options;
   TractorRuntime *runtime = child->runtime;
   g_autoptr (GPtrArray) registrars = list_registrars (runtime);
-  g_autoptr (GPtrArray) listen = parse_addresses (options->listen_addresses);
   SpawnSpec spec = {
     .id = child->id,
     .modules = options->modules != NULL || !options->is_python ? options->modules : none,
@@ -129,12 +116,17 @@ write_spawn_spec (Child *child)
     .depth = runtime->depth + 1,
     .registrars = registrars,
     .is_registered = runtime->registry != NULL && !options->is_python,
-    .listen = listen,
+    .listen = child->plan->listen->len > 0 ? child->plan->listen : NULL,
     .uses_tcp = tractor__runtime_uses_tcp (runtime),
     .root = &runtime->root,
     .limits = &runtime->limits,
     .key = child->link->identity != NULL ? child->link->identity->key : NULL,
     .log_level = get_log_level (options),
+    .debug = options->is_python || options->debug == TRACTOR_DEBUG_MODE_OFF
+                 ? NULL
+                 : tractor__debug_get_prefix (),
+    .is_python_debugged = options->is_python && options->debug != TRACTOR_DEBUG_MODE_OFF &&
+                          tractor__debug_is_on_in_python (),
   };
 
   tractor__msg_write_spawn_spec (child->link->out, &spec);
@@ -148,8 +140,9 @@ static void
 boot_is_over (Child *child)
 {
   child->has_booted = TRUE;
-  g_debug ("actor '%s' (pid %d) answers, after %d ms", child->id.name, (int) child->process.pid,
-           (int) ((tractor_now () - child->started_at) / 1000));
+  log_info (LOG_SUPERVISE, "actor '%s' (pid %d) answers, after %d ms", child->id.name,
+            (int) child->process.pid,
+            (int) ((tractor__patience_now () - child->started_at) / 1000));
   if (child->boot_scope != NULL)
     tractor_cancel_scope_set_deadline (child->boot_scope, TRACTOR_NO_DEADLINE);
   child->is_down = FALSE;
@@ -174,6 +167,8 @@ on_ack (G_GNUC_UNUSED Link *link, gpointer data)
 {
   Child *child = data;
 
+  log_debug (LOG_SUPERVISE, "actor '%s' (pid %d) acknowledges its cancel", child->id.name,
+             (int) child->process.pid);
   child->has_acked = TRUE;
 }
 
@@ -183,6 +178,8 @@ on_cancelled (G_GNUC_UNUSED Link *link, gpointer data)
 {
   Child *child = data;
 
+  log_debug (LOG_SUPERVISE, "actor '%s' (pid %d) says that it was told to end by another",
+             child->id.name, (int) child->process.pid);
   child->cancel_requested = TRUE;
 }
 
@@ -231,13 +228,31 @@ tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introductio
 
 /* --- starting it -------------------------------------------------------------------------------------- */
 
+/* (transfer container): what differs from our environment. @log, @preload: (nullable): of what it is to log, and what it
+ * is to load first, unless its owner says otherwise: of several for one name the last counts. */
+static const char **
+make_env (const TractorSpawnOptions *options, const char *log, const char *preload)
+{
+  GPtrArray *env = g_ptr_array_new ();
+
+  if (log != NULL)
+    g_ptr_array_add (env, (char *) log);
+  if (preload != NULL)
+    g_ptr_array_add (env, (char *) preload);
+  for (const char *const *at = options->env; at != NULL && *at != NULL; at++)
+    g_ptr_array_add (env, (char *) *at);
+  g_ptr_array_add (env, NULL);
+  return (const char **) g_ptr_array_free (env, FALSE);
+}
+
+/* @env: (transfer none) */
 static ProcessRequest
-make_request (const TractorSpawnOptions *options)
+make_request (const TractorSpawnOptions *options, const char **env)
 {
   return (ProcessRequest){
     .program = options->program,
     .argv = options->argv,
-    .env = options->env,
+    .env = env,
     .cwd = options->cwd,
     .fds = options->fds,
     .n_fds = options->n_fds,
@@ -265,7 +280,12 @@ claim_identity (Child *child)
 static gboolean
 start_native (Child *child, GError **error)
 {
-  ProcessRequest request = make_request (&child->plan->options);
+  const TractorSpawnOptions *options = &child->plan->options;
+  g_autofree char *log = tractor__log_make_variable ();
+  g_autofree char *preload =
+      options->debug != TRACTOR_DEBUG_MODE_OFF ? tractor__raise_site_make_variable () : NULL;
+  g_autofree const char **env = make_env (options, log, preload);
+  ProcessRequest request = make_request (options, env);
   int ends[2];
   int stderr_fd;
   gboolean ok;
@@ -308,7 +328,9 @@ static gboolean
 start_python (Child *child, GError **error)
 {
   const TractorSpawnOptions *options = &child->plan->options;
-  ProcessRequest request = make_request (options);
+  g_autofree char *log = tractor__log_make_variable ();
+  g_autofree const char **env = make_env (options, log, NULL);
+  ProcessRequest request = make_request (options, env);
   const Address *address = find_address_for_child (child->runtime);
   const char *log_level = tractor__log_level_to_python (get_log_level (options));
   PythonArgv python = { .id = child->id, .log_level = (char *) log_level };
@@ -336,11 +358,13 @@ tractor__child_start (Child *child, GError **error)
   child->id.uuid = g_uuid_string_random ();
   child->process = (Process){ .pidfd = -1 };
   child->words_fd = -1;
-  child->started_at = tractor_now ();
+  child->started_at = tractor__patience_now ();
   child->connects_back = child->plan->options.is_python;
   if (!(child->connects_back ? start_python (child, error) : start_native (child, error)))
     return FALSE;
-  g_debug ("actor '%s' (pid %d) is started", child->id.name, (int) child->process.pid);
+  log_info (LOG_SUPERVISE, "actor '%s' (pid %d) is started", child->id.name,
+            (int) child->process.pid);
+  trace_note (TRACTOR_TRACE_ACTOR_STARTED, (guint64) child->process.pid, child->id.name);
   return TRUE;
 }
 
@@ -359,9 +383,7 @@ tractor__child_find_link (const TractorRuntime *runtime, const ActorId *id)
 void
 tractor__child_close_words (Child *child)
 {
-  if (child->words_fd >= 0)
-    close (child->words_fd);
-  child->words_fd = -1;
+  close_fd (&child->words_fd);
 }
 
 /* What is left of the one that has ended. */

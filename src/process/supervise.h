@@ -26,7 +26,7 @@ struct _Child {
   gboolean connects_back;  /* it is to connect to us */
   TractorEvent *connected; /* (nullable): it has; or it will not any more */
   int words_fd;            /* a file: what it wrote while booting; then where it crashed */
-  gint64 started_at;
+  gint64 started_at;       /* by tractor__patience_now() */
   guint n_restarts;
   guint n_failed_starts; /* one after another */
   guint n_hung_starts;   /* among them */
@@ -36,6 +36,7 @@ struct _Child {
   /* Of its tree, while that is watched (tree.c). */
   TractorCancelScope *following; /* (nullable): of the task that does */
   gboolean is_followed;          /* in this life */
+  gint64 asked_at;               /* if it is */
   gboolean is_known;             /* it has told of it, or will not */
   GVariant *below;               /* (nullable): as it was told last */
 

@@ -22,10 +22,12 @@
 
 #include "bounds.h"
 #include "handshake.h"
+#include "log.h"
 #include "peer.h"
 #include "runtime-dir.h"
 #include "socket.h"
 #include "supervise.h"
+#include "unix-name.h"
 
 typedef struct {
   TractorRuntime *runtime;
@@ -48,6 +50,25 @@ typedef struct {
   GError
       *refusal; /* (nullable): what it will be told when it has; nothing of ours is said before */
 } Accepted;
+
+static void
+log_listening (const Address *address)
+{
+  g_autofree char *text = NULL;
+
+  if (!log_is_wanted (LOG_REGISTRY, G_LOG_LEVEL_INFO))
+    return;
+  text = tractor__address_to_string (address);
+  log_info (LOG_REGISTRY, "it listens at %s", text);
+}
+
+/* @origin: (nullable): of whom */
+static void
+log_turned_away (const Origin *origin, const GError *problem)
+{
+  log_debug (LOG_LINK, "somebody who connected (process %d) was turned away: %s",
+             origin != NULL ? (int) origin->pid : 0, problem->message);
+}
 
 /* --- one connection -------------------------------------------------------------------------------- */
 
@@ -153,7 +174,7 @@ serve_accepted (gpointer data, GError **error)
     g_propagate_error (error, problem);
     return FALSE;
   }
-  g_debug ("somebody who connected was turned away: %s", problem->message);
+  log_turned_away (accepted->origin, problem);
   tractor__refuse (accepted->fd, &accepted->runtime->id, problem);
   g_error_free (problem);
   return TRUE;
@@ -164,7 +185,7 @@ serve_accepted (gpointer data, GError **error)
 static guint
 count_connections (const TractorRuntime *runtime)
 {
-  return g_hash_table_size (runtime->links) + runtime->n_half_open;
+  return runtime->n_links + runtime->n_half_open;
 }
 
 /* (transfer full) (nullable): why @origin gets no more connections */
@@ -214,7 +235,7 @@ take_connection (Listener *listener, int fd)
                            accepted_free, &problem);
   }
   if (problem != NULL)
-    g_debug ("somebody who connected was turned away: %s", problem->message);
+    log_turned_away (NULL, problem);
 }
 
 static gboolean
@@ -400,6 +421,7 @@ tractor__listen (TractorRuntime *runtime, const Address *wanted, GError **error)
   tractor__address_copy (address, &listener->address);
   g_ptr_array_add (runtime->addresses, address);
   g_ptr_array_add (runtime->listeners, listener);
+  log_listening (address);
   if (tractor_nursery_spawn (runtime->services, "listener", run_listener, listener, NULL, error))
     return TRUE;
   close_listener (listener);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "log.h"
 #include "rpc.h"
 
 static void
@@ -30,9 +31,6 @@ link_new (TractorRuntime *runtime, int fd, Introduction *introduction)
 
   tractor__link_take_introduction (link, introduction);
   link->on_read_end = fail_what_is_open;
-  /* Only if somebody hears it: it takes a page of the stack that is kept for each connection. */
-  if (!g_log_writer_default_would_drop (G_LOG_LEVEL_DEBUG, G_LOG_DOMAIN))
-    g_debug ("actor '%s' is connected", link->peer.name);
   return link;
 }
 
@@ -43,7 +41,6 @@ run_link_quietly (gpointer data, GError **error)
   Link *link = data;
 
   tractor__link_run (link, error);
-  g_debug ("the connection to actor '%s' has ended", link->peer.name);
   if (!g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
     g_clear_error (error);
   return *error == NULL;
@@ -69,19 +66,48 @@ introduce (TractorRuntime *runtime, int fd, gint64 deadline, GError **error)
   return NULL;
 }
 
+/* @failure: (nullable) */
+static void
+log_dial (const Address *address, const GError *failure)
+{
+  g_autofree char *text = NULL;
+
+  if (!log_is_wanted (LOG_LINK, G_LOG_LEVEL_DEBUG))
+    return;
+  text = tractor__address_to_string (address);
+  if (failure == NULL)
+    log_debug (LOG_LINK, "connecting to %s", text);
+  else
+    log_debug (LOG_LINK, "could not connect to %s: %s", text, failure->message);
+}
+
+/* Returns: (transfer full) */
+static Link *
+connect_and_introduce (TractorRuntime *runtime, const Address *address, GError **error)
+{
+  gint64 deadline = tractor_now () + (gint64) runtime->limits.handshake_usec;
+  int fd;
+
+  return tractor__connect (address, deadline, &fd, error) ? introduce (runtime, fd, deadline, error)
+                                                          : NULL;
+}
+
 Link *
 tractor__peer_dial (TractorRuntime *runtime, const Address *address, GError **error)
 {
-  gint64 deadline = tractor_now () + (gint64) runtime->limits.handshake_usec;
   g_autoptr (Link) link = NULL;
-  int fd;
+  GError *failure = NULL;
 
-  if (!tractor__connect (address, deadline, &fd, error))
+  log_dial (address, NULL);
+  link = connect_and_introduce (runtime, address, &failure);
+  if (link == NULL) {
+    log_dial (address, failure);
+    g_propagate_error (error, failure);
     return NULL;
-  link = introduce (runtime, fd, deadline, error);
-  if (link == NULL || !tractor_nursery_spawn (runtime->services, "link to peer", run_link_quietly,
-                                              tractor__link_ref (link),
-                                              (GDestroyNotify) tractor__link_unref, error))
+  }
+  if (!tractor_nursery_spawn (runtime->services, "link to peer", run_link_quietly,
+                              tractor__link_ref (link), (GDestroyNotify) tractor__link_unref,
+                              error))
     return NULL;
   return g_steal_pointer (&link);
 }

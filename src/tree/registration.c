@@ -17,6 +17,8 @@
 
 #include "bounds.h"
 #include "listener.h"
+#include "log.h"
+#include "patience.h"
 #include "peer.h"
 #include "portal.h"
 #include "registry.h"
@@ -146,6 +148,7 @@ stay_registered (Registrar *registrar, GError **error)
     tractor__link_close (link);
     return FALSE;
   }
+  log_debug (LOG_REGISTRY, "registered with actor '%s'", link->peer.name);
   return link->is_to_ours ? stay_registered_with_ours (registrar, link, error)
                           : stay_registered_with_python (registrar, link, error);
 }
@@ -161,7 +164,7 @@ run_registration (gpointer data, GError **error)
   while (!stay_registered (registrar, error)) {
     if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
       return FALSE;
-    g_debug ("not registered: %s", (*error)->message);
+    log_info (LOG_REGISTRY, "not registered: %s", (*error)->message);
     g_clear_error (error);
     tractor_event_set (registrar->tried);
     if (tractor_now () - began > LONGEST_PAUSE_USEC) /* it was registered for some time */
@@ -184,8 +187,7 @@ tractor__registrar_add (TractorRuntime *runtime, const Address *address)
 static gboolean
 wait_until_tried (TractorRuntime *runtime, GError **error)
 {
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + PATIENCE_REGISTER_USEC);
+  g_autoptr (TractorCancelScope) scope = tractor__patience_open (PATIENCE_REGISTER_USEC);
 
   for (guint i = 0; i < runtime->registrars->len; i++)
     if (!tractor_event_wait (((Registrar *) runtime->registrars->pdata[i])->tried, error))
@@ -212,21 +214,21 @@ unregister (Registrar *registrar)
 {
   g_autoptr (Link) link = NULL;
   g_autoptr (GVariant) kwargs = NULL;
+  g_autoptr (GError) failure = NULL; /* it leaves all the same */
   TractorRuntime *runtime = registrar->runtime;
 
   link = tractor__peer_dial (runtime, &registrar->address, NULL);
   if (link == NULL)
     return;
   kwargs = g_variant_ref_sink (g_variant_new_parsed ("{'uid': <%@(ss)>}", new_uid (runtime)));
-  tractor__call (link, "self:unregister_actor", kwargs, NULL, NULL);
+  tractor__call (link, "self:unregister_actor", kwargs, NULL, &failure);
   tractor__link_close (link);
 }
 
 void
 tractor__registrars_leave (TractorRuntime *runtime)
 {
-  g_autoptr (TractorCancelScope) scope =
-      tractor_cancel_scope_open (tractor_now () + PATIENCE_UNREGISTER_USEC);
+  g_autoptr (TractorCancelScope) scope = tractor__patience_open (PATIENCE_UNREGISTER_USEC);
 
   tractor_cancel_scope_set_shield (scope, TRUE);
   for (guint i = 0; i < runtime->registrars->len; i++) {
@@ -424,8 +426,11 @@ tractor__registrars_elect (TractorRuntime *runtime,
   for (int attempt = 1; attempt <= PROBE_ATTEMPTS; attempt++) {
     GError *failure = NULL;
 
-    if (elect_once (runtime, addresses, must_be_first, attempt == PROBE_ATTEMPTS, &failure))
+    if (elect_once (runtime, addresses, must_be_first, attempt == PROBE_ATTEMPTS, &failure)) {
+      log_info (LOG_REGISTRY,
+                runtime->registry != NULL ? "it is the registrar" : "there is a registrar already");
       return TRUE;
+    }
     if (failure != NULL) {
       g_propagate_error (error, failure);
       return FALSE;

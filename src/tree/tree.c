@@ -5,10 +5,17 @@
  * own tree; so one question at the top becomes one for each actor. With the last watch these tasks are
  * cancelled, and not waited for: a child that is stuck holds nobody up.
  *
- * What goes over a stream is the whole tree below, each time anew: a reader that is slow misses states, but
- * never has a wrong one. It is flat, with depths: nested, it would be too deep to be let in (bounds.h).
+ * What goes over a stream is a report of the whole tree below, each time anew: a reader that is slow misses states,
+ * but never has a wrong one. It is flat, with depths: nested, it would be too deep to be let in (bounds.h).
  *
- * "self:tree" is ours; upstream knows no such function, so Python children are not asked. */
+ * A report says of each actor whether what is below it has been told (TractorTreeView). Who has been asked and does
+ * not answer is awaited, and after a while silent, which is told too: so a tree is settled when nobody in it is
+ * awaited, and it always comes to that, whoever is stuck.
+ *
+ * "self:tree_report" is ours; upstream knows no such function, so Python children are not asked. In its last part is
+ * what later versions say besides, and who does not know a key of it passes it over. Before there were views there
+ * was "self:tree", which tells the actors alone: it is served to whoever asks for it, and asked of who has nothing
+ * else. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "tree.h"
@@ -24,64 +31,190 @@
 #include "tractor-tree.h"
 
 /* depth, name, uuid, pid, state, restarts */
-#define ENTRY_TYPE "(xssxxx)"
-#define TREE_TYPE  "a" ENTRY_TYPE
+#define ROW_TYPE  "(xssxxx)"
+#define TREE_TYPE "a" ROW_TYPE
+/* the actors; a TractorTreeView for each; what is not known yet */
+#define REPORT_TYPE "(" TREE_TYPE "aya{sv})"
 
-/* What to do with a tree; FALSE ends the watch. */
-typedef gboolean (*TreeSink) (GVariant *tree, gpointer data, GError **error);
+typedef struct {
+  gint64 depth;
+  const char *name;
+  const char *uuid;
+  gint64 pid;
+  gint64 state;
+  gint64 n_restarts;
+  guint8 view;
+} Row;
+
+/* What to do with a report; FALSE ends the watch. */
+typedef gboolean (*ReportSink) (GVariant *report, gpointer data, GError **error);
+
+/* --- a report ------------------------------------------------------------------------------------ */
+
+typedef struct {
+  GVariantBuilder rows;
+  GByteArray *views;
+} ReportBuilder;
+
+static void
+begin_report (ReportBuilder *builder)
+{
+  g_variant_builder_init (&builder->rows, G_VARIANT_TYPE (TREE_TYPE));
+  builder->views = g_byte_array_new ();
+}
+
+static void
+add_row (ReportBuilder *builder, const Row *row)
+{
+  g_variant_builder_add (&builder->rows, ROW_TYPE, row->depth, row->name, row->uuid, row->pid,
+                         row->state, row->n_restarts);
+  g_byte_array_append (builder->views, &row->view, 1);
+}
+
+/* (transfer full) */
+static GVariant *
+end_report (ReportBuilder *builder)
+{
+  GVariant *parts[] = {
+    g_variant_builder_end (&builder->rows),
+    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, builder->views->data, builder->views->len, 1),
+    g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0),
+  };
+
+  g_byte_array_unref (builder->views);
+  return g_variant_ref_sink (g_variant_new_tuple (parts, G_N_ELEMENTS (parts)));
+}
+
+/* Going through a report, as long as it lives. */
+typedef struct {
+  GVariant *rows;
+  GVariant *views;
+  gsize n_rows;
+} Reading;
+
+static void
+begin_reading (Reading *reading, GVariant *report)
+{
+  reading->rows = g_variant_get_child_value (report, 0);
+  reading->views = g_variant_get_child_value (report, 1);
+  reading->n_rows = g_variant_n_children (reading->rows);
+}
+
+static Row
+read_row (const Reading *reading, gsize i)
+{
+  Row row;
+  gsize n_views;
+  const guint8 *views = g_variant_get_fixed_array (reading->views, &n_views, 1);
+
+  g_variant_get_child (reading->rows, i, "(x&s&sxxx)", &row.depth, &row.name, &row.uuid, &row.pid,
+                       &row.state, &row.n_restarts);
+  row.view = i < n_views ? views[i] : TRACTOR_TREE_VIEW_NONE;
+  return row;
+}
+
+static void
+end_reading (Reading *reading)
+{
+  g_variant_unref (reading->rows);
+  g_variant_unref (reading->views);
+}
 
 /* --- what others say ----------------------------------------------------------------------------- */
 
-static gboolean
-has_only_names (GVariant *tree)
+/* (transfer full): @rows, (transfer full), of one who says nothing of views: it has told all that it tells. */
+static GVariant *
+make_report_of_rows (GVariant *rows)
 {
+  ReportBuilder builder = { .views = g_byte_array_new () };
+  const guint8 view = TRACTOR_TREE_VIEW_WHOLE;
   GVariantIter iter;
-  const char *name, *uuid;
+  GVariant *row;
+
+  g_variant_builder_init (&builder.rows, G_VARIANT_TYPE (TREE_TYPE));
+  g_variant_iter_init (&iter, rows);
+  while ((row = g_variant_iter_next_value (&iter)) != NULL) {
+    g_variant_builder_add_value (&builder.rows, row);
+    g_byte_array_append (builder.views, &view, 1);
+    g_variant_unref (row);
+  }
+  g_variant_unref (rows);
+  return end_report (&builder);
+}
+
+static gboolean
+has_only_names (GVariant *report)
+{
+  Reading reading;
   gboolean ok = TRUE;
 
-  g_variant_iter_init (&iter, tree);
-  while (ok && g_variant_iter_next (&iter, "(x&s&sxxx)", NULL, &name, &uuid, NULL, NULL, NULL))
-    ok = tractor__is_name (name) && tractor__is_name (uuid);
+  begin_reading (&reading, report);
+  for (gsize i = 0; ok && i < reading.n_rows; i++) {
+    Row row = read_row (&reading, i);
+
+    ok = tractor__is_name (row.name) && tractor__is_name (row.uuid);
+  }
+  end_reading (&reading);
   return ok;
 }
 
-/* (transfer full): @tree, (transfer full) (nullable), as it can be shown; NULL if it is none. */
+/* (transfer full): @item, (transfer full) (nullable), as a report that can be shown; NULL if it is none. */
 static GVariant *
-take_tree (GVariant *tree)
+take_report (GVariant *item)
 {
-  GVariantBuilder builder;
-  GVariantIter iter;
-  const char *name, *uuid;
-  gint64 depth, pid, state, n_restarts;
+  ReportBuilder builder;
+  Reading reading;
 
-  if (tree == NULL || !g_variant_is_of_type (tree, G_VARIANT_TYPE (TREE_TYPE))) {
-    g_clear_pointer (&tree, g_variant_unref);
+  if (item != NULL && g_variant_is_of_type (item, G_VARIANT_TYPE (TREE_TYPE)))
+    item = make_report_of_rows (item);
+  if (item == NULL || !g_variant_is_of_type (item, G_VARIANT_TYPE (REPORT_TYPE))) {
+    g_clear_pointer (&item, g_variant_unref);
     return NULL;
   }
-  if (has_only_names (tree))
-    return tree;
-  g_variant_builder_init (&builder, G_VARIANT_TYPE (TREE_TYPE));
-  g_variant_iter_init (&iter, tree);
-  while (
-      g_variant_iter_next (&iter, "(x&s&sxxx)", &depth, &name, &uuid, &pid, &state, &n_restarts)) {
-    g_autofree char *shown_name = tractor__escape_name (name);
-    g_autofree char *shown_uuid = tractor__escape_name (uuid);
+  if (has_only_names (item))
+    return item;
+  begin_report (&builder);
+  begin_reading (&reading, item);
+  for (gsize i = 0; i < reading.n_rows; i++) {
+    Row row = read_row (&reading, i);
+    g_autofree char *shown_name = tractor__escape_name (row.name);
+    g_autofree char *shown_uuid = tractor__escape_name (row.uuid);
 
-    g_variant_builder_add (&builder, ENTRY_TYPE, depth, shown_name, shown_uuid, pid, state,
-                           n_restarts);
+    row.name = shown_name;
+    row.uuid = shown_uuid;
+    add_row (&builder, &row);
   }
-  g_variant_unref (tree);
-  return g_variant_ref_sink (g_variant_builder_end (&builder));
+  end_reading (&reading);
+  g_variant_unref (item);
+  return end_report (&builder);
+}
+
+/* (transfer full): of the reports of the actor of @portal. */
+static TractorStream *
+open_reports (TractorPortal *portal, GError **error)
+{
+  GError *problem = NULL;
+  TractorStream *stream =
+      tractor_portal_open_stream (portal, "self:tree_report", NULL, NULL, &problem);
+
+  if (stream != NULL)
+    return stream;
+  if (!tractor_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED)) {
+    g_propagate_error (error, problem);
+    return NULL;
+  }
+  g_error_free (problem);
+  return tractor_portal_open_stream (portal, "self:tree", NULL, NULL, error);
 }
 
 /* --- what is below a child ----------------------------------------------------------------------- */
 
-/* @tree: (transfer full) (nullable): only what was agreed on is believed. */
+/* @item: (transfer full) (nullable): only what was agreed on is believed. */
 static void
-set_below (Child *child, GVariant *tree)
+set_below (Child *child, GVariant *item)
 {
   g_clear_pointer (&child->below, g_variant_unref);
-  child->below = take_tree (tree);
+  child->below = take_report (item);
   child->is_known = TRUE;
   tractor__runtime_tree_changed (child->runtime);
 }
@@ -95,14 +228,14 @@ follow (gpointer data, G_GNUC_UNUSED GError **error)
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   g_autoptr (TractorPortal) portal = tractor__child_portal_new (child);
   g_autoptr (TractorStream) stream = NULL;
-  GVariant *tree;
+  GVariant *item;
 
   if (child->runtime->n_watches == 0 || child->following != NULL)
     return TRUE; /* it had been cancelled before it ran */
   child->following = scope;
-  stream = tractor_portal_open_stream (portal, "self:tree", NULL, NULL, &failure);
-  while (stream != NULL && tractor_stream_receive (stream, &tree, &failure))
-    set_below (child, tree);
+  stream = open_reports (portal, &failure);
+  while (stream != NULL && tractor_stream_receive (stream, &item, &failure))
+    set_below (child, item);
   g_clear_pointer (&stream, tractor_stream_close);
   child->following = NULL;
   set_below (child, NULL);
@@ -116,11 +249,14 @@ follow_children (TractorRuntime *runtime)
   for (guint i = 0; i < runtime->children->len; i++) {
     Child *child = runtime->children->pdata[i];
 
-    if (child->has_booted && !child->is_down && !child->is_followed && child->following == NULL &&
-        !child->plan->options.is_python && runtime->services != NULL)
-      child->is_followed =
-          tractor_nursery_spawn (runtime->services, "tree", follow, tractor__child_ref (child),
-                                 (GDestroyNotify) tractor__child_unref, NULL);
+    if (!child->has_booted || child->is_down || child->is_followed || child->following != NULL ||
+        child->plan->options.is_python || runtime->services == NULL)
+      continue;
+    child->is_known = FALSE; /* of an earlier watch */
+    child->asked_at = tractor_now ();
+    child->is_followed =
+        tractor_nursery_spawn (runtime->services, "tree", follow, tractor__child_ref (child),
+                               (GDestroyNotify) tractor__child_unref, NULL);
   }
 }
 
@@ -130,10 +266,31 @@ stop_following (TractorRuntime *runtime)
   for (guint i = 0; i < runtime->children->len; i++) {
     Child *child = runtime->children->pdata[i];
 
-    child->is_followed = child->is_known = FALSE;
+    child->is_followed = FALSE;
+    g_clear_pointer (&child->below, g_variant_unref);
     if (child->following != NULL)
       tractor_cancel_scope_cancel (child->following, "nobody watches the tree");
   }
+}
+
+/* When it has been asked for so long that it is silent. */
+static gint64
+get_silent_at (const Child *child)
+{
+  return child->asked_at + PATIENCE_TREE_USEC;
+}
+
+static TractorTreeView
+get_view (const Child *child)
+{
+  if (child->plan->options.is_python)
+    return TRACTOR_TREE_VIEW_PYTHON;
+  if (!child->is_followed) /* it will be, when an earlier watch is through with it */
+    return child->following != NULL ? TRACTOR_TREE_VIEW_AWAITED : TRACTOR_TREE_VIEW_NONE;
+  if (child->is_known)
+    return child->below != NULL ? TRACTOR_TREE_VIEW_WHOLE : TRACTOR_TREE_VIEW_NONE;
+  return tractor_now () < get_silent_at (child) ? TRACTOR_TREE_VIEW_AWAITED
+                                                : TRACTOR_TREE_VIEW_SILENT;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
@@ -148,68 +305,89 @@ get_state (const Child *child)
   return child->has_booted ? TRACTOR_ACTOR_RUNNING : TRACTOR_ACTOR_BOOTING;
 }
 
-/* What is below the actor that @tree begins with, which is known better from here. */
+/* What is below the actor that @report begins with, which is known better from here. */
 static void
-add_below (GVariantBuilder *builder, GVariant *tree, gsize *n_entries)
+add_below (ReportBuilder *builder, GVariant *report)
 {
-  GVariantIter iter;
-  const char *name, *uuid;
-  gint64 depth, pid, state, n_restarts;
+  Reading reading;
 
-  g_variant_iter_init (&iter, tree);
-  while (*n_entries < LIMIT_TREE_ENTRIES &&
-         g_variant_iter_next (&iter, "(x&s&sxxx)", &depth, &name, &uuid, &pid, &state, &n_restarts))
-    if (depth > 0 && depth < LIMIT_TREE_DEPTH) {
-      g_variant_builder_add (builder, ENTRY_TYPE, depth + 1, name, uuid, pid, state, n_restarts);
-      ++*n_entries;
+  begin_reading (&reading, report);
+  for (gsize i = 0; i < reading.n_rows && builder->views->len < LIMIT_TREE_ENTRIES; i++) {
+    Row row = read_row (&reading, i);
+
+    if (row.depth > 0 && row.depth < LIMIT_TREE_DEPTH) {
+      row.depth++;
+      add_row (builder, &row);
     }
+  }
+  end_reading (&reading);
 }
 
 /* (transfer full) */
 static GVariant *
-build_tree (TractorRuntime *runtime)
+build_report (TractorRuntime *runtime)
 {
-  gsize n_entries = 1;
-  GVariantBuilder builder;
+  ReportBuilder builder;
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE (TREE_TYPE));
-  g_variant_builder_add (
-      &builder, ENTRY_TYPE, (gint64) 0, runtime->id.name, runtime->id.uuid, (gint64) getpid (),
-      (gint64) (runtime->is_ending ? TRACTOR_ACTOR_ENDING : TRACTOR_ACTOR_RUNNING), (gint64) 0);
-  for (guint i = 0; i < runtime->children->len && n_entries < LIMIT_TREE_ENTRIES; i++) {
+  begin_report (&builder);
+  add_row (&builder,
+           &(Row){ .name = runtime->id.name,
+                   .uuid = runtime->id.uuid,
+                   .pid = getpid (),
+                   .state = runtime->is_ending ? TRACTOR_ACTOR_ENDING : TRACTOR_ACTOR_RUNNING,
+                   .view = TRACTOR_TREE_VIEW_WHOLE });
+  for (guint i = 0; i < runtime->children->len && builder.views->len < LIMIT_TREE_ENTRIES; i++) {
     Child *child = runtime->children->pdata[i];
 
-    g_variant_builder_add (&builder, ENTRY_TYPE, (gint64) 1, child->id.name, child->id.uuid,
-                           (gint64) child->process.pid, (gint64) get_state (child),
-                           (gint64) child->n_restarts);
-    n_entries++;
+    add_row (&builder, &(Row){ .depth = 1,
+                               .name = child->id.name,
+                               .uuid = child->id.uuid,
+                               .pid = child->process.pid,
+                               .state = get_state (child),
+                               .n_restarts = child->n_restarts,
+                               .view = (guint8) get_view (child) });
     if (child->below != NULL)
-      add_below (&builder, child->below, &n_entries);
+      add_below (&builder, child->below);
   }
-  return g_variant_ref_sink (g_variant_builder_end (&builder));
+  return end_report (&builder);
+}
+
+/* When the next of those that are awaited will be silent. */
+static gint64
+get_next_silence (const TractorRuntime *runtime)
+{
+  gint64 next = TRACTOR_NO_DEADLINE;
+
+  for (guint i = 0; i < runtime->children->len; i++) {
+    const Child *child = runtime->children->pdata[i];
+
+    if (child->is_followed && get_view (child) == TRACTOR_TREE_VIEW_AWAITED)
+      next = MIN (next, get_silent_at (child));
+  }
+  return next;
 }
 
 /* Returns: FALSE with CANCELLED. */
 static gboolean
 wait_for_change (TractorRuntime *runtime, guint64 version, GError **error)
 {
+  g_autoptr (TractorCancelScope) scope = NULL;
+
   if (!tractor_sleep_until (tractor_now () + TREE_INTERVAL_USEC, error))
     return FALSE;
+  scope = tractor_cancel_scope_open (get_next_silence (runtime));
   while (runtime->tree_version == version)
     if (!tractor_parking_lot_park (runtime->tree_changed, error))
-      return FALSE;
+      return tractor_cancel_scope_absorb (scope, error);
   return TRUE;
 }
 
 static gboolean
 is_whole (const TractorRuntime *runtime)
 {
-  for (guint i = 0; i < runtime->children->len; i++) {
-    const Child *child = runtime->children->pdata[i];
-
-    if (child->is_followed && !child->is_known)
+  for (guint i = 0; i < runtime->children->len; i++)
+    if (get_view (runtime->children->pdata[i]) == TRACTOR_TREE_VIEW_AWAITED)
       return FALSE;
-  }
   return TRUE;
 }
 
@@ -222,13 +400,14 @@ wait_until_whole (TractorRuntime *runtime, GError **error)
   g_autoptr (TractorCancelScope) scope =
       tractor_cancel_scope_open (tractor_now () + PATIENCE_TREE_USEC / (runtime->depth + 1));
 
-  while (!is_whole (runtime) && tractor_parking_lot_park (runtime->tree_changed, error))
-    ;
+  for (; !is_whole (runtime); follow_children (runtime))
+    if (!tractor_parking_lot_park (runtime->tree_changed, error))
+      break;
   return tractor_cancel_scope_absorb (scope, error);
 }
 
 static void
-watch (TractorRuntime *runtime, TreeSink sink, gpointer data, GError **error)
+watch (TractorRuntime *runtime, ReportSink sink, gpointer data, GError **error)
 {
   g_autoptr (GVariant) last = NULL;
   guint64 version;
@@ -237,22 +416,22 @@ watch (TractorRuntime *runtime, TreeSink sink, gpointer data, GError **error)
   if (!wait_until_whole (runtime, error))
     return;
   do {
-    g_autoptr (GVariant) tree = NULL;
+    g_autoptr (GVariant) report = NULL;
 
     version = runtime->tree_version;
     follow_children (runtime);
-    tree = build_tree (runtime);
-    if (last != NULL && g_variant_equal (tree, last))
+    report = build_report (runtime);
+    if (last != NULL && g_variant_equal (report, last))
       continue;
-    if (!sink (tree, data, error))
+    if (!sink (report, data, error))
       return;
     g_clear_pointer (&last, g_variant_unref);
-    last = g_steal_pointer (&tree);
+    last = g_steal_pointer (&report);
   } while (wait_for_change (runtime, version, error));
 }
 
 static gboolean
-watch_own_tree (TreeSink sink, gpointer data, GError **error)
+watch_own_tree (ReportSink sink, gpointer data, GError **error)
 {
   GError *failure = NULL;
   RuntimeUse use;
@@ -275,24 +454,41 @@ watch_own_tree (TreeSink sink, gpointer data, GError **error)
 /* --- for peers ------------------------------------------------------------------------------------ */
 
 static gboolean
-send_tree (GVariant *tree, gpointer stream, GError **error)
+send_report (GVariant *report, gpointer stream, GError **error)
 {
-  return tractor_stream_send (stream, tree, error);
+  return tractor_stream_send (stream, report, error);
 }
 
 static gboolean
-serve_tree (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+serve_reports (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
 {
-  return watch_own_tree (send_tree, stream, error);
+  return watch_own_tree (send_report, stream, error);
+}
+
+static gboolean
+send_rows (GVariant *report, gpointer stream, GError **error)
+{
+  g_autoptr (GVariant) rows = g_variant_get_child_value (report, 0);
+
+  return tractor_stream_send (stream, rows, error);
+}
+
+static gboolean
+serve_rows (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+{
+  return watch_own_tree (send_rows, stream, error);
 }
 
 void
 tractor__tree_serve (TractorRuntime *runtime)
 {
-  static const TractorExport entry = { "tree", TRACTOR_EXPORT_STREAM, .stream = serve_tree,
-                                       .payload_spec = TREE_TYPE };
+  static const TractorExport entries[] = {
+    { "tree_report", TRACTOR_EXPORT_STREAM, .stream = serve_reports, .payload_spec = REPORT_TYPE },
+    { "tree", TRACTOR_EXPORT_STREAM, .stream = serve_rows, .payload_spec = TREE_TYPE },
+  };
 
-  tractor__exports_add (runtime->exports, NAMESPACE_SELF, &(Served){ .entry = &entry });
+  for (guint i = 0; i < G_N_ELEMENTS (entries); i++)
+    tractor__exports_add (runtime->exports, NAMESPACE_SELF, &(Served){ .entry = &entries[i] });
 }
 
 /* --- for this program ----------------------------------------------------------------------------- */
@@ -303,44 +499,57 @@ typedef struct {
 } Watcher;
 
 static gboolean
-tell (GVariant *tree, gpointer data, GError **error)
+tell (GVariant *report, gpointer data, GError **error)
 {
   Watcher *watcher = data;
-  gsize n_entries = g_variant_n_children (tree);
-  g_autofree TractorTreeEntry *entries = g_new (TractorTreeEntry, n_entries);
-  const char *name, *uuid;
-  gint64 depth, pid, state, n_restarts;
+  g_autofree TractorTreeEntry *entries = NULL;
+  Reading reading;
+  gboolean goes_on;
 
-  for (gsize i = 0; i < n_entries; i++) {
-    g_variant_get_child (tree, i, "(x&s&sxxx)", &depth, &name, &uuid, &pid, &state, &n_restarts);
-    entries[i] =
-        (TractorTreeEntry){ .depth = (guint) CLAMP (depth, 0, LIMIT_TREE_DEPTH),
-                            .name = name,
-                            .uuid = uuid,
-                            .pid = (gint) CLAMP (pid, 0, G_MAXINT),
-                            .state = (TractorActorState) CLAMP (state, 0, TRACTOR_ACTOR_ENDING),
-                            .n_restarts = (guint) CLAMP (n_restarts, 0, G_MAXINT) };
+  begin_reading (&reading, report);
+  entries = g_new (TractorTreeEntry, reading.n_rows);
+  for (gsize i = 0; i < reading.n_rows; i++) {
+    Row row = read_row (&reading, i);
+
+    entries[i] = (TractorTreeEntry){
+      .depth = (guint) CLAMP (row.depth, 0, LIMIT_TREE_DEPTH),
+      .name = row.name,
+      .uuid = row.uuid,
+      .pid = (gint) CLAMP (row.pid, 0, G_MAXINT),
+      .state = (TractorActorState) CLAMP (row.state, 0, TRACTOR_ACTOR_ENDING),
+      .n_restarts = (guint) CLAMP (row.n_restarts, 0, G_MAXINT),
+      .view = row.view <= TRACTOR_TREE_VIEW_PYTHON ? row.view : TRACTOR_TREE_VIEW_NONE,
+    };
   }
-  return watcher->func (entries, n_entries, watcher->data, error);
+  goes_on = watcher->func (entries, reading.n_rows, watcher->data, error);
+  end_reading (&reading);
+  return goes_on;
+}
+
+static gboolean
+is_empty (GVariant *report)
+{
+  g_autoptr (GVariant) rows = g_variant_get_child_value (report, 0);
+
+  return g_variant_n_children (rows) == 0;
 }
 
 /* Returns: TRUE at its end, or when nobody watches any more. */
 static gboolean
 watch_other_tree (TractorPortal *portal, Watcher *watcher, GError **error)
 {
-  g_autoptr (TractorStream) stream =
-      tractor_portal_open_stream (portal, "self:tree", NULL, NULL, error);
+  g_autoptr (TractorStream) stream = open_reports (portal, error);
   GError *failure = NULL;
   GVariant *item;
 
   if (stream == NULL)
     return FALSE;
   while (tractor_stream_receive (stream, &item, &failure)) {
-    g_autoptr (GVariant) tree = take_tree (item);
+    g_autoptr (GVariant) report = take_report (item);
 
-    if (tree == NULL || g_variant_n_children (tree) == 0)
+    if (report == NULL || is_empty (report))
       g_set_error_literal (&failure, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE, "This is no tree");
-    else if (tell (tree, watcher, &failure))
+    else if (tell (report, watcher, &failure))
       continue;
     break;
   }

@@ -42,8 +42,8 @@ G_GNUC_INTERNAL gboolean tractor__address_parse (const char *text,
                                                  GError **error);
 /* (transfer full): tcp://... or unix:... */
 G_GNUC_INTERNAL char *tractor__address_to_string (const Address *address);
-/* (transfer full) */
-G_GNUC_INTERNAL char *tractor__address_to_multiaddr (const Address *address);
+/* @texts: (nullable). Returns: (transfer full) (element-type Address): NULL with MISUSE. */
+G_GNUC_INTERNAL GPtrArray *tractor__addresses_parse (const char *const *texts, GError **error);
 
 /* From the two halves that the protocol cuts it into. @filename: (nullable): with one, @host_or_dir
  * is a directory, else a host, and @port counts. Returns: FALSE with PROTOCOL. */

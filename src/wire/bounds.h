@@ -28,6 +28,9 @@
 #define LARGE_PAYLOAD_BYTES 4096
 #define VALUES_A_TURN       512
 #define BYTES_A_TURN        (128 * 1024)
+/* A sender takes turns from here on, where a value counts as VALUES_A_TURN in BYTES_A_TURN do: what is less
+ * is a few milliseconds, and need not be copied again. */
+#define LARGE_TO_PACK_BYTES (2 * 1024 * 1024)
 /* What somebody may send before it is known who it is: one small frame, */
 #define LIMIT_FIRST_FRAME_BYTES 4096
 /* within this time, as upstream has it, */

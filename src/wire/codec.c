@@ -5,7 +5,8 @@
  * code that fits (as an extension; see tractor-value.h). The way back is codec-unpack.c's.
  *
  * This recurses, bounded by LIMIT_DEPTH and LIMIT_LEVELS. The bytes of a string or a binary are copied
- * once. */
+ * once; an array of numbers is read as such, without a GVariant for each. What is large may be packed in
+ * turns, so that it holds up nobody. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "codec.h"
@@ -14,6 +15,7 @@
 
 #include "bounds.h"
 #include "tractor-error.h"
+#include "tractor-task.h"
 #include "value-fd.h"
 #include "value.h"
 
@@ -35,7 +37,44 @@ typedef struct {
   guint n_elements;
   guint n_levels; /* around what is being packed */
   guint n_fds;
+  PackPace pace;
+  gint64 work_until_turn; /* or until it is large */
 } Packer;
+
+/* What there is to do is counted in bytes: a value is as much work as so many of them, */
+#define WORK_OF_VALUE (BYTES_A_TURN / VALUES_A_TURN)
+/* and a number in an array of them as so many. */
+#define WORK_OF_NUMBER 16
+
+/* So much work is to be done. Returns: FALSE with CANCELLED; or with @error unset if it is too much. */
+static inline gboolean
+note_work (Packer *packer, gsize work, GError **error)
+{
+  packer->work_until_turn -= (gint64) work;
+  if (G_LIKELY (packer->work_until_turn >= 0) || packer->pace == PACK_AT_ONCE)
+    return TRUE;
+  if (packer->pace == PACK_UNLESS_LARGE)
+    return FALSE;
+  packer->work_until_turn = BYTES_A_TURN - (gint64) work;
+  return tractor_checkpoint (error);
+}
+
+/* The bytes of a string, a binary or an extension, whose head has been written. */
+static gboolean
+append_bytes (Packer *packer, const guint8 *bytes, gsize length, GError **error)
+{
+  gsize n;
+
+  if (packer->pace == PACK_UNLESS_LARGE && (gint64) length > packer->work_until_turn)
+    return FALSE; /* nothing is gained by the first of it */
+  for (gsize done = 0; done < length; done += n) {
+    n = MIN (length - done, BYTES_A_TURN);
+    if (!note_work (packer, n, error))
+      return FALSE;
+    wire_append (packer->packer.data, bytes + done, n);
+  }
+  return TRUE;
+}
 
 static gboolean pack (Packer *packer, GVariant *value, guint depth, GError **error);
 
@@ -80,8 +119,8 @@ pack_string (Packer *packer, GVariant *value, GError **error)
 
   if (!check_length (packer, length, error))
     return FALSE;
-  msgpack_pack_str_with_body (&packer->packer, string, length);
-  return TRUE;
+  msgpack_pack_str (&packer->packer, length);
+  return append_bytes (packer, (const guint8 *) string, length, error);
 }
 
 static gboolean
@@ -92,7 +131,101 @@ pack_bytes (Packer *packer, GVariant *value, GError **error)
 
   if (!check_length (packer, length, error))
     return FALSE;
-  msgpack_pack_bin_with_body (&packer->packer, bytes, length);
+  msgpack_pack_bin (&packer->packer, length);
+  return append_bytes (packer, bytes, length, error);
+}
+
+/* A peer would refuse the whole frame, and close the connection. Of @n_elements at that depth; wrappers are
+ * none. */
+static gboolean
+check_limits (Packer *packer, gsize n_elements, guint depth, GError **error)
+{
+  if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
+    return FALSE;
+  }
+  if (packer->n_levels > LIMIT_LEVELS) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of variants nested more than %d deep cannot be sent", LIMIT_LEVELS);
+    return FALSE;
+  }
+  if (n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS - packer->n_elements) {
+    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+                 "A value of more than %d elements cannot be sent",
+                 LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
+    return FALSE;
+  }
+  packer->n_elements += (guint) n_elements;
+  return TRUE;
+}
+
+/* Returns: 0 if @kind, of a type string, is no number of more than a byte. */
+static gsize
+get_number_size (char kind)
+{
+  switch (kind) {
+  case 'n':
+  case 'q':
+    return 2;
+  case 'i':
+  case 'u':
+    return 4;
+  case 'x':
+  case 't':
+  case 'd':
+    return 8;
+  default:
+    return 0;
+  }
+}
+
+static void
+pack_number (Packer *packer, char kind, const void *bytes)
+{
+  switch (kind) {
+  case 'n':
+    msgpack_pack_int16 (&packer->packer, *(const gint16 *) bytes);
+    return;
+  case 'q':
+    msgpack_pack_uint16 (&packer->packer, *(const guint16 *) bytes);
+    return;
+  case 'i':
+    msgpack_pack_int32 (&packer->packer, *(const gint32 *) bytes);
+    return;
+  case 'u':
+    msgpack_pack_uint32 (&packer->packer, *(const guint32 *) bytes);
+    return;
+  case 'x':
+    msgpack_pack_int64 (&packer->packer, *(const gint64 *) bytes);
+    return;
+  case 't':
+    msgpack_pack_uint64 (&packer->packer, *(const guint64 *) bytes);
+    return;
+  default:
+    msgpack_pack_double (&packer->packer, *(const double *) bytes);
+    return;
+  }
+}
+
+#define NUMBERS_A_LOT 1024 /* work is noted for so many at a time */
+
+static gboolean
+pack_numbers (Packer *packer, GVariant *value, char kind, guint depth, GError **error)
+{
+  gsize size = get_number_size (kind);
+  gsize length;
+  const guint8 *bytes = g_variant_get_fixed_array (value, &length, size);
+
+  if (!check_limits (packer, length, depth, error))
+    return FALSE;
+  msgpack_pack_array (&packer->packer, length);
+  for (gsize i = 0; i < length; i++) {
+    if (i % NUMBERS_A_LOT == 0 &&
+        !note_work (packer, MIN (length - i, NUMBERS_A_LOT) * WORK_OF_NUMBER, error))
+      return FALSE;
+    pack_number (packer, kind, bytes + i * size);
+  }
   return TRUE;
 }
 
@@ -100,9 +233,12 @@ static gboolean
 pack_array (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   gsize length = g_variant_n_children (value);
+  const char *type = g_variant_get_type_string (value);
 
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_BYTESTRING))
     return pack_bytes (packer, value, error);
+  if (length > 0 && get_number_size (type[1]) > 0)
+    return pack_numbers (packer, value, type[1], depth + 1, error);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_DICTIONARY))
     msgpack_pack_map (&packer->packer, length);
   else
@@ -139,8 +275,8 @@ pack_extension (Packer *packer, gint16 code, GVariant *data, GError **error)
     return pack_fd (packer, bytes, error);
   if (!check_length (packer, length, error))
     return FALSE;
-  msgpack_pack_ext_with_body (&packer->packer, bytes, length, (int8_t) code);
-  return TRUE;
+  msgpack_pack_ext (&packer->packer, length, (int8_t) code);
+  return append_bytes (packer, bytes, length, error);
 }
 
 static gboolean
@@ -166,29 +302,6 @@ is_only_a_wrapper (GVariant *value)
 
   return class == G_VARIANT_CLASS_VARIANT || class == G_VARIANT_CLASS_DICT_ENTRY ||
          (class == G_VARIANT_CLASS_MAYBE && g_variant_n_children (value) > 0);
-}
-
-/* A peer would refuse the whole frame, and close the connection. */
-static gboolean
-check_limits (Packer *packer, GVariant *value, guint depth, GError **error)
-{
-  if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
-    return FALSE;
-  }
-  if (packer->n_levels > LIMIT_LEVELS) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of variants nested more than %d deep cannot be sent", LIMIT_LEVELS);
-    return FALSE;
-  }
-  if (!is_only_a_wrapper (value) && ++packer->n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of more than %d elements cannot be sent",
-                 LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
-    return FALSE;
-  }
-  return TRUE;
 }
 
 static void
@@ -224,7 +337,8 @@ pack (Packer *packer, GVariant *value, guint depth, GError **error)
 {
   GVariantClass class = g_variant_classify (value);
 
-  if (!check_limits (packer, value, depth, error))
+  if (!check_limits (packer, is_only_a_wrapper (value) ? 0 : 1, depth, error) ||
+      !note_work (packer, WORK_OF_VALUE, error))
     return FALSE;
 
   switch (class) {
@@ -272,10 +386,12 @@ pack (Packer *packer, GVariant *value, guint depth, GError **error)
 }
 
 gboolean
-tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error)
+tractor__codec_pack (WireBuffer *buffer, GVariant *value, PackPace pace, GError **error)
 {
   guint length_before = buffer->len;
-  Packer packer = { .n_elements = 0 };
+  Packer packer = { .pace = pace,
+                    .work_until_turn =
+                        pace == PACK_UNLESS_LARGE ? LARGE_TO_PACK_BYTES : BYTES_A_TURN };
 
   if (value == NULL) {
     wire_write_nil (buffer);
@@ -311,7 +427,7 @@ tractor__codec_check (GVariant *value, const GVariantType *type, GError **error)
 
   buffer = tractor__wire_buffer_new ();
   buffer->takes_fds = TRUE; /* whether they can be sent is found out then */
-  ok = tractor__codec_pack (buffer, value, error) &&
+  ok = tractor__codec_pack (buffer, value, PACK_AT_ONCE, error) &&
        tractor__codec_unpack_as ((WireValue){ buffer->data, buffer->len }, NULL, type,
                                  UNPACK_AT_ONCE, &arrived, error);
   tractor__wire_buffer_free (buffer);

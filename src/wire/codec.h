@@ -9,9 +9,18 @@
 #include "passed-fds.h"
 #include "wire.h"
 
-/* Appends @value; NULL is nil. Returns: FALSE with MSG_TYPE if it cannot be sent: then nothing has
- * been appended. */
-G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer, GVariant *value, GError **error);
+typedef enum {
+  PACK_AT_ONCE,
+  PACK_UNLESS_LARGE, /* what would hold up others is not packed */
+  PACK_IN_TURNS,     /* of others, in between: each is a checkpoint, where it may be CANCELLED */
+} PackPace;
+
+/* Appends @value; NULL is nil. Returns: FALSE with MSG_TYPE if it cannot be sent, or CANCELLED; or with
+ * @error unset if it is large, with that pace: then nothing has been appended. */
+G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer,
+                                              GVariant *value,
+                                              PackPace pace,
+                                              GError **error);
 
 /* Whether others get their turns while something large is unpacked. */
 typedef enum {

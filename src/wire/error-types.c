@@ -52,6 +52,7 @@ add_own (void)
   add ("BusyResourceError", TRACTOR_ERROR, TRACTOR_ERROR_BUSY);
   /* Of a task that is linked to callbacks of its host: upstream's are asyncio's. */
   add ("AsyncioCancelled", TRACTOR_ERROR, TRACTOR_ERROR_HOST_CANCELLED);
+  add ("BdbQuit", TRACTOR_ERROR, TRACTOR_ERROR_DEBUG_QUIT);
   add ("AsyncioTaskExited", TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
   add ("TrioTaskExited", TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
 }

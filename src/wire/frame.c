@@ -18,7 +18,6 @@
 #include "bounds.h"
 #include "tractor-error.h"
 
-#define HEADER_BYTES 4
 /* How often a large buffer may be found empty since the last large frame. */
 #define EMPTY_BEFORE_SHRINKING 64
 
@@ -38,9 +37,9 @@ get_rest_of_large (const FrameReader *reader)
   gsize held = reader->end - reader->start;
   gsize size;
 
-  if (held < HEADER_BYTES || reader->rest > 0)
+  if (held < FRAME_HEADER_BYTES || reader->rest > 0)
     return 0;
-  size = HEADER_BYTES + (gsize) get_length (reader->bytes + reader->start);
+  size = FRAME_HEADER_BYTES + (gsize) get_length (reader->bytes + reader->start);
   return size > READ_BYTES ? size - held : 0;
 }
 
@@ -115,9 +114,9 @@ gsize
 tractor__frame_reader_get_missing (const FrameReader *reader)
 {
   gsize held = reader->end - reader->start;
-  gsize size = HEADER_BYTES;
+  gsize size = FRAME_HEADER_BYTES;
 
-  if (held >= HEADER_BYTES)
+  if (held >= FRAME_HEADER_BYTES)
     size += get_length (reader->bytes + reader->start);
   return MIN (size - held, reader->size - reader->end);
 }
@@ -140,13 +139,13 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
 
   if (reader->rest > 0)
     return get_part (reader, ret_body);
-  if (held < HEADER_BYTES) /* or there are no bytes at all yet */
+  if (held < FRAME_HEADER_BYTES) /* or there are no bytes at all yet */
     return FRAME_INCOMPLETE;
 
   header = reader->bytes + reader->start;
   length = get_length (header);
   if (length > limit && length <= reader->skipped) {
-    reader->start += HEADER_BYTES;
+    reader->start += FRAME_HEADER_BYTES;
     reader->rest = length;
     return get_part (reader, ret_body);
   }
@@ -156,14 +155,14 @@ tractor__frame_reader_next (FrameReader *reader, WireValue *ret_body, GError **e
                  length, MAX (limit, reader->skipped));
     return FRAME_INVALID;
   }
-  if (held - HEADER_BYTES < length)
+  if (held - FRAME_HEADER_BYTES < length)
     return FRAME_INCOMPLETE;
 
   if (length > READ_BYTES)
     reader->n_empty = 0;
-  ret_body->bytes = header + HEADER_BYTES;
+  ret_body->bytes = header + FRAME_HEADER_BYTES;
   ret_body->length = length;
-  reader->start += HEADER_BYTES + length;
+  reader->start += FRAME_HEADER_BYTES + length;
   return FRAME_COMPLETE;
 }
 
@@ -190,23 +189,5 @@ tractor__frame_reader_clear (FrameReader *reader)
 gsize
 tractor__frame_get_size (const guint8 *frame)
 {
-  return HEADER_BYTES + (gsize) get_length (frame);
-}
-
-guint
-tractor__frame_begin (WireBuffer *buffer)
-{
-  guint start = buffer->len;
-
-  buffer->frame_start = start;
-  wire_append_literal (buffer, "\0\0\0\0");
-  return start;
-}
-
-void
-tractor__frame_end (WireBuffer *buffer, guint start)
-{
-  guint32 length = GUINT32_TO_LE (buffer->len - start - HEADER_BYTES);
-
-  memcpy (buffer->data + start, &length, sizeof length);
+  return FRAME_HEADER_BYTES + (gsize) get_length (frame);
 }

@@ -8,6 +8,8 @@
 
 #include "wire.h"
 
+#define FRAME_HEADER_BYTES 4
+
 typedef enum {
   FRAME_COMPLETE,
   FRAME_INCOMPLETE,
@@ -58,5 +60,18 @@ G_GNUC_INTERNAL void tractor__frame_reader_clear (FrameReader *reader);
 /* Of a whole frame, with its length. */
 G_GNUC_INTERNAL gsize tractor__frame_get_size (const guint8 *frame);
 /* A frame is written between these two, straight into what will be sent. */
-G_GNUC_INTERNAL guint tractor__frame_begin (WireBuffer *buffer);
-G_GNUC_INTERNAL void tractor__frame_end (WireBuffer *buffer, guint start);
+static inline guint
+frame_begin (WireBuffer *buffer)
+{
+  buffer->frame_start = buffer->len;
+  wire_append_literal (buffer, "\0\0\0\0");
+  return buffer->frame_start;
+}
+
+static inline void
+frame_end (WireBuffer *buffer, guint start)
+{
+  guint32 length = GUINT32_TO_LE (buffer->len - start - FRAME_HEADER_BYTES);
+
+  memcpy (buffer->data + start, &length, sizeof length);
+}

@@ -1,9 +1,7 @@
 /* msg-write.c - the protocol's messages, written.
  *
- * What is the same in every message is written as constant bytes of msgpack; payloads are codec.c's.
- * Keys of ours are added where upstream ignores unknown ones: "domain" and "code" carry a GError
- * across, "uid", "host" and "depth" a child's place, "credit_items" and "credit_bytes" offer flow
- * control. "key" says who it is where the kernel does not. One message is ours, Credit; it goes only to peers that made that offer. */
+ * Which fields a message has, in which order, and what they are called, is protocol.h's; here stands
+ * what their values are. Of those that are ours the last may be left out. Payloads are codec.c's. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "msg.h"
@@ -11,15 +9,100 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor-trace.h"
 #include "bounds.h"
 #include "codec.h"
 #include "frame.h"
 #include "peer-limits.h"
+#include "protocol.h"
 #include "tractor-error.h"
 
-static void
-write_id (WireBuffer *buffer, const ActorId *id)
+/* Up to the value of the first field, which comes next. @n_absent: fields, of the last, that it will
+ * not have. */
+static inline void
+write_opening (WireBuffer *buffer, MsgType type, guint n_absent)
 {
+  const MsgSpec *spec = &msg_specs[type];
+  guint8 head = (guint8) (0x80 | (1 + spec->n_members - n_absent));
+
+  wire_append (buffer, &head, 1);
+  wire_append (buffer, spec->opening.bytes, spec->opening.length);
+}
+
+/* A frame, and a message in it up to its second field: the first is the id of a call. */
+static inline guint
+begin_in_dialog (WireBuffer *buffer, MsgType type, guint n_absent, const char *cid)
+{
+  guint start = frame_begin (buffer);
+
+  write_opening (buffer, type, n_absent);
+  tractor__wire_write_string (buffer, cid);
+  return start;
+}
+
+G_STATIC_ASSERT (TRACTOR_TRACE_MESSAGE_START == (int) MSG_START &&
+                 TRACTOR_TRACE_MESSAGE_ERROR == (int) MSG_ERROR);
+
+/* Yields, of which there are several in a dialog, are counted by their stream, which notes them itself. */
+static inline void
+end_in_dialog (WireBuffer *buffer, guint start, MsgType type, const char *cid)
+{
+  frame_end (buffer, start);
+  if (type != MSG_YIELD)
+    trace_sent (type, cid, 0, NULL);
+}
+
+static inline void
+write_key (WireBuffer *buffer, Field field)
+{
+  wire_append (buffer, field_specs[field].key.bytes, field_specs[field].key.length);
+}
+
+static inline void
+write_string (WireBuffer *buffer, Field field, const char *string)
+{
+  write_key (buffer, field);
+  tractor__wire_write_string (buffer, string);
+}
+
+/* @string: (nullable): NULL is nil */
+static void
+write_optional_string (WireBuffer *buffer, Field field, const char *string)
+{
+  write_key (buffer, field);
+  if (string != NULL)
+    tractor__wire_write_string (buffer, string);
+  else
+    wire_write_nil (buffer);
+}
+
+/* @string: (nullable). What a program has chosen freely: the quark of an error's domain may be anything. */
+static void
+write_valid_string (WireBuffer *buffer, Field field, const char *string)
+{
+  g_autofree char *valid = string != NULL ? g_utf8_make_valid (string, -1) : NULL;
+
+  write_optional_string (buffer, field, valid);
+}
+
+static inline void
+write_integer (WireBuffer *buffer, Field field, gint64 integer)
+{
+  write_key (buffer, field);
+  tractor__wire_write_integer (buffer, integer);
+}
+
+static inline void
+write_boolean (WireBuffer *buffer, Field field, gboolean boolean)
+{
+  write_key (buffer, field);
+  wire_write_boolean (buffer, boolean);
+}
+
+static void
+write_id (WireBuffer *buffer, Field field, const ActorId *id)
+{
+  write_key (buffer, field);
   tractor__wire_write_array (buffer, 2);
   tractor__wire_write_string (buffer, id->name);
   tractor__wire_write_string (buffer, id->uuid);
@@ -56,12 +139,8 @@ write_id_text (WireBuffer *buffer, const char *text)
 static void
 write_credit (WireBuffer *buffer, Credit credit)
 {
-  wire_append_literal (buffer, "\xac"
-                               "credit_items");
-  tractor__wire_write_integer (buffer, credit.items);
-  wire_append_literal (buffer, "\xac"
-                               "credit_bytes");
-  tractor__wire_write_integer (buffer, credit.bytes);
+  write_integer (buffer, FIELD_CREDIT_ITEMS, credit.items);
+  write_integer (buffer, FIELD_CREDIT_BYTES, credit.bytes);
 }
 
 /* @addresses: (nullable): NULL is nil */
@@ -80,52 +159,23 @@ write_addresses (WireBuffer *buffer, const GPtrArray *addresses)
 void
 tractor__msg_write_aid (WireBuffer *buffer, const AidMsg *aid)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = frame_begin (buffer);
 
-  tractor__wire_write_map (buffer, 9 + (aid->addresses != NULL) + (aid->key != NULL));
-  wire_append_literal (buffer, "\xa8msg_type\xa3"
-                               "Aid"
-                               "\xa4name");
+  write_opening (buffer, MSG_AID, (aid->addresses == NULL) + (aid->key == NULL));
   tractor__wire_write_string (buffer, aid->id->name);
-  wire_append_literal (buffer, "\xa4uuid");
-  tractor__wire_write_string (buffer, aid->id->uuid);
-  wire_append_literal (buffer, "\xa3pid");
-  tractor__wire_write_integer (buffer, getpid ());
-  wire_append_literal (buffer, "\xacis_registrar");
-  wire_write_boolean (buffer, aid->is_registrar);
-  wire_append_literal (buffer, "\xa8is_probe");
-  wire_write_boolean (buffer, aid->is_probe);
+  write_string (buffer, FIELD_UUID, aid->id->uuid);
+  write_integer (buffer, FIELD_PID, getpid ());
+  write_boolean (buffer, FIELD_IS_REGISTRAR, aid->is_registrar);
+  write_boolean (buffer, FIELD_IS_PROBE, aid->is_probe);
   write_credit (buffer, aid->credit);
-  wire_append_literal (buffer, "\xa3"
-                               "fds\xc3");
+  write_boolean (buffer, FIELD_FDS, TRUE);
   if (aid->addresses != NULL) {
-    wire_append_literal (buffer, "\xa9"
-                                 "addresses");
+    write_key (buffer, FIELD_ADDRESSES);
     write_addresses (buffer, aid->addresses);
   }
-  if (aid->key != NULL) {
-    wire_append_literal (buffer, "\xa3key");
-    tractor__wire_write_string (buffer, aid->key);
-  }
-  tractor__frame_end (buffer, start);
-}
-
-static void
-write_optional_string (WireBuffer *buffer, const char *string)
-{
-  if (string != NULL)
-    tractor__wire_write_string (buffer, string);
-  else
-    wire_write_nil (buffer);
-}
-
-/* What a program has chosen freely: the quark of an error's domain may be anything. */
-static void
-write_valid_string (WireBuffer *buffer, const char *string)
-{
-  g_autofree char *valid = g_utf8_make_valid (string, -1);
-
-  tractor__wire_write_string (buffer, valid);
+  if (aid->key != NULL)
+    write_string (buffer, FIELD_KEY, aid->key);
+  frame_end (buffer, start);
 }
 
 static void
@@ -163,49 +213,44 @@ write_runtime_vars (WireBuffer *buffer, const SpawnSpec *spec)
   wire_append (buffer, spec->uses_tcp ? "tcp" : "uds", 3);
   wire_append_literal (buffer, "\xaf_registry_addrs");
   write_addresses (buffer, spec->registrars);
-  wire_append_literal (buffer, "\xab_debug_mode\xc2\xacrepl_fixture\xc2\xaduse_greenback\xc2"
+  wire_append_literal (buffer, "\xab_debug_mode");
+  wire_write_boolean (buffer, spec->is_python_debugged);
+  wire_append_literal (buffer, "\xacrepl_fixture\xc2\xaduse_greenback\xc2"
                                "\xaeuse_stackscope\xc2\xb0_is_infected_aio\xc2");
 }
 
 void
 tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = frame_begin (buffer);
 
-  wire_append_literal (buffer, "\x8d\xa8msg_type\xa9SpawnSpec"
-                               "\xb1_parent_main_data\x80"
-                               "\xad_runtime_vars");
+  write_opening (buffer, MSG_SPAWN_SPEC, spec->debug == NULL);
+  tractor__wire_write_map (buffer, 0); /* _parent_main_data */
+  write_key (buffer, FIELD_RUNTIME_VARS);
   write_runtime_vars (buffer, spec);
-  wire_append_literal (buffer, "\xae"
-                               "enable_modules");
+  write_key (buffer, FIELD_ENABLE_MODULES);
   write_modules (buffer, spec->modules);
-  wire_append_literal (buffer, "\xa9reg_addrs");
+  write_key (buffer, FIELD_REG_ADDRS);
   write_addresses (buffer, spec->registrars);
-  wire_append_literal (buffer, "\xaa"
-                               "bind_addrs");
+  write_key (buffer, FIELD_BIND_ADDRS);
   write_addresses (buffer, spec->listen);
-  wire_append_literal (buffer, "\xa3uid");
-  write_id (buffer, &spec->id);
-  wire_append_literal (buffer, "\xa4host");
-  write_optional_string (buffer, spec->host);
-  wire_append_literal (buffer, "\xa9log_level");
-  write_optional_string (buffer, spec->log_level);
-  wire_append_literal (buffer, "\xa5"
-                               "depth");
-  tractor__wire_write_integer (buffer, spec->depth);
-  wire_append_literal (buffer, "\xa6limits");
+  write_id (buffer, FIELD_UID, &spec->id);
+  write_optional_string (buffer, FIELD_HOST, spec->host);
+  write_optional_string (buffer, FIELD_LOG_LEVEL, spec->log_level);
+  write_integer (buffer, FIELD_DEPTH, spec->depth);
+  write_key (buffer, FIELD_LIMITS);
   tractor__limits_write (buffer, spec->limits);
-  wire_append_literal (buffer, "\xadis_registered");
-  wire_write_boolean (buffer, spec->is_registered);
-  wire_append_literal (buffer, "\xa3key");
-  write_optional_string (buffer, spec->key);
-  tractor__frame_end (buffer, start);
+  write_boolean (buffer, FIELD_IS_REGISTERED, spec->is_registered);
+  write_optional_string (buffer, FIELD_KEY, spec->key);
+  if (spec->debug != NULL)
+    write_string (buffer, FIELD_DEBUG, spec->debug);
+  frame_end (buffer, start);
 }
 
-/* Ends a frame with a payload. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
+/* Before a frame with a payload is ended. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
  * then it is taken back. */
 static gboolean
-end_payload (WireBuffer *buffer, guint start, GError **error)
+check_size (WireBuffer *buffer, guint start, GError **error)
 {
   gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
   guint length = buffer->len - start;
@@ -218,7 +263,6 @@ end_payload (WireBuffer *buffer, guint start, GError **error)
                  length, limit);
     return FALSE;
   }
-  tractor__frame_end (buffer, start);
   return TRUE;
 }
 
@@ -228,30 +272,30 @@ tractor__msg_write_start (WireBuffer *buffer,
                           const char *function,
                           GVariant *kwargs,
                           const ActorId *self,
+                          PackPace pace,
                           GError **error)
 {
   const char *colon = strchr (function, ':');
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, MSG_START, 0, cid);
 
-  wire_append_literal (buffer, "\x87\xa8msg_type\xa5Start\xa3"
-                               "cid");
-  tractor__wire_write_string (buffer, cid);
-  wire_append_literal (buffer, "\xa2ns");
+  write_key (buffer, FIELD_NS);
   tractor__wire_write_text (buffer, function, (gsize) (colon - function));
-  wire_append_literal (buffer, "\xa4"
-                               "func");
-  tractor__wire_write_string (buffer, colon + 1);
-  wire_append_literal (buffer, "\xa6kwargs");
+  write_string (buffer, FIELD_FUNC, colon + 1);
+  write_key (buffer, FIELD_KWARGS);
   if (kwargs == NULL) {
     tractor__wire_write_map (buffer, 0);
-  } else if (!tractor__codec_pack (buffer, kwargs, error)) {
+  } else if (!tractor__codec_pack (buffer, kwargs, pace, error)) {
     wire_truncate (buffer, start);
     return FALSE;
   }
-  wire_append_literal (buffer, "\xa3uid");
-  write_id (buffer, self);
-  wire_append_literal (buffer, "\xa8pld_spec\xaatyping.Any");
-  return end_payload (buffer, start, error);
+  write_id (buffer, FIELD_UID, self);
+  write_key (buffer, FIELD_PLD_SPEC);
+  wire_append_literal (buffer, "\xaatyping.Any");
+  if (!check_size (buffer, start, error))
+    return FALSE;
+  frame_end (buffer, start);
+  trace_sent (MSG_START, cid, 0, function);
+  return TRUE;
 }
 
 void
@@ -260,53 +304,42 @@ tractor__msg_write_start_ack (WireBuffer *buffer,
                               const char *functype,
                               const char *payload_spec)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, MSG_START_ACK, payload_spec == NULL, cid);
 
-  wire_append (buffer, payload_spec != NULL ? "\x84" : "\x83", 1);
-  wire_append_literal (buffer, "\xa8msg_type\xa8StartAck\xa3"
-                               "cid");
-  tractor__wire_write_string (buffer, cid);
-  wire_append_literal (buffer, "\xa8"
-                               "functype");
-  tractor__wire_write_string (buffer, functype);
-  if (payload_spec != NULL) {
-    wire_append_literal (buffer, "\xa8pld_spec");
-    tractor__wire_write_string (buffer, payload_spec);
-  }
-  tractor__frame_end (buffer, start);
+  write_string (buffer, FIELD_FUNCTYPE, functype);
+  if (payload_spec != NULL)
+    write_string (buffer, FIELD_PLD_SPEC, payload_spec);
+  end_in_dialog (buffer, start, MSG_START_ACK, cid);
 }
 
 /* Everything of a Started, Yield or Return but its payload. */
 static guint
 begin_payload (WireBuffer *buffer, MsgType type, const char *cid)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, type, 0, cid);
 
-  if (type == MSG_YIELD)
-    wire_append_literal (buffer, "\x83\xa8msg_type\xa5Yield\xa3"
-                                 "cid");
-  else if (type == MSG_STARTED)
-    wire_append_literal (buffer, "\x83\xa8msg_type\xa7Started\xa3"
-                                 "cid");
-  else
-    wire_append_literal (buffer, "\x83\xa8msg_type\xa6Return\xa3"
-                                 "cid");
-  tractor__wire_write_string (buffer, cid);
-  wire_append_literal (buffer, "\xa3pld");
+  write_key (buffer, FIELD_PLD);
   return start;
 }
 
 gboolean
-tractor__msg_write_payload (
-    WireBuffer *buffer, MsgType type, const char *cid, GVariant *value, GError **error)
+tractor__msg_write_payload (WireBuffer *buffer,
+                            MsgType type,
+                            const char *cid,
+                            GVariant *value,
+                            PackPace pace,
+                            GError **error)
 {
   guint start = begin_payload (buffer, type, cid);
 
-  if (!tractor__codec_pack (buffer, value, error)) {
+  if (!tractor__codec_pack (buffer, value, pace, error)) {
     wire_truncate (buffer, start);
     return FALSE;
   }
-  return end_payload (buffer, start, error);
+  if (!check_size (buffer, start, error))
+    return FALSE;
+  end_in_dialog (buffer, start, type, cid);
+  return TRUE;
 }
 
 gboolean
@@ -316,7 +349,10 @@ tractor__msg_write_packed (
   guint start = begin_payload (buffer, type, cid);
 
   wire_append (buffer, value.bytes, value.length);
-  return end_payload (buffer, start, error);
+  if (!check_size (buffer, start, error))
+    return FALSE;
+  end_in_dialog (buffer, start, type, cid);
+  return TRUE;
 }
 
 gsize
@@ -324,47 +360,34 @@ tractor__msg_get_yield_overhead (const char *cid)
 {
   gsize length = strlen (cid);
 
-  return strlen ("----\x83\xa8msg_type\xa5Yield\xa3"
-                 "cid"
-                 "\xa3pld") +
-         length + (length <= 31 ? 1 : 2);
+  return FRAME_HEADER_BYTES + 1 + msg_specs[MSG_YIELD].opening.length + (length <= 31 ? 1 : 2) +
+         length + field_specs[FIELD_PLD].key.length;
 }
 
 void
 tractor__msg_write_stop (WireBuffer *buffer, const char *cid)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, MSG_STOP, 0, cid);
 
-  wire_append_literal (buffer, "\x82\xa8msg_type\xa4Stop\xa3"
-                               "cid");
-  tractor__wire_write_string (buffer, cid);
-  tractor__frame_end (buffer, start);
+  end_in_dialog (buffer, start, MSG_STOP, cid);
 }
 
 void
 tractor__msg_write_credit (WireBuffer *buffer, const char *cid, Credit credit)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, MSG_CREDIT, 0, cid);
 
-  wire_append_literal (buffer, "\x84\xa8msg_type\xa6"
-                               "Credit\xa3"
-                               "cid");
-  tractor__wire_write_string (buffer, cid);
   write_credit (buffer, credit);
-  tractor__frame_end (buffer, start);
+  frame_end (buffer, start);
 }
 
 void
 tractor__msg_write_cancel_ack (WireBuffer *buffer, const char *cid)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = begin_in_dialog (buffer, MSG_CANCEL_ACK, 0, cid);
 
-  wire_append_literal (buffer, "\x83\xa8msg_type\xa9"
-                               "CancelAck\xa3"
-                               "cid");
-  tractor__wire_write_string (buffer, cid);
-  wire_append_literal (buffer, "\xa3pld\xc3");
-  tractor__frame_end (buffer, start);
+  write_boolean (buffer, FIELD_PLD, TRUE);
+  end_in_dialog (buffer, start, MSG_CANCEL_ACK, cid);
 }
 
 void
@@ -372,42 +395,27 @@ tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg)
 {
   gboolean is_group = error_msg->members.bytes != NULL;
 
-  wire_append (buffer, is_group ? "\x8f" : "\x8e", 1);
-  wire_append_literal (buffer, "\xa8msg_type\xa5"
-                               "Error\xa7src_uid");
+  write_opening (buffer, MSG_ERROR, !is_group);
   write_id_text (buffer, error_msg->src_uid);
-  wire_append_literal (buffer, "\xacsrc_type_str");
-  write_valid_string (buffer, error_msg->src_type);
-  wire_append_literal (buffer, "\xae"
-                               "boxed_type_str");
-  write_valid_string (buffer, error_msg->boxed_type);
-  wire_append_literal (buffer, "\xaarelay_path");
+  write_valid_string (buffer, FIELD_SRC_TYPE, error_msg->src_type);
+  write_valid_string (buffer, FIELD_BOXED_TYPE, error_msg->boxed_type);
+  write_key (buffer, FIELD_RELAY_PATH);
   tractor__wire_write_array (buffer, g_strv_length ((char **) error_msg->relay_path));
   for (const char *const *relay = error_msg->relay_path; *relay != NULL; relay++)
     write_id_text (buffer, *relay);
-  wire_append_literal (buffer, "\xa7message");
-  tractor__wire_write_string (buffer, error_msg->message);
-  wire_append_literal (buffer, "\xa6tb_str");
-  tractor__wire_write_string (buffer, error_msg->backtrace);
-  wire_append_literal (buffer, "\xa9"
-                               "canceller");
+  write_string (buffer, FIELD_MESSAGE, error_msg->message);
+  write_string (buffer, FIELD_BACKTRACE, error_msg->backtrace);
+  write_key (buffer, FIELD_CANCELLER);
   write_id_text (buffer, error_msg->canceller);
-  wire_append_literal (buffer, "\xa6sender");
+  write_key (buffer, FIELD_SENDER);
   write_id_text (buffer, error_msg->sender);
-  wire_append_literal (buffer, "\xa3"
-                               "cid");
-  write_optional_string (buffer, error_msg->cid);
-  wire_append_literal (buffer, "\xa8_bad_msg\xc0\xb0_bad_msg_as_dict\xc0\xa6"
-                               "domain");
-  if (error_msg->domain != NULL)
-    write_valid_string (buffer, error_msg->domain);
-  else
-    wire_write_nil (buffer);
-  wire_append_literal (buffer, "\xa4"
-                               "code");
-  tractor__wire_write_integer (buffer, error_msg->code);
+  write_optional_string (buffer, FIELD_CID, error_msg->cid);
+  write_optional_string (buffer, FIELD_BAD_MSG, NULL);
+  write_optional_string (buffer, FIELD_BAD_MSG_AS_DICT, NULL);
+  write_valid_string (buffer, FIELD_DOMAIN, error_msg->domain);
+  write_integer (buffer, FIELD_CODE, error_msg->code);
   if (is_group) {
-    wire_append_literal (buffer, "\xa7members");
+    write_key (buffer, FIELD_MEMBERS);
     wire_append (buffer, error_msg->members.bytes, error_msg->members.length);
   }
 }
@@ -415,8 +423,10 @@ tractor__msg_write_error_value (WireBuffer *buffer, const ErrorMsg *error_msg)
 void
 tractor__msg_write_error (WireBuffer *buffer, const ErrorMsg *error_msg)
 {
-  guint start = tractor__frame_begin (buffer);
+  guint start = frame_begin (buffer);
 
   tractor__msg_write_error_value (buffer, error_msg);
-  tractor__frame_end (buffer, start);
+  frame_end (buffer, start);
+  if (error_msg->cid != NULL)
+    trace_sent (MSG_ERROR, error_msg->cid, 0, NULL);
 }

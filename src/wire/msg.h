@@ -11,6 +11,7 @@
 
 #include "actor-id.h"
 #include "address.h"
+#include "codec.h"
 #include "passed-fds.h"
 #include "tractor-actor.h"
 #include "wire.h"
@@ -49,26 +50,33 @@ typedef enum {
   FIELD_MESSAGE,
   FIELD_BACKTRACE,
   FIELD_CANCELLER,
-  FIELD_DOMAIN, /* ours: of a GError */
-  FIELD_CODE,   /* ours */
+  FIELD_DOMAIN, /* of a GError */
+  FIELD_CODE,
   FIELD_ENABLE_MODULES,
-  FIELD_HOST,  /* ours: which loop a child is to run on */
-  FIELD_DEPTH, /* ours: of a child in the tree */
+  FIELD_HOST,  /* which loop a child is to run on */
+  FIELD_DEPTH, /* of a child in the tree */
   FIELD_SENDER,
   FIELD_PLD_SPEC,
-  FIELD_CREDIT_ITEMS, /* ours: room for items of a stream */
-  FIELD_CREDIT_BYTES, /* ours */
-  FIELD_ADDRESSES,    /* ours: where a child listens */
+  FIELD_CREDIT_ITEMS, /* room for items of a stream */
+  FIELD_CREDIT_BYTES,
+  FIELD_ADDRESSES, /* where a child listens */
   FIELD_REG_ADDRS,
   FIELD_BIND_ADDRS,
   FIELD_RUNTIME_VARS,
-  FIELD_LOG_LEVEL,     /* ours */
-  FIELD_LIMITS,        /* ours */
-  FIELD_MEMBERS,       /* ours: of an error that is a group */
-  FIELD_FDS,           /* ours: descriptors may be sent to it */
-  FIELD_IS_REGISTERED, /* ours: the parent is the registrar, and enters the child itself */
-  FIELD_KEY, /* ours: what its sender is known by where the kernel does not say who it is */
+  FIELD_LOG_LEVEL,
+  FIELD_LIMITS,
+  FIELD_MEMBERS,       /* of an error that is a group */
+  FIELD_FDS,           /* descriptors may be sent to it */
+  FIELD_IS_REGISTERED, /* the parent is the registrar, and enters the child itself */
+  FIELD_KEY,           /* what its sender is known by where the kernel does not say who it is */
+  FIELD_DEBUG,         /* where a child asks for the debugger */
   N_FIELDS,
+
+  /* What is written for upstream, and skipped when it is read. */
+  FIELD_PARENT_MAIN_DATA = N_FIELDS,
+  FIELD_BAD_MSG,
+  FIELD_BAD_MSG_AS_DICT,
+  N_KEYS,
 } Field;
 
 /* What of a message is above a limit of ours: who waits for it is told, and nothing else happens. */
@@ -190,28 +198,35 @@ typedef struct {
   gboolean uses_tcp;           /* what suits */
   const Address *root;         /* (nullable): where the root listens */
   const char *log_level;       /* (nullable) */
+  const char *debug;           /* (nullable): where it asks for the debugger; NULL: it does not */
+  gboolean is_python_debugged; /* a Python one is in debug mode */
   const TractorLimits *limits; /* (nullable) */
   const char *key;             /* what the child is to be known by */
 } SpawnSpec;
 
 G_GNUC_INTERNAL void tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec);
-/* @function: "module:function". @kwargs: (nullable). Returns: FALSE with MSG_TYPE, and nothing
- * written. */
+/* @function: "module:function". @kwargs: (nullable). Returns: FALSE with MSG_TYPE, or with @error unset as
+ * tractor__codec_pack(), and nothing written. */
 G_GNUC_INTERNAL gboolean tractor__msg_write_start (WireBuffer *buffer,
                                                    const char *cid,
                                                    const char *function,
                                                    GVariant *kwargs,
                                                    const ActorId *self,
+                                                   PackPace pace,
                                                    GError **error);
 /* @payload_spec: (nullable): tells a C peer what the payloads will be. */
 G_GNUC_INTERNAL void tractor__msg_write_start_ack (WireBuffer *buffer,
                                                    const char *cid,
                                                    const char *functype,
                                                    const char *payload_spec);
-/* A Started, Yield or Return. @value: (nullable): NULL is nil. Returns: FALSE with MSG_TYPE, and
- * nothing written. */
-G_GNUC_INTERNAL gboolean tractor__msg_write_payload (
-    WireBuffer *buffer, MsgType type, const char *cid, GVariant *value, GError **error);
+/* A Started, Yield or Return. @value: (nullable): NULL is nil. Returns: FALSE with MSG_TYPE, or with @error
+ * unset as tractor__codec_pack(), and nothing written. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_payload (WireBuffer *buffer,
+                                                     MsgType type,
+                                                     const char *cid,
+                                                     GVariant *value,
+                                                     PackPace pace,
+                                                     GError **error);
 /* The same with a value that is msgpack already. */
 G_GNUC_INTERNAL gboolean tractor__msg_write_packed (
     WireBuffer *buffer, MsgType type, const char *cid, WireValue value, GError **error);

@@ -31,6 +31,19 @@ typedef struct {
   guint32 length; /* bytes; elements of an array; pairs of a map */
 } WireItem;
 
+static inline gboolean
+wire_item_is (const WireItem *item, const char *string, gsize length)
+{
+  return item->length == length && item->type == WIRE_STRING &&
+         memcmp (item->bytes, string, length) == 0;
+}
+
+static inline gboolean
+wire_item_equals (const WireItem *item, const char *string)
+{
+  return wire_item_is (item, string, strlen (string));
+}
+
 typedef struct {
   const guint8 *at;
   const guint8 *end;
@@ -109,6 +122,9 @@ wire_append (WireBuffer *buffer, const void *bytes, gsize length)
   memcpy (buffer->data + buffer->len, bytes, length);
   buffer->len += (guint) length;
 }
+
+/* Appends the frames of @from, with their descriptors, and leaves it empty. */
+G_GNUC_INTERNAL void tractor__wire_buffer_take (WireBuffer *buffer, WireBuffer *from);
 
 /* Closes the descriptors of what is behind @length. */
 G_GNUC_INTERNAL void tractor__wire_buffer_drop_fds (WireBuffer *buffer, guint length);

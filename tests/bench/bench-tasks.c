@@ -5,6 +5,10 @@
 #include "floor.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tractor-trace.h"
 
 /* Private to guest/; linked in from its own object. */
 void tractor__switch (void **from_sp, void *to_sp);
@@ -70,7 +74,21 @@ typedef struct {
   guint n_tasks;
   guint n_rounds;
   double nsec;
+  gboolean is_traced;
 } Checkpoints;
+
+/* As `tractor trace` has it. */
+#define TRACE_BYTES (TRACTOR_TRACE_HEADER_BYTES + ((gsize) 1 << 20) * sizeof (TractorTraceRecord))
+
+static gboolean
+start_trace (GError **error)
+{
+  int fd = memfd_create ("bench-trace", MFD_CLOEXEC);
+  gboolean ok = ftruncate (fd, TRACE_BYTES) == 0 && tractor_run_start_trace (fd, "bench", error);
+
+  close (fd);
+  return ok;
+}
 
 static gboolean
 spin (gpointer data, GError **error)
@@ -87,6 +105,8 @@ time_checkpoints (gpointer data, GError **error)
   Checkpoints *run = data;
   gint64 started = 0;
 
+  if (run->is_traced && !start_trace (error))
+    return FALSE;
   for (int round = 0; round < 2; round++) { /* once to touch every stack */
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
@@ -118,6 +138,15 @@ measure_checkpoints_floor (gconstpointer data)
   const Checkpoints *run = data;
 
   return floor_yield (run->n_tasks, run->n_rounds);
+}
+
+static double
+measure_checkpoints_untraced (gconstpointer data)
+{
+  Checkpoints run = *(const Checkpoints *) data;
+
+  run.is_traced = FALSE;
+  return measure_checkpoints (&run);
 }
 
 /* --- spawn and join ---------------------------------------------------------------------------- */
@@ -191,6 +220,7 @@ measure_spawn_and_join_1000 (G_GNUC_UNUSED gconstpointer data)
 }
 
 static const Checkpoints two = { 2, 2000000, 0 };
+static const Checkpoints two_traced = { 2, 2000000, 0, .is_traced = TRUE };
 static const Checkpoints thousand = { 1000, 4000, 0 };
 static const Checkpoints hundred_thousand = { 100000, 400, 0 };
 
@@ -199,6 +229,8 @@ const BenchRow bench_task_rows[] = {
     measure_switch_floor, NULL },
   { "checkpoint, 2 tasks", BENCH_NSEC, "ring and switch", 2.5, TRUE, 11, measure_checkpoints,
     measure_checkpoints_floor, &two },
+  { "checkpoint, 2 tasks, traced", BENCH_NSEC, "the same, not traced", 3, TRUE, 11,
+    measure_checkpoints, measure_checkpoints_untraced, &two_traced },
   { "checkpoint, 1,000 tasks", BENCH_NSEC, "ring and switch", 3, TRUE, 11, measure_checkpoints,
     measure_checkpoints_floor, &thousand },
   { "checkpoint, 100,000 tasks", BENCH_NSEC, "ring and switch", 3, TRUE, 5, measure_checkpoints,

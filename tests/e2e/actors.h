@@ -31,6 +31,17 @@ assert_no_child_process (void)
   g_assert_cmpint (errno, ==, ECHILD);
 }
 
+static inline guint
+count_fds (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
 /* "name@uuid" of the actor that runs this. */
 static inline char *
 own_id (void)
@@ -104,6 +115,14 @@ raw_socket (const char *address, gboolean listens)
   return fd;
 }
 
+/* The file of a listening socket, if it has one. */
+static inline void
+remove_socket (const char *address)
+{
+  if (g_str_has_prefix (address, "unix:"))
+    unlink (address + strlen ("unix:"));
+}
+
 /* One actor, for the length of a test, talked to over the test's transport. */
 typedef struct {
   TractorRuntime *runtime;
@@ -156,16 +175,68 @@ end_peer (Peer *peer, GError **error)
   return ok;
 }
 
-/* On every host, over every transport: @path has a "%s" where that stands. */
+/* On every host, over each of the @transports: @path has a "%s" where that stands. @func is given @row. */
+static inline void
+add_on (const char *const *transports, const char *path, TractorTaskFunc func, gconstpointer row)
+{
+  g_auto (GStrv) parts = g_strsplit (path, "%s", 2);
+
+  for (; *transports != NULL; transports++) {
+    g_autofree char *whole = g_strconcat (parts[0], *transports, parts[1], NULL);
+
+    harness_add_real_row (whole, func, row);
+  }
+}
+
 static inline void
 add_on_transports (const char *path, TractorTaskFunc func)
 {
-  static const char *const transports[] = { "pair", "unix", "tcp" };
+  static const char *const transports[] = { "pair", "unix", "tcp", NULL };
 
-  for (guint i = 0; i < G_N_ELEMENTS (transports); i++) {
-    g_auto (GStrv) parts = g_strsplit (path, "%s", 2);
-    g_autofree char *whole = g_strconcat (parts[0], transports[i], parts[1], NULL);
+  add_on (transports, path, func, NULL);
+}
 
-    harness_add_real_task (whole, func);
+/* Over those that are listened at. */
+static inline void
+add_row_on_sockets (const char *path, TractorTaskFunc func, gconstpointer row)
+{
+  static const char *const transports[] = { "unix", "tcp", NULL };
+
+  add_on (transports, path, func, row);
+}
+
+static inline void
+add_on_sockets (const char *path, TractorTaskFunc func)
+{
+  add_row_on_sockets (path, func, NULL);
+}
+
+/* --- what an actor says in a file ------------------------------------------------------------------- */
+
+static inline void
+wait_for_text (const char *path, const char *text)
+{
+  g_autofree char *found = NULL;
+
+  while (!g_file_get_contents (path, &found, NULL, NULL) || strcmp (found, text) != 0) {
+    g_clear_pointer (&found, g_free);
+    g_assert_true (tractor_sleep_until (tractor_now () + 1000, NULL));
   }
+}
+
+typedef struct {
+  const char *path;
+  TractorCancelScope *scope;
+} WhenItRuns;
+
+/* For a task beside one that calls a function: cancels the call when the function has said that it runs, however long
+ * that takes it. */
+static inline gboolean
+cancel_when_it_runs (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  WhenItRuns *when = data;
+
+  wait_for_text (when->path, "running");
+  tractor_cancel_scope_cancel (when->scope, "it runs");
+  return TRUE;
 }

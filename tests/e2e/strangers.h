@@ -10,6 +10,16 @@
 
 #define STRANGER_ID "('stranger', 'u-1')"
 
+/* Parts of what it says. */
+#define START     "{'msg_type': <'Start'>, 'cid': <'1'>, "
+#define CALL_ECHO "'ns': <'test'>, 'func': <'echo'>, "
+#define NO_KWARGS "'kwargs': <@a{sv} {}>, "
+#define UID       "'uid': <" STRANGER_ID ">"
+#define CANCEL(cid)                                                                                \
+  "{'msg_type': <'Start'>, 'cid': <'c'>, 'ns': <'self'>, 'func': <'_cancel_task'>,"                \
+  " 'kwargs': <{'cid': <'" cid "'>}>, " UID "}"
+#define AID "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>}"
+
 typedef struct {
   int fd;
   GByteArray *in;
@@ -114,6 +124,21 @@ add_message (GByteArray *out, const char *text)
 
   pack_value (body, value);
   add_frame (out, body->data, body->len);
+}
+
+/* --- whom it talks to -------------------------------------------------------------------------------- */
+
+/* The actor is this process. */
+static inline TractorRuntime *
+serve_at (const char *registry, const TractorModule *modules)
+{
+  const char *registries[] = { registry, NULL };
+  GError *error = NULL;
+  TractorRuntime *runtime = tractor_runtime_open (
+      &(TractorRuntimeOptions){ .registry_addresses = registries, .modules = modules }, &error);
+
+  g_assert_no_error (error);
+  return runtime;
 }
 
 /* --- talking ------------------------------------------------------------------------------------------ */
@@ -230,8 +255,7 @@ stranger_expect_end (Stranger *stranger)
 static inline void
 stranger_introduce (Stranger *stranger)
 {
-  g_assert_true (
-      stranger_say (stranger, "{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>}"));
+  g_assert_true (stranger_say (stranger, AID));
   stranger_expect (stranger, "Aid", NULL);
 }
 
@@ -242,12 +266,33 @@ stranger_connect (const char *address)
   return (Stranger){ stranger_socket (address, FALSE), g_byte_array_new () };
 }
 
+/* One that came to @listener, and has said nothing. */
+static inline Stranger
+stranger_accept (int listener)
+{
+  return (Stranger){ accept4 (listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK),
+                     g_byte_array_new () };
+}
+
 static inline Stranger
 stranger_open (const char *address)
 {
   Stranger stranger = stranger_connect (address);
 
   stranger_introduce (&stranger);
+  return stranger;
+}
+
+/* @also: what it says of itself besides. */
+static inline Stranger
+stranger_open_with (const char *address, const char *also)
+{
+  Stranger stranger = stranger_connect (address);
+  g_autofree char *aid =
+      g_strdup_printf ("{'msg_type': <'Aid'>, 'name': <'stranger'>, 'uuid': <'u-1'>, %s}", also);
+
+  g_assert_true (stranger_say (&stranger, aid));
+  stranger_expect (&stranger, "Aid", NULL);
   return stranger;
 }
 
@@ -266,6 +311,19 @@ stranger_reset (Stranger *stranger)
 
   setsockopt (stranger->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
   stranger_close (stranger);
+}
+
+/* Lets the actor read all that was sent. */
+static inline void
+let_it_read (Stranger *stranger)
+{
+  int n_unread = 1;
+
+  while (n_unread > 0) {
+    g_assert_true (tractor_checkpoint (NULL));
+    g_assert_cmpint (ioctl (stranger->fd, TIOCOUTQ, &n_unread), ==, 0);
+  }
+  g_assert_true (tractor_checkpoint (NULL));
 }
 
 /* That calls on it work. */

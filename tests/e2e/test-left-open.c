@@ -1,10 +1,13 @@
 /* test-left-open.c - what a task has opened and not closed: actor nurseries, runtimes, contexts.
  *
- * They are to behave as a plain nursery does: the task's own error and the misuse come out, nothing
+ * One-way streams, too. They are to behave as a plain nursery does: the task's own error and the misuse come out, nothing
  * hangs, and no process is left. What was joined, but not closed, is no mistake. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <signal.h>
+
 #include "actors.h"
+#include "tractor-signal.h"
 
 /* --- what the actors serve ----------------------------------------------------------------------- */
 
@@ -18,8 +21,42 @@ stay (TractorContext *context,
          tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+static int n_streaming;
+
+/* Sends until it is stopped. */
+static gboolean
+stream_on (TractorStream *stream, G_GNUC_UNUSED GVariant *kwargs, GError **error)
+{
+  n_streaming++;
+  while (tractor_stream_send (stream, NULL, error))
+    ;
+  n_streaming--;
+  return FALSE;
+}
+
+static gboolean
+count_streaming (G_GNUC_UNUSED GVariant *kwargs,
+                 GVariant **ret_result,
+                 G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (n_streaming);
+  return TRUE;
+}
+
+/* Of a function, whose task serves others too. */
+static gboolean
+leave_signal_receiver (G_GNUC_UNUSED GVariant *kwargs,
+                       G_GNUC_UNUSED GVariant **ret_result,
+                       GError **error)
+{
+  return tractor_signal_receiver_open (&(int){ SIGUSR1 }, 1, error) != NULL;
+}
+
 static const TractorExport test_exports[] = {
+  { "leave_signal_receiver", TRACTOR_EXPORT_CALL, .call = leave_signal_receiver },
   { "stay", TRACTOR_EXPORT_CONTEXT, .context = stay },
+  { "stream_on", TRACTOR_EXPORT_STREAM, .stream = stream_on },
+  { "count_streaming", TRACTOR_EXPORT_CALL, .call = count_streaming },
   { NULL },
 };
 static const TractorModule modules[] = { { "test", test_exports }, { NULL } };
@@ -371,6 +408,245 @@ test_context (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* --- one-way streams ---------------------------------------------------------------------------------- */
+
+static TractorStream *
+open_stream (TractorPortal *portal)
+{
+  g_autoptr (GError) error = NULL;
+  TractorStream *stream = tractor_portal_open_stream (portal, "test:stream_on", NULL, NULL, &error);
+  GVariant *item;
+
+  g_assert_no_error (error);
+  g_assert_true (tractor_stream_receive (stream, &item, &error));
+  return stream;
+}
+
+static gboolean
+leave_stream (gpointer portal, GError **error)
+{
+  open_stream (portal);
+  return set_own_failure (error);
+}
+
+typedef struct {
+  TractorPortal *portal;
+  TractorStream *streams[3];
+} Streams;
+
+static void
+close_streams (gpointer data)
+{
+  Streams *streams = data;
+
+  for (guint i = 0; i < G_N_ELEMENTS (streams->streams); i++)
+    g_clear_pointer (&streams->streams[i], tractor_stream_close); /* the oldest first */
+}
+
+static gboolean
+leave_streams_to_data_free (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  Streams *streams = data;
+
+  for (guint i = 0; i < G_N_ELEMENTS (streams->streams); i++)
+    streams->streams[i] = open_stream (streams->portal);
+  return TRUE;
+}
+
+/* Of a stream that another task of the opener's receives. */
+static gboolean
+expect_closed (gpointer stream, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  GVariant *item;
+
+  while (tractor_stream_receive (stream, &item, &failure))
+    ;
+  harness_assert_error (failure, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  failure = NULL;
+  return TRUE;
+}
+
+typedef struct {
+  TractorPortal *portal;
+  TractorNursery *outer;
+} Lender;
+
+static gboolean
+leave_stream_to_another (gpointer data, GError **error)
+{
+  Lender *lender = data;
+
+  return tractor_nursery_spawn (lender->outer, "receiver", expect_closed,
+                                open_stream (lender->portal), NULL, error) &&
+         tractor_wait_all_tasks_blocked (0, error) && set_own_failure (error);
+}
+
+static void
+assert_nothing_streams (TractorPortal *portal, GError **error)
+{
+  g_autoptr (GVariant) n = NULL;
+
+  g_assert_true (tractor_portal_call (portal, "test:count_streaming", NULL, &n, error));
+  g_assert_cmpint (g_variant_get_int64 (n), ==, 0);
+}
+
+static void
+assert_stream_misuse (TractorTaskFunc func, gpointer data)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (GError) error = NULL;
+
+  tractor_nursery_spawn (nursery, "offender", func, data, NULL, &error);
+  g_assert_false (tractor_nursery_join (nursery, &error));
+  assert_misuse_of (error, "a stream");
+  g_assert_true (tractor_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+}
+
+/* Its function has been cancelled by the time that the task has ended. */
+static gboolean
+test_stream (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+
+  assert_stream_misuse (leave_stream, portal);
+  assert_nothing_streams (portal, error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_stream_in_use (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+  g_autoptr (TractorNursery) outer = tractor_nursery_open ();
+
+  assert_stream_misuse (leave_stream_to_another, &(Lender){ portal, outer });
+  g_assert_true (tractor_nursery_join (outer, error));
+  assert_nothing_streams (portal, error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+/* What frees the task's data may close what the task has opened, in any order. */
+static gboolean
+test_stream_closed_with_the_data (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Streams streams = { .portal = portal };
+
+  tractor_nursery_spawn (nursery, "opener", leave_streams_to_data_free, &streams, close_streams,
+                         error);
+  g_assert_true (tractor_nursery_join (nursery, error));
+  assert_nothing_streams (portal, error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+/* With an actor of its own, items that have come, and nothing closed at all. */
+static gboolean
+leave_stream_and_actor (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorActorNursery *actors = tractor_actor_nursery_open (error);
+  TractorPortal *portal = start (actors, "child", error);
+
+  open_stream (portal);
+  tractor_portal_unref (portal);
+  tractor_sleep_until (tractor_now () + SECOND / 100, error); /* some items come */
+  return set_own_failure (error);
+}
+
+static gboolean
+test_stream_of_own_actor (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GError) failure = run_task (leave_stream_and_actor, NULL);
+
+  g_assert_true (tractor_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_assert_true (tractor_error_matches (failure, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  return TRUE;
+}
+
+/* As g_autoptr does for one that was declared first. */
+static gboolean
+close_stream_after_its_actor (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+
+  stream = open_stream (portal);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static gboolean
+test_stream_closed_after_its_runtime (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_assert_no_error (run_task (close_stream_after_its_actor, NULL));
+  return TRUE;
+}
+
+/* What a function has left open is how its call ends, and costs nobody else anything. */
+static gboolean
+test_left_by_a_function (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+
+  for (int i = 0; i < 2; i++) {
+    g_assert_false (tractor_portal_call (portal, "test:leave_signal_receiver", NULL, NULL, error));
+    g_assert_true (tractor_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+    g_assert_nonnull (strstr ((*error)->message, "a signal receiver"));
+    g_clear_error (error);
+  }
+  assert_nothing_streams (portal, error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+typedef struct {
+  TractorPortal *portal;
+  TractorContext *context;
+} Contexts;
+
+static void
+close_context (gpointer data)
+{
+  tractor_context_close (((Contexts *) data)->context);
+}
+
+static gboolean
+leave_context_to_data_free (gpointer data, GError **error)
+{
+  Contexts *contexts = data;
+
+  contexts->context =
+      tractor_portal_open_context (contexts->portal, "test:stay", NULL, NULL, NULL, error);
+  return contexts->context != NULL;
+}
+
+/* It is a mistake, for it was to be closed in the task's function; but nothing worse. */
+static gboolean
+test_context_closed_with_the_data (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "child", error);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  Contexts contexts = { .portal = portal };
+
+  tractor_nursery_spawn (nursery, "opener", leave_context_to_data_free, &contexts, close_context,
+                         error);
+  g_assert_false (tractor_nursery_join (nursery, error));
+  assert_misuse_of (*error, "a context");
+  g_clear_error (error);
+  tractor_actor_nursery_cancel (actors);
+  return tractor_actor_nursery_join (actors, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -384,5 +660,15 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/left-open/joined-is-no-mistake", test_joined_and_not_closed);
   harness_add_real_task ("/e2e/left-open/runtime-that-others-use", test_runtime_in_use);
   harness_add_real_task ("/e2e/left-open/context", test_context);
+  harness_add_real_task ("/e2e/left-open/stream", test_stream);
+  harness_add_real_task ("/e2e/left-open/stream-in-use", test_stream_in_use);
+  harness_add_real_task ("/e2e/left-open/stream-of-an-actor-of-its-own", test_stream_of_own_actor);
+  harness_add_real_task ("/e2e/left-open/stream-closed-after-its-runtime",
+                         test_stream_closed_after_its_runtime);
+  harness_add_real_task ("/e2e/left-open/by-a-function", test_left_by_a_function);
+  harness_add_real_task ("/e2e/left-open/context-closed-with-the-data",
+                         test_context_closed_with_the_data);
+  harness_add_real_task ("/e2e/left-open/stream-closed-with-the-data",
+                         test_stream_closed_with_the_data);
   return harness_run ();
 }

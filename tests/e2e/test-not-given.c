@@ -151,6 +151,7 @@ use_no_portal (void)
   EXPECT_NOT_GIVEN ("name", tractor_find_actors (NULL, error));
   EXPECT_NOT_GIVEN ("name", tractor_wait_for_actor (NULL, TRACTOR_NO_DEADLINE, error));
   EXPECT_NOT_GIVEN ("address", tractor_connect (NULL, error));
+  EXPECT_NOT_GIVEN ("path", tractor_socket_remove_dead (NULL, error));
 }
 
 /* There is a portal, and nothing to say to it. */
@@ -192,6 +193,7 @@ use_no_context (void)
   EXPECT_NOT_GIVEN ("stream", tractor_stream_send_packed (NULL, NULL, error));
   EXPECT_NOT_GIVEN ("stream", tractor_stream_receive (NULL, &item, error));
   EXPECT_NOT_GIVEN ("stream", tractor_stream_receive_nowait (NULL, &item, error));
+  EXPECT_NOT_GIVEN ("stream", tractor_stream_send_nowait (NULL, NULL, error));
   EXPECT_NOT_GIVEN ("stream", tractor_stream_receive_packed (NULL, &bytes, error));
   EXPECT_NOT_GIVEN ("stream", tractor_stream_share (NULL, NULL, 1, error));
   EXPECT_NOT_GIVEN ("stream", tractor_stream_subscribe (NULL, error));

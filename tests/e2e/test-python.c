@@ -779,6 +779,32 @@ test_python_registrar_comes_back (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* One that does not answer is not waited for when this actor leaves. */
+static gboolean
+test_python_registrar_slow_to_forget (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *registry = make_free_address ();
+  g_autoptr (TractorNursery) tasks = tractor_nursery_open ();
+  Python python;
+  gint64 since;
+
+  g_setenv ("PEER_UNREGISTER_DELAY", "60", TRUE);
+  start_python (&python, tasks, "registrar", registry, NULL);
+  g_assert_true (tractor_event_wait (python.ready, error));
+  {
+    g_autoptr (TractorRuntime) runtime = open_at (registry, error);
+
+    g_assert_no_error (*error);
+    since = tractor_now ();
+  }
+  g_assert_cmpint (tractor_now () - since, <, 5 * SECOND * harness_get_patience ());
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (tasks), "enough");
+  g_assert_true (tractor_nursery_join (tasks, error));
+  remove_socket (registry);
+  python_clear (&python);
+  return TRUE;
+}
+
 static gboolean
 see_child (const TractorTreeEntry *entries,
            gsize n_entries,
@@ -788,6 +814,7 @@ see_child (const TractorTreeEntry *entries,
   g_assert_cmpuint (n_entries, ==, 2);
   g_assert_cmpstr (entries[1].name, ==, "it's a child");
   g_assert_cmpint (entries[1].pid, ==, GPOINTER_TO_INT (pid));
+  g_assert_cmpint (entries[1].view, ==, TRACTOR_TREE_VIEW_PYTHON);
   return FALSE;
 }
 
@@ -816,6 +843,15 @@ test_python_child (G_GNUC_UNUSED gpointer data, GError **error)
   g_assert_no_error (*error);
   assert_no_child_process ();
   return TRUE;
+}
+
+/* To Python that is a variable of somebody else's, which it hands down. */
+static gboolean
+test_python_child_of_one_that_logs (gpointer data, GError **error)
+{
+  g_setenv ("PEER_LOG", "call:error,registry:error", TRUE);
+  g_assert_true (tractor_log_set_spec (g_getenv ("PEER_LOG"), error));
+  return test_python_child (data, error);
 }
 
 /* Cancels a Python child that acknowledges that after so many seconds. */
@@ -1007,7 +1043,9 @@ main (int argc, char **argv)
   add ("T14-dies-in-a-call", test_python_dies_in_a_call);
   add ("is-registrar", test_python_registrar);
   add ("registrar-comes-back", test_python_registrar_comes_back);
+  add ("registrar-is-slow-to-forget", test_python_registrar_slow_to_forget);
   add ("is-our-child", test_python_child);
+  add ("is-child-of-one-that-logs", test_python_child_of_one_that_logs);
   harness_add_real_task ("/e2e/python/S-04-child-that-never-connects",
                          test_python_child_that_never_connects);
   add ("S-06-child-cancelled-while-it-boots", test_python_child_cancelled_while_it_boots);

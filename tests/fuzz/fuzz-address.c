@@ -22,11 +22,9 @@ static void
 go_through_texts (const Address *address)
 {
   g_autofree char *text = tractor__address_to_string (address);
-  g_autofree char *multiaddr = tractor__address_to_multiaddr (address);
 
   fuzz_assert_readable (text);
   assert_parses_to (text, address);
-  assert_parses_to (multiaddr, address);
 }
 
 static void

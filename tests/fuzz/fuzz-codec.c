@@ -57,7 +57,7 @@ send_on (GVariant *value)
 {
   g_autoptr (WireBuffer) buffer = tractor__wire_buffer_new ();
   GError *error = NULL;
-  gboolean ok = tractor__codec_pack (buffer, value, &error);
+  gboolean ok = tractor__codec_pack (buffer, value, PACK_AT_ONCE, &error);
   gsize offset;
 
   fuzz_assert_outcome (ok, error);

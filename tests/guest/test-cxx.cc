@@ -8,6 +8,7 @@
 extern "C" {
 #include "harness.h"
 }
+#include "tractor-actor-trace.h"
 #include "tractor-actor.h"
 #include "tractor-broadcast.h"
 #include "tractor-builtin.h"
@@ -16,7 +17,9 @@ extern "C" {
 #include "tractor-cluster.h"
 #include "tractor-context.h"
 #include "tractor-crash.h"
+#include "tractor-debug-layout.h"
 #include "tractor-debug.h"
+#include "tractor-debugger.h"
 #include "tractor-discovery.h"
 #include "tractor-error.h"
 #include "tractor-foreign.h"
@@ -26,6 +29,7 @@ extern "C" {
 #include "tractor-glib.h"
 #include "tractor-host-link.h"
 #include "tractor-host.h"
+#include "tractor-log.h"
 #include "tractor-process.h"
 #include "tractor-signal.h"
 #include "tractor-stream.h"
@@ -33,6 +37,7 @@ extern "C" {
 #include "tractor-task.h"
 #include "tractor-thread.h"
 #include "tractor-topics.h"
+#include "tractor-trace.h"
 #include "tractor-tree.h"
 #include "tractor-uv-await.h"
 #include "tractor-uv.h"

@@ -229,10 +229,11 @@ test_timed_shield (G_GNUC_UNUSED gpointer data, GError **error)
 
   tractor_cancel_scope_cancel (outer, NULL);
   {
-    g_autoptr (TractorCancelScope) cleanup = tractor_cancel_scope_open (tractor_now () + MSEC);
+    g_autoptr (TractorCancelScope) cleanup = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
     tractor_cancel_scope_set_shield (cleanup, TRUE);
     g_assert_true (tractor_checkpoint (error));
+    tractor_cancel_scope_set_deadline (cleanup, tractor_now () + MSEC);
     g_assert_false (tractor_sleep_until (TRACTOR_NO_DEADLINE, &failure));
     g_assert_true (tractor_cancel_scope_absorb (cleanup, &failure)); /* its own */
   }
@@ -368,6 +369,15 @@ mark_called (gpointer data)
   ((Bare *) data)->token = data;
 }
 
+/* One tick does it, unless the machine makes it longer than a tick may be. */
+static void
+tick_until_all_wait (Bare *bare)
+{
+  do
+    tractor_guest_tick (bare->guest);
+  while (bare->n_done == 0 && tractor_guest_is_due (bare->guest));
+}
+
 /* All of it can be used before the first tick, and nothing has run. */
 static void
 test_ready_when_new (void)
@@ -380,7 +390,7 @@ test_ready_when_new (void)
   tractor_guest_cancel (bare.guest, "before it began");
   g_assert_cmpuint (bare.n_scheduled, ==, 1);
   g_assert_cmpuint (bare.n_done, ==, 0);
-  tractor_guest_tick (bare.guest);
+  tick_until_all_wait (&bare);
   g_assert_true (bare.token == &bare);
   g_assert_true (bare.has_run); /* it starts, to take what it was given, and is cancelled then */
   g_assert_cmpuint (bare.n_done, ==, 1);
@@ -401,7 +411,7 @@ test_spurious_ticks (void)
   tractor_event_set (bare.event); /* between ticks: this does */
   tractor_event_set (bare.event);
   g_assert_cmpuint (bare.n_scheduled, ==, 2);
-  tractor_guest_tick (bare.guest);
+  tick_until_all_wait (&bare);
   g_assert_cmpuint (bare.n_done, ==, 1);
   tractor_guest_free (bare.guest);
   tractor_event_free (bare.event);
@@ -459,7 +469,7 @@ test_freed_alive (void)
   TractorToken *token;
 
   bare_begin (&bare, leave_a_child);
-  tractor_guest_tick (bare.guest);
+  tick_until_all_wait (&bare);
   token = tractor_guest_get_token (bare.guest);
   g_test_expect_message ("tractor", G_LOG_LEVEL_CRITICAL,
                          "*2 of its tasks are alive*'left behind' (event)*");

@@ -2,10 +2,13 @@
  * cancelled, and on whose stack a callback of the program is called. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <signal.h>
+
 #include "harness.h"
 #include "tractor-builtin.h"
 #include "tractor-glib-waits.h"
 #include "tractor-host-link.h"
+#include "tractor-signal.h"
 
 /* --- an operation that ends when told --------------------------------------------------------------- */
 
@@ -517,6 +520,52 @@ test_call_without_callback (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+static gpointer
+return_receiver (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_signal_receiver_open (&(int){ SIGUSR1 }, 1, error);
+}
+
+static gpointer
+leave_receiver (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_nonnull (tractor_signal_receiver_open (&(int){ SIGUSR1 }, 1, error));
+  return g_strdup ("done");
+}
+
+static void
+on_left_open (G_GNUC_UNUSED GObject *source, GAsyncResult *result, gpointer answered)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (tractor_glib_call_finish (result, &error));
+  g_assert_true (tractor_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE));
+  tractor_event_set (answered);
+}
+
+/* What a function has opened is its task's: it is closed before the callback, which hears of the mistake. */
+static gboolean
+test_call_leaves_open (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const struct {
+    TractorGlibFunc func;
+    GDestroyNotify result_free;
+  } calls[] = { { return_receiver, (GDestroyNotify) tractor_signal_receiver_close },
+                { return_receiver, NULL },
+                { leave_receiver, g_free } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (calls); i++) {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_autoptr (TractorEvent) answered = tractor_event_new ();
+
+    tractor_glib_call_async (nursery, calls[i].func, NULL, NULL, calls[i].result_free, NULL,
+                             on_left_open, answered);
+    g_assert_true (tractor_event_wait (answered, error));
+    g_assert_true (tractor_nursery_join (nursery, error));
+  }
+  return TRUE;
+}
+
 /* --- on whose stack --------------------------------------------------------------------------------- */
 
 static gboolean
@@ -942,7 +991,7 @@ test_application_closes_its_last_window (void)
 static gboolean
 test_dbus (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 {
-  for (int code = 0; code <= TRACTOR_ERROR_HOST_CANCELLED; code++) {
+  for (int code = 0; code <= TRACTOR_ERROR_DEBUG_QUIT; code++) {
     g_autoptr (GError) sent = g_error_new_literal (TRACTOR_ERROR, code, "no paper");
     g_autofree char *name = g_dbus_error_encode_gerror (sent);
     g_autoptr (GError) got = g_dbus_error_new_for_dbus_error (name, sent->message);
@@ -981,6 +1030,7 @@ main (int argc, char **argv)
   harness_add_glib_task ("/call/cancelled-before-is-not-run", test_call_cancelled_before);
   harness_add_glib_task ("/call/closed-nursery", test_call_nursery_closed);
   harness_add_glib_task ("/call/without-a-callback", test_call_without_callback);
+  harness_add_glib_task ("/call/leaves-open", test_call_leaves_open);
   harness_add_glib_task ("/call/from-a-task", test_call_from_task);
   harness_add_glib_task ("/call/callback-waits-for-the-end-of-a-tasks-loop",
                          test_call_in_nested_loop);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# check-conformance.sh - every requirement A1-A117 and B1-B63, every row 1-110 of the acceptance table
-# of the actor layer, and every fault of the lists P, S, I, C and D, is named by a test, or explained
-# in docs/conformance.md, and not both in its tables.
+# check-conformance.sh - every requirement A1-A117 and B1-B63, every row 1-120 of the acceptance table
+# of the actor layer, and every fault of the lists P, S, I, C, D and G, is named by a test, or explained
+# in docs/conformance.md, and not both in its tables. A test in Python is named for it by its function, or by its path.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 bad=0
@@ -9,8 +9,9 @@ paths=$(grep -rhoE '"[A-Za-z0-9/_%-]+"' tests --include='*.c')
 tested=$(
   grep -E '^"/' <<<"$paths" | grep -oE '\b[AB][0-9]+\b'
   grep -oE '\brow-[0-9]+\b|\b[PSICD]-[0-9]{2}\b' <<<"$paths"
+  grep -rhoE '^def [A-Za-z0-9_]+|/tools/[A-Za-z0-9/_-]+' tests --include='*.py' | tr _ - | grep -oE 'row-[0-9]+\b|G-[0-9]{2}\b'
 )
-explained=$(grep -oE '^\| ([AB][0-9]+|row-[0-9]+|[PSICD]-[0-9]{2}) \|' docs/conformance.md | tr -d '| ')
+explained=$(grep -oE '^\| ([AB][0-9]+|row-[0-9]+|[PSICDG]-[0-9]{2}) \|' docs/conformance.md | tr -d '| ')
 tested=$(sort -u <<<"$tested")
 
 check() {
@@ -27,9 +28,9 @@ check() {
   fi
 }
 
-for name in $(printf 'A%s\n' $(seq 117)) $(printf 'B%s\n' $(seq 63)) $(printf 'row-%s\n' $(seq 110)) \
+for name in $(printf 'A%s\n' $(seq 117)) $(printf 'B%s\n' $(seq 63)) $(printf 'row-%s\n' $(seq 120)) \
   $(printf 'P-%02d\n' $(seq 23)) $(printf 'S-%02d\n' $(seq 16)) $(printf 'I-%02d\n' $(seq 21)) \
-  $(printf 'C-%02d\n' $(seq 14)) $(printf 'D-%02d\n' $(seq 9)); do
+  $(printf 'C-%02d\n' $(seq 14)) $(printf 'D-%02d\n' $(seq 9)) $(printf 'G-%02d\n' $(seq 4)); do
   check "$name"
 done
 # What the page names must be there.

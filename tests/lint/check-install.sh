@@ -37,9 +37,20 @@ if [[ -f /etc/debian_version ]]; then
   grep -qF "apt-get install $packages" README.md || fail "README.md does not name the packages that ./dev installs: $packages"
 fi
 
+# gdb looks there by the library's own name.
+for library in "$work/root$libdir"/libtractor-1.so.*.*.*; do
+  script=$prefix/share/gdb/auto-load${library#"$work/root"}-gdb.py
+  [[ -f $work/root$script ]] || fail "gdb will not find $script"
+done
+
 flags=$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs tractor-1 | sed "s#$prefix/#$work/root$prefix/#g")
 gcc -std=c11 examples/single_call.c -o "$work/single_call" $flags
 LD_LIBRARY_PATH=$work/root$libdir "$work/single_call"
+
+LD_LIBRARY_PATH=$work/root$libdir "$work/root$prefix/bin/tractor" --version
+for file in man/man1/tractor.1 bash-completion/completions/tractor zsh/site-functions/_tractor; do
+  [[ -s $work/root$prefix/share/$file ]] || fail "share/$file is missing"
+done
 
 mkdir -p "$work/app/subprojects/tractor"
 git ls-files | tar -c -T - | tar -x -C "$work/app/subprojects/tractor"

@@ -14,7 +14,8 @@ ROOMS = ('guest', 'src', 'hosts')
 ALLOWED = re.compile(r'g_return_val_if_fail \((error != NULL|[A-Z_]*_?IS_\w+ \(\w+\)|g_task_is_valid \(result, \w+\)|'
                      r'g_async_result_is_tagged \()')
 # What is told of an error, or of a value, which may be NULL.
-NULL_IS_A_VALUE = {'tractor_error_check_given', 'tractor_error_set_not_given', 'tractor_value_take_fd',
+NULL_IS_A_VALUE = {'tractor_error_check_given', 'tractor_error_set_not_given', 'tractor_log_set_spec',
+                   'tractor_value_take_fd',
                    'tractor_value_get_timestamp', 'tractor_task_started', 'tractor_watch_tree'}
 
 

@@ -39,11 +39,14 @@ PROGRAM_SECONDS = 300  # for all tests of one program: a test that hangs ends mu
 MOST_PROCESSES = 500  # more than any test starts, and few enough that a fault does not take the machine
 
 # Which test programs hold which files: the first line that fits. Those of the same name come first.
-CALLS = ('e2e_test_contexts e2e_test_streams e2e_test_not_given e2e_test_payloads e2e_test_left_open e2e_test_faults '
-         'e2e_test_strangers e2e_test_descriptors e2e_test_actors e2e_test_checkpoints')
-PROCESSES = ('e2e_test_process e2e_test_restart e2e_test_crash e2e_test_faults e2e_test_tree e2e_test_actors '
-             'e2e_test_left_open e2e_test_lifetimes')
-BYTES = 'src_test_* e2e_test_payloads e2e_test_descriptors e2e_test_strangers e2e_test_contexts e2e_test_python'
+STRANGERS = 'e2e_test_strangers e2e_test_bad_bytes e2e_test_foreign_*'
+CALLS = ('e2e_test_call e2e_test_contexts e2e_test_streams e2e_test_not_given e2e_test_payloads e2e_test_left_open '
+         f'e2e_test_failures e2e_test_load {STRANGERS} e2e_test_descriptors e2e_test_end e2e_test_grandchildren '
+         'e2e_test_checkpoints')
+PROCESSES = ('e2e_test_start e2e_test_end e2e_test_process e2e_test_given e2e_test_restart e2e_test_crash '
+             'e2e_test_failures e2e_test_surroundings e2e_test_tree e2e_test_grandchildren e2e_test_left_open e2e_test_lifetimes')
+FINDING = 'e2e_test_registrar e2e_test_discovery e2e_test_relatives e2e_test_daemon'
+BYTES = f'src_test_* e2e_test_payloads e2e_test_descriptors {STRANGERS} e2e_test_contexts e2e_test_python'
 PARTS = [
     ('guest/outside/host-*', 'hosts_test_host_link hosts_test_turns hosts_conformance guest_test_*'),
     ('guest/*', 'guest_test_* hosts_conformance hosts_test_turns'),
@@ -54,28 +57,36 @@ PARTS = [
     ('hosts/virtual/*', 'hosts_conformance guest_test_time guest_test_schedules guest_test_run'),
     ('hosts/*', 'hosts_conformance hosts_test_turns guest_test_run guest_test_time'),
     ('src/patterns/cluster.c', 'e2e_test_cluster'),
-    ('src/*/remote-error.[ch]', 'src_test_error_types e2e_test_contexts e2e_test_actors e2e_test_faults e2e_test_python '
-                              'e2e_test_strangers'),
-    ('src/patterns/topics.c', 'e2e_test_topics'),
-    ('src/tree/tree.[ch]', 'e2e_test_tree e2e_test_strangers'),
-    ('src/*/stream*', 'e2e_test_streams e2e_test_contexts e2e_test_payloads e2e_test_strangers e2e_test_faults e2e_test_python'),
+    ('src/*/remote-error.[ch]', 'src_test_error_types e2e_test_contexts e2e_test_call e2e_test_grandchildren e2e_test_failures '
+                              f'e2e_test_python {STRANGERS}'),
+    *((f'src/patterns/{name}.[ch]', 'e2e_test_topics') for name in ('publisher', 'feed', 'wanted-topics', 'subscription')),
+    # What needs a terminal and gdb (tests/debug) is not tried here.
+    ('src/debug/*', 'src_test_debug_lock src_test_patience e2e_test_end e2e_test_grandchildren'),
+    ('src/process/broker.[ch]', 'e2e_test_end'),
+    ('src/log/*', 'src_test_log_spec e2e_test_logging'),
+    ('src/process/log-level*', 'src_test_log_level e2e_test_surroundings e2e_test_logging'),
+    ('src/tree/tree.[ch]', f'e2e_test_tree {STRANGERS}'),
+    ('src/*/stream*', f'e2e_test_streams e2e_test_contexts e2e_test_payloads {STRANGERS} e2e_test_load e2e_test_failures '
+                      'e2e_test_python'),
     ('src/*/python-*', 'src_test_python_* e2e_test_python'),
     *((f'src/*/{name}*', BYTES) for name in (
-        'wire', 'frame', 'msg', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'serial')),
-    *((f'src/*/{name}*', f'src_test_{name.replace("-", "_")} e2e_test_strangers e2e_test_discovery e2e_test_faults '
+        'wire', 'frame', 'msg', 'protocol', 'codec', 'value', 'address', 'cid-table', 'error-types', 'escape', 'serial')),
+    *((f'src/*/{name}*', f'src_test_{name.replace("-", "_")} {STRANGERS} {FINDING} e2e_test_failures '
                          'e2e_test_descriptors')
       for name in ('runtime-dir', 'socket', 'handshake', 'peer-limits')),
-    ('src/*/passed-fds*', 'e2e_test_descriptors e2e_test_strangers'),
+    ('src/link/unix-name*', f'src_test_socket src_test_runtime_dir {STRANGERS} {FINDING} e2e_test_lifetimes'),
+    ('src/*/passed-fds*', f'e2e_test_descriptors {STRANGERS}'),
     *((f'src/*/{name}*', CALLS) for name in ('link', 'request', 'exports', 'portal', 'context', 'rpc')),
-    *((f'src/*/{name}*', 'e2e_test_discovery e2e_test_identity e2e_test_strangers e2e_test_cluster e2e_test_lifetimes '
-                         'e2e_test_crowd')
-      for name in ('listener', 'peer', 'registry', 'registration', 'discovery', 'identity', 'origin', 'runtime',
-                   'tractor-discovery')),
+    *((f'src/*/{name}*', f'{FINDING} e2e_test_identity {STRANGERS} e2e_test_cluster e2e_test_lifetimes e2e_test_crowd')
+      for name in ('listener', 'peer', 'registry', 'registration', 'ask-registrars', 'discovery', 'list-actors', 'identity',
+                   'origin', 'runtime', 'tractor-discovery')),
     ('src/actor.[ch]', CALLS + ' ' + PROCESSES),
-    ('src/daemon.c', 'e2e_test_discovery e2e_test_identity e2e_test_lifetimes'),
-    ('src/child.c', PROCESSES + ' e2e_test_discovery'),
+    ('src/root.c', CALLS + ' ' + PROCESSES),
+    ('src/daemon.c', f'e2e_test_daemon {FINDING} e2e_test_identity e2e_test_lifetimes'),
+    ('src/child*', f'{PROCESSES} {FINDING}'),
     *((f'src/*/{name}*', PROCESSES) for name in (
-        'process', 'child-portal', 'spawn', 'supervise', 'restart', 'actor-nursery', 'log-level', 'crash', 'run-process', 'last-words')),
+        'process', 'clone', 'exec', 'child-portal', 'spawn', 'supervise', 'death', 'restart', 'actor-nursery',
+        'crash', 'run-process', 'program-output', 'last-words')),
     ('src/*', 'src_test_* e2e_test_*'),
 ]
 
@@ -232,8 +243,8 @@ def get_program(name):
 
 @functools.cache
 def list_programs():
-    names = re.findall(r"^  '((?:e2e|guest|hosts|src)/[\w-]+)',", (ROOT / 'tests/meson.build').read_text(), re.M)
-    return [re.sub(r'\W', '_', name) for name in names]
+    names = re.findall(r"^  '(e2e|guest|hosts|src)/(?:\w+/)?([\w-]+)',", (ROOT / 'tests/meson.build').read_text(), re.M)
+    return [re.sub(r'\W', '_', f'{suite}_{name}') for suite, name in names]
 
 
 def find_programs(file):
@@ -252,16 +263,22 @@ def find_host(file):
 
 # --- the faults -----------------------------------------------------------------------------------------------------
 
-def try_fault(fault):
-    """Returns: what became of it: 'no fault', the test that noticed, or None."""
+def try_fault(fault, give_up_at):
+    """Returns: what became of it: 'no fault', the test that noticed, None, or 'out of time'."""
     path = TREE / fault.file
     source = path.read_text()
-    programs = [get_program(name) for name in find_programs(fault.file)]  # built before it is planted
+    programs = []
+    for name in find_programs(fault.file):  # built before it is planted
+        if time.monotonic() > give_up_at:
+            return 'out of time'
+        programs.append(get_program(name))
     path.write_text(fault.plant(source))
     try:
         if ninja(*LIBRARIES).returncode != 0 or is_same_as_clean():
             return 'no fault'
         for program in programs:
+            if time.monotonic() > give_up_at:
+                return 'out of time'
             if ninja(f'tests/{program.name}').returncode != 0:
                 return 'no fault'
             test = program.notices(find_host(fault.file))
@@ -293,7 +310,8 @@ def read_arguments():
     parser = argparse.ArgumentParser(prog='./dev mutate', description='Plants small faults, and lists what no test notices.')
     parser.add_argument('files', nargs='*', metavar='FILE', help='where to plant them; else anywhere in guest/, src/, hosts/')
     parser.add_argument('--count', type=int, default=sys.maxsize, metavar='N', help='no more than so many that count')
-    parser.add_argument('--seconds', type=float, default=float('inf'), metavar='N', help='none is begun after so long')
+    parser.add_argument('--seconds', type=float, default=float('inf'), metavar='N',
+                        help='none is begun after so long, and after twice that what is being tried is left')
     parser.add_argument('--seed', metavar='TEXT', help='what their order comes of; else the hash of the commit')
     parser.add_argument('--listed', type=Path, metavar='LIST',
                         help=f'those of a list such as {UNNOTICED.relative_to(ROOT)}, known to be harmless or not')
@@ -318,8 +336,8 @@ def main():
         if n_tried >= arguments.count or time.monotonic() - started > arguments.seconds:
             break
         before = time.monotonic()
-        noticed = try_fault(fault)
-        n_tried += noticed != 'no fault'
+        noticed = try_fault(fault, started + 2 * arguments.seconds)
+        n_tried += noticed not in ('no fault', 'out of time')
         if noticed is None:
             unnoticed.append(fault)
             UNNOTICED.write_text('\n\n'.join(map(str, unnoticed)) + '\n')

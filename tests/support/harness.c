@@ -64,6 +64,7 @@ const HarnessHost harness_hosts[] = {
 typedef struct {
   HarnessFunc func;
   TractorTaskFunc task_func;
+  gconstpointer row; /* (nullable): that it is given */
   const HarnessHost *host;
 } Test;
 
@@ -301,25 +302,37 @@ on_quit_signal (G_GNUC_UNUSED int signal_number)
     tractor_guest_dump (current_guest, STDERR_FILENO);
 }
 
-/* The main task around the test: watches what it leaves in the poller. */
+/* *@ret_cpu_usec: what the process uses of the processor while nothing is to be done. */
+static gboolean
+watch_idle (gint64 *ret_cpu_usec, GError **error)
+{
+  gint64 before = harness_get_cpu_usec ();
+
+  if (!tractor_sleep_until (tractor_now () + IDLE_WINDOW_USEC, error))
+    return FALSE;
+  *ret_cpu_usec = harness_get_cpu_usec () - before;
+  return TRUE;
+}
+
+/* The main task around the test: watches what it leaves in the poller. A loop that is busy is so for ever; once,
+ * it may be the machine's doing, for what another takes of a virtual processor counts as used. */
 static gboolean
 run_test_task (gpointer data, GError **error)
 {
+  const gint64 limit = IDLE_WINDOW_USEC / 4 * (gint64) harness_get_slowness ();
   const Test *test = data;
-  gint64 cpu_before;
-  gint64 cpu_used;
+  gint64 cpu_usec = G_MAXINT64;
 
   current_guest = tractor_guest_get_current ();
-  if (!test->task_func (NULL, error))
+  if (!test->task_func ((gpointer) test->row, error))
     return FALSE;
   if (!test->host->has_real_time)
     return TRUE;
 
-  cpu_before = harness_get_cpu_usec ();
-  if (!tractor_sleep_until (tractor_now () + IDLE_WINDOW_USEC, error))
-    return FALSE;
-  cpu_used = harness_get_cpu_usec () - cpu_before;
-  g_assert_cmpint (cpu_used, <, IDLE_WINDOW_USEC / 4 * (gint64) harness_get_slowness ());
+  for (int i = 0; i < 3 && cpu_usec >= limit; i++)
+    if (!watch_idle (&cpu_usec, error))
+      return FALSE;
+  g_assert_cmpint (cpu_usec, <, limit);
   return TRUE;
 }
 
@@ -578,7 +591,7 @@ harness_add (const char *path, HarnessFunc func)
 }
 
 static void
-add_on_hosts (const char *path, TractorTaskFunc func, gboolean only_real)
+add_on_hosts (const char *path, TractorTaskFunc func, gconstpointer row, gboolean only_real)
 {
   const char *only = g_getenv ("TRACTOR_TEST_HOST"); /* (nullable): all */
 
@@ -586,20 +599,26 @@ add_on_hosts (const char *path, TractorTaskFunc func, gboolean only_real)
     g_autofree char *full = g_strdup_printf ("%s/%s", path, host->name);
 
     if ((host->has_real_time || !only_real) && (only == NULL || g_str_equal (only, host->name)))
-      add (full, &(Test){ .task_func = func, .host = host });
+      add (full, &(Test){ .task_func = func, .row = row, .host = host });
   }
 }
 
 void
 harness_add_task (const char *path, TractorTaskFunc func)
 {
-  add_on_hosts (path, func, FALSE);
+  add_on_hosts (path, func, NULL, FALSE);
 }
 
 void
 harness_add_real_task (const char *path, TractorTaskFunc func)
 {
-  add_on_hosts (path, func, TRUE);
+  add_on_hosts (path, func, NULL, TRUE);
+}
+
+void
+harness_add_real_row (const char *path, TractorTaskFunc func, gconstpointer row)
+{
+  add_on_hosts (path, func, row, TRUE);
 }
 
 static void

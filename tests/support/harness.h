@@ -47,6 +47,8 @@ void harness_add (const char *path, HarnessFunc func);
 void harness_add_task (const char *path, TractorTaskFunc func);
 /* The same on the hosts whose time is real: for tests with other processes. */
 void harness_add_real_task (const char *path, TractorTaskFunc func);
+/* The same, of several that differ in a value: @func is given @row, and @path says which it is. */
+void harness_add_real_row (const char *path, TractorTaskFunc func, gconstpointer row);
 /* The same on GLib's host only: for what only that has. */
 void harness_add_glib_task (const char *path, TractorTaskFunc func);
 /* And on libuv's. */

@@ -18,8 +18,9 @@ check () { # NAME COMMAND...: what it says, and the end of $work/out, is shown i
   fi
 }
 
+# As harness_get_patience(): more by the clock where other things run beside.
 within () { # SECONDS COMMAND...: waits until it is so
-  local end=$((SECONDS + $1))
+  local end=$((SECONDS + $1 * ${TRACTOR_TEST_LOAD:-1} + 1)) # SECONDS is cut off
   shift
   until "$@"; do
     ((SECONDS < end)) || { echo "in vain: $*"; return 1; }

@@ -55,6 +55,7 @@ G_BEGIN_DECLS
  * @TRACTOR_GLIB_ERROR_LIMIT: a limit was reached
  * @TRACTOR_GLIB_ERROR_REGISTRY: no registrar can be reached
  * @TRACTOR_GLIB_ERROR_HOST_CANCELLED: the function's link with its own loop has been cancelled there
+ * @TRACTOR_GLIB_ERROR_DEBUG_QUIT: it paused for a debugger, and whoever looked has quit
  *
  * The codes of TractorError.
  */
@@ -85,7 +86,8 @@ typedef enum {
   TRACTOR_GLIB_ERROR_AUTH,
   TRACTOR_GLIB_ERROR_LIMIT,
   TRACTOR_GLIB_ERROR_REGISTRY,
-  TRACTOR_GLIB_ERROR_HOST_CANCELLED
+  TRACTOR_GLIB_ERROR_HOST_CANCELLED,
+  TRACTOR_GLIB_ERROR_DEBUG_QUIT
 } TractorGlibError;
 
 /**

@@ -119,21 +119,24 @@ async def find_actor(name):
 
 
 class Nursery:
-    def __init__(self):
+    def __init__(self, is_debugged):
+        self.is_debugged = is_debugged
         self.me = peer.Actor('root', is_registrar=True)
+        if is_debugged:
+            self.me.serve_turns()
         self.me.registry[self.me.uid] = [self.me.listen(REGISTRY)]
         self.children = []
 
     async def start_actor(self, name, proc_kwargs):
         child, channel, end_thread = await asyncio.to_thread(
-            peer.spawn, self.me, (name, str(uuid.uuid4())), proc_kwargs['executable'])
+            peer.spawn, self.me, (name, str(uuid.uuid4())), proc_kwargs['executable'], self.is_debugged)
         self.children.append((child, end_thread))
         return Portal(channel)
 
 
 @contextlib.asynccontextmanager
-async def open_nursery():
-    nursery = Nursery()
+async def open_nursery(debug_mode=False):
+    nursery = Nursery(debug_mode)
     yield nursery
     for child, end_thread in nursery.children:
         assert await asyncio.to_thread(child.wait, peer.PATIENCE) == 0

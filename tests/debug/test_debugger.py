@@ -1,0 +1,1147 @@
+#!/usr/bin/env python3
+"""test_debugger.py TREE BROKER EXAMPLE PAGE [PATTERN] - debug mode, as one sees it on a terminal: with gdb, a real terminal,
+and a real shell. TREE is the program of tree.c; EXAMPLE is what PAGE, of the guide, has a transcript of. Prints TAP. Only tests whose name has PATTERN in it, if that is given."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from program import PROMPT, Program
+from tap import Skip, Tests, is_equal
+from terminal import Failure, Terminal, descendants, list_processes
+
+TREE, BROKER, EXAMPLE, PAGE = sys.argv[1:5]
+COMMAND = os.path.join(os.path.dirname(BROKER), '..', 'tractor', 'tractor')
+INTEROP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'interop')
+PEER = os.path.join(INTEROP, 'peer.py')
+PDB = r'^\(Pdb\+\) '
+NO_GDB = {'PATH': '/nonexistent'}
+
+test = Tests('/debug', ('builtin', 'glib', 'uv'))
+
+
+class Tree(Program):
+    def __init__(self, arguments, host='builtin', debug='1', shell=False, command=None, in_background=False, user=None,
+                 **env):
+        super().__init__(command or [TREE, '--host', host] + arguments, {'TRACTOR_DEBUG': debug, 'TRACTOR_DEBUGGER': BROKER, **env},
+                         shell, ' &' if in_background else '', user)
+
+    def find_in_line(self, words):
+        """The same, once it is in tractor_pause()."""
+        give_up_at = time.monotonic() + self.patience
+        while time.monotonic() < give_up_at:
+            with contextlib.suppress(Failure):  # it may not have been started yet
+                pid = self.find(words)
+                if 'tractor_pause' in subprocess.run([COMMAND, 'dump', str(pid)], capture_output=True, text=True).stdout:
+                    return pid
+            time.sleep(0.01)
+        raise Failure(f'no process "{words}" below {self.pid} pauses')
+
+    def check_nothing_is_left(self, but=None):
+        self.check_no_process_is_left()
+        files = os.listdir(os.path.join(self.directory, 'tractor'))
+        if but:
+            files = [one for one in files if not one.endswith(but) or one.startswith('debug')]
+        if files:
+            raise Failure(f'files are left: {files}')
+
+
+# --- stops ------------------------------------------------------------------------------------------------------------
+
+@test
+def pause_stands_in_the_users_function(host):
+    with Tree(['pause'], host) as tree:
+        tree.prompt(r"── paused: actor kid0 \(pid \d+\), task \d+ 'work' ──\r\n.*pause_once")
+        tree.line('p local_answer')
+        tree.expect('= 42')
+        tree.prompt()
+        tree.line('set var local_answer = 100')
+        tree.prompt()
+        tree.line('next')
+        tree.prompt()
+        tree.line('c')
+        tree.expect('kid0: result 101')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=[{'word': word, 'shell': shell} for word in ('c', 'quit', 'detach', 'kill', 'tractor continue')
+                                for shell in ('leader', 'bash')])
+def who_goes_on_may_read_the_terminal_at_once(host, word, shell):
+    with Tree([], shell=shell == 'bash', command=[TREE, '--host', host, '--reads', 'end', 'pause']) as tree:
+        tree.prompt('── paused')
+        tree.line(word)
+        tree.line('for the root')
+        tree.expect('root has read: for the root')
+
+
+@test(hosts=('builtin',), rows=[{'word': word} for word in ('attach 1', 'run', 'start')])
+def no_word_ends_the_actor_for_another(host, word):
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused')
+        tree.line(word)
+        tree.expect('This session is for one actor')
+        tree.prompt()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
+@test(hosts=('builtin',), rows=[{'word': word} for word in ('next', 'signal 0', 'return')])
+def a_refusal_is_one_line(host, word):
+    with Tree(['crash'], host) as tree:
+        tree.prompt('── crashed')
+        tree.line(word)
+        tree.expect('The task cannot go on from here: it has crashed')
+        tree.prompt()
+        tree.expect_not('Traceback|Python')
+        tree.line('kill')
+
+
+@test
+def crash_in_a_child_is_shown_there_and_then_in_the_root(host):
+    with Tree(['crash'], host) as tree:
+        tree.prompt(r"── crashed: actor kid0 \(pid \d+\), task \d+ 'work' · SIGSEGV, address 0x10 is not mapped ──\r\n#\d+ .*crash")
+        tree.line('next')
+        tree.expect('cannot go on from here: it has crashed')
+        tree.prompt()
+        tree.line('c')
+        tree.prompt(r'── failed: actor root .* was killed by signal 11')
+        tree.line('c')
+        tree.expect('FAILED: .*killed by signal 11')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
+@test(rows=({'story': 'abort', 'said': 'SIGABRT', 'function': 'tell'},
+            {'story': 'overflow', 'said': 'it has overflowed its stack of 256 KiB', 'function': 'dig'},
+            {'story': 'thread-crash', 'said': 'SIGSEGV', 'function': 'crash'}))
+def crash_stands_in_the_users_function(host, story, said, function):
+    with Tree([story], host) as tree:
+        tree.prompt(rf'── crashed: actor kid0 .*{said}.*──\r\n#\d+ .*\b{function} \(')
+        tree.line('c')
+        tree.prompt('── failed: actor root')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def failure_that_the_program_sees_to_is_shown_by_hand(host):
+    with Tree(['post-mortem'], host) as tree:
+        tree.prompt('── failed: actor kid0 .*no room for 42')
+        tree.line('c')
+        tree.expect('kid0: result 42')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('── failed'), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def row_114_failure_climbs_from_actor_to_actor(host):
+    with Tree(['--depth', '2', 'fail'], host) as tree:
+        for actor in ('level0', 'level1', 'kid0', 'root'):
+            tree.prompt(f'── failed: actor {actor} .*no room for 42')
+            tree.line('c')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('── failed'), 4)
+        tree.check_nothing_is_left()
+
+
+@test
+def root_stops_too(host):
+    with Tree(['root-pause'], host) as tree:
+        tree.prompt(r"── paused: actor root \(pid \d+\), task 1 'main' ──")
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def root_that_crashes_is_shown_and_leaves_nothing(host):
+    with Tree(['root-crash'], host) as tree:
+        tree.prompt(r"── crashed: actor root \(pid \d+\), task 1 'main' · SIGSEGV")
+        tree.line('c')
+        is_equal(tree.end(), -signal.SIGSEGV)
+
+
+@test
+def commands_for_tasks_are_there(host):
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('info tractor')
+        tree.expect('sleeper')
+        tree.prompt()
+        tree.line('tractor task sleeper')
+        tree.prompt()
+        tree.line('backtrace')
+        tree.expect('sleep_forever')
+        tree.prompt()
+        tree.line('next')  # of what paused
+        tree.expect('local_answer')
+        tree.prompt()
+        tree.line('c')
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def row_113_thread_pauses(host):
+    with Tree(['thread-pause'], host) as tree:
+        tree.prompt(r'── paused: actor kid0 \(pid \d+\), in no task ──\r\n.*pause_in_thread')
+        tree.line('p in_thread')
+        tree.expect('= 5')
+        tree.prompt()
+        tree.line('c')
+        tree.expect('thread goes on 5')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def row_112_pause_in_what_is_cancelled_fails_and_a_shielded_one_does_not(host):
+    with Tree(['cancelled-pause'], host) as tree:
+        tree.expect(r'paused: tractor_pause\(\) in what is cancelled; tractor_pause_shielded\(\) stops there too: Cancelled')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+    with Tree(['shielded-pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('c')
+        tree.expect('paused: yes')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def quit_makes_the_pause_fail_and_nobody_above_stops(host):
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('q')
+        tree.expect('FAILED: .*Quit in the debugger')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('──\r\n'), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def quit_of_a_failure_is_not_shown_above(host):
+    with Tree(['--depth', '1', 'fail'], host) as tree:
+        tree.prompt('── failed: actor level0')
+        tree.line('q')
+        tree.expect('FAILED: .*no room for 42')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('── failed'), 1)
+        tree.check_nothing_is_left()
+
+
+@test(rows=({'depth': '0'}, {'depth': '2'}))
+def quit_of_a_crash_is_not_shown_above(host, depth):
+    with Tree(['--depth', depth, 'crash'], host) as tree:
+        tree.prompt('── crashed: actor ')
+        tree.line('q')
+        tree.expect('FAILED: .*was killed by signal 11')
+        is_equal(tree.end(), 1)
+        is_equal(len(re.findall('── (?:failed|crashed)', tree.text)), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def breakpoints_keep_gdb_and_a_second_pause_is_another_stop(host):
+    with Tree(['pause-twice'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('break pause_once')
+        tree.prompt()
+        tree.line('c')
+        tree.prompt(r'Breakpoint 1, (.|\r\n)*?pause_once')
+        tree.line('delete')
+        tree.prompt()
+        tree.line('break fflush')  # something that keeps it under gdb
+        tree.prompt()
+        tree.line('c')
+        tree.prompt(r'── paused: actor kid0 .*──\r\n.*pause_once')
+        tree.line('tractor continue')
+        tree.expect('kid0: result 44')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def pause_right_after_another_is_another_stop(host):
+    """gdb has let it go, and has perhaps not ended yet."""
+    with Tree(['pause-twice'], host) as tree:
+        for _ in range(2):
+            tree.prompt('── paused: actor kid0')
+            tree.line('c')
+        tree.expect('kid0: result 44')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def abandon_ends_the_tree_without_another_stop(host):
+    with Tree(['--actors', '3', 'pause'], host) as tree:
+        tree.prompt('── paused: actor kid')
+        tree.line('tractor abandon')
+        tree.end()
+        is_equal(tree.text.count('── paused'), 1)
+        tree.check_nothing_is_left()
+
+
+# --- one at a time ------------------------------------------------------------------------------------------------------
+
+@test
+def row_111_two_pauses_are_shown_one_after_the_other(host):
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        first = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        tree.line('c')
+        second = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        is_equal({first, second}, {'kid0', 'kid1'})
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('── paused'), 2)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def G_02_many_crashes_at_once_are_shown_in_the_order_in_which_they_came(host):
+    n = 64
+    with Tree(['--actors', str(n), 'crash-together'], host) as tree:
+        behind = []
+        for i in range(n):
+            match = tree.prompt(r'── crashed: actor (kid\d+) .*?(?:· (\d+) waits? behind )?──')
+            behind.append(int(match.group(2) or 0))
+            tree.line('c')
+        tree.prompt(f'── failed: actor root .* {n} failures')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        is_equal(len(set(re.findall(r'── crashed: actor (kid\d+)', tree.text))), n)
+        is_equal(behind[-1], 0)
+        tree.check_nothing_is_left()
+
+
+@test
+def row_115_ctrl_c_reaches_nobody_but_gdb(host):
+    with Tree(['pause'], host, shell=True) as tree:
+        tree.prompt('── paused: actor kid0')
+        for _ in range(2):
+            tree.ctrl('c')
+            tree.expect('Quit')
+            tree.prompt()
+        tree.line('c')
+        tree.expect('kid0: result 43')
+        tree.check_shell_is_well()
+
+
+@test
+def row_116_G_03_end_of_the_root_waits_for_who_looks(host):
+    """It is cancelled while a child is held: nobody is killed, and it goes on when nobody is any more."""
+    with Tree(['--until', 'signal', '--depth', '1', 'pause'], host) as tree:
+        tree.prompt('── paused: actor level0')
+        os.kill(tree.pid, signal.SIGUSR2)
+        time.sleep(5)  # longer than every patience with a child
+        tree.line('p local_answer')
+        tree.expect('= 42')
+        tree.prompt()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.expect_not('killed')
+        tree.check_nothing_is_left()
+
+
+# --- Python actors, which have a debugger of their own -----------------------------------------------------------------
+
+class MixedTree(Tree):
+    """One whose first actor, or the last below that, is a Python one."""
+
+    def __init__(self, arguments, host='builtin', python=PEER, **more):
+        super().__init__(['--python', python] + arguments, host, PEER_IS_DEBUGGED='1', **more)
+
+    def pdb(self, pattern=None):
+        match = self.expect(pattern) if pattern else None
+        self.expect(PDB)
+        self.note_processes()
+        return match
+
+
+@test
+def python_actor_has_its_turn(host, transport='unix', actor='kid0', depth='0'):
+    with MixedTree(['--depth', depth, 'pause'], host, shell=True, TRACTOR_TRANSPORT=transport) as tree:
+        tree.pdb(f'Opening a pdb REPL in paused actor: {actor}')
+        tree.line('p answer')
+        tree.expect('^42')
+        tree.pdb()
+        for _ in range(2):
+            tree.ctrl('c')  # which would end the root
+            tree.ctrl('z')
+        tree.line('')
+        tree.pdb()
+        tree.line('answer = 100')
+        tree.pdb()
+        tree.line('c')
+        tree.expect('kid0: result 42')
+        tree.check_shell_is_well()
+
+
+@test(hosts=('builtin',))
+def python_actor_below_another_has_its_turn(host):
+    python_actor_has_its_turn(host, actor='level0', depth='1')
+
+
+@test(hosts=('builtin',))
+def python_actor_over_tcp_has_its_turn(host):
+    python_actor_has_its_turn(host, transport='tcp')
+
+
+@test(hosts=('builtin',))
+def python_failure_is_shown_there_and_then_in_each_actor_above(host):
+    with MixedTree(['--depth', '1', 'fail'], host) as tree:
+        tree.pdb('Opening a pdb REPL in crashed actor: level0')
+        tree.line('c')
+        for actor in ('kid0', 'root'):
+            tree.prompt(f'── failed: actor {actor} .*no room for 42')
+            tree.line('c')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('── failed'), 2)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def python_actor_that_is_quit_is_not_shown_above(host):
+    with MixedTree(['pause'], host) as tree:
+        tree.pdb('paused actor: kid0')
+        tree.line('q')
+        tree.expect('FAILED: .*BdbQuit')
+        is_equal(tree.end(), 1)
+        tree.expect_not('──')
+        tree.check_nothing_is_left()
+
+
+@test
+def python_actor_waits_in_the_same_line(host):
+    """Whoever comes first, the others are shown only when it is through."""
+    with MixedTree(['--actors', '3', 'pause'], host) as tree:
+        shown = set()
+        for _ in range(3):
+            match = tree.expect(r'paused actor: (kid0)|── paused: actor (kid\d)')
+            shown.add(match.group(1) or match.group(2))
+            tree.expect(PDB if match.group(1) else PROMPT)
+            tree.note_processes()
+            is_equal(len(re.findall(PDB + '|' + PROMPT, tree.text, re.MULTILINE)), len(shown))
+            tree.line('c')
+        is_equal(shown, {'kid0', 'kid1', 'kid2'})
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def python_actor_that_is_killed_gives_its_turn_to_the_next(host):
+    with MixedTree(['fail'], host) as tree:
+        tree.pdb('crashed actor: kid0')
+        os.kill(tree.find('tractor._child'), signal.SIGKILL)
+        tree.prompt('── failed: actor root .*killed by signal 9')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left(but='.sock')  # its own
+
+
+@test(hosts=('builtin',))
+def python_actor_at_its_prompt_is_waited_for(host):
+    with MixedTree(['--until', 'signal', 'pause'], host) as tree:
+        tree.pdb('paused actor: kid0')
+        os.kill(tree.pid, signal.SIGUSR2)
+        time.sleep(5)  # longer than every patience with a child
+        tree.line('p answer')
+        tree.expect('^42')
+        tree.pdb()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.expect_not('killed')
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def root_that_crashes_waits_for_the_python_actor_at_its_prompt(host):
+    """Though it cannot hear any more what that says."""
+    with MixedTree(['pause'], host) as tree:
+        tree.pdb('paused actor: kid0')
+        os.kill(tree.pid, signal.SIGFPE)
+        tree.line('p answer')
+        tree.expect('^42')
+        tree.pdb()
+        tree.line('c')
+        tree.prompt('── crashed: actor root')
+        tree.line('c')
+        is_equal(tree.end(), -signal.SIGFPE)
+
+
+@test(hosts=('builtin',))
+def stranger_is_given_no_turn(host):
+    with MixedTree(['pause'], host) as tree:
+        tree.pdb('paused actor: kid0')
+        directory = os.path.join(tree.directory, 'tractor')
+        root = next(one for one in os.listdir(directory) if re.fullmatch(r'[0-9a-f]+\.sock', one))
+        stranger = subprocess.run([PEER, 'stranger', os.path.join(directory, root)], stdout=subprocess.PIPE, text=True)
+        is_equal(stranger.stdout, 'no turn for a stranger\n')
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def broker_that_is_killed_leaves_the_python_actor_its_prompt(host):
+    with MixedTree(['pause'], host) as tree:
+        tree.pdb('paused actor: kid0')
+        os.kill(tree.find('tractor-debugger'), signal.SIGKILL)
+        tree.expect('debug mode is off')
+        tree.line('c')
+        tree.expect('kid0: result 42')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def python_actor_that_breaks_the_protocol_of_the_lock_has_broken_its_own_turn(host):
+    with MixedTree(['break-lock'], host) as tree:
+        tree.expect('its turn in spite of all')
+        tree.expect('kid0: result 42')
+        is_equal(tree.end(), 0)
+        tree.expect_not('──')
+        tree.check_nothing_is_left()
+
+
+@test(rows=({'debug': '0', 'children': 'inherit'}, {'debug': 'crash', 'children': 'inherit'},
+            {'debug': '1', 'children': 'off'}), hosts=('builtin',))
+def python_actor_is_not_debugged_if_nobody_asks_for_that(host, debug, children):
+    with Tree(['--python', PEER, '--children', children, 'is-on'], host, debug=debug) as tree:
+        tree.expect('debug mode is off')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+# --- actors below a Python root, which has the lock ----------------------------------------------------------------------
+
+class PythonTree(Tree):
+    def __init__(self, story, depth=0, also='nothing', **more):
+        super().__init__([], command=[PEER, 'debugger', TREE, story, str(depth), also], debug='', **more)
+
+    pdb = MixedTree.pdb
+
+
+@test(rows=({'depth': 0, 'also': 'nothing'}, {'depth': 1, 'also': 'nothing'}, {'depth': 0, 'also': 'tcp'}), hosts=('builtin',))
+def pause_below_a_python_root_has_its_turn_from_that(host, depth, also):
+    with PythonTree('pause', depth, also, shell=True) as tree:
+        tree.prompt(r"── paused: actor %s \(pid \d+\), task \d+ 'work' ──\r\n.*pause_once" % ('level0' if depth else 'cchild'))
+        for _ in range(2):
+            tree.ctrl('c')
+            tree.expect('Quit')
+            tree.prompt()
+        tree.line('set var local_answer = 16')
+        tree.prompt()
+        tree.line('c')
+        tree.expect('answer: 17')
+        tree.expect('status: 0')
+        tree.check_shell_is_well()
+        is_equal(tree.text.count('released by cchild'), 1)
+        tree.all_pids.discard(tree.pid)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def crash_below_a_python_root_has_its_turn_from_that(host):
+    with PythonTree('crash', shell=True) as tree:
+        tree.prompt(r"── crashed: actor cchild \(pid \d+\), task \d+ 'work' · SIGSEGV, address 0x10 is not mapped ──\r\n#\d+ .*crash")
+        tree.ctrl('c')
+        tree.expect('Quit')
+        tree.prompt()
+        tree.line('c')
+        tree.expect('answer: none')
+        tree.expect('status: -11')
+        tree.check_shell_is_well()
+        is_equal(tree.text.count('released by cchild'), 1)
+        tree.all_pids.discard(tree.pid)
+        tree.check_nothing_is_left(but='.sock')  # its own, which a Python parent does not take away
+
+
+@test(hosts=('builtin',))
+def failure_below_a_python_root_climbs_to_it(host):
+    with PythonTree('fail', depth=1) as tree:
+        for actor in ('level0', 'cchild'):
+            tree.prompt(f'── failed: actor {actor} .*no room for 42')
+            tree.line('c')
+        tree.expect('answer: ')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('released by cchild'), 2)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def python_root_waits_in_the_same_line(host):
+    with PythonTree('pause', also='pause') as tree:
+        shown = set()
+        for _ in range(2):
+            match = tree.expect(r'paused actor: (pyroot)|── paused: actor (cchild)')
+            shown.add(match.group(1) or match.group(2))
+            tree.expect(PDB if match.group(1) else PROMPT)
+            tree.note_processes()
+            is_equal(len(re.findall(PDB + '|' + PROMPT, tree.text, re.MULTILINE)), len(shown))
+            tree.line('c')
+        is_equal(shown, {'pyroot', 'cchild'})
+        tree.expect('answer: 43')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(rows=[{'by': by} for by in ('an-error', 'hanging-up', 'a-broken-frame', 'a-frame-without-end')], hosts=('builtin',))
+def python_root_that_gives_no_turn_is_told_of(host, by):
+    with PythonTree('pause', PEER_REFUSES_BY=by) as tree:
+        tree.expect(r'actor cchild \(pid \d+\) has paused, and the Python root of the tree gives it no turn')
+        tree.expect('answer: 43')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+# --- the same with upstream's own, where it is installed -----------------------------------------------------------------
+
+def find_upstream():
+    """A Python that has it: that which TRACTOR_UPSTREAM_PYTHON says, or the usual one."""
+    python = os.environ.get('TRACTOR_UPSTREAM_PYTHON', 'python3')
+    if subprocess.run([python, '-c', 'import trio, tractor; tractor.pause'], stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip(f'{python} has no tractor of upstream: NOT SHOWN (TRACTOR_UPSTREAM_PYTHON says where there is one)')
+    return python
+
+
+@test(rows=({'of': 'stand-in'}, {'of': 'upstream'}), hosts=('builtin',))
+def pause_below_an_upstream_root(host, of):
+    python = '/usr/bin/python3' if of == 'stand-in' else find_upstream()
+    script = os.path.join(INTEROP, 'upstream_root.py')
+    directory = tempfile.mkdtemp(prefix='tractor-debug-')
+    more = {'PYTHONPATH': os.path.join(INTEROP, 'stand-ins'), 'REGISTRY': os.path.join(directory, 'root@1.sock'),
+            'PYTHONDONTWRITEBYTECODE': '1'} if of == 'stand-in' else {}
+    try:
+        with Tree([], command=[python, script, TREE, 'pause'], debug='', shell=True, **more) as tree:
+            tree.prompt(r"── paused: actor cchild \(pid \d+\), task \d+ 'work' ──\r\n.*pause_once")
+            for _ in range(2):
+                tree.ctrl('c')
+                tree.expect('Quit')
+                tree.prompt()
+            tree.line('set var local_answer = 16')
+            tree.prompt()
+            tree.line('c')
+            tree.expect('answer: 17')
+            tree.check_shell_is_well()
+            tree.all_pids.discard(tree.pid)
+            tree.check_nothing_is_left()
+    finally:
+        shutil.rmtree(directory)
+
+
+@test(rows=({'story': 'pause'}, {'story': 'fail'}), hosts=('builtin',))
+def upstream_actor_has_its_turn(host, story):
+    with MixedTree([story], host, python=find_upstream()) as tree:
+        tree.expect(r'\(Pdb\+\) ')
+        tree.line('p answer')
+        tree.expect('^42')
+        tree.line('c')
+        if story == 'pause':
+            tree.expect('kid0: result 42')
+        else:
+            tree.prompt('── failed: actor root .*no room for 42')
+            tree.line('c')
+        is_equal(tree.end(), 0 if story == 'pause' else 1)
+
+
+@test(hosts=('builtin',))
+def python_root_that_is_killed_leaves_the_terminal_to_the_shell(host):
+    with PythonTree('pause', shell=True) as tree:
+        tree.prompt('── paused: actor cchild')
+        os.kill(tree.find('peer.py debugger'), signal.SIGKILL)
+        tree.check_shell_is_well()
+        tree.all_pids.discard(tree.pid)
+        tree.check_nothing_is_left(but='.sock')  # the root's own
+
+
+@test(hosts=('builtin',))
+def abandoned_below_a_python_root_ends_the_actor(host):
+    with PythonTree('pause') as tree:
+        tree.prompt('── paused: actor cchild')
+        tree.line('tractor abandon')
+        tree.expect('answer: ')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+# --- faults -------------------------------------------------------------------------------------------------------------
+
+@test
+def G_01_holder_that_is_killed_gives_the_lock_to_the_next(host):
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        pid = int(tree.prompt(r'── paused: actor kid\d \(pid (\d+)\)').group(1))
+        os.kill(pid, signal.SIGKILL)
+        actor = None
+        while actor != 'root':  # the other one may have been cancelled before it asked
+            actor = tree.prompt(r'── (?:paused|failed): actor (\w+)').group(1)
+            tree.line('c')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('was killed by signal 9'), 2)  # at the prompt, and what the program says
+        tree.check_nothing_is_left()
+
+
+@test
+def gdb_that_is_killed_lets_the_actor_go_on(host):
+    with Tree(['pause'], host, shell=True) as tree:
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('gdb -q'), signal.SIGKILL)
+        tree.expect('kid0: result 43')
+        tree.check_shell_is_well()
+
+
+@test
+def broker_that_is_killed_is_no_more_than_the_end_of_debug_mode(host):
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('tractor-debugger'), signal.SIGKILL)
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('debug mode is off'), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def G_04_root_that_is_killed_leaves_the_terminal_to_the_shell(host):
+    with Tree(['pause'], host, shell=True) as tree:
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('pause'), signal.SIGKILL)
+        tree.check_shell_is_well()
+        tree.all_pids.discard(tree.pid)
+        tree.check_nothing_is_left(but='.sock')  # the root's own: the next tree takes it away
+
+
+# --- without gdb: the shell of the command --------------------------------------------------------------------------------
+
+def find_program_in_memory(pid):
+    """Where the file of its program begins, in hex."""
+    with open(f'/proc/{pid}/maps') as file:
+        return next(line for line in file if TREE in line).split('-')[0]
+
+
+@test(hosts=('builtin',))
+def without_gdb_there_is_a_shell(host):
+    with Tree(['pause'], host, **NO_GDB) as tree:
+        kid = int(tree.prompt(r"── paused: actor kid0 \(pid (\d+)\), task \d+ 'work' ──\r\nin pause_once\+\S+ \(debug-tree\)\r\n"
+                              r'gdb cannot be started \(No such file or directory\)').group(1))
+        for typed, said in (('tasks', r"'work' running\r\n +task \d+ 'sleeper' waiting for sleep"),
+                            ('bt', r"'work' running\r\n(.*\r\n)* +pause_once\S+ \(debug-tree\)\r\n +tell\S+ .*\r\n +work\+"),
+                            ('bt sleeper', r"'sleeper' waiting for sleep\r\n(.*\r\n)* +sleep_forever\+"),
+                            ('bt all', r"'work'(.*\r\n)*  task \d+ 'sleeper'"),
+                            ('tractor bt all -own', "'link to parent' waiting"),
+                            ('scopes', r"'work' running\r\n +scope of task \d+, shielded"),
+                            ('scopes main', r"'main' waiting for event\r\n +no deadline"),
+                            ('tree', rf'{tree.pid}  its parent\r\n +{kid}    kid0  here'),
+                            ('error', 'It has paused'),
+                            ('x ' + find_program_in_memory(kid) + ' 4', r'7f 45 4c 46 +\.ELF'),
+                            ('x 0x10', '000010  cannot be read'),
+                            ('x ten', 'x ADDRESS'),
+                            ('bt nobody', 'There is no task nobody'),
+                            ('print local_answer', 'There is no word "print" without gdb'),
+                            ('help', r'bt \[TASK(.*\r\n)*  kill ')):
+            tree.line(typed)
+            tree.expect(said)
+            tree.prompt()
+        tree.line('c')
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'story': 'crash', 'said': r"task \d+ 'work' · SIGSEGV, address 0x10 is not mapped", 'function': 'crash'},
+                                {'story': 'abort', 'said': r"task \d+ 'work' · SIGABRT", 'function': 'tell'},
+                                {'story': 'thread-crash', 'said': 'in no task · SIGSEGV', 'function': 'crash'}))
+def shell_shows_where_a_crash_came(host, story, said, function):
+    with Tree([story], host, **NO_GDB) as tree:
+        tree.prompt(rf'── crashed: actor kid0 \(pid \d+\), {said}.* ──\r\nin {function}\+')
+        tree.line('bt')
+        tree.expect(rf'\r\n      {function}\+\S+ \(debug-tree\)')
+        tree.line('error')
+        tree.prompt('It has crashed: SIG')
+        tree.line('c')
+        tree.prompt('── failed: actor root .*was killed by signal')
+        tree.line('error')
+        tree.prompt('It has failed: .*was killed by signal')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'story': 'pause', 'typed': 'q', 'said': 'FAILED: .*Quit in the debugger'},
+                                {'story': 'fail', 'typed': 'q', 'said': 'FAILED: .*no room for 42'},
+                                {'story': 'pause', 'typed': '\x04', 'said': 'FAILED: .*Quit in the debugger'},
+                                {'story': 'fail', 'typed': 'abandon', 'said': ''}))
+def shell_quits_and_nobody_above_stops(host, story, typed, said):
+    with Tree(['--depth', '1', story], host, **NO_GDB) as tree:
+        tree.prompt('── (paused|failed): actor level0')
+        tree.type(typed + ('' if typed == '\x04' else '\n'))
+        tree.expect(said)
+        is_equal(tree.end(), 1)
+        is_equal(len(re.findall('── (?:paused|failed)', tree.text)), 1)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def shell_kills(host):
+    with Tree(['pause'], host, **NO_GDB) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('kill')
+        tree.prompt('── failed: actor root .*killed by signal 9')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def shell_has_the_terminal_to_itself(host):
+    """As gdb: no key reaches anybody else, and the terminal goes back, also if it is killed."""
+    with Tree([], shell=True, command=['env', 'PATH=/nonexistent', TREE, '--host', host, 'pause-twice']) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.type('half a line')
+        tree.ctrl('c')
+        tree.prompt('Quit')
+        tree.ctrl('z')
+        tree.line('dance')
+        tree.prompt('There is no word "dance"')
+        tree.line('c')
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('attach --shell'), signal.SIGKILL)
+        tree.expect('kid0: result 44')
+        tree.check_shell_is_well()
+
+
+# --- the guide ----------------------------------------------------------------------------------------------------------
+
+def make_comparable(text):
+    """Without what differs from one time to the next: numbers of processes and frames, addresses, where lines are folded."""
+    for pattern, instead in ((r'0x[0-9a-f]+', 'ADDRESS'), (r'pid \d+', 'PID'), (r'^#\d+ ', '#N '), (r'at \S*/examples/', 'at '),
+                             (r'task \d+', 'TASK')):
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE)
+    return ' '.join(text.split())
+
+
+@test(hosts=('builtin',), rows=({'which': 'gdb'}, {'which': 'shell'}))
+def transcript_of_the_guide_is_real(host, which):
+    with open(PAGE) as file:
+        all_shown = re.findall(r'^```console\n\$ [^\n]*\n(.*?)^```', file.read(), re.MULTILINE | re.DOTALL)
+    shown = all_shown[('gdb', 'shell').index(which)]
+    with Tree([], host, command=[EXAMPLE], **(NO_GDB if which == 'shell' else {})) as tree:
+        for typed in re.findall(r'^\(tractor\) (.*)$', shown, re.MULTILINE):
+            tree.prompt()
+            tree.line(typed)
+        is_equal(tree.end(), 1)
+        is_equal(make_comparable(tree.text), make_comparable(shown))
+        tree.check_nothing_is_left()
+
+
+# --- who is in it -------------------------------------------------------------------------------------------------------
+
+@test(rows=({'debug': '1', 'root': 'inherit', 'children': 'inherit', 'said': 'on'},
+            {'debug': '0', 'root': 'on', 'children': 'inherit', 'said': 'on'},
+            {'debug': '1', 'root': 'off', 'children': 'inherit', 'said': 'off'},
+            {'debug': '1', 'root': 'inherit', 'children': 'off', 'said': 'off'}))
+def options_say_who(host, debug, root, children, said):
+    with Tree(['--root', root, '--children', children, 'is-on'], host, debug=debug) as tree:
+        tree.expect(f'debug mode is {said}')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+# --- where there is no terminal -----------------------------------------------------------------------------------------
+
+@test
+def job_in_the_background_waits_for_the_foreground(host):
+    with Tree(['pause'], host, shell=True, in_background=True) as tree:
+        tree.expect(r'actor kid0 \(pid \d+\) has paused, and waits for the terminal: bring the job to the foreground')
+        tree.line('fg')
+        tree.prompt('── paused: actor kid0')
+        tree.line('c')
+        tree.expect('kid0: result 43')
+        tree.check_shell_is_well()
+
+
+@test(hosts=('builtin',))
+def without_a_terminal_one_attaches_by_hand(host):
+    directory = tempfile.mkdtemp(prefix='tractor-debug-')
+    env = {**os.environ, 'XDG_RUNTIME_DIR': directory, 'TRACTOR_DEBUG': '1', 'TRACTOR_DEBUGGER': BROKER}
+    tree = subprocess.Popen([TREE, '--host', host, 'pause'], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        pid = re.search(r'has paused, and waits a minute for a debugger: tractor attach (\d+), or gdb -p \1', tree.stderr.readline()).group(1)
+        gdb = subprocess.Popen(['gdb', '-q', '-nx', '-p', pid], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+        gdb.stdin.write('set confirm off\necho is there\\n\n')
+        gdb.stdin.flush()
+        while 'is there' not in gdb.stdout.readline():
+            pass
+        tree_is_over = False
+        try:
+            tree.wait(65)  # longer than the minute: who is looked at does not go on by itself
+            tree_is_over = True
+        except subprocess.TimeoutExpired:
+            pass
+        is_equal(tree_is_over, False)
+        gdb.communicate('quit\n', timeout=60)
+        is_equal(tree.wait(60), 0)
+        is_equal(tree.stdout.read(), 'kid0: result 43\n')
+    finally:
+        tree.kill()
+        tree.communicate()
+        shutil.rmtree(directory)
+
+
+# --- another terminal ---------------------------------------------------------------------------------------------------
+
+class Lent(Terminal):
+    """Where `tractor attach`, or what a command was given, looks at somebody of @tree."""
+
+    def __init__(self, tree, command, **env):
+        super().__init__(command, {**tree.env, **env})
+
+    def prompt(self, pattern):
+        match = self.expect(pattern)
+        self.expect(PROMPT)
+        return match
+
+
+@test(hosts=('builtin',), rows=({'program': 'gdb'}, {'program': 'shell'}))
+def terminal_is_lent_for_the_next_stop(host, program):
+    with Tree(['--depth', '1', 'pause-twice'], host) as tree:
+        tree.prompt('── paused: actor level0')
+        with Lent(tree, [COMMAND, 'attach', '--next'], **(NO_GDB if program == 'shell' else {})) as lent:
+            lent.expect('Whoever stops next')
+            tree.line('c')
+            lent.prompt(r'── paused: actor level0 .*──\r\n.*pause_once')
+            lent.ctrl('c')
+            lent.prompt('Quit')
+            tree.note_processes()
+            lent.line('q')
+            is_equal(lent.end(), 0)
+        tree.expect('is looked at on another terminal')
+        tree.expect('FAILED: .*Quit in the debugger')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('── paused'), 1)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def terminal_is_lent_to_one_that_is_named(host):
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        first = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        other = tree.find_in_line({'kid0': 'kid1', 'kid1': 'kid0'}[first])
+        with Lent(tree, [COMMAND, 'attach', str(other)]) as lent:
+            lent.expect(f'Process {other} waits for its turn')
+            tree.line('c')
+            lent.prompt(rf'── paused: actor kid\d \(pid {other}\)')
+            lent.line('c')
+            is_equal(lent.end(), 0)
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def attach_is_gdb_for_one_that_does_not_stop_and_no_longer_waits_for_one_that_has_gone_on(host):
+    with Tree(['pause'], host) as tree:
+        kid = tree.prompt(r'── paused: actor kid0 \(pid (\d+)\)').group(1)
+        with Lent(tree, [COMMAND, 'attach', str(tree.pid)]) as lent:
+            lent.expect(r'\(gdb\) ')
+            lent.line('info tractor')
+            lent.expect('actor root')
+            lent.line('quit')
+            lent.expect('Quit anyway')
+            lent.line('y')
+            is_equal(lent.end(), 0)
+        with Lent(tree, [COMMAND, 'attach', kid]) as lent:
+            lent.expect(f'Process {kid} waits for its turn')
+            tree.line('c')
+            lent.expect(f'Process {kid} has gone on')
+            is_equal(lent.end(), 1)
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'who': 'who-looks'}, {'who': 'who-is-looked-at'}))
+def session_on_a_lent_terminal_ends_with_either(host, who):
+    with Tree(['pause-twice'], host) as tree:
+        kid = int(tree.prompt(r'── paused: actor kid0 \(pid (\d+)\)').group(1))
+        with Lent(tree, [COMMAND, 'attach', '--next']) as lent:
+            lent.expect('Whoever stops next')
+            tree.line('c')
+            lent.prompt('── paused: actor kid0')
+            below = descendants(lent.pid) - {lent.pid}
+            helper = next(pid for pid, _, _, words in list_processes() if pid in below and '--host' in words)
+            os.kill(helper if who == 'who-looks' else kid, signal.SIGKILL)
+            if who == 'who-looks':
+                tree.expect('kid0: result 44')
+            else:
+                tree.prompt('── failed: actor root .*killed by signal 9')
+                lent.expect('The actor is gone')
+                tree.line('c')
+            lent.end()
+        tree.end()
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'story': 'pause', 'what': 'paused', 'said': 'Quit in the debugger'},
+                                {'story': 'fail', 'what': 'failed', 'said': 'no room for 42'}))
+def attach_is_the_session_of_who_waits_without_a_terminal(host, story, what, said):
+    """Its words come to the broker."""
+    with Tree([], command=['setsid', '-w', TREE, '--host', host, '--depth', '1', story]) as tree:
+        pid = tree.expect(rf'has {what}, and waits a minute for a debugger: tractor attach (\d+)').group(1)
+        with Lent(tree, [COMMAND, 'attach', pid]) as lent:
+            lent.prompt(f'── {what}: actor level0')
+            lent.line('q')
+            is_equal(lent.end(), 0)
+        tree.expect(f'FAILED: .*{said}')
+        is_equal(tree.end(), 1)
+        is_equal(tree.text.count('waits a minute'), 1)
+        tree.check_nothing_is_left()
+
+
+OPENS_TERMINAL = "import json, os, sys; open(sys.argv[1] + '~', 'w').write(json.dumps(sys.argv[2:])); os.rename(sys.argv[1] + '~', sys.argv[1])"
+
+
+@test(hosts=('builtin',), rows=({'before': ''}, {'before': 'pause,'}))
+def command_opens_a_terminal(host, before):
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'arguments')
+        with Tree(['pause'], host, debug=f'{before}terminal={sys.executable} -c "{OPENS_TERMINAL}" {path}') as tree:
+            give_up_at = time.monotonic() + 60
+            while not os.path.exists(path):
+                is_equal(time.monotonic() < give_up_at, True)
+                time.sleep(0.01)  # another process makes it
+            with open(path) as file:
+                arguments = json.load(file)
+            with Lent(tree, arguments) as lent:
+                lent.prompt('── paused: actor kid0')
+                lent.line('c')
+                is_equal(lent.end(), 0)
+            tree.expect('kid0: result 43')
+            is_equal(tree.end(), 0)
+            tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def command_that_opens_no_terminal_is_told_of_and_the_usual_one_is_taken(host):
+    with Tree(['pause'], host, debug='terminal=false') as tree:
+        tree.expect('no terminal comes of "false": it has failed')
+        tree.prompt('── paused: actor kid0')
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+# --- without ------------------------------------------------------------------------------------------------------------
+
+@test
+def without_debug_mode_a_pause_goes_on_and_says_so_once(host):
+    with Tree(['pause-twice'], host, debug='0') as tree:
+        tree.expect('debug mode is off. TRACTOR_DEBUG=1')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('TRACTOR_DEBUG=1'), 1)
+        tree.check_nothing_is_left()
+
+
+@test
+def with_no_debugger_at_all_it_says_so_and_goes_on(host):
+    with tempfile.TemporaryDirectory() as elsewhere:  # where no `tractor` is beside it
+        broker = shutil.copy(BROKER, elsewhere)
+        with Tree(['pause'], host, TRACTOR_DEBUGGER=broker, **NO_GDB) as tree:
+            tree.expect(r'actor kid0 \(pid \d+\) has paused, and neither gdb \(No such file or directory\) nor `tractor` can be')
+            is_equal(tree.end(), 0)
+            tree.check_nothing_is_left()
+
+
+# Of nobody else: root may debug everything.
+PLAIN_USER = 200000 + os.getpid() % 100000 if os.geteuid() == 0 else None
+
+
+@test
+def who_may_not_be_debugged_goes_on_and_it_is_said_why(host):
+    with Tree(['--actors', '2', 'undumpable-pause'], host, user=PLAIN_USER) as tree:
+        for _ in range(2):  # the line goes on
+            tree.expect(r'actor kid\d \(pid \d+\) has paused, and gdb may not attach: it is not dumpable \(PR_SET_DUMPABLE.* It goes on')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('result 43'), 2)
+        tree.expect_not(PROMPT)
+        tree.check_nothing_is_left()
+
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+
+@test(hosts=('builtin',))
+def who_is_traced_by_another_is_looked_at_without_gdb(host):
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        first = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        other = tree.find_in_line({'kid0': 'kid1', 'kid1': 'kid0'}[first])
+        is_equal(libc.ptrace(PTRACE_SEIZE, other, None, None), 0)
+        tree.line('c')
+        tree.prompt(rf'── paused: actor kid\d \(pid {other}\)(.*\r\n)+gdb may not attach, for another debugger')
+        libc.ptrace(PTRACE_INTERRUPT, other, None, None)
+        os.waitpid(other, WALL)
+        is_equal(libc.ptrace(PTRACE_DETACH, other, None, None), 0)
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        is_equal(tree.text.count('result 43'), 2)
+        tree.check_nothing_is_left()
+
+
+@test(rows=({'text': 'crash,nonsense'}, {'text': '2'}))
+def what_cannot_be_understood_is_an_error(host, text):
+    with Tree(['pause'], host, debug=text) as tree:
+        tree.expect(f'FAILED: The environment variable TRACTOR_DEBUG is 0, 1, or some of pause, crash and error.*not "{text}"')
+        is_equal(tree.end(), 1)
+
+
+@test
+def only_what_was_asked_for_stops(host):
+    with Tree(['fail'], host, debug='pause,crash') as tree:
+        is_equal(tree.end(), 1)
+        tree.expect_not('──')
+        tree.check_nothing_is_left()
+
+
+@test
+def broker_that_is_not_there_is_an_error(host):
+    with Tree(['pause'], host, TRACTOR_DEBUGGER='/nonexistent') as tree:
+        tree.expect(r'FAILED: .*TRACTOR_DEBUG.*/nonexistent')
+        is_equal(tree.end(), 1)
+
+
+def can_trace():
+    """Whether gdb may attach to a process of ours at all."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+    try:
+        return os.system(f'gdb -q -nx -batch -p {pid} >/dev/null 2>&1') == 0 and True
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def main():
+    if shutil.which('gdb') is None or not can_trace():
+        print('Bail out! gdb is not there, or may not attach (ptrace): what debug mode does cannot be shown')
+        return 1
+    return test.run(*sys.argv[5:6])
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,452 @@
+/* tree.c - a tree of actors that pause, crash, fail or stay: what debug mode and dumps are shown on.
+ *
+ * debug-tree [--host NAME] [--depth N] STORY: the root runs "work" in an actor, N more below that, and the last does what
+ * STORY says. With --python PROGRAM the last one below the first actor is a Python actor: tests/interop/peer.py, or a
+ * Python that has upstream's tractor. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <tractor-builtin.h>
+#include <tractor-glib.h>
+#include <tractor-uv.h>
+#include <tractor.h>
+#include <unistd.h>
+
+static const char *story;
+static gint64 depth;
+static const char *python; /* (nullable) */
+static int n_actors = 1;
+static gboolean ends_on_signal;
+static gboolean has_own_signal;
+static gboolean reads_lines;
+static gboolean reads_at_end;
+static TractorDebugMode root_mode;
+static TractorDebugMode child_mode;
+
+static gboolean
+sleep_forever (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* --- stories ----------------------------------------------------------------------------------- */
+
+static void
+say (const char *text)
+{
+  puts (text);
+  fflush (stdout);
+}
+
+/* What is to be found of a task: why its scope was cancelled, and that it stays all the same. */
+static gboolean
+stay (GError **error)
+{
+  g_autoptr (TractorCancelScope) cancelled =
+      tractor_cancel_scope_open (tractor_now () + 600 * G_USEC_PER_SEC);
+  g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_cancel_scope_set_shield (shield, TRUE);
+  tractor_cancel_scope_cancel (cancelled, "the story says so");
+  say ("stays");
+  return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+/* Named for what is to be found in its stack. */
+static void __attribute__ ((noinline)) go_round (void)
+{
+  static volatile guint64 n;
+
+  for (;;)
+    n++;
+}
+
+static void
+on_own_signal (G_GNUC_UNUSED int number)
+{
+  static const char text[] = "the program's own\n";
+
+  if (write (STDOUT_FILENO, text, sizeof text - 1) < 0)
+    _exit (4);
+}
+
+/* Another has the signal that dumps are asked for by. */
+static gboolean
+receive_own (GError **error)
+{
+  g_autoptr (TractorSignalReceiver) receiver =
+      tractor_signal_receiver_open (&(int){ SIGUSR1 }, 1, error);
+  int number;
+
+  if (receiver == NULL)
+    return FALSE;
+  say ("stays");
+  while (tractor_signal_receiver_receive (receiver, &number, error))
+    say ("the program's own");
+  return FALSE;
+}
+
+static gboolean
+pause_once (int *answer, GError **error)
+{
+  int local_answer = *answer;
+
+  if (!tractor_pause (error))
+    return FALSE;
+  local_answer += 1;
+  *answer = local_answer;
+  return TRUE;
+}
+
+static gboolean
+pause_in_cancelled (gboolean is_shielded, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  GError *failure = NULL;
+  gboolean ok;
+
+  tractor_cancel_scope_cancel (scope, "the test says so");
+  ok = is_shielded ? tractor_pause_shielded (&failure) : tractor_pause (&failure);
+  printf ("paused: %s\n", ok ? "yes" : failure->message);
+  fflush (stdout);
+  g_clear_error (&failure);
+  return tractor_cancel_scope_absorb (scope, error);
+}
+
+static gpointer
+pause_in_thread (G_GNUC_UNUSED gpointer data)
+{
+  int in_thread = 5;
+
+  tractor_pause (NULL);
+  printf ("thread goes on %d\n", in_thread);
+  fflush (stdout);
+  return NULL;
+}
+
+static void
+crash (const int *where)
+{
+  printf ("%d\n", *where);
+}
+
+/* Deeper than any stack. */
+static int
+dig (int depth_left)
+{
+  volatile char here[512];
+
+  here[0] = (char) depth_left;
+  return depth_left > 0 ? dig (depth_left - 1) + here[0] : 0;
+}
+
+static gpointer
+crash_in_thread (G_GNUC_UNUSED gpointer data)
+{
+  crash ((const int *) 16);
+  return NULL;
+}
+
+static gboolean
+run_thread (gpointer func, GError **error)
+{
+  GThread *thread = g_thread_new ("story", (GThreadFunc) func, NULL);
+
+  g_thread_join (thread);
+  return tractor_checkpoint (error);
+}
+
+static gboolean
+fail (int answer, GError **error)
+{
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no room for %d", answer);
+  return FALSE;
+}
+
+/* The program sees to its failure itself. */
+static gboolean
+look_back (int answer)
+{
+  g_autoptr (GError) failure = NULL;
+
+  fail (answer, &failure);
+  tractor_post_mortem (failure);
+  return TRUE;
+}
+
+static gboolean
+tell (int *answer, GError **error)
+{
+  if (strcmp (story, "pause") == 0)
+    return pause_once (answer, error);
+  if (strcmp (story, "overflow") == 0)
+    return dig (1000000) != 0;
+  if (strcmp (story, "undumpable-pause") == 0)
+    return prctl (PR_SET_DUMPABLE, 0) == 0 && pause_once (answer, error);
+  if (strcmp (story, "pause-twice") == 0)
+    return pause_once (answer, error) && pause_once (answer, error);
+  if (strcmp (story, "cancelled-pause") == 0)
+    return pause_in_cancelled (FALSE, error);
+  if (strcmp (story, "shielded-pause") == 0)
+    return pause_in_cancelled (TRUE, error);
+  if (strcmp (story, "thread-pause") == 0)
+    return run_thread (pause_in_thread, error);
+  if (strcmp (story, "thread-crash") == 0)
+    return run_thread (crash_in_thread, error);
+  if (strcmp (story, "crash") == 0)
+    crash ((const int *) 16);
+  if (strcmp (story, "crash-together") == 0) {
+    /* All are there before the first one goes, whose end ends the others. */
+    if (!tractor_sleep_until (tractor_now () + G_USEC_PER_SEC, error))
+      return FALSE;
+    crash ((const int *) 16);
+  }
+  if (strcmp (story, "abort") == 0)
+    abort ();
+  if (strcmp (story, "fail") == 0)
+    return fail (*answer, error);
+  if (strcmp (story, "post-mortem") == 0)
+    return look_back (*answer);
+  if (strcmp (story, "stay") == 0)
+    return stay (error);
+  if (strcmp (story, "receive") == 0)
+    return receive_own (error);
+  if (strcmp (story, "compute") == 0) {
+    say ("computes");
+    go_round ();
+  }
+  if (strcmp (story, "is-on") == 0) {
+    printf ("debug mode is %s\n", tractor_debug_is_on () ? "on" : "off");
+    return fflush (stdout) == 0;
+  }
+  fprintf (stderr, "debug-tree: no story \"%s\"\n", story);
+  exit (2);
+}
+
+/* --- the tree ---------------------------------------------------------------------------------- */
+
+static gboolean
+run_in_python (const char *name, const char *program, GVariant **ret_result, GError **error)
+{
+  const char *const for_upstream[] = { "cmod=" TESTS_DIR "/interop/upstream_child.py", NULL };
+  const TractorSpawnOptions options = {
+    .program = program, .is_python = TRUE, .modules = for_upstream, .debug = child_mode
+  };
+
+  return tractor_run_in_actor (name, &options, "cmod:tell",
+                               g_variant_new_parsed ("{'story': <%s>}", story), ret_result, error);
+}
+
+static gboolean
+run_below (
+    const char *name, gint64 more, const char *program, GVariant **ret_result, GError **error)
+{
+  if (program != NULL && more == 0)
+    return run_in_python (name, program, ret_result, error);
+  return tractor_run_in_actor (
+      name, &(TractorSpawnOptions){ .debug = child_mode }, "tree:work",
+      g_variant_new_parsed ("{'story': <%s>, 'depth': <%x>, 'python': <%s>}", story, more,
+                            program != NULL ? program : ""),
+      ret_result, error);
+}
+
+static gboolean
+work (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  int answer = 42;
+  gboolean ok;
+
+  g_variant_lookup (kwargs, "story", "&s", &story);
+  g_variant_lookup (kwargs, "depth", "x", &depth);
+  if (g_variant_lookup (kwargs, "python", "&s", &python) && *python == '\0')
+    python = NULL;
+  tractor_nursery_spawn (nursery, "sleeper", sleep_forever, NULL, NULL, NULL);
+  if (depth > 0) {
+    g_autofree char *name = g_strdup_printf ("level%d", (int) depth - 1);
+
+    ok = run_below (name, depth - 1, python, ret_result, error);
+  } else {
+    ok = tell (&answer, error);
+    if (ok)
+      *ret_result = g_variant_new_int64 (answer);
+  }
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return ok;
+}
+
+static const TractorExport exports[] = { { "work", TRACTOR_EXPORT_CALL, work }, { NULL } };
+static const TractorModule modules[] = { { "tree", exports }, { NULL } };
+static const TractorRunner runners[] = {
+  { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }
+};
+
+static gboolean
+run_one (gpointer name, GError **error)
+{
+  g_autoptr (GVariant) result = NULL;
+  gboolean is_first = strcmp (name, "kid0") == 0;
+  gboolean ok = run_below (name, depth, is_first ? python : NULL, &result, error);
+
+  if (ok) {
+    printf ("%s: result %" G_GINT64_FORMAT "\n", (char *) name, g_variant_get_int64 (result));
+    fflush (stdout);
+  }
+  return ok;
+}
+
+static gboolean
+run_all (GError **error)
+{
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (&(TractorRuntimeOptions){ .debug = root_mode }, error);
+  g_autoptr (TractorNursery) nursery = NULL;
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+
+  if (runtime == NULL)
+    return FALSE;
+  nursery = tractor_nursery_open ();
+  for (int i = 0; i < n_actors; i++) {
+    g_ptr_array_add (names, g_strdup_printf ("kid%d", i));
+    tractor_nursery_spawn (nursery, names->pdata[i], run_one, names->pdata[i], NULL, error);
+  }
+  return tractor_nursery_join (nursery, error);
+}
+
+static gboolean
+cancel_on_signal (gpointer scope, GError **error)
+{
+  g_autoptr (TractorSignalReceiver) receiver =
+      tractor_signal_receiver_open ((const int[]){ SIGUSR2 }, 1, error);
+  int number;
+
+  if (receiver == NULL || !tractor_signal_receiver_receive (receiver, &number, error))
+    return FALSE;
+  tractor_cancel_scope_cancel (scope, "by SIGUSR2");
+  return TRUE;
+}
+
+static gboolean
+run_until_signal (GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  tractor_nursery_spawn (nursery, "signal", cancel_on_signal, scope, NULL, error);
+  if (!run_all (error) && !tractor_cancel_scope_absorb (scope, error))
+    return FALSE;
+  tractor_cancel_scope_close (g_steal_pointer (&scope));
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
+  return tractor_nursery_join (nursery, error);
+}
+
+/* --- a root that people talk to ---------------------------------------------------------------- */
+
+static gpointer
+read_line (G_GNUC_UNUSED gpointer data)
+{
+  char line[100];
+  gssize n = read (STDIN_FILENO, line, sizeof line);
+
+  printf ("root has read: %.*s\n", (int) MAX (n - 1, 0), line);
+  fflush (stdout);
+  return NULL;
+}
+
+static gboolean
+run_story (GError **error)
+{
+  if (has_own_signal)
+    signal (SIGUSR1, on_own_signal);
+  if (strncmp (story, "root-", 5) == 0) {
+    g_autoptr (TractorRuntime) runtime = tractor_runtime_open (NULL, error);
+    int answer = 42;
+
+    story += 5;
+    return runtime != NULL && tell (&answer, error);
+  }
+  return ends_on_signal ? run_until_signal (error) : run_all (error);
+}
+
+static gboolean
+run_root (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gboolean ok = run_story (error);
+
+  if (reads_at_end)
+    read_line (NULL); /* at once */
+  return ok;
+}
+
+static void
+say_that_it_was_told (G_GNUC_UNUSED int number)
+{
+  static const char text[] = "root was told\n";
+
+  if (write (STDOUT_FILENO, text, sizeof text - 1) < 0)
+    _exit (4);
+}
+
+/* It reads a line, and waits for another one all the time that the tree is there. */
+static gboolean
+run_and_read (TractorRunFunc run, GError **error)
+{
+  GThread *reader;
+  gboolean ok;
+
+  signal (SIGUSR1, say_that_it_was_told);
+  read_line (NULL);
+  reader = g_thread_new ("reader", read_line, NULL);
+  ok = run (run_root, NULL, error);
+  g_thread_join (reader);
+  return ok;
+}
+
+static TractorDebugMode
+read_mode (const char *text)
+{
+  return strcmp (text, "on") == 0    ? TRACTOR_DEBUG_MODE_ON
+         : strcmp (text, "off") == 0 ? TRACTOR_DEBUG_MODE_OFF
+                                     : TRACTOR_DEBUG_MODE_INHERIT;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  TractorRunFunc run = tractor_run;
+  int status;
+
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (strcmp (argv[i], "--depth") == 0)
+      depth = atoi (argv[i + 1]);
+    else if (strcmp (argv[i], "--actors") == 0)
+      n_actors = atoi (argv[i + 1]);
+    else if (strcmp (argv[i], "--python") == 0)
+      python = argv[i + 1];
+    else if (strcmp (argv[i], "--root") == 0)
+      root_mode = read_mode (argv[i + 1]);
+    else if (strcmp (argv[i], "--children") == 0)
+      child_mode = read_mode (argv[i + 1]);
+    else if (strcmp (argv[i], "--until") == 0)
+      ends_on_signal = strcmp (argv[i + 1], "signal") == 0;
+    else if (strcmp (argv[i], "--handles") == 0)
+      has_own_signal = strcmp (argv[i + 1], "usr1") == 0;
+    else if (strcmp (argv[i], "--reads") == 0)
+      *(strcmp (argv[i + 1], "lines") == 0 ? &reads_lines : &reads_at_end) = TRUE;
+    else if (strcmp (argv[i], "--host") == 0)
+      for (const TractorRunner *runner = runners; runner->name != NULL; runner++)
+        run = strcmp (runner->name, argv[i + 1]) == 0 ? runner->run : run;
+  }
+  story = argv[argc - 1];
+  if (reads_lines ? run_and_read (run, &error) : run (run_root, NULL, &error))
+    return waitpid (-1, NULL, WNOHANG) < 0 ? 0 : 3; /* no process is left */
+  fprintf (stderr, "FAILED: %s\n", error->message);
+  return 1;
+}

@@ -1,0 +1,6 @@
+/* host.h - this terminal is lent to the debugger's broker. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What `tractor-debugger --host PID SOCKET...` does. Returns: what it ends with. */
+int host_run (int argc, char **argv);

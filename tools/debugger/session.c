@@ -1,0 +1,276 @@
+/* session.c - a debugger that looks at an actor.
+ *
+ * It is gdb, or the shell of the command `tractor` where there is none, in a group of processes of its own that the terminal belongs to: what is typed there, and what Ctrl-C and
+ * Ctrl-Z do, reaches nobody else of the tree. gdb is told what to do by two scripts: tractor-gdb.py, the
+ * commands, and session.py, which attaches, says who it is, and stands where the user's code is.
+ *
+ * A Python actor has a debugger in itself, in the group of the tree: what Ctrl-C and Ctrl-Z did there would reach all of
+ * the tree, so they do nothing until it is through. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "beside.h"
+#include "terminal.h"
+
+/* --- what is started ---------------------------------------------------------------------------- */
+
+/* In the child. */
+static void
+set_number (const char *name, int number)
+{
+  char text[16];
+
+  snprintf (text, sizeof text, "%d", number);
+  setenv (name, text, 1);
+}
+
+static void
+exec_gdb (void)
+{
+  static const char *const before[] = {
+    "gdb",
+    "-q",
+    "-nx",
+    "-iex",
+    "set debuginfod enabled off",
+    "-iex",
+    "set pagination off",
+    "-iex",
+    "set confirm off",
+    "-iex",
+    "set print thread-events off",
+    "-iex",
+    "set print symbol-loading off",
+    "-iex",
+    "set print inferior-events off",
+    "-iex",
+    "set auto-load python-scripts off",
+  };
+  static const char *const scripts[][2] = {
+    { "tractor-gdb.py", SCRIPTS_DIR "/tractor-gdb.py" },
+    { "session.py", SCRIPTS_DIR "/session.py" },
+  };
+  static char paths[2][PATH_MAX];
+  const char *argv[32];
+  size_t n = sizeof before / sizeof *before;
+
+  memcpy (argv, before, sizeof before);
+  for (int i = 0; i < 2; i++)
+    if (beside_find (scripts[i][0], scripts[i][1], paths[i])) {
+      argv[n++] = "-x";
+      argv[n++] = paths[i];
+    }
+  argv[n++] = "-ex";
+  argv[n++] = "python begin ()";
+  argv[n] = NULL;
+  execvp (argv[0], (char *const *) argv);
+}
+
+/* What there is without gdb. */
+static void
+exec_shell (pid_t actor, const char *why)
+{
+  static char path[PATH_MAX];
+  char number[16];
+  const char *const argv[] = { path, "attach", "--shell", number, NULL };
+
+  if (!beside_find_command (path))
+    return;
+  snprintf (number, sizeof number, "%d", (int) actor);
+  setenv ("TRACTOR_SESSION_WHY", why, 1);
+  execv (path, (char *const *) argv);
+}
+
+/* --- its life ---------------------------------------------------------------------------------- */
+
+typedef struct {
+  pid_t actor;
+  const DebugMsg *ask;
+  int n_behind;
+  const char *why_not; /* (nullable): for gdb */
+  int word_fd;
+  int failure_fd; /* says errno to the broker if there is no debugger */
+} Plan;
+
+/* In the child. */
+static _Noreturn void
+become_debugger (const Plan *plan)
+{
+  static const int usual[] = { SIGINT, SIGQUIT, SIGHUP, SIGTTOU };
+  char why[128];
+  int failure;
+
+  setpgid (0, 0);
+  terminal_lend (getpid (), true);
+  for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+    signal (usual[i], SIG_DFL); /* SIGTSTP stays ignored: nobody would wake it up */
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  for (int fd = 0; fd < 3; fd++)
+    dup2 (terminal_get_fd (), fd);
+  fcntl (plan->word_fd, F_SETFD, 0);
+  set_number ("TRACTOR_SESSION_WORD_FD", plan->word_fd);
+  set_number ("TRACTOR_SESSION_PID", (int) plan->actor);
+  set_number ("TRACTOR_SESSION_BEHIND", plan->n_behind);
+  setenv ("TRACTOR_SESSION_TERMINAL", terminal_describe (), 1);
+  setenv ("TRACTOR_SESSION_ACTOR", plan->ask->actor, 1);
+  setenv ("TRACTOR_SESSION_TASK", plan->ask->task, 1);
+  if (plan->why_not == NULL)
+    exec_gdb ();
+  failure = errno;
+  snprintf (why, sizeof why, "gdb cannot be started (%s)", strerror (failure));
+  exec_shell (plan->actor, plan->why_not != NULL ? plan->why_not : why);
+  if (write (plan->failure_fd, &failure, sizeof failure) < 0)
+    failure = 0;
+  _exit (127);
+}
+
+/* Waits until it has become one. Returns: 0, or an errno. */
+static int
+read_failure (int fd)
+{
+  int failure;
+  ssize_t n;
+
+  do
+    n = read (fd, &failure, sizeof failure);
+  while (n < 0 && errno == EINTR);
+  return n == (ssize_t) sizeof failure ? failure : 0;
+}
+
+static bool
+start (Session *session, Plan *plan)
+{
+  int ends[2];
+  int failure;
+
+  if (pipe2 (ends, O_CLOEXEC) != 0)
+    return false;
+  plan->failure_fd = ends[1];
+  terminal_remember ();
+  session->pid = fork ();
+  if (session->pid == 0)
+    become_debugger (plan);
+  failure = session->pid < 0 ? errno : 0;
+  close (ends[1]);
+  if (failure == 0)
+    failure = read_failure (ends[0]);
+  close (ends[0]);
+  if (failure == 0) {
+    session->pidfd = (int) syscall (SYS_pidfd_open, session->pid, 0);
+    failure = session->pidfd < 0 ? errno : 0;
+  }
+  errno = failure;
+  return failure == 0;
+}
+
+bool
+session_start (
+    Session *session, pid_t actor, const DebugMsg *ask, int n_behind, const char *why_not)
+{
+  Plan plan = { .actor = actor, .ask = ask, .n_behind = n_behind, .why_not = why_not };
+  int words[2];
+  int failure;
+  bool ok;
+
+  *session = NO_SESSION;
+  if (pipe2 (words, O_CLOEXEC | O_NONBLOCK) != 0)
+    return false;
+  session->word_fd = words[0];
+  plan.word_fd = words[1];
+  ok = start (session, &plan);
+  failure = errno;
+  close (words[1]);
+  if (!ok)
+    session_kill (session);
+  errno = failure;
+  return ok;
+}
+
+void
+session_leave_terminal (Session *session, pid_t actor)
+{
+  *session = NO_SESSION;
+  if (terminal_get_fd () < 0)
+    return;
+  terminal_remember ();
+  session->left_to =
+      actor > 0 && getsid (actor) == getsid (0) ? getpgid (actor) : tcgetpgrp (terminal_get_fd ());
+  terminal_lend (session->left_to, false);
+}
+
+bool
+session_start_lent (
+    Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask, int n_behind)
+{
+  DebugMsg go = *ask;
+
+  go.type = DEBUG_MSG_GO;
+  go.tid = (int32_t) actor;
+  go.task_id = (uint64_t) n_behind;
+  if (send (fd, &go, sizeof go, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) sizeof go)
+    return false;
+  *session = (Session){ .pid = host, .pidfd = fd, .word_fd = -1, .is_lent = true };
+  return true;
+}
+
+static SessionWord
+end_lent (Session *session)
+{
+  DebugMsg done = { .type = DEBUG_MSG_GO };
+  ssize_t n = recv (session->pidfd, &done, sizeof done, MSG_DONTWAIT);
+
+  close (session->pidfd);
+  *session = NO_SESSION;
+  return n == (ssize_t) sizeof done && done.type == DEBUG_MSG_DONE ? (SessionWord) done.kind
+                                                                   : SESSION_SAYS_NOTHING;
+}
+
+SessionWord
+session_end (Session *session)
+{
+  char word = SESSION_SAYS_NOTHING;
+
+  if (session->is_lent)
+    return end_lent (session);
+  while (waitpid (session->pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  if (read (session->word_fd, &word, 1) != 1)
+    word = SESSION_SAYS_NOTHING;
+  terminal_take_back (session->pid);
+  if (session->pidfd >= 0)
+    close (session->pidfd);
+  close (session->word_fd);
+  *session = NO_SESSION;
+  return (SessionWord) word;
+}
+
+SessionWord
+session_kill (Session *session)
+{
+  if (session->is_lent)
+    return end_lent (session); /* which ends it */
+  if (session->pid > 0) {
+    kill (session->pid, SIGKILL); /* SIGTERM stops it, in the background */
+    return session_end (session);
+  }
+  if (session->left_to > 0)
+    terminal_take_back (session->left_to);
+  if (session->word_fd >= 0)
+    close (session->word_fd);
+  *session = NO_SESSION;
+  return SESSION_SAYS_NOTHING;
+}

@@ -1,0 +1,41 @@
+/* session.h - a debugger that looks at an actor. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "debug-protocol.h"
+
+/* What the script says before it lets the actor go (session.py), for that may be the end of the actor. */
+typedef enum {
+  SESSION_SAYS_NOTHING = 0,
+  SESSION_ABANDONS = 'a',
+  SESSION_QUITS = 'q', /* this failure is not to be shown again */
+  SESSION_CANNOT_ATTACH = 'n',
+} SessionWord;
+
+typedef struct {
+  pid_t pid; /* 0: there is none */
+  int pidfd;
+  int word_fd; /* where it says that */
+  bool
+      is_lent; /* it is on another terminal: @pid is host.c there, and @pidfd the connection to it */
+  pid_t left_to; /* 0: nobody; or a group, which has a debugger of its own and the terminal */
+} Session;
+
+#define NO_SESSION ((Session){ 0, -1, -1, false, 0 })
+
+/* Starts gdb, or what there is without it, with the terminal, for @actor. @n_behind: how many wait. @why_not: (nullable):
+ * why it is not to be gdb. Returns: false with errno set. */
+bool session_start (
+    Session *session, pid_t actor, const DebugMsg *ask, int n_behind, const char *why_not);
+/* The same, on a terminal that is lent by @host, at the other end of @fd: (transfer full) if it works. */
+bool session_start_lent (
+    Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask, int n_behind);
+/* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */
+void session_leave_terminal (Session *session, pid_t actor);
+/* What was started has ended. Returns: what it has said. The terminal is as before. */
+SessionWord session_end (Session *session);
+/* Ends it, whatever it is, since whom it looked at is gone. The same. */
+SessionWord session_kill (Session *session);

@@ -1,0 +1,568 @@
+"""session.py - what gdb does when tractor-debugger starts it for an actor that waits to be looked at.
+
+It attaches, says in one line who it is and why, and stands in the user's code: of a pause, in the function that has
+called tractor_pause(), which has been left by then, so that `next` works; of a crash, where the signal came; of a failed
+task, which has no stack any more that could say more, in whatever called the function that failed.
+
+All that it knows of the process is in tractor_debug_1 (guest/tractor-debug-layout.h), so that a stripped library does.
+
+What is to happen then is written into the process; and what concerns the broker is said to that (session.h)."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+import contextlib
+import os
+import re
+import signal
+import struct
+import termios
+
+import gdb
+
+STOP_AT = 192  # in TractorDebugLayout, version 1: layout.c holds it there
+STOP = '=IiQiiQQIIQQ'
+TRAP_AT = STOP_AT + struct.calcsize(STOP)
+ORIGINS_AT = TRAP_AT + 24
+FIELDS = ('kind', 'tid', 'task_id', 'signal_number', 'signal_code', 'address', 'text', 'verdict', 'go', 'error_at',
+          'quit_error_at')
+PAUSE, CRASH, ERROR = 1, 2, 3
+CONTINUE, QUIT, ABANDON = 0, 1, 2
+SAY_ABANDON, SAY_QUIT, SAY_NO_ATTACH = b'a', b'q', b'n'
+
+# Whose frames are not the user's.
+OURS = ('libtractor', 'libc.so', 'libpthread', 'ld-linux', 'libglib-2', 'libgobject-2', 'libgio-2', 'libuv.so',
+        'libasan', 'libubsan', 'libtsan', 'vdso')
+STEPS = 'next', 'step', 'nexti', 'stepi', 'finish', 'until', 'advance', 'jump', 'signal'
+PAUSES = ('tractor_pause', 'tractor_pause_shielded')
+STACK_GUARD_BYTES = 64 * 1024
+MOST_OF_OURS = 20  # frames of ours, between where a thread waits and the function that has called us
+
+
+def plain(text):
+    return ''.join(c if c.isprintable() else '?' for c in text)
+
+
+class Stop:
+    """Who waits for us, and why, as the process has it."""
+
+    def __init__(self, layout):
+        values = struct.unpack(STOP, read(layout + STOP_AT, struct.calcsize(STOP)))
+        for name, value in zip(FIELDS, values):
+            setattr(self, name, value)
+        self.layout = layout
+        self.words = read_text(self.text) if self.text else ''
+        self.is_at_trap = False  # the process runs under us, and is in the library
+
+    def write(self, name, value):
+        at = self.layout + STOP_AT + struct.calcsize('=' + STOP[1:1 + FIELDS.index(name)])
+        gdb.selected_inferior().write_memory(at, struct.pack('=I', value))
+
+
+def read(at, n_bytes):
+    return bytes(gdb.selected_inferior().read_memory(at, n_bytes))
+
+
+def read_text(at, limit=400):
+    text = b''
+    while len(text) < limit:
+        byte = read(at + len(text), 1)
+        if byte == b'\0':
+            break
+        text += byte
+    return plain(text.decode('utf-8', 'replace'))
+
+
+def read_lines(at, limit=65536):
+    text = b''
+    while b'\0' not in text and len(text) < limit:
+        try:
+            text += read(at + len(text), 4096 - (at + len(text)) % 4096)  # a page is there whole, or not
+        except gdb.MemoryError:
+            break
+    return [plain(line) for line in text.split(b'\0')[0].decode('utf-8', 'replace').replace('\t', ' > ').split('\n')]
+
+
+def find_layout():
+    return int(gdb.parse_and_eval('(unsigned long) &tractor_debug_1'))
+
+
+def has_layout():
+    try:
+        return bool(find_layout())
+    except gdb.error:
+        return False
+
+
+@contextlib.contextmanager
+def quiet():
+    """What gdb says of a stop goes past to_string: to the terminal itself."""
+    terminal = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    gdb.flush()
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        gdb.flush()
+        os.dup2(terminal, 1)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+# --- where one stands -------------------------------------------------------------------------------------------------
+
+def is_ours(frame):
+    if frame.type() not in (gdb.NORMAL_FRAME, gdb.INLINE_FRAME):
+        return True
+    library = os.path.basename(gdb.solib_name(frame.pc()) or '')
+    name = frame.name() or ''
+    return library.startswith(OURS) or name.startswith('tractor_')
+
+
+def find_pause(frame):
+    """In a program that the library is linked into, names are all that tells whose a frame is."""
+    for _ in range(MOST_OF_OURS):
+        if frame is None or frame.name() in PAUSES:
+            return frame
+        frame = frame.older()
+    return None
+
+
+def find_users_frame(frame):
+    pause = find_pause(frame)
+    if pause is not None:
+        return pause.older()
+    while frame is not None and is_ours(frame):
+        frame = frame.older()
+    return frame if frame is not None and frame.pc() else None
+
+
+def find_frame_of_signal():
+    frame = gdb.newest_frame()
+    while frame is not None and frame.type() != gdb.SIGTRAMP_FRAME:
+        frame = frame.older()
+    return frame.older() if frame is not None else None
+
+
+def select_thread(tid):
+    for thread in gdb.selected_inferior().threads():
+        if thread.ptid[1] == tid:
+            thread.switch()
+
+
+def show(frame):
+    if frame is None:
+        return
+    frame.select()
+    gdb.execute('frame')
+
+
+def finish_out_of_ours():
+    """The thread goes on until it is back in the user's function."""
+    users = find_users_frame(gdb.newest_frame())
+    if users is None:
+        return
+    users.newer().select()
+    with quiet():
+        gdb.execute('finish', to_string=True)
+
+
+# --- where an error was made --------------------------------------------------------------------------------------------
+
+class Origin:
+    """Of an error: the functions that were under way, and the actors that it came by (src/debug/raise-site.c)."""
+
+    def __init__(self, way):
+        self.actors = way.split(' > ') if way else []
+        self.pid = None
+        self.frames = []
+
+    def describe_way(self):
+        if not self.actors:
+            return ''
+        text = f' in {self.actors[0]}' + (f' (pid {self.pid})' if self.pid else '')
+        return text + (f', by way of {", ".join(self.actors[1:])}' if self.actors[1:] else '')
+
+    def users_frame(self):
+        return next((one for one in self.frames if not os.path.basename(one[1]).startswith(OURS)
+                     and not one[0].startswith('tractor_')), None)
+
+
+def read_origins(layout):
+    at = struct.unpack('=Q', read(layout + ORIGINS_AT, 8))[0]
+    origins = []
+    for line in read_lines(at) if at else ():
+        frame = re.fullmatch(r'  (\S+) \((.*)\+0x([0-9a-f]+)\)', line)
+        if line.startswith('@'):
+            origins.append(Origin(line[1:]))
+        elif origins and line.startswith('raised in process '):
+            origins[-1].pid = line.split()[3]
+        elif origins and frame:
+            origins[-1].frames.append((frame.group(1), frame.group(2), int(frame.group(3), 16)))
+    return [one for one in origins if one.frames]
+
+
+def find_module(path):
+    """Where the process that is looked at has that file, which may not be the process that the error is of."""
+    real = os.path.realpath(path)
+    with open(f'/proc/{gdb.selected_inferior().pid}/maps') as maps:
+        for line in maps:
+            fields = line.rstrip('\n').split(maxsplit=5)
+            if len(fields) == 6 and fields[5] in (path, real):
+                return int(fields[0].split('-')[0], 16)
+    return None
+
+
+def find_function(pc):
+    block = gdb.block_for_pc(pc)
+    while block is not None and block.function is None:
+        block = block.superblock
+    if block is not None:
+        return block.function.name
+    symbol = re.match(r'(\S+?)(?:@\S+)?(?: \+ \d+)? in section', gdb.execute(f'info symbol {pc:#x}', to_string=True))
+    return symbol.group(1) if symbol else None
+
+
+def describe_frame(frame):
+    """Its function and line; without debug information, its function and file."""
+    name, path, offset = frame
+    base = find_module(path)
+    line = None
+    if base is not None:
+        pc = base + offset - 1  # in the call, and not behind it
+        name = find_function(pc) or name
+        line = gdb.find_pc_line(pc)
+    if line is not None and line.symtab is not None:
+        return f'{name} ({line.symtab.filename}:{line.line})'
+    if name == '?':
+        return f'?? ({os.path.basename(path)}+{offset:#x})'
+    return f'{name} ({os.path.basename(path)})'
+
+
+def say_where_it_was_made():
+    said = []
+    for origin in read_origins(session.stop.layout):
+        frame = origin.users_frame()  # none: of what the library has found out by itself, as a death
+        line = frame and f'raised at {describe_frame(frame)}{origin.describe_way()}'
+        if line and line not in said:
+            print(line)
+            said.append(line)
+
+
+def show_origins():
+    origins = read_origins(session.stop.layout)
+    if not origins:
+        print('It is not known where: "tractor run --debug" has that noted, but for errors that GLib makes inside itself.')
+    for origin in origins:
+        print(f'raised{origin.describe_way() or " here"}:')
+        for i, frame in enumerate(origin.frames):
+            print(f'#{i:<2} {describe_frame(frame)}')
+
+
+# --- a session --------------------------------------------------------------------------------------------------------
+
+class Session:
+    stop = None
+    quit_pc = None  # while it stands there, tractor_pause() can still fail
+    trap = None
+    is_over = False
+
+
+session = Session()
+
+
+def describe(stop):
+    actor = plain(os.environ.get('TRACTOR_SESSION_ACTOR', '?'))
+    task = plain(os.environ.get('TRACTOR_SESSION_TASK', ''))
+    what = {PAUSE: 'paused', CRASH: 'crashed', ERROR: 'failed'}.get(stop.kind, 'stopped')
+    line = f'── {what}: actor {actor} (pid {gdb.selected_inferior().pid})'
+    if stop.task_id:
+        line += f", task {stop.task_id} '{task}'" if task else f', task {stop.task_id}'
+    else:
+        line += ', in no task'
+    if stop.kind == CRASH:
+        line += ' · ' + describe_signal(stop)
+    if stop.words:
+        line += ' · ' + stop.words
+    behind = int(os.environ.get('TRACTOR_SESSION_BEHIND', '0'))
+    if behind:
+        line += f' · {behind} wait{"s" if behind == 1 else ""} behind'
+    return line + ' ──'
+
+
+def find_overflown_bytes(stop):
+    """What is usable of its stack, if the fault was in the guard below that; or 0. (guest/debug/overflow.c)"""
+    process = globals().get('TractorProcess')  # of the other script
+    with contextlib.suppress(gdb.MemoryError):
+        for task in process().tasks if process is not None else ():
+            low, n_bytes = task.get_stack()
+            if task.id == stop.task_id and 0 < low - stop.address <= STACK_GUARD_BYTES:
+                return n_bytes
+    return 0
+
+
+def describe_signal(stop):
+    try:
+        name = signal.Signals(stop.signal_number).name
+    except ValueError:
+        name = f'signal {stop.signal_number}'
+    if stop.signal_code <= 0:
+        return name
+    if name == 'SIGSEGV':
+        overflown = find_overflown_bytes(stop)
+        if overflown:
+            return f'{name}: it has overflowed its stack of {-(-overflown // 4096) * 4} KiB'
+        why = {1: 'is not mapped', 2: 'may not be accessed so'}.get(stop.signal_code, 'faults')
+        return f'{name}, address {stop.address:#x} {why}'
+    return f'{name} at {stop.address:#x}'
+
+
+def attach(pid):
+    try:
+        with quiet():
+            gdb.execute(f'attach {pid}', to_string=True)
+        return gdb.selected_inferior().pid == pid
+    except gdb.error:
+        return False
+
+
+def tell_broker(word):
+    os.write(int(os.environ['TRACTOR_SESSION_WORD_FD']), word)
+
+
+def give_terminal_back():
+    """Whoever goes on may read it at once. (terminal.h)"""
+    group, *flags = map(int, os.environ.get('TRACTOR_SESSION_TERMINAL', '0').split())
+    if group <= 1:
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])  # from now on we are in the background
+    with contextlib.suppress(OSError, termios.error):  # it is gone, or the group is: the broker sees to it
+        settings = termios.tcgetattr(0)
+        settings[0], settings[1], settings[3] = flags
+        termios.tcsetattr(0, termios.TCSANOW, settings)
+        os.tcsetpgrp(0, group)
+
+
+def leave():
+    """Lets the process go, and ends gdb."""
+    session.is_over = True
+    give_terminal_back()
+    try:
+        with quiet():
+            gdb.execute('detach', to_string=True)
+    except gdb.error:
+        pass  # it is gone
+    gdb.execute('quit')
+
+
+def begin():
+    pid = int(os.environ['TRACTOR_SESSION_PID'])
+    gdb.prompt_hook = lambda _: '(tractor) '
+    gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)
+    if not attach(pid):
+        session.is_over = True
+        tell_broker(SAY_NO_ATTACH)
+        gdb.execute('quit')
+    if not has_layout():
+        print('tractor: The library of this process has been replaced or removed since it was started: '
+              'its tasks cannot be found, and it goes on')
+        tell_broker(SAY_NO_ATTACH)
+        leave()
+    look()
+    gdb.events.stop.connect(on_stop)
+    gdb.events.exited.connect(on_exited)
+
+
+def look():
+    """Says who it is, and stands where the user's code is."""
+    layout = find_layout()
+    session.stop = stop = Stop(layout)
+    select_thread(stop.tid)
+    print(describe(stop))
+    if stop.kind == PAUSE:
+        stop.write('go', 1)
+        finish_out_of_ours()
+        session.quit_pc = gdb.newest_frame().pc()
+        show(find_users_frame(gdb.newest_frame()))
+    elif stop.kind == CRASH:
+        show(find_frame_of_signal_of_user())
+    else:
+        say_stack_is_gone()
+
+
+def say_stack_is_gone():
+    say_where_it_was_made()
+    print('The function that failed has returned, and its stack is gone: "info tractor" lists what is there.')
+
+
+def find_frame_of_signal_of_user():
+    frame = find_frame_of_signal()
+    return find_users_frame(frame) or frame
+
+
+def on_exited(event):
+    if not session.is_over:
+        leave()
+
+
+def on_stop(event):
+    """It runs under us, and has come to another pause."""
+    if isinstance(event, gdb.BreakpointEvent) and session.trap is not None and session.trap in event.breakpoints:
+        look_at_trap()
+
+
+def look_at_trap():
+    session.stop = Stop(find_layout())
+    session.stop.is_at_trap = True
+    session.quit_pc = None
+    print(describe(session.stop))
+    if session.stop.kind == PAUSE:
+        show(find_users_frame(gdb.newest_frame()))
+    else:
+        say_stack_is_gone()
+
+
+def set_trap():
+    at = struct.unpack('=Q', read(session.stop.layout + TRAP_AT, 8))[0]
+    if session.trap is None and at:
+        session.trap = gdb.Breakpoint(f'*{at:#x}', internal=True)
+        session.trap.silent = True
+
+
+def has_breakpoints():
+    return any(one.number > 0 and one.is_valid() and one.enabled for one in gdb.breakpoints() or ())
+
+
+# --- words at the prompt ----------------------------------------------------------------------------------------------
+
+# gdb's own words stay gdb's: what is to happen before or after them is in hooks.
+
+def before_continue():
+    if session.is_over:
+        return
+    forget_selected_task()
+    if session.stop.kind == PAUSE and has_breakpoints():
+        set_trap()
+    else:
+        leave()
+
+
+def refuse_after_the_end():
+    if session.stop.kind != PAUSE:
+        raise gdb.GdbError('The task cannot go on from here: it has ' +
+                           ('crashed' if session.stop.kind == CRASH else 'failed') + '.')
+
+
+def before_step():
+    refuse_after_the_end()
+    forget_selected_task()
+
+
+def before_another_process():
+    """gdb would kill this one for it, without a question."""
+    if session.stop is not None:
+        raise gdb.GdbError('This session is for one actor. On another terminal, "tractor attach PID" looks at another '
+                           'process, and gdb starts programs.')
+
+
+def forget_selected_task():
+    """Of the other script: what goes on is the thread, and not a task that one has looked at."""
+    select = globals().get('TractorSelect')
+    if select is not None:
+        select.forget()
+
+
+def before_quit():
+    if not session.is_over:
+        quit_stop(QUIT)
+
+
+def before_detach():
+    if not session.is_over:
+        give_terminal_back()
+
+
+def after_detach():
+    if not session.is_over:
+        leave()
+
+
+def before_kill():
+    session.is_over = True
+    give_terminal_back()
+    os.kill(gdb.selected_inferior().pid, signal.SIGKILL)
+    leave()
+
+
+def fail_pause():
+    """tractor_pause() has just returned TRUE: as if it had returned FALSE, with its error. Returns: whether that can be."""
+    stop = session.stop
+    if session.quit_pc is None or gdb.newest_frame().pc() != session.quit_pc:
+        return False
+    if stop.error_at:
+        error = read(stop.quit_error_at, 8)
+        gdb.selected_inferior().write_memory(stop.error_at, error)
+        gdb.selected_inferior().write_memory(stop.quit_error_at, bytes(8))
+    register = 'x0' if 'aarch64' in gdb.newest_frame().architecture().name() else 'rax'
+    gdb.newest_frame().select()
+    gdb.execute(f'set var ${register} = 0', to_string=True)
+    return True
+
+
+def quit_stop(verdict):
+    if session.stop.kind != PAUSE or session.stop.is_at_trap:
+        session.stop.write('verdict', verdict)
+    elif not fail_pause():
+        print('The task has gone on since its pause, and is not cancelled: "kill" ends its process.')
+    tell_broker(SAY_ABANDON if verdict == ABANDON else SAY_QUIT)
+    leave()
+
+
+class Word(gdb.Command):
+    def __init__(self, name, help_text, func):
+        self.__doc__ = help_text
+        self.func = func
+        super().__init__(name, gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument, from_tty):
+        self.dont_repeat()
+        self.func()
+
+
+class BeforeOrAfter(gdb.Command):
+    """A refusal is one line then, as of any command of gdb's; in "python" it would be a traceback."""
+
+    def __init__(self, func):
+        self.func = func
+        self.name = '_tractor-' + func.__name__.replace('_', '-')
+        super().__init__(self.name, gdb.COMMAND_NONE)
+
+    def invoke(self, argument, from_tty):
+        self.func()
+
+
+def define_hooks(func, *names):
+    command = BeforeOrAfter(func)
+    for name in names:
+        gdb.execute(f'define {name}\n{command.name}\nend', to_string=True)
+
+
+def define_words():
+    define_hooks(before_continue, 'hook-continue')
+    define_hooks(before_step, *(f'hook-{name}' for name in STEPS))
+    define_hooks(refuse_after_the_end, 'hook-return')
+    define_hooks(before_another_process, *(f'hook-{name}' for name in ('attach', 'run', 'start', 'starti', 'core-file')))
+    define_hooks(before_quit, 'hook-quit')
+    define_hooks(before_kill, 'hook-kill')
+    define_hooks(before_detach, 'hook-detach')
+    define_hooks(after_detach, 'hookpost-detach')
+    try:
+        gdb.execute('help tractor', to_string=True)
+    except gdb.error:  # without the other script
+        gdb.execute('define-prefix tractor')
+    Word('tractor continue', 'Let the actor go on alone, also if there are breakpoints.', leave)
+    Word('tractor origin', 'Where the error was made: the functions that were under way.', show_origins)
+    Word('tractor abandon', 'As quit; and end the whole tree, in which nobody stops any more.',
+         lambda: quit_stop(ABANDON))
+
+
+define_words()

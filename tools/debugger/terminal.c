@@ -1,0 +1,145 @@
+/* terminal.c - the terminal of the tree, lent to a debugger and taken back.
+ *
+ * What belongs to it is the group of processes that reads it, and its settings: both are as they were when the debugger
+ * has gone, also when it was killed. But if somebody else has it by then, a shell that has seen its job end, it is left
+ * to them: a shell whose terminal is taken away exits.
+ *
+ * Under `tractor run` there is one that is the debugger's alone, and ours to lead: its group in the foreground is our own
+ * then, as long as no debugger has it. Whether anybody is held is said there, by a byte (debug-terminal.h), and whoever is
+ * at the other end keeps the program's output away meanwhile, and passes on to us what is typed.
+ *
+ * A debugger gives it back itself before it lets the actor go on: who is then to read it may do so at once, and would be
+ * stopped, or get an error, if it still were somebody else's.
+ *
+ * Nothing here waits for what is to be shown before: on a terminal that was stopped (Ctrl-S) that would be for ever. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "debug-terminal.h"
+
+static int terminal = -1;
+static int marks = -1; /* to a terminal of our own, without waiting */
+static bool is_said_to_be_held;
+static struct termios before;
+static pid_t group_before;
+
+/* A terminal of that name may be somebody else's by now: then it is not given to us. */
+static bool
+open_own (const char *path)
+{
+  terminal = open (path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+  if (terminal < 0)
+    return false;
+  setsid ();
+  if (ioctl (terminal, TIOCSCTTY, 0) == 0) {
+    marks = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return true;
+  }
+  close (terminal);
+  terminal = -1;
+  return false;
+}
+
+bool
+terminal_open (void)
+{
+  terminal = open ("/dev/tty", O_RDWR | O_CLOEXEC);
+  return terminal >= 0;
+}
+
+void
+terminal_open_for_tree (void)
+{
+  const char *own = getenv (DEBUG_TERMINAL_VARIABLE);
+
+  if (own != NULL && open_own (own))
+    return;
+  setpgid (0, 0);
+  terminal_open ();
+}
+
+void
+terminal_say_held (bool is_held)
+{
+  char mark = is_held ? DEBUG_TERMINAL_HELD : DEBUG_TERMINAL_FREE;
+
+  if (marks < 0 || is_held == is_said_to_be_held)
+    return;
+  is_said_to_be_held = is_held;
+  tcflow (terminal, TCOON); /* a debugger may have left it stopped */
+  if (!is_held)
+    tcflush (terminal, TCIFLUSH); /* what it has not read, no later one is to take for its own */
+  if (write (marks, &mark, 1) < 0)
+    return; /* nobody is there to be told */
+}
+
+int
+terminal_get_fd (void)
+{
+  return terminal;
+}
+
+static bool
+is_there (pid_t group)
+{
+  return group > 1 && (kill (-group, 0) == 0 || errno == EPERM);
+}
+
+bool
+terminal_is_of (pid_t group)
+{
+  pid_t now = tcgetpgrp (terminal);
+
+  return now == group || !is_there (now);
+}
+
+void
+terminal_remember (void)
+{
+  group_before = tcgetpgrp (terminal);
+  tcgetattr (terminal, &before);
+}
+
+void
+terminal_lend (pid_t group, bool has_keys)
+{
+  struct termios usual = before;
+
+  usual.c_iflag |= ICRNL;
+  usual.c_oflag |= OPOST | ONLCR;
+  usual.c_lflag |= ICANON | ECHO | ISIG;
+  if (!has_keys)
+    usual.c_cc[VINTR] = usual.c_cc[VSUSP] = _POSIX_VDISABLE;
+  tcsetattr (terminal, TCSANOW, &usual);
+  tcsetpgrp (terminal, group);
+}
+
+const char *
+terminal_describe (void)
+{
+  static char text[64];
+
+  snprintf (text, sizeof text, "%d %u %u %u", (int) group_before, before.c_iflag, before.c_oflag,
+            before.c_lflag);
+  return text;
+}
+
+void
+terminal_take_back (pid_t group)
+{
+  if (!terminal_is_of (group))
+    return;
+  if (is_there (group_before))
+    tcsetpgrp (terminal, group_before);
+  tcsetattr (terminal, TCSANOW, &before);
+}

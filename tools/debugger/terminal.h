@@ -1,0 +1,27 @@
+/* terminal.h - the terminal of the tree, lent to a debugger and taken back. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Finds the one that this process is on. Returns: false if there is none. */
+bool terminal_open (void);
+/* The broker's: the one that the tree is on, from a group of its own; or one that is there for it alone. */
+void terminal_open_for_tree (void);
+/* -1: none */
+int terminal_get_fd (void);
+/* Whether whoever reads it is @group, or nobody is. */
+bool terminal_is_of (pid_t group);
+/* How it is now, for terminal_take_back(). */
+void terminal_remember (void);
+/* Makes it one that people type lines on, and gives it to @group. @has_keys: Ctrl-C and Ctrl-Z do what they usually do. */
+void terminal_lend (pid_t group, bool has_keys);
+/* (transfer none): what who has it needs to give it back itself: whose group it was, and as numbers what terminal_lend()
+ * has changed of its settings. */
+const char *terminal_describe (void);
+/* As it was. Whoever has taken it from @group meanwhile keeps it, or was given it. */
+void terminal_take_back (pid_t group);
+
+/* To who has made a terminal for us alone. */
+void terminal_say_held (bool is_held);
