@@ -436,13 +436,16 @@ end_at_ask (Broker *broker)
   close (take_ask (broker));
 }
 
+/* What it gave could not be taken any more. */
 static void
-end_at_go (Broker *broker)
+miss_one_and_serve_one (Broker *broker)
 {
   int fd = take_ask (broker);
 
+  g_assert_cmpint (shutdown (fd, SHUT_RD), ==, 0);
   give (fd, DEBUG_MSG_GO);
   close (fd);
+  serve_one (broker);
 }
 
 static void
@@ -478,7 +481,7 @@ answer_of_another_version (Broker *broker)
 static gboolean
 test_nobody_is_left_waiting (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  void (*const ways[]) (Broker * broker) = { end_at_ask, end_at_go, end_at_ready, answer_nonsense,
+  void (*const ways[]) (Broker * broker) = { end_at_ask, end_at_ready, answer_nonsense,
                                              answer_of_another_version };
 
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
@@ -488,6 +491,30 @@ test_nobody_is_left_waiting (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_false (tractor__debug_has_lock ());
     g_assert_cmpint (tractor_debug_1.stop.kind, ==, TRACTOR_DEBUG_STOP_NONE);
   }
+  return TRUE;
+}
+
+/* The broker is there: it only took us for gone. */
+static gboolean
+test_a_turn_that_was_missed_is_asked_for_again (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (Broker) broker = broker_begin ("kid", miss_one_and_serve_one);
+
+  g_assert_true (tractor_pause (error));
+  broker_await (broker);
+  g_assert_cmpint (broker->stop.kind, ==, TRACTOR_DEBUG_STOP_PAUSE);
+  return TRUE;
+}
+
+static gboolean
+test_and_so_is_that_of_a_failure (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (Broker) broker = broker_begin ("kid", miss_one_and_serve_one);
+  g_autoptr (GError) failure = g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_IO, "broken");
+
+  tractor_post_mortem (failure);
+  broker_await (broker);
+  g_assert_cmpint (broker->stop.kind, ==, TRACTOR_DEBUG_STOP_ERROR);
   return TRUE;
 }
 
@@ -548,6 +575,53 @@ test_a_copy_of_the_process_does_not_ask (G_GNUC_UNUSED gpointer data, G_GNUC_UNU
   return TRUE;
 }
 
+#define SOME_JOINS 200
+
+static gpointer
+ask_whether_it_is_on (gpointer data)
+{
+  const int *has_ended = data;
+  gsize times_on = 0;
+
+  while (!g_atomic_int_get (has_ended))
+    times_on += (gsize) tractor_debug_is_on ();
+  return GSIZE_TO_POINTER (times_on);
+}
+
+static gsize
+count_pages (const char *path)
+{
+  g_autofree char *maps = NULL;
+  gsize n = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL));
+  for (const char *at = maps; (at = strstr (at, path)) != NULL; at++)
+    n++;
+  return n;
+}
+
+/* The page of a tree that was left may be read by another thread at this moment: it stays, and there is one. */
+static void
+test_threads_ask_while_trees_come_and_go (void)
+{
+  g_autoptr (Broker) broker = broker_begin ("kid", NULL);
+  ActorId actor = { .name = (char *) "kid", .uuid = (char *) "6d" };
+  int has_ended = FALSE;
+  GThread *thread = g_thread_new ("asks", ask_whether_it_is_on, &has_ended);
+  GError *error = NULL;
+
+  for (guint i = 0; i < SOME_JOINS; i++) {
+    tractor__debug_leave ();
+    g_assert_false (tractor_debug_is_on ());
+    tractor__debug_join (broker->prefix, &actor, &error);
+    g_assert_no_error (error);
+    g_assert_true (tractor_debug_is_on ());
+  }
+  g_atomic_int_set (&has_ended, TRUE);
+  g_thread_join (thread);
+  g_assert_cmpuint (count_pages (broker->page_path), ==, 2); /* with the broker's own */
+}
+
 static gpointer
 pause_in_thread (gpointer data)
 {
@@ -565,6 +639,41 @@ test_a_thread_blocks_itself (void)
   g_assert_cmpint (broker->ask.tid, ==, tid);
   g_assert_cmpuint (broker->ask.task_id, ==, 0);
   g_assert_cmpstr (broker->ask.task, ==, "");
+}
+
+/* The turn of the second is given before the first has heard the end of its own. */
+static void
+serve_two_at_once (Broker *broker)
+{
+  int first = take_ask (broker);
+  int second = take_ask (broker);
+
+  give (first, DEBUG_MSG_GO);
+  take_ready (broker, first);
+  give (second, DEBUG_MSG_GO);
+  give (first, DEBUG_MSG_BYE);
+  take_end (first);
+  take_ready (broker, second);
+  g_assert_cmpint (broker->stop.kind, ==, TRACTOR_DEBUG_STOP_PAUSE);
+  give (second, DEBUG_MSG_BYE);
+  take_end (second);
+}
+
+static void
+test_two_threads_stop_one_after_the_other (void)
+{
+  g_autoptr (Broker) broker = broker_begin ("kid", serve_two_at_once);
+  GThread *threads[] = { g_thread_new ("pauses", pause_in_thread, NULL),
+                         g_thread_new ("pauses too", pause_in_thread, NULL) };
+  int tids[2];
+
+  for (guint i = 0; i < 2; i++)
+    tids[i] = GPOINTER_TO_INT (g_thread_join (threads[i]));
+  broker_await (broker);
+  /* What a debugger read of the second is its own. */
+  g_assert_cmpint (broker->ask.tid, ==, broker->stop.tid);
+  g_assert_true (broker->stop.tid == tids[0] || broker->stop.tid == tids[1]);
+  g_assert_cmpint (tractor_debug_1.stop.kind, ==, TRACTOR_DEBUG_STOP_NONE);
 }
 
 /* --- failures ------------------------------------------------------------------------------------ */
@@ -636,6 +745,10 @@ main (int argc, char **argv)
   harness_add_real_task ("/src/debug-lock/quit-fails-it", test_quit_fails_it);
   harness_add_real_task ("/src/debug-lock/the-lock-is-kept", test_the_lock_is_kept);
   harness_add_real_task ("/src/debug-lock/nobody-is-left-waiting", test_nobody_is_left_waiting);
+  harness_add_real_task ("/src/debug-lock/a-turn-that-was-missed-is-asked-for-again",
+                         test_a_turn_that_was_missed_is_asked_for_again);
+  harness_add_real_task ("/src/debug-lock/and-so-is-that-of-a-failure",
+                         test_and_so_is_that_of_a_failure);
   harness_add_real_task ("/src/debug-lock/no-broker-at-all", test_no_broker_at_all);
   harness_add_real_task ("/src/debug-lock/files-that-are-not-there", test_files_that_are_not_there);
   harness_add_real_task ("/src/debug-lock/what-is-not-wanted-does-not-ask",
@@ -643,6 +756,10 @@ main (int argc, char **argv)
   harness_add_real_task ("/src/debug-lock/a-copy-of-the-process-does-not-ask",
                          test_a_copy_of_the_process_does_not_ask);
   harness_add ("/src/debug-lock/a-thread-blocks-itself", test_a_thread_blocks_itself);
+  harness_add ("/src/debug-lock/threads-ask-while-trees-come-and-go",
+               test_threads_ask_while_trees_come_and_go);
+  harness_add ("/src/debug-lock/two-threads-stop-one-after-the-other",
+               test_two_threads_stop_one_after_the_other);
   harness_add_real_task ("/src/debug-lock/a-failure-is-told-once-quit",
                          test_a_failure_is_told_once_quit);
   harness_add_real_task ("/src/debug-lock/another-failure-is-another",
