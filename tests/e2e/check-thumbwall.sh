@@ -18,6 +18,13 @@ is_gone () { ! kill -0 $pid 2>/dev/null; }
 is_off_screen () { ! xdotool search --onlyvisible --name Thumbwall >/dev/null 2>&1; }
 get_decoded () { grep -oE '^[0-9]+ decoded' "$work/out" | tail -n 1 | cut -d' ' -f1; }
 has_decoded_more () { (($(get_decoded) > $1)); }
+# All that it was told has been done: nothing more has come for a while.
+is_settled () {
+  local before
+  before=$(get_decoded)
+  sleep 0.5
+  (($(get_decoded) == before))
+}
 
 ends_in_order () { # STATUS
   within 5 is_gone || return 1
@@ -25,7 +32,7 @@ ends_in_order () { # STATUS
   local got=$?
   [[ $got -eq $1 ]] || { echo "status $got"; return 1; }
   ! pgrep -af "^$wall" || { echo 'processes are left'; return 1; }
-  ! ls -d "$work"/thumbwall-* 2>/dev/null
+  ! ls -d "$TMPDIR"/thumbwall-* 2>/dev/null
 }
 
 # Of the tiles: gaudy colours, one each.
@@ -87,15 +94,24 @@ panel_has_changed () {
   [[ $(compare -metric AE -extract 240x540+760+0 "$work/before.png" "$work/after.png" null: 2>&1) -gt 20 ]]
 }
 
+# Its pictures lie in memory, where there is such a place: it is not the disk whose patience is tried.
 shows_five_thousand () {
+  local -x TMPDIR
+  TMPDIR=$(mktemp -d -p /dev/shm) || TMPDIR=$(mktemp -d -p "$work") || return 1
+  closes_over_five_thousand && rmdir "$TMPDIR" && return
+  rm -rf "$TMPDIR"
+  return 1
+}
+
+closes_over_five_thousand () {
   local before
   open_wall 5000
   within 60 is_idle || return 1
   before=$(get_decoded)
   xdotool mousemove 350 300
   for _ in $(seq 200); do xdotool click 5; done
-  within 30 has_decoded_more $((before + 200)) || return 1
-  xdotool key ctrl+w
+  within 30 has_decoded_more $((before + 200)) && within 30 is_settled || return 1
+  xdotool key ctrl+w # which comes after all those clicks
   ends_in_order 0
 }
 

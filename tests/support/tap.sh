@@ -5,15 +5,15 @@ work=$(mktemp -d)
 n=0
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 
-check () { # NAME COMMAND...: what it says, and the end of $work/out, is shown if it fails
+check () { # NAME COMMAND...: the end of $work/out, and what it says, is shown if it fails
   local name=$1
   shift
   n=$((n + 1))
   if "$@" >"$work/log" 2>&1; then
     echo "ok $n /$suite/$name"
   else
-    sed 's/^/# /' "$work/log"
     [[ ! -f $work/out ]] || tail -n 20 "$work/out" | sed 's/^/# /'
+    sed 's/^/# /' "$work/log" # last, for that is why
     echo "not ok $n /$suite/$name"
   fi
 }
