@@ -194,14 +194,17 @@ make_page (guint32 kinds, GError **error)
 
   if (fd < 0)
     return set_page_error (error, path);
-  at = ftruncate (fd, sizeof (DebugPage)) == 0
-           ? mmap (NULL, sizeof (DebugPage), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-           : MAP_FAILED;
-  close (fd);
+  /* A file system that is full says so now, and not by a signal when the page is written to. */
+  errno = posix_fallocate (fd, 0, sizeof (DebugPage));
+  at = errno == 0 ? mmap (NULL, sizeof (DebugPage), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                  : MAP_FAILED;
   if (at == MAP_FAILED) {
+    set_page_error (error, path);
     unlink (path);
-    return set_page_error (error, path);
+    close (fd);
+    return FALSE;
   }
+  close (fd);
   broker.page = at;
   broker.page->version = DEBUG_VERSION;
   broker.page->kinds = kinds;

@@ -134,6 +134,18 @@ def crash_stands_in_the_users_function(host, story, said, function):
         tree.check_nothing_is_left()
 
 
+@test(rows=({'story': 'threads-crash'}, {'story': 'timer-crash'}, {'story': 'smash'}))
+def crash_is_shown_whatever_comes_between(host, story):
+    """Other threads that crash, alarms of the program's own, and a stack of which nothing can be read any more."""
+    with Tree([story], host) as tree:
+        tree.prompt(r"── crashed: actor kid0 .* · SIGSEGV")
+        tree.line('c')
+        tree.prompt('── failed: actor root .* was killed by signal 11')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
 @test
 def failure_that_the_program_sees_to_is_shown_by_hand(host):
     with Tree(['post-mortem'], host) as tree:

@@ -5,11 +5,14 @@
  * Python that has upstream's tractor. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <tractor-builtin.h>
 #include <tractor-glib.h>
 #include <tractor-uv.h>
@@ -151,6 +154,55 @@ crash_in_thread (G_GNUC_UNUSED gpointer data)
   return NULL;
 }
 
+#define SOME_THREADS 8
+
+static gpointer
+crash_with_others (gpointer barrier)
+{
+  pthread_barrier_wait (barrier);
+  crash ((const int *) 16);
+  return NULL;
+}
+
+static G_NORETURN void
+crash_in_threads (void)
+{
+  pthread_barrier_t barrier;
+
+  pthread_barrier_init (&barrier, NULL, SOME_THREADS);
+  for (int i = 1; i < SOME_THREADS; i++)
+    g_thread_unref (g_thread_new ("story", crash_with_others, &barrier));
+  crash_with_others (&barrier);
+  abort ();
+}
+
+static void
+on_alarm (G_GNUC_UNUSED int number)
+{
+}
+
+/* The program has a timer, which sends what we wait by for a stack that cannot be read. */
+static void
+crash_with_timer (void)
+{
+  const struct itimerspec often = { { 0, 1000000 }, { 0, 1000000 } };
+  timer_t timer;
+
+  signal (SIGALRM, on_alarm);
+  if (timer_create (CLOCK_MONOTONIC, NULL, &timer) == 0)
+    timer_settime (timer, 0, &often, NULL);
+  crash ((const int *) 16);
+}
+
+/* Over its end, and over what it was to return to. */
+static void __attribute__ ((noinline, no_stack_protector)) smash (gsize bytes)
+{
+  char buffer[16];
+  char *volatile at = buffer;
+
+  memset (at, 'A', bytes);
+}
+
 static gboolean
 run_thread (gpointer func, GError **error)
 {
@@ -197,6 +249,12 @@ tell (int *answer, GError **error)
     return run_thread (pause_in_thread, error);
   if (strcmp (story, "thread-crash") == 0)
     return run_thread (crash_in_thread, error);
+  if (strcmp (story, "threads-crash") == 0)
+    crash_in_threads ();
+  if (strcmp (story, "timer-crash") == 0)
+    crash_with_timer ();
+  if (strcmp (story, "smash") == 0)
+    smash (600);
   if (strcmp (story, "crash") == 0)
     crash ((const int *) 16);
   if (strcmp (story, "crash-together") == 0) {
