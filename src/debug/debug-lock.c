@@ -36,6 +36,7 @@
 #include "debug-protocol.h"
 #include "patience.h"
 #include "raise-site.h"
+#include "stdio-fd.h"
 #include "tractor-error.h"
 #include "tractor-sync.h"
 
@@ -57,6 +58,9 @@ static gboolean is_joined;
 
 /* While a debugger lets us run: that it is open says that we have the lock. Or -1. */
 static int kept_fd = -1;
+
+/* A socket for the time when no descriptor is left: what has leaked them is what somebody wants to look at. Or -1. */
+static int spare_fd = -1;
 
 /* The turn that somebody else has through us. */
 static struct {
@@ -96,6 +100,31 @@ map_page (const char *path, GError **error)
   return TRUE;
 }
 
+static int
+make_socket (void)
+{
+  return socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+
+/* Another thread may make one at the same time. */
+static void
+make_spare (void)
+{
+  int fd = __atomic_load_n (&spare_fd, __ATOMIC_RELAXED) < 0 ? make_socket () : -1;
+  int none = -1;
+
+  if (keep_off_stdio (&fd) == 0 &&
+      !__atomic_compare_exchange_n (&spare_fd, &none, fd, FALSE, __ATOMIC_RELEASE,
+                                    __ATOMIC_RELAXED))
+    close (fd);
+}
+
+static int
+take_spare (void)
+{
+  return __atomic_exchange_n (&spare_fd, -1, __ATOMIC_ACQUIRE);
+}
+
 gboolean
 tractor__debug_join (const char *of, const ActorId *actor, GError **error)
 {
@@ -118,6 +147,7 @@ tractor__debug_join (const char *of, const ActorId *actor, GError **error)
   /* The broker, and what it starts, may trace us; where the kernel asks for that. */
   prctl (PR_SET_PTRACER, (unsigned long) page->broker, 0, 0, 0);
   prefix = g_strdup (of);
+  make_spare ();
   tractor__patience_go_by (page);
   __atomic_store_n (&is_joined, TRUE, __ATOMIC_RELEASE);
   return TRUE;
@@ -134,6 +164,7 @@ tractor__debug_leave (void)
 {
   __atomic_store_n (&is_joined, FALSE, __ATOMIC_RELAXED);
   tractor__patience_go_by (NULL);
+  close_fd (&(int){ take_spare () });
   g_clear_pointer (&prefix, g_free);
 }
 
@@ -182,8 +213,10 @@ copy_text (char *to, const char *from, size_t bytes)
 static int
 send_ask (DebugMsg ask, const char *actor, const char *task)
 {
-  int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  int fd = make_socket ();
 
+  if (fd < 0)
+    fd = take_spare ();
   if (fd < 0)
     return -1;
   ask.type = DEBUG_MSG_ASK;
@@ -414,6 +447,7 @@ stop_at (int fd,
   *ret_verdict = take_verdict ();
   if (kept_fd != fd)
     close (fd);
+  make_spare ();
   end_stopping ();
   return was_used || !has_broker ();
 }

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -575,6 +576,35 @@ test_a_copy_of_the_process_does_not_ask (G_GNUC_UNUSED gpointer data, G_GNUC_UNU
   return TRUE;
 }
 
+static gboolean
+pause_without_descriptors (const char *broker_prefix)
+{
+  const struct rlimit few = { 64, 64 };
+  ActorId actor = { .name = (char *) "leaky", .uuid = (char *) "7e" };
+
+  if (!tractor__debug_join (broker_prefix, &actor, NULL) || setrlimit (RLIMIT_NOFILE, &few) != 0)
+    return FALSE;
+  while (dup (STDERR_FILENO) >= 0)
+    ;
+  return tractor_pause (NULL);
+}
+
+/* What leaks them is what somebody wants to look at. */
+static void
+test_no_descriptor_is_left (void)
+{
+  g_autoptr (Broker) broker = broker_begin ("kid", serve_one);
+  int status = 0;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (pause_without_descriptors (broker->prefix) ? 0 : 1);
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+  broker_await (broker);
+  g_assert_cmpstr (broker->ask.actor, ==, "leaky");
+}
+
 #define SOME_JOINS 200
 
 static gpointer
@@ -756,6 +786,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/src/debug-lock/a-copy-of-the-process-does-not-ask",
                          test_a_copy_of_the_process_does_not_ask);
   harness_add ("/src/debug-lock/a-thread-blocks-itself", test_a_thread_blocks_itself);
+  harness_add ("/src/debug-lock/no-descriptor-is-left", test_no_descriptor_is_left);
   harness_add ("/src/debug-lock/threads-ask-while-trees-come-and-go",
                test_threads_ask_while_trees_come_and_go);
   harness_add ("/src/debug-lock/two-threads-stop-one-after-the-other",
