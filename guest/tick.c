@@ -250,8 +250,8 @@ tick_end (TractorGuest *guest, Tick *tick, gboolean yielded)
   guest->current = tick->interrupted;
   if (G_UNLIKELY (guest->trace != NULL && guest->current != NULL)) {
     trace_add (guest->trace, TRACTOR_TRACE_STEP, 0, guest->current->id);
-    guest->steps_left =
-        0; /* that were left here are not for the tick around this one: it would take them unseen */
+    /* What is left of ours is not for the tick around this one, which would take it unseen. */
+    guest->steps_left = 0;
   }
   if (G_UNLIKELY (guest->tick == NULL && guest->outside->held_up.task_id != 0))
     tractor__held_up_forget (guest);

@@ -12,7 +12,7 @@
 
 #include "harness.h"
 
-#define PATIENCE_USEC (G_USEC_PER_SEC / 2)
+#define PATIENCE_USEC G_USEC_PER_SEC
 
 typedef struct {
   pid_t parent;
@@ -38,9 +38,11 @@ be_child (int link_fd, int begin_fd, int ended_fd)
 static int
 be_parent (int link_fd, int begin_fd, int ended_fd)
 {
-  pid_t child = fork ();
+  pid_t child;
   int status;
 
+  setpgid (0, 0);
+  child = fork ();
   if (child == 0)
     be_child (link_fd, begin_fd, ended_fd);
   return waitpid (child, &status, 0) == child && status == 0 ? 0 : 1;
@@ -58,6 +60,7 @@ start (void)
   family = (Family){ fork (), link[0], begin[1], ended[0] };
   if (family.parent == 0)
     _exit (be_parent (link[1], begin[0], ended[1]));
+  setpgid (family.parent, family.parent); /* whoever of us is first */
   close (link[1]);
   close (begin[0]);
   close (ended[1]);
@@ -110,9 +113,29 @@ test_waits_for_one_that_is_stopped (void)
   kill (family.parent, SIGSTOP);
   g_assert_cmpint (waitpid (family.parent, &status, WUNTRACED), ==, family.parent);
   begin (&family);
-  g_assert_false (has_given_up (&family, 4 * PATIENCE_USEC / 1000));
+  g_assert_false (has_given_up (&family, 2 * PATIENCE_USEC / 1000));
   kill (family.parent, SIGCONT);
   g_assert_true (has_given_up (&family, -1)); /* what is left of its patience */
+  end (&family);
+}
+
+/* As all of a job is, by Ctrl-Z. Whoever goes on first does not take the time for its parent's. */
+static void
+test_bears_to_be_stopped_together (void)
+{
+  Family family = start ();
+  gint64 since;
+  int status;
+
+  begin (&family);
+  g_assert_false (has_given_up (&family, PATIENCE_USEC / 1000 / 10)); /* it waits */
+  kill (-family.parent, SIGSTOP);
+  g_assert_cmpint (waitpid (family.parent, &status, WUNTRACED), ==, family.parent);
+  g_assert_false (has_given_up (&family, 2 * PATIENCE_USEC / 1000));
+  since = g_get_monotonic_time ();
+  kill (-family.parent, SIGCONT);
+  g_assert_true (has_given_up (&family, -1));
+  g_assert_cmpint (g_get_monotonic_time () - since, >, PATIENCE_USEC / 10); /* what was left */
   end (&family);
 }
 
@@ -123,5 +146,6 @@ main (int argc, char **argv)
   harness_add ("/src/child-boot/gives-up", test_gives_up);
   harness_add ("/src/child-boot/waits-for-a-parent-that-is-stopped",
                test_waits_for_one_that_is_stopped);
+  harness_add ("/src/child-boot/bears-to-be-stopped-together", test_bears_to_be_stopped_together);
   return harness_run ();
 }

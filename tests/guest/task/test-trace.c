@@ -108,6 +108,28 @@ two_steps (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_checkpoint (error);
 }
 
+#define SOME_STEPS 10
+
+static gboolean
+many_steps (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  for (guint i = 1; i < SOME_STEPS; i++)
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  return TRUE;
+}
+
+static guint
+count_words (const char *text, const char *word)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  guint n = 0;
+
+  for (char **at = words; *at != NULL; at++)
+    n += strcmp (*at, word) == 0;
+  return n;
+}
+
 /* In the middle of a run, at each host: who is there, and then what each does, in its order. */
 static gboolean
 test_steps (G_GNUC_UNUSED gpointer data, GError **error)
@@ -227,6 +249,69 @@ test_goes_round (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+/* Also a ring that is filled within a moment says what time it is. */
+static gboolean
+test_goes_round_within_a_moment (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  gboolean has_clock = FALSE;
+  gboolean has_name = FALSE;
+  Ring ring;
+
+  ring_init (&ring, 1024);
+  start_trace (&ring, error);
+  while (ring.header->n_written < 20000) {
+    for (guint i = 0; i < 100; i++)
+      tractor_run_trace (77, i, 0, NULL);
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  }
+  tractor_run_stop_trace ();
+  for (guint i = 0; i < 1024; i++) {
+    has_clock = has_clock || ring.records[i].point == TRACTOR_TRACE_CLOCK;
+    has_name = has_name || ring.records[i].point == TRACTOR_TRACE_TASK;
+  }
+  g_assert_true (has_clock);
+  g_assert_true (has_name);
+  ring_clear (&ring);
+  return TRUE;
+}
+
+/* A handler of the host's that runs the loop once more, from within a task: who runs in there is noted, and so is each step
+ * after it. */
+static gboolean
+test_a_loop_in_a_loop (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  guint self = (guint) tractor_task_get_id ();
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  g_autofree char *own = g_strdup_printf ("step:%u", self);
+  g_autofree char *inside = g_strdup_printf ("step:%u", self + 1);
+  g_autofree char *after = g_strdup_printf ("step:%u", self + 2);
+  g_autofree char *seen = NULL;
+  guint64 from;
+  Ring ring;
+
+  for (guint i = 0; i < 10000; i++) /* until many steps are given out at a time */
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  ring_init (&ring, 1024);
+  from = start_trace (&ring, error);
+  tractor_nursery_spawn (nursery, "inside", one_step, NULL, NULL, error);
+  while (g_main_context_iteration (g_main_context_get_thread_default (), FALSE))
+    ;
+  tractor_nursery_spawn (nursery, "after", many_steps, NULL, NULL, error);
+  for (guint i = 0; i < SOME_STEPS; i++)
+    if (!tractor_checkpoint (error))
+      return FALSE;
+  tractor_nursery_join (nursery, error);
+  tractor_run_stop_trace ();
+  seen = read_ring (&ring, from);
+  g_assert_cmpuint (count_words (seen, inside), ==, 1);
+  g_assert_cmpuint (count_words (seen, after), ==, SOME_STEPS);
+  g_assert_cmpuint (count_words (seen, own), >=, SOME_STEPS);
+  ring_clear (&ring);
+  return *error == NULL;
+}
+
 static gboolean
 test_refused (G_GNUC_UNUSED gpointer data, GError **error)
 {
@@ -257,6 +342,8 @@ test_refused (G_GNUC_UNUSED gpointer data, GError **error)
 static gboolean
 test_forked (G_GNUC_UNUSED gpointer data, GError **error)
 {
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
   guint64 from;
   Ring ring;
   pid_t pid;
@@ -268,6 +355,8 @@ test_forked (G_GNUC_UNUSED gpointer data, GError **error)
   pid = fork ();
   if (pid == 0) {
     tractor_run_trace (77, 0, 0, "a copy");
+    tractor_nursery_spawn (nursery, "of the copy", one_step, NULL, NULL, NULL);
+    tractor_cancel_scope_cancel (scope, "in the copy");
     tractor_run_stop_trace ();
     _exit (0);
   }
@@ -315,6 +404,8 @@ main (int argc, char **argv)
   harness_add_task ("/guest/trace/cancels", test_cancels);
   harness_add_task ("/guest/trace/beside-instruments", test_beside_instruments);
   harness_add_task ("/guest/trace/goes-round", test_goes_round);
+  harness_add_task ("/guest/trace/goes-round-within-a-moment", test_goes_round_within_a_moment);
+  harness_add_task ("/guest/trace/a-loop-in-a-loop", test_a_loop_in_a_loop);
   harness_add_task ("/guest/trace/refused", test_refused);
   harness_add_task ("/guest/trace/forked", test_forked);
   harness_add ("/guest/trace/killed", test_killed);
