@@ -48,6 +48,21 @@ new_quit_error (void)
   return g_error_new_literal (TRACTOR_ERROR, TRACTOR_ERROR_DEBUG_QUIT, "Quit in the debugger");
 }
 
+/* For a debugger, which may make our call fail after it has returned: it takes this away then. */
+static GError *quit_error;
+
+static void
+make_quit_error (void)
+{
+  GError *made;
+
+  if (g_atomic_pointer_get (&quit_error) != NULL)
+    return;
+  made = new_quit_error ();
+  if (!g_atomic_pointer_compare_and_exchange (&quit_error, NULL, made))
+    g_error_free (made); /* another thread has */
+}
+
 /* Waits for its turn, on @fd, which is closed if it is cancelled meanwhile. Returns: FALSE with CANCELLED. */
 static gboolean
 wait_here (int fd, gboolean is_shielded, GError **error)
@@ -97,8 +112,6 @@ stop_at_trap (const TractorDebugStop *stop)
 static gboolean
 stop_here (gboolean is_shielded, GError **error)
 {
-  /* For a debugger, which may make our call fail after it has returned. */
-  static GError *quit_error;
   const TractorDebugStop stop = { .kind = TRACTOR_DEBUG_STOP_PAUSE,
                                   .error_at = error,
                                   .quit_error_at = &quit_error };
@@ -109,8 +122,7 @@ stop_here (gboolean is_shielded, GError **error)
     say_that_it_is_off ();
     return TRUE;
   }
-  if (quit_error == NULL)
-    quit_error = new_quit_error ();
+  make_quit_error ();
   if (tractor__debug_has_lock ())
     verdict = stop_at_trap (&stop);
   else

@@ -34,6 +34,7 @@
 
 #define PATIENCE_SECONDS 2
 
+static pid_t own_pid;
 static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
 
 static void
@@ -137,7 +138,7 @@ on_crash (int number, siginfo_t *info, void *context)
 {
   if (stage == STAGE_WORDS)
     siglongjmp (after_words, 1);
-  if (stage == STAGE_NONE) {
+  if (stage == STAGE_NONE && getpid () == own_pid) { /* a copy's crash is not the actor's */
     say_words (info, context);
     trace_note (TRACTOR_TRACE_CRASHED, (guint64) number, NULL);
     tractor__debug_stop_for_crash (number, info, context);
@@ -164,6 +165,7 @@ tractor__crash_report (void)
                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
   void *frame;
 
+  own_pid = getpid ();
   backtrace (&frame, 1); /* loads the unwinder */
   sigemptyset (&action.sa_mask);
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)

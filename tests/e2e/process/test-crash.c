@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "actors.h"
 
@@ -86,6 +87,21 @@ overflow_in_host (G_GNUC_UNUSED GVariant *kwargs,
   guint sum;
 
   return tractor_run_in_host (overflow_as_host, &sum, error);
+}
+
+/* A copy of the actor crashes, which is nothing of the actor's; and then the actor is killed. */
+static gboolean
+fault_in_copy (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  pid_t pid = fork ();
+  int status;
+
+  if (pid == 0)
+    fault (kwargs, ret_result, error);
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_true (WIFSIGNALED (status));
+  kill (getpid (), SIGKILL);
+  return TRUE;
 }
 
 static gboolean
@@ -169,6 +185,7 @@ static const TractorExport exports[] = {
   { "fault_without_descriptors", TRACTOR_EXPORT_CALL, fault_without_descriptors },
   { "overflow_in_thread", TRACTOR_EXPORT_CALL, overflow_in_thread },
   { "overflow_in_host", TRACTOR_EXPORT_CALL, overflow_in_host },
+  { "fault_in_copy", TRACTOR_EXPORT_CALL, fault_in_copy },
   { "send_fault", TRACTOR_EXPORT_CALL, send_fault },
   { "write_and_abort", TRACTOR_EXPORT_CALL, write_and_abort },
   { "get_pid", TRACTOR_EXPORT_CALL, get_pid },
@@ -317,6 +334,16 @@ test_overflow_in_host (G_GNUC_UNUSED gpointer data, GError **error)
 
   assert_tells (message, "was killed by signal 11");
   assert_tells (message, "outside any task, a thread has overflowed its stack");
+  return TRUE;
+}
+
+static gboolean
+test_fault_in_copy (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *message = call_and_crash ("test:fault_in_copy", TRACTOR_ON_DEATH_IGNORE, error);
+
+  assert_tells (message, "was killed by signal 9");
+  g_assert_null (strstr (message, "in task")); /* those would be the words of the copy */
   return TRUE;
 }
 
@@ -533,6 +560,7 @@ main (int argc, char **argv)
     harness_add_real_task ("/e2e/crash/overflow", test_overflow);
     harness_add_real_task ("/e2e/crash/overflow-in-thread", test_overflow_in_thread);
     harness_add_real_task ("/e2e/crash/overflow-in-host", test_overflow_in_host);
+    harness_add_real_task ("/e2e/crash/fault-in-a-copy", test_fault_in_copy);
     harness_add_real_task ("/e2e/crash/sent", test_sent);
   }
   harness_add_real_task ("/e2e/crash/handled-by-the-program", test_handled_by_program);

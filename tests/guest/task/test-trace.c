@@ -249,6 +249,8 @@ test_goes_round (G_GNUC_UNUSED gpointer data, GError **error)
   return TRUE;
 }
 
+#define SOME_RECORDS 65536
+
 /* Also a ring that is filled within a moment says what time it is. */
 static gboolean
 test_goes_round_within_a_moment (G_GNUC_UNUSED gpointer data, GError **error)
@@ -257,16 +259,16 @@ test_goes_round_within_a_moment (G_GNUC_UNUSED gpointer data, GError **error)
   gboolean has_name = FALSE;
   Ring ring;
 
-  ring_init (&ring, 1024);
+  ring_init (&ring, SOME_RECORDS);
   start_trace (&ring, error);
-  while (ring.header->n_written < 20000) {
+  while (ring.header->n_written < 10 * SOME_RECORDS) {
     for (guint i = 0; i < 100; i++)
       tractor_run_trace (77, i, 0, NULL);
     if (!tractor_checkpoint (error))
       return FALSE;
   }
   tractor_run_stop_trace ();
-  for (guint i = 0; i < 1024; i++) {
+  for (guint i = 0; i < SOME_RECORDS; i++) {
     has_clock = has_clock || ring.records[i].point == TRACTOR_TRACE_CLOCK;
     has_name = has_name || ring.records[i].point == TRACTOR_TRACE_TASK;
   }
