@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "beside.h"
+#include "child.h"
+#include "words.h"
 
 /* What the command's process ends with if there is no command. */
 #define STATUS_NO_COMMAND 127
@@ -53,10 +55,11 @@ become_command (pid_t actor)
   char number[16];
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
+  child_give_back ();
   beside_find_command (path);
   snprintf (number, sizeof number, "%d", (int) actor);
   execl (path, "tractor", "dump", "--on-signal", log_path, number, (char *) NULL);
-  fprintf (stderr, "tractor-debugger: SIGUSR1: cannot run %s: %s\n", path, strerror (errno));
+  words_report ("tractor-debugger: SIGUSR1: cannot run %s: %s", path, strerror (errno));
   _exit (STATUS_NO_COMMAND);
 }
 
@@ -88,7 +91,7 @@ dumps_start (pid_t actor)
   if (free_one != NULL)
     run (free_one, actor);
   else
-    fprintf (stderr, "tractor-debugger: SIGUSR1: too many dumps are being made already\n");
+    words_report ("tractor-debugger: SIGUSR1: too many dumps are being made already");
 }
 
 void

@@ -42,6 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "debug-protocol.h"
 #include "dumps.h"
 #include "host.h"
@@ -49,6 +50,7 @@
 #include "rights.h"
 #include "session.h"
 #include "terminal.h"
+#include "words.h"
 
 #define MAX_ASKERS 4096
 #define MAX_HOSTS  16
@@ -126,23 +128,15 @@ make_plain (char *text)
       *text = '?';
 }
 
-/* A line, on the terminal if there is one. */
-static void
+/* Returns: false if nobody can be told now. */
+static bool
 say (const Asker *asker, const char *text)
 {
   static const char *const kinds[] = { "waits", "has paused", "has crashed",
                                        "has failed", [DEBUG_KIND_FOREIGN] = "has stopped" };
-  char line[512];
-  int n = snprintf (line, sizeof line, "tractor: actor %s (pid %d) %s%s\r\n", asker->ask.actor,
-                    (int) asker->pid, kinds[asker->ask.kind], text);
-  int fd = terminal_get_fd () >= 0 ? terminal_get_fd () : STDERR_FILENO;
 
-  if (terminal_get_fd () < 0) {
-    line[n - 2] = '\n';
-    n--;
-  }
-  if (write (fd, line, (size_t) n) < 0)
-    return; /* nobody is there to be told */
+  return words_say ("tractor: actor %s (pid %d) %s%s", asker->ask.actor, (int) asker->pid,
+                    kinds[asker->ask.kind], text);
 }
 
 static bool
@@ -294,8 +288,8 @@ has_terminal (Asker *asker)
       (asker->pid > 0 && terminal_is_of (getpgid (asker->pid))))
     return true;
   if (!asker->is_told)
-    say (asker, ", and waits for the terminal: bring the job to the foreground (fg)");
-  asker->is_told = true;
+    asker->is_told =
+        say (asker, ", and waits for the terminal: bring the job to the foreground (fg)");
   return false;
 }
 
@@ -310,8 +304,7 @@ is_through_by_hand (Asker *asker)
     snprintf (text, sizeof text,
               ", and waits a minute for a debugger: tractor attach %d, or gdb -p %d",
               (int) asker->pid, (int) asker->pid);
-    say (asker, text);
-    asker->is_told = true;
+    asker->is_told = say (asker, text);
   }
   if (is_attached)
     asker->was_attached = true;
@@ -377,6 +370,7 @@ become_command (pid_t actor)
 
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
     signal (usual[i], SIG_DFL);
+  child_give_back ();
   setpgid (0, 0);
   snprintf (script, sizeof script, "%s \"$@\"", command);
   snprintf (number, sizeof number, "%d", (int) actor);
@@ -683,7 +677,7 @@ turn (int listening, int root_pidfd)
 static int
 fail (const char *what, const char *path)
 {
-  fprintf (stderr, "tractor-debugger: cannot %s %s: %s\n", what, path, strerror (errno));
+  words_report ("tractor-debugger: cannot %s %s: %s", what, path, strerror (errno));
   return -1;
 }
 
@@ -748,6 +742,7 @@ main (int argc, char **argv)
   if (argc == 7)
     python_root_use (argv[4], argv[5], argv[6]);
   leave_alone ();
+  child_take_what_we_need ();
   terminal_open_for_tree ();
   snprintf (socket_path, sizeof socket_path, "%s" DEBUG_SOCKET_SUFFIX, prefix);
   snprintf (page_path, sizeof page_path, "%s" DEBUG_PAGE_SUFFIX, prefix);

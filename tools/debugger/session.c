@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "beside.h"
+#include "child.h"
 #include "terminal.h"
 
 /* --- what is started ---------------------------------------------------------------------------- */
@@ -118,6 +119,7 @@ become_debugger (const Plan *plan)
   terminal_lend (getpid (), true);
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
     signal (usual[i], SIG_DFL); /* SIGTSTP stays ignored: nobody would wake it up */
+  child_give_back ();
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   for (int fd = 0; fd < 3; fd++)
     dup2 (terminal_get_fd (), fd);

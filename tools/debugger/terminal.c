@@ -28,7 +28,8 @@
 #include "debug-terminal.h"
 
 static int terminal = -1;
-static int marks = -1; /* to a terminal of our own, without waiting */
+static int words = -1; /* the same, to write there without waiting */
+static bool is_own;
 static bool is_said_to_be_held;
 static struct termios before;
 static pid_t group_before;
@@ -42,7 +43,8 @@ open_own (const char *path)
     return false;
   setsid ();
   if (ioctl (terminal, TIOCSCTTY, 0) == 0) {
-    marks = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    words = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    is_own = true;
     return true;
   }
   close (terminal);
@@ -54,6 +56,7 @@ bool
 terminal_open (void)
 {
   terminal = open ("/dev/tty", O_RDWR | O_CLOEXEC);
+  words = open ("/dev/tty", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   return terminal >= 0;
 }
 
@@ -73,13 +76,13 @@ terminal_say_held (bool is_held)
 {
   char mark = is_held ? DEBUG_TERMINAL_HELD : DEBUG_TERMINAL_FREE;
 
-  if (marks < 0 || is_held == is_said_to_be_held)
+  if (!is_own || is_held == is_said_to_be_held)
     return;
   is_said_to_be_held = is_held;
   tcflow (terminal, TCOON); /* a debugger may have left it stopped */
   if (!is_held)
     tcflush (terminal, TCIFLUSH); /* what it has not read, no later one is to take for its own */
-  if (write (marks, &mark, 1) < 0)
+  if (write (words, &mark, 1) < 0)
     return; /* nobody is there to be told */
 }
 
@@ -87,6 +90,12 @@ int
 terminal_get_fd (void)
 {
   return terminal;
+}
+
+int
+terminal_get_words_fd (void)
+{
+  return words;
 }
 
 static bool

@@ -11,6 +11,8 @@ bool terminal_open (void);
 void terminal_open_for_tree (void);
 /* -1: none */
 int terminal_get_fd (void);
+/* To write there without waiting. */
+int terminal_get_words_fd (void);
 /* Whether whoever reads it is @group, or nobody is. */
 bool terminal_is_of (pid_t group);
 /* How it is now, for terminal_take_back(). */

@@ -1,0 +1,8 @@
+/* child.h - what the broker needs for itself, and what its children do not get of it. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* In the broker. Returns: how many descriptors it may have from now on, which are as many as it can have. */
+int child_take_what_we_need (void);
+/* In a child of it, before it becomes something else: as the broker was started. */
+void child_give_back (void);
