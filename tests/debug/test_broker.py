@@ -63,6 +63,13 @@ class Connection:
         is_equal(values[1], kind_of_message)
         return values[4]
 
+    def has_heard(self):
+        return bool(select.select([self.socket], [], [], 0)[0])
+
+    def hear_end(self):
+        with contextlib.suppress(ConnectionResetError):  # if it has not read what was said
+            is_equal(self.socket.recv(1000), b'')
+
     def close(self):
         self.socket.close()
 
@@ -118,6 +125,12 @@ class Broker:
         asker.hear(GO)
         asker.tell(READY)
         return asker
+
+    def lend(self):
+        host = self.connect()
+        host.tell(HOST)
+        host.hear(SERVING)
+        return host
 
     def check_nobody_is_held(self):
         wait_until(lambda: not self.see('is_held'), 'nobody is held')
@@ -209,6 +222,41 @@ def stopped_terminal_holds_nobody():
         broker.terminal.expect('has paused, and waits for the terminal')
         asker.close()
         os.close(theirs)
+
+
+# --- many who ask -------------------------------------------------------------------------------------------------------
+
+@test
+def more_may_wait_than_descriptors_are_usual():
+    with Broker(limit='ulimit -Sn 64') as broker:
+        askers = [broker.ask() for _ in range(200)]
+        askers[0].hear(GO)
+        for asker in askers[:-1]:
+            asker.close()
+        askers[-1].hear(GO)
+        askers[-1].close()
+        broker.check_nobody_is_held()
+
+
+@test
+def who_does_not_fit_goes_on():
+    with Broker(limit='ulimit -n 64') as broker:
+        askers = []
+        for _ in range(200):
+            askers.append(broker.connect())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has been refused already
+                askers[-1].tell(ASK, PAUSE, os.getpid())
+        askers[0].hear(GO)
+        askers[-1].hear_end()
+        refused = [asker for asker in askers[1:] if asker.has_heard()]
+        is_equal(100 < len(refused) < 199, True)
+        for asker in refused:
+            asker.hear_end()
+        for asker in askers[1:]:
+            asker.close()
+        askers[0].close()
+        broker.check_nobody_is_held()
+        broker.check_it_serves()
 
 
 if __name__ == '__main__':

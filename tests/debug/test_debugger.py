@@ -84,6 +84,18 @@ def who_goes_on_may_read_the_terminal_at_once(host, word, shell):
         tree.expect('root has read: for the root')
 
 
+@test(hosts=('builtin',))
+def what_is_started_from_the_prompt_is_as_without_us(host):
+    """It has the limit that the tree has, and not the broker's; and none of the session's own matters."""
+    with Tree([], command=['bash', '-c', f'ulimit -Sn 200; exec "$0" "$@"', TREE, '--host', host, 'pause']) as tree:
+        tree.prompt('── paused')
+        tree.line('shell echo limit $(ulimit -Sn)')
+        tree.expect(r'^limit 200\r\n')
+        tree.prompt()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
 @test(hosts=('builtin',), rows=[{'word': word} for word in ('attach 1', 'run', 'start')])
 def no_word_ends_the_actor_for_another(host, word):
     with Tree(['pause'], host) as tree:

@@ -54,6 +54,8 @@
 
 #define MAX_ASKERS 4096
 #define MAX_HOSTS  16
+/* Descriptors that are for others than who asks: of terminals, dumps, the session, and what is opened for a moment. */
+#define DESCRIPTORS_KEPT (32 + MAX_HOSTS + MAX_DUMPS)
 
 /* How long one whose turn it is may take to say that it is ready: it only has to wake up. */
 #define READY_MSEC 5000
@@ -92,6 +94,8 @@ typedef struct {
 
 static Asker askers[MAX_ASKERS]; /* in the order in which they came */
 static int n_askers;
+static int room_for_askers; /* more of them would have no descriptor */
+static int spare_fd = -1;   /* for who is to be refused when there is no other */
 
 static Host hosts[MAX_HOSTS];
 static int n_hosts;
@@ -237,18 +241,56 @@ let_all_go (void)
 }
 
 static void
+find_room (void)
+{
+  int n = child_take_what_we_need () - DESCRIPTORS_KEPT;
+
+  room_for_askers = n < 1 ? 1 : n > MAX_ASKERS ? MAX_ASKERS : n;
+  spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The system has no descriptor for whoever asks. It would wait for ever, and we would be told of it again and again. */
+static void
+refuse_without_room (int listening)
+{
+  close (spare_fd);
+  close (accept4 (listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  spare_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static bool
+may_ask (const struct ucred *credentials)
+{
+  return credentials->uid == geteuid () && credentials->pid > 0 && !page->is_off;
+}
+
+/* It goes on. */
+static void
+refuse (int fd)
+{
+  static bool is_told;
+
+  if (!is_told && n_askers == room_for_askers)
+    is_told = words_say (
+        "tractor: %d wait for the debugger, and more of them find no room: those go on", n_askers);
+  close (fd);
+}
+
+static void
 take_in (int listening)
 {
   struct ucred credentials = { 0 };
   socklen_t length = sizeof credentials;
   int fd = accept4 (listening, NULL, NULL, SOCK_CLOEXEC);
 
-  if (fd < 0)
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE)
+      refuse_without_room (listening);
     return;
+  }
   if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0 ||
-      credentials.uid != geteuid () || credentials.pid <= 0 || n_askers == MAX_ASKERS ||
-      page->is_off) {
-    close (fd); /* who asked goes on */
+      !may_ask (&credentials) || n_askers == room_for_askers) {
+    refuse (fd);
     return;
   }
   askers[n_askers] = (Asker){ .fd = fd, .pid = credentials.pid, .ask.type = DEBUG_MSG_BYE };
@@ -742,7 +784,7 @@ main (int argc, char **argv)
   if (argc == 7)
     python_root_use (argv[4], argv[5], argv[6]);
   leave_alone ();
-  child_take_what_we_need ();
+  find_room ();
   terminal_open_for_tree ();
   snprintf (socket_path, sizeof socket_path, "%s" DEBUG_SOCKET_SUFFIX, prefix);
   snprintf (page_path, sizeof page_path, "%s" DEBUG_PAGE_SUFFIX, prefix);
