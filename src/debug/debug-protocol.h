@@ -16,9 +16,10 @@
  *    HOST --------------------->  for the actor @tid, or for whoever is next
  *         <--------------------- SERVING  it will hear; or BYE: that actor does not stop
  *         <--------------------- GO     it is to look at the actor @tid, @actor, @task; @task_id others wait behind
+ *    READY -------------------->  it does; or it has been asked by another broker first, and ends the connection
  *    DONE --------------------->  the debugger has gone; @kind is its word (tools/debugger/session.h)
  *
- * and the actor gets one more GO, with @tid: the process that may trace it.
+ * and the actor gets one more GO, with @tid: the process that may trace it; and another one if it does not come to that.
  *
  * The end of a connection says that who asked has withdrawn, or is dead; or that the broker is, and then the actor goes
  * on by itself. While a debugger lets an actor run, with breakpoints in it, the connection stays open: the lock is

@@ -259,5 +259,50 @@ def who_does_not_fit_goes_on():
         broker.check_it_serves()
 
 
+# --- terminals that are lent ----------------------------------------------------------------------------------------------
+
+@test(rows=({'how': 'hanging-up'}, {'how': 'silence'}))
+def who_has_lent_its_terminal_elsewhere_costs_no_stop(how):
+    """It has heard of another tree's at the same time."""
+    reads, writes = os.pipe()
+    with Broker(stderr=writes) as broker:
+        host = broker.lend()
+        asker = broker.ask_and_be_ready()
+        is_equal(host.hear(GO), os.getpid())
+        is_equal(asker.hear(GO), os.getpid())  # may trace it: the process of whoever lends
+        if how == 'hanging-up':
+            host.close()
+        is_equal(asker.hear(GO), broker.pid)  # and now the broker's again
+        text = b''
+        while b'waits a minute' not in text:
+            is_equal(bool(select.select([reads], [], [], PATIENCE)[0]), True)
+            text += os.read(reads, 65536)
+        is_equal(b'on another terminal' in text, False)
+        is_equal(asker.has_heard(), False)  # it is still held
+        if how == 'silence':
+            host.hear_end()
+        asker.close()
+    os.close(reads)
+    os.close(writes)
+
+
+@test
+def who_lends_a_terminal_has_the_stop_until_it_says_so():
+    with Broker() as broker:
+        first, second = broker.lend(), broker.lend()
+        asker = broker.ask_and_be_ready()
+        wait_until(lambda: first.has_heard() or second.has_heard(), 'one of them is to look')
+        host, other = (first, second) if first.has_heard() else (second, first)
+        host.hear(GO)
+        asker.hear(GO)
+        host.close()
+        other.hear(GO)  # the next one that there is
+        is_equal(asker.hear(GO), broker.pid)
+        asker.hear(GO)
+        other.tell(READY)
+        other.tell(DONE)
+        asker.hear(BYE)
+
+
 if __name__ == '__main__':
     sys.exit(test.run(*sys.argv[2:3]))

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -960,6 +961,48 @@ def terminal_is_lent_for_the_next_stop(host, program):
         is_equal(tree.end(), 1)
         is_equal(tree.text.count('── paused'), 1)
         tree.check_nothing_is_left()
+
+
+def find_time_of_stop(tree):
+    """When whoever is looked at came to it, as the broker of @tree has it (DebugPage); None: nobody is."""
+    directory = os.path.join(tree.env['XDG_RUNTIME_DIR'], 'tractor')
+    for name in os.listdir(directory):
+        if name.endswith('.page'):
+            with open(os.path.join(directory, name), 'rb') as page:
+                since, pid, _, _, broker = struct.unpack_from('=qiIIi', page.read(), 40)
+            if pid and broker in descendants(tree.pid):
+                return since
+    return None
+
+
+@test(hosts=('builtin',))
+def terminal_that_two_trees_are_lent_is_one_of_theirs_and_the_other_has_its_own(host):
+    with Tree(['pause-twice'], host) as one, Tree(['pause-twice'], host, XDG_RUNTIME_DIR=one.directory) as two:
+        for tree in one, two:
+            tree.prompt('── paused: actor kid0')
+        with Lent(one, [COMMAND, 'attach', '--next']) as lent:
+            lent.expect('Whoever stops next')
+            helper = next(pid for pid, _, _, words in list_processes() if pid in descendants(lent.pid) and '--host' in words)
+            os.kill(helper, signal.SIGSTOP)  # both stop before it hears of either
+            for tree in one, two:
+                before = find_time_of_stop(tree)
+                tree.line('c')
+                give_up_at = time.monotonic() + 60
+                while find_time_of_stop(tree) in (None, before):
+                    is_equal(time.monotonic() < give_up_at, True)
+                    time.sleep(0.005)  # another process makes it
+            os.kill(helper, signal.SIGCONT)
+            pid = int(lent.prompt(r'── paused: actor kid0 \(pid (\d+)\)').group(1))
+            first, other = (one, two) if pid in descendants(one.pid) else (two, one)
+            other.prompt('── paused: actor kid0')
+            first.expect('is looked at on another terminal')
+            for terminal in lent, other:
+                terminal.line('c')
+                is_equal(terminal.end(), 0)
+        for tree in one, two:
+            is_equal(tree.end(), 0)
+            is_equal(tree.text.count('result 44'), 1)
+        other.expect_not('is looked at on another terminal')
 
 
 @test(hosts=('builtin',))

@@ -2,7 +2,8 @@
  *
  * It is what `tractor attach` starts, and what the broker has a command start that opens a terminal. It says at each of
  * these sockets, of brokers, that it is there: for actor PID, or for whoever stops next if that is 0. Then it waits until
- * one of them has somebody for it, runs the debugger as the broker would (session.c), and says how that has ended.
+ * one of them has somebody for it, takes that, runs the debugger as the broker would (session.c), and says how that has
+ * ended. Several may have somebody at the same time: those that are not taken look elsewhere.
  *
  * If the broker ends the conversation, because the actor or its tree is gone, the debugger ends; and if this process does,
  * the actor goes on. */
@@ -117,7 +118,8 @@ wait_for_go (Brokers *brokers, DebugMsg *ret_go)
       if (brokers->fds[i].revents == 0)
         continue;
       brokers->fds[i] = brokers->fds[--brokers->n];
-      if (receive (fd, ret_go) && ret_go->type == DEBUG_MSG_GO)
+      if (receive (fd, ret_go) && ret_go->type == DEBUG_MSG_GO &&
+          tell (fd, (DebugMsg){ .type = DEBUG_MSG_READY }))
         return fd;
       close (fd);
     }

@@ -355,25 +355,55 @@ is_through_by_hand (Asker *asker)
 
 /* --- terminals that are lent ------------------------------------------------------------------- */
 
-/* Returns: whether somebody lends one for @asker. */
+/* Where the kernel asks for that. */
+static void
+let_trace (const Asker *asker, pid_t process)
+{
+  DebugMsg message = { .version = DEBUG_VERSION, .type = DEBUG_MSG_GO, .tid = process };
+
+  send (asker->fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Returns: whether somebody may lend one for @asker. */
 static bool
-lend_to (const Asker *asker)
+offer_to_hosts (Asker *asker)
 {
   for (int i = n_hosts - 1; i >= 0; i--) {
     const Host host = hosts[i];
-    DebugMsg may_trace = { .version = DEBUG_VERSION, .type = DEBUG_MSG_GO, .tid = host.pid };
 
     if (host.wanted != 0 && host.wanted != asker->pid)
       continue;
-    send (asker->fd, &may_trace, sizeof may_trace, MSG_NOSIGNAL | MSG_DONTWAIT);
+    let_trace (asker, host.pid);
     if (session_start_lent (&session, host.fd, host.pid, asker->pid, &asker->ask, n_askers - 1)) {
       hosts[i] = hosts[--n_hosts];
-      say (asker, ", and is looked at on another terminal");
+      set_state (asker, LOOKED_AT);
       return true;
     }
+    let_trace (asker, getpid ());
     drop_host (i);
   }
   return false;
+}
+
+/* What was offered is looked at there; or it is offered to the next one. */
+static void
+on_answer_to_offer (void)
+{
+  if (session_is_taken (&session)) {
+    say (&askers[0], ", and is looked at on another terminal");
+    return;
+  }
+  session_kill (&session);
+  set_state (&askers[0], LOOKED_AT);
+  let_trace (&askers[0], getpid ());
+}
+
+/* Who has lent a terminal may be stopped. */
+static void
+look_at_offer (void)
+{
+  if (session.is_offered && now_msec () - askers[0].since_msec > READY_MSEC)
+    on_answer_to_offer ();
 }
 
 static bool
@@ -475,7 +505,7 @@ reap_commands (void)
 static void
 look_at_first (void)
 {
-  if (lend_to (&askers[0]) || waits_for_command (&askers[0]))
+  if (offer_to_hosts (&askers[0]) || waits_for_command (&askers[0]))
     return;
   if (terminal_get_fd () < 0) {
     if (is_through_by_hand (&askers[0]))
@@ -659,7 +689,7 @@ serve_first (void)
 static int
 get_timeout (void)
 {
-  if (n_askers == 0 || session.pid != 0 ||
+  if (n_askers == 0 || (session.pid != 0 && !session.is_offered) ||
       (is_foreign (&askers[0]) && askers[0].state == LOOKED_AT))
     return -1;
   return LOOK_MSEC;
@@ -694,7 +724,9 @@ turn (int listening, int root_pidfd)
     if (host_fds[i].revents != 0)
       drop_host (i); /* it says nothing before it is asked */
   reap_commands ();
-  if (session.pid != 0 && fds[3].revents != 0) {
+  if (session.is_offered && fds[3].revents != 0) {
+    on_answer_to_offer ();
+  } else if (session.pid != 0 && fds[3].revents != 0) {
     on_session_ended ();
     n_polled = 0; /* the others are looked at in the next turn */
   }
@@ -706,6 +738,7 @@ turn (int listening, int root_pidfd)
   if (fds[0].revents != 0)
     take_in (listening);
   dumps_look ();
+  look_at_offer ();
   update_page ();
   update_terminal ();
   serve_first ();

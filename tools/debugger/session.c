@@ -225,7 +225,20 @@ session_start_lent (
   go.task_id = (uint64_t) n_behind;
   if (send (fd, &go, sizeof go, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) sizeof go)
     return false;
-  *session = (Session){ .pid = host, .pidfd = fd, .word_fd = -1, .is_lent = true };
+  *session =
+      (Session){ .pid = host, .pidfd = fd, .word_fd = -1, .is_lent = true, .is_offered = true };
+  return true;
+}
+
+bool
+session_is_taken (Session *session)
+{
+  DebugMsg message = { 0 };
+  ssize_t n = recv (session->pidfd, &message, sizeof message, MSG_DONTWAIT);
+
+  if (n != (ssize_t) sizeof message || message.type != DEBUG_MSG_READY)
+    return false;
+  session->is_offered = false;
   return true;
 }
 

@@ -21,18 +21,22 @@ typedef struct {
   int word_fd; /* where it says that */
   bool
       is_lent; /* it is on another terminal: @pid is host.c there, and @pidfd the connection to it */
-  pid_t left_to; /* 0: nobody; or a group, which has a debugger of its own and the terminal */
+  bool is_offered; /* and host.c has not said yet that it takes it */
+  pid_t left_to;   /* 0: nobody; or a group, which has a debugger of its own and the terminal */
 } Session;
 
-#define NO_SESSION ((Session){ 0, -1, -1, false, 0 })
+#define NO_SESSION ((Session){ 0, -1, -1, false, false, 0 })
 
 /* Starts gdb, or what there is without it, with the terminal, for @actor. @n_behind: how many wait. @why_not: (nullable):
  * why it is not to be gdb. Returns: false with errno set. */
 bool session_start (
     Session *session, pid_t actor, const DebugMsg *ask, int n_behind, const char *why_not);
-/* The same, on a terminal that is lent by @host, at the other end of @fd: (transfer full) if it works. */
+/* The same, on a terminal that is lent by @host, at the other end of @fd: (transfer full) if it works. It is offered then,
+ * and begins if session_is_taken(). */
 bool session_start_lent (
     Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask, int n_behind);
+/* Of one that is offered, when it has said something. Returns: false if it does not take it, and is to be killed. */
+bool session_is_taken (Session *session);
 /* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */
 void session_leave_terminal (Session *session, pid_t actor);
 /* What was started has ended. Returns: what it has said. The terminal is as before. */
