@@ -7,6 +7,7 @@ given."""
 import contextlib
 import fcntl
 import os
+import pty
 import select
 import shutil
 import signal
@@ -302,6 +303,27 @@ def who_lends_a_terminal_has_the_stop_until_it_says_so():
         other.tell(READY)
         other.tell(DONE)
         asker.hear(BYE)
+
+
+# --- a terminal that is the debugger's alone ----------------------------------------------------------------------------
+
+@test
+def mark_that_was_not_to_be_written_comes_when_it_can_be():
+    ours, theirs = pty.openpty()
+    with Broker(env={'TRACTOR_DEBUG_TERMINAL': os.ttyname(theirs)}) as broker:
+        for _ in range(50):  # the kernel passes it on by and by, as long as there is room behind
+            fill(theirs)
+            time.sleep(0.002)
+        asker = broker.ask()
+        asker.hear(GO)
+        said = b''
+        for mark in b'\x1c', b'\x1d':
+            while mark not in said:
+                is_equal(bool(select.select([ours], [], [], PATIENCE)[0]), True)
+                said += os.read(ours, 65536)
+            asker.close()
+    os.close(ours)
+    os.close(theirs)
 
 
 if __name__ == '__main__':

@@ -101,6 +101,7 @@ static Host hosts[MAX_HOSTS];
 static int n_hosts;
 
 static Session session = NO_SESSION;
+static bool is_terminal_told = true; /* whether anybody is held */
 static DebugPage *page;
 static pid_t root;
 static const char *prefix;
@@ -178,13 +179,10 @@ update_page (void)
 static void
 update_terminal (void)
 {
-  static bool is_told;
   bool is_taken = n_askers > 0 && askers[0].ask.type == DEBUG_MSG_ASK && !session.is_lent &&
                   !is_foreign (&askers[0]);
 
-  if (is_taken != is_told)
-    terminal_say_held (is_taken);
-  is_told = is_taken;
+  is_terminal_told = terminal_say_held (is_taken);
 }
 
 /* --- the line ---------------------------------------------------------------------------------- */
@@ -689,6 +687,8 @@ serve_first (void)
 static int
 get_timeout (void)
 {
+  if (!is_terminal_told)
+    return LOOK_MSEC;
   if (n_askers == 0 || (session.pid != 0 && !session.is_offered) ||
       (is_foreign (&askers[0]) && askers[0].state == LOOKED_AT))
     return -1;

@@ -71,19 +71,20 @@ terminal_open_for_tree (void)
   terminal_open ();
 }
 
-void
+bool
 terminal_say_held (bool is_held)
 {
   char mark = is_held ? DEBUG_TERMINAL_HELD : DEBUG_TERMINAL_FREE;
 
   if (!is_own || is_held == is_said_to_be_held)
-    return;
-  is_said_to_be_held = is_held;
+    return true;
   tcflow (terminal, TCOON); /* a debugger may have left it stopped */
   if (!is_held)
     tcflush (terminal, TCIFLUSH); /* what it has not read, no later one is to take for its own */
-  if (write (words, &mark, 1) < 0)
-    return; /* nobody is there to be told */
+  if (write (words, &mark, 1) < 0 && (errno == EAGAIN || errno == EINTR))
+    return false;
+  is_said_to_be_held = is_held; /* or nobody is there to be told */
+  return true;
 }
 
 int

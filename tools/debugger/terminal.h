@@ -25,5 +25,5 @@ const char *terminal_describe (void);
 /* As it was. Whoever has taken it from @group meanwhile keeps it, or was given it. */
 void terminal_take_back (pid_t group);
 
-/* To who has made a terminal for us alone. */
-void terminal_say_held (bool is_held);
+/* To who has made a terminal for us alone, unless it was said. Returns: false if that is to be tried again. */
+bool terminal_say_held (bool is_held);
