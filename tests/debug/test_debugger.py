@@ -93,6 +93,12 @@ def what_is_started_from_the_prompt_is_as_without_us(host):
         tree.line('shell echo limit $(ulimit -Sn)')
         tree.expect(r'^limit 200\r\n')
         tree.prompt()
+        tree.line('shell echo variables: $(env | grep -c TRACTOR_SESSION)')
+        tree.expect(r'^variables: 0\r\n')
+        tree.prompt()
+        tree.line('shell echo descriptors: $(ls /proc/self/fd | sort -n)')  # of ls: 3 is the directory
+        tree.expect(r'^descriptors: 0 1 2 3\r\n')
+        tree.prompt()
         tree.line('c')
         is_equal(tree.end(), 0)
 

@@ -28,6 +28,9 @@ PAUSE, CRASH, ERROR = 1, 2, 3
 CONTINUE, QUIT, ABANDON = 0, 1, 2
 SAY_ABANDON, SAY_QUIT, SAY_NO_ATTACH = b'a', b'q', b'n'
 
+# Variables of the environment that the broker sets begin so (session.c).
+TOLD = 'TRACTOR_SESSION_'
+
 # Whose frames are not the user's.
 OURS = ('libtractor', 'libc.so', 'libpthread', 'ld-linux', 'libglib-2', 'libgobject-2', 'libgio-2', 'libuv.so',
         'libasan', 'libubsan', 'libtsan', 'vdso')
@@ -260,6 +263,19 @@ def show_origins():
 
 # --- a session --------------------------------------------------------------------------------------------------------
 
+def take_what_is_told():
+    """By the broker, to us: programs that are started from the prompt are not in this session."""
+    found = {}
+    for name in [name for name in os.environ if name.startswith(TOLD)]:
+        found[name[len(TOLD):]] = os.environ.pop(name)
+    if 'WORD_FD' in found:
+        os.set_inheritable(int(found['WORD_FD']), False)
+    return found
+
+
+told = take_what_is_told()
+
+
 class Session:
     stop = None
     quit_pc = None  # while it stands there, tractor_pause() can still fail
@@ -271,8 +287,8 @@ session = Session()
 
 
 def describe(stop):
-    actor = plain(os.environ.get('TRACTOR_SESSION_ACTOR', '?'))
-    task = plain(os.environ.get('TRACTOR_SESSION_TASK', ''))
+    actor = plain(told.get('ACTOR', '?'))
+    task = plain(told.get('TASK', ''))
     what = {PAUSE: 'paused', CRASH: 'crashed', ERROR: 'failed'}.get(stop.kind, 'stopped')
     line = f'── {what}: actor {actor} (pid {gdb.selected_inferior().pid})'
     if stop.task_id:
@@ -283,7 +299,7 @@ def describe(stop):
         line += ' · ' + describe_signal(stop)
     if stop.words:
         line += ' · ' + stop.words
-    behind = int(os.environ.get('TRACTOR_SESSION_BEHIND', '0'))
+    behind = int(told.get('BEHIND', '0'))
     if behind:
         line += f' · {behind} wait{"s" if behind == 1 else ""} behind'
     return line + ' ──'
@@ -326,12 +342,12 @@ def attach(pid):
 
 
 def tell_broker(word):
-    os.write(int(os.environ['TRACTOR_SESSION_WORD_FD']), word)
+    os.write(int(told['WORD_FD']), word)
 
 
 def give_terminal_back():
     """Whoever goes on may read it at once. (terminal.h)"""
-    group, *flags = map(int, os.environ.get('TRACTOR_SESSION_TERMINAL', '0').split())
+    group, *flags = map(int, told.get('TERMINAL', '0').split())
     if group <= 1:
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])  # from now on we are in the background
@@ -355,7 +371,7 @@ def leave():
 
 
 def begin():
-    pid = int(os.environ['TRACTOR_SESSION_PID'])
+    pid = int(told['PID'])
     gdb.prompt_hook = lambda _: '(tractor) '
     gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)
     if not attach(pid):
