@@ -17,7 +17,7 @@
  *         <--------------------- SERVING  it will hear; or BYE: that actor does not stop
  *         <--------------------- GO     it is to look at the actor @tid, @actor, @task; @task_id others wait behind
  *    READY -------------------->  it does; or it has been asked by another broker first, and ends the connection
- *    DONE --------------------->  the debugger has gone; @kind is its word (tools/debugger/session.h)
+ *    DONE --------------------->  the debugger has gone; @kind is its word (DebugWord)
  *
  * and the actor gets one more GO, with @tid: the process that may trace it; and another one if it does not come to that.
  *
@@ -55,6 +55,16 @@ typedef enum {
   DEBUG_MSG_QUIT, /* by an actor: @failure comes of a crash that was quit; answered by BYE when it is in the page */
 } DebugMsgType;
 
+/* What a debugger says before it lets the actor go, for that may be the end of the actor: in DONE, or in a byte to the
+ * broker that has started it. tools/debugger/session.py has the same. */
+typedef enum {
+  DEBUG_WORD_NONE = 0,
+  DEBUG_WORD_ABANDON = 'a',
+  DEBUG_WORD_QUIT = 'q', /* this failure is not to be shown again */
+  DEBUG_WORD_NO_ATTACH = 'n',
+  DEBUG_WORD_NO_LIBRARY = 'l', /* that of the process is not on disk any more */
+} DebugWord;
+
 /* Beside the kinds of TractorDebugStopKind, and whatever kinds are wanted: who asks does so for an actor that has a
  * debugger of its own, @tid is the process of that, or 0, and READY says only that GO was heard. It has the terminal from
  * GO until the connection ends. */
@@ -63,7 +73,7 @@ typedef enum {
 typedef struct {
   uint8_t version;
   uint8_t type;
-  uint8_t kind; /* (ASK) a TractorDebugStopKind, or DEBUG_KIND_FOREIGN; (DONE) a word */
+  uint8_t kind; /* (ASK) a TractorDebugStopKind, or DEBUG_KIND_FOREIGN; (DONE) a DebugWord */
   uint8_t unused;
   int32_t tid; /* (ASK) of the thread; (GO, HOST, ASK of another) a process, or 0 */
   uint64_t task_id;

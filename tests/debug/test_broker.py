@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -142,6 +143,18 @@ class Broker:
         asker.hear(GO)
         asker.close()
         self.check_nobody_is_held()
+
+
+# --- what debuggers say --------------------------------------------------------------------------------------------------
+
+@test
+def words_of_the_script_are_those_of_the_protocol():
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
+    with open(os.path.join(source, 'src', 'debug', 'debug-protocol.h')) as file:
+        ours = dict(re.findall(r"DEBUG_(WORD_\w+) = '(\w)'", file.read()))
+    with open(os.path.join(source, 'tools', 'debugger', 'session.py')) as file:
+        names, values = re.search(r"^(WORD_\w+, .*) = (b'.*)$", file.read(), re.MULTILINE).groups()
+    is_equal(dict(zip(names.split(', '), re.findall(r"b'(\w)'", values))), ours)
 
 
 # --- its words ----------------------------------------------------------------------------------------------------------

@@ -1154,6 +1154,34 @@ def who_may_not_be_debugged_goes_on_and_it_is_said_why(host):
         tree.check_nothing_is_left()
 
 
+LIBRARY = os.path.join(os.path.dirname(TREE), '..', '..', 'libtractor-1.so.0')
+
+
+@test(hosts=('builtin',), rows=[{'with_': with_, 'on': on} for with_ in ('gdb', 'shell') for on in ('its-own', 'a-lent-one')])
+def library_that_was_removed_is_said_to_be_that(host, with_, on):
+    """As by an upgrade, while the tree runs."""
+    more = NO_GDB if with_ == 'shell' else {}
+    why = 'its library has been replaced or removed since it was started.*'
+    with tempfile.TemporaryDirectory() as elsewhere:
+        library = shutil.copy(LIBRARY, elsewhere)
+        with Tree(['pause-twice'], host, LD_LIBRARY_PATH=elsewhere, **more) as tree:
+            tree.prompt('── paused: actor kid0')
+            os.unlink(library)
+            with contextlib.ExitStack() as stack:
+                if on == 'a-lent-one':
+                    lent = stack.enter_context(Lent(tree, [COMMAND, 'attach', '--next'], **more))
+                    lent.expect('Whoever stops next')
+                tree.line('c')
+                if on == 'a-lent-one':
+                    lent.expect(why)
+                    is_equal(lent.end(), 1)
+            tree.expect(rf'actor kid0 \(pid \d+\) has paused, and {why} It goes on')
+            is_equal(tree.end(), 0)
+            tree.expect_not('may not attach')
+            tree.expect('kid0: result 44')
+            tree.check_nothing_is_left()
+
+
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 
 

@@ -21,6 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "rights.h"
 #include "session.h"
 #include "terminal.h"
 
@@ -144,7 +145,8 @@ run_session (int broker, const DebugMsg *go)
 {
   struct pollfd fds[2] = { { .fd = broker, .events = POLLIN }, { .events = POLLIN } };
   Session session;
-  SessionWord word;
+  DebugWord word;
+  const char *why_not;
 
   leave_alone ();
   if (!session_start (&session, go->tid, go, (int) go->task_id, NULL)) {
@@ -161,8 +163,11 @@ run_session (int broker, const DebugMsg *go)
     return OK;
   }
   word = session_end (&session);
+  why_not = rights_explain (word, go->tid); /* before it is let go, and ends */
   tell (broker, (DebugMsg){ .type = DEBUG_MSG_DONE, .kind = (uint8_t) word });
-  return OK;
+  if (why_not != NULL)
+    fprintf (stderr, "tractor: Process %d: %s\n", (int) go->tid, why_not);
+  return why_not != NULL ? FAILED : OK;
 }
 
 int

@@ -297,15 +297,12 @@ take_in (int listening)
 
 /* --- being looked at --------------------------------------------------------------------------- */
 
-#define TRACED "another debugger (or strace) has it"
-
 static void
-say_why_not (const Asker *asker)
+say_why_not (const Asker *asker, const char *why)
 {
-  char text[256];
+  char text[320];
 
-  snprintf (text, sizeof text, ", and gdb may not attach: %s. It goes on",
-            rights_is_traced (asker->pid) ? TRACED : rights_find_refusal (asker->pid));
+  snprintf (text, sizeof text, ", and %s. It goes on", why);
   say (asker, text);
 }
 
@@ -539,23 +536,24 @@ look_without_gdb (Asker *asker)
     return false;
   asker->is_refused = true;
   return session_start (&session, asker->pid, &asker->ask, n_askers - 1,
-                        "gdb may not attach, for " TRACED);
+                        "gdb may not attach, for " RIGHTS_TRACED);
 }
 
 static void
 on_session_ended (void)
 {
   bool was_lent = session.is_lent;
-  SessionWord word = session_end (&session);
+  DebugWord word = session_end (&session);
+  const char *why_not;
 
-  if (word == SESSION_CANNOT_ATTACH) {
-    if (!was_lent && look_without_gdb (&askers[0]))
-      return;
-    say_why_not (&askers[0]);
-  }
-  if (word == SESSION_QUITS && askers[0].ask.failure != 0)
+  if (word == DEBUG_WORD_NO_ATTACH && !was_lent && look_without_gdb (&askers[0]))
+    return;
+  why_not = rights_explain (word, askers[0].pid);
+  if (why_not != NULL)
+    say_why_not (&askers[0], why_not);
+  if (word == DEBUG_WORD_QUIT && askers[0].ask.failure != 0)
     show_no_more (askers[0].ask.failure);
-  if (word == SESSION_ABANDONS)
+  if (word == DEBUG_WORD_ABANDON)
     abandon ();
   else if (n_askers > 0)
     let_go (0);
@@ -566,10 +564,10 @@ on_session_ended (void)
 static void
 on_asker_gone (int i)
 {
-  SessionWord word = i == 0 ? session_kill (&session) : SESSION_SAYS_NOTHING;
+  DebugWord word = i == 0 ? session_kill (&session) : DEBUG_WORD_NONE;
 
   drop (i);
-  if (word == SESSION_ABANDONS)
+  if (word == DEBUG_WORD_ABANDON)
     abandon ();
 }
 

@@ -1,4 +1,4 @@
-/* rights.c - whether a process may be traced, and which of the kernel's rules says that it may not.
+/* rights.c - whether a process may be looked at, and what says that it may not: mostly, which of the kernel's rules.
  *
  * The kernel says EPERM, and no more. So its rules are asked one by one (ptrace(2), "Ptrace access mode checking"), the one
  * that leaves no doubt first. */
@@ -70,9 +70,11 @@ has_more_rights (pid_t pid)
   return its > 0 && ours >= 0 && (its & ~ours) != 0;
 }
 
-const char *
-rights_find_refusal (pid_t pid)
+static const char *
+find_rule (pid_t pid)
 {
+  if (rights_is_traced (pid))
+    return RIGHTS_TRACED;
   if (is_undumpable (pid))
     return "it is not dumpable (PR_SET_DUMPABLE, or its program may not be read)";
   if (read_ptrace_scope () > 1)
@@ -82,4 +84,19 @@ rights_find_refusal (pid_t pid)
   if (read_status (pid, "Seccomp:", 10) > 0 || read_status (pid, "NoNewPrivs:", 10) > 0)
     return "this looks like a container without the right to (--cap-add=SYS_PTRACE)";
   return "the kernel says no (EPERM)";
+}
+
+const char *
+rights_explain (DebugWord word, pid_t pid)
+{
+  static char text[256];
+
+  if (word == DEBUG_WORD_NO_LIBRARY)
+    return "its library has been replaced or removed since it was started, so that its tasks "
+           "cannot be found: "
+           "start the tree anew to debug it";
+  if (word != DEBUG_WORD_NO_ATTACH)
+    return NULL;
+  snprintf (text, sizeof text, "gdb may not attach: %s", find_rule (pid));
+  return text;
 }

@@ -242,7 +242,7 @@ session_is_taken (Session *session)
   return true;
 }
 
-static SessionWord
+static DebugWord
 end_lent (Session *session)
 {
   DebugMsg done = { .type = DEBUG_MSG_GO };
@@ -250,30 +250,30 @@ end_lent (Session *session)
 
   close (session->pidfd);
   *session = NO_SESSION;
-  return n == (ssize_t) sizeof done && done.type == DEBUG_MSG_DONE ? (SessionWord) done.kind
-                                                                   : SESSION_SAYS_NOTHING;
+  return n == (ssize_t) sizeof done && done.type == DEBUG_MSG_DONE ? (DebugWord) done.kind
+                                                                   : DEBUG_WORD_NONE;
 }
 
-SessionWord
+DebugWord
 session_end (Session *session)
 {
-  char word = SESSION_SAYS_NOTHING;
+  char word = DEBUG_WORD_NONE;
 
   if (session->is_lent)
     return end_lent (session);
   while (waitpid (session->pid, NULL, 0) < 0 && errno == EINTR)
     ;
   if (read (session->word_fd, &word, 1) != 1)
-    word = SESSION_SAYS_NOTHING;
+    word = DEBUG_WORD_NONE;
   terminal_take_back (session->pid);
   if (session->pidfd >= 0)
     close (session->pidfd);
   close (session->word_fd);
   *session = NO_SESSION;
-  return (SessionWord) word;
+  return (DebugWord) word;
 }
 
-SessionWord
+DebugWord
 session_kill (Session *session)
 {
   if (session->is_lent)
@@ -287,5 +287,5 @@ session_kill (Session *session)
   if (session->word_fd >= 0)
     close (session->word_fd);
   *session = NO_SESSION;
-  return SESSION_SAYS_NOTHING;
+  return DEBUG_WORD_NONE;
 }

@@ -7,14 +7,6 @@
 
 #include "debug-protocol.h"
 
-/* What the script says before it lets the actor go (session.py), for that may be the end of the actor. */
-typedef enum {
-  SESSION_SAYS_NOTHING = 0,
-  SESSION_ABANDONS = 'a',
-  SESSION_QUITS = 'q', /* this failure is not to be shown again */
-  SESSION_CANNOT_ATTACH = 'n',
-} SessionWord;
-
 typedef struct {
   pid_t pid; /* 0: there is none */
   int pidfd;
@@ -40,6 +32,6 @@ bool session_is_taken (Session *session);
 /* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */
 void session_leave_terminal (Session *session, pid_t actor);
 /* What was started has ended. Returns: what it has said. The terminal is as before. */
-SessionWord session_end (Session *session);
+DebugWord session_end (Session *session);
 /* Ends it, whatever it is, since whom it looked at is gone. The same. */
-SessionWord session_kill (Session *session);
+DebugWord session_kill (Session *session);

@@ -6,7 +6,7 @@ task, which has no stack any more that could say more, in whatever called the fu
 
 All that it knows of the process is in tractor_debug_1 (guest/tractor-debug-layout.h), so that a stripped library does.
 
-What is to happen then is written into the process; and what concerns the broker is said to that (session.h)."""
+What is to happen then is written into the process; and what concerns the broker is said to that (debug-protocol.h)."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import contextlib
@@ -26,7 +26,8 @@ FIELDS = ('kind', 'tid', 'task_id', 'signal_number', 'signal_code', 'address', '
           'quit_error_at')
 PAUSE, CRASH, ERROR = 1, 2, 3
 CONTINUE, QUIT, ABANDON = 0, 1, 2
-SAY_ABANDON, SAY_QUIT, SAY_NO_ATTACH = b'a', b'q', b'n'
+# DebugWord, of src/debug/debug-protocol.h.
+WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY = b'a', b'q', b'n', b'l'
 
 # Variables of the environment that the broker sets begin so (session.c).
 TOLD = 'TRACTOR_SESSION_'
@@ -376,12 +377,10 @@ def begin():
     gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)
     if not attach(pid):
         session.is_over = True
-        tell_broker(SAY_NO_ATTACH)
+        tell_broker(WORD_NO_ATTACH)
         gdb.execute('quit')
     if not has_layout():
-        print('tractor: The library of this process has been replaced or removed since it was started: '
-              'its tasks cannot be found, and it goes on')
-        tell_broker(SAY_NO_ATTACH)
+        tell_broker(WORD_NO_LIBRARY)
         leave()
     look()
     gdb.events.stop.connect(on_stop)
@@ -529,7 +528,7 @@ def quit_stop(verdict):
         session.stop.write('verdict', verdict)
     elif not fail_pause():
         print('The task has gone on since its pause, and is not cancelled: "kill" ends its process.')
-    tell_broker(SAY_ABANDON if verdict == ABANDON else SAY_QUIT)
+    tell_broker(WORD_ABANDON if verdict == ABANDON else WORD_QUIT)
     leave()
 
 

@@ -1,7 +1,7 @@
 /* shell.c - a debugger of few words, for an actor that waits to be looked at where there is no gdb.
  *
  * The debugger's broker (tools/debugger) starts it in place of gdb, with the same terminal and the same environment, and
- * it ends in the same way: what concerns the broker is written to a pipe before the process is let go (session.h there),
+ * it ends in the same way: what concerns the broker is written to a pipe before the process is let go (debug-protocol.h),
  * and what is to become of who waits is written into the process. It can be had for any process by hand, too, and then
  * there is nobody to tell.
  *
@@ -19,6 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "debug-protocol.h"
 #include "proc.h"
 #include "tasks.h"
 #include "text.h"
@@ -26,11 +27,6 @@
 #define PROMPT            "(tractor) "
 #define MAX_BYTES_SHOWN   4096
 #define USUAL_BYTES_SHOWN 64
-
-/* As tools/debugger/session.h has them. */
-#define SAY_QUIT      'q'
-#define SAY_ABANDON   'a'
-#define SAY_NO_ATTACH 'n'
 
 typedef struct {
   gint pid;
@@ -72,11 +68,12 @@ is_session (void)
 }
 
 static void
-tell_broker (char word)
+tell_broker (DebugWord word)
 {
+  char byte = (char) word;
   const char *fd = g_getenv ("TRACTOR_SESSION_WORD_FD");
 
-  if (fd != NULL && write (atoi (fd), &word, 1) != 1)
+  if (fd != NULL && write (atoi (fd), &byte, 1) != 1)
     perror ("tractor: The debugger's broker could not be told");
 }
 
@@ -465,7 +462,7 @@ let_go (G_GNUC_UNUSED Shell *shell, G_GNUC_UNUSED char **arguments)
 }
 
 static gboolean
-give_verdict (Shell *shell, TractorDebugVerdict verdict, char word)
+give_verdict (Shell *shell, TractorDebugVerdict verdict, DebugWord word)
 {
   if (is_session () && shell->has_stop) {
     if (!peek_set_verdict (shell->peek, verdict))
@@ -478,14 +475,14 @@ give_verdict (Shell *shell, TractorDebugVerdict verdict, char word)
 static gboolean
 quit (Shell *shell, G_GNUC_UNUSED char **arguments)
 {
-  return give_verdict (shell, TRACTOR_DEBUG_QUIT, SAY_QUIT);
+  return give_verdict (shell, TRACTOR_DEBUG_QUIT, DEBUG_WORD_QUIT);
 }
 
 static gboolean
 abandon (Shell *shell, G_GNUC_UNUSED char **arguments)
 {
   if (is_session ())
-    return give_verdict (shell, TRACTOR_DEBUG_ABANDON, SAY_ABANDON);
+    return give_verdict (shell, TRACTOR_DEBUG_ABANDON, DEBUG_WORD_ABANDON);
   g_string_append (shell->out, "That is for a session of debug mode: `tractor kill` ends a tree\n");
   return TRUE;
 }
@@ -676,7 +673,9 @@ shell_run (gint pid, GError **error)
   Shell shell = { .pid = pid, .out = out };
 
   if (!shell_look (&shell, error)) {
-    tell_broker (SAY_NO_ATTACH);
+    tell_broker (g_error_matches (*error, PEEK_ERROR, PEEK_ERROR_UNREADABLE)
+                     ? DEBUG_WORD_NO_LIBRARY
+                     : DEBUG_WORD_NO_ATTACH);
     return g_error_matches (*error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED) ? STATUS_NOT_ALLOWED
                                                                         : STATUS_NO_TREE;
   }
