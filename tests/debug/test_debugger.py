@@ -1085,6 +1085,17 @@ def attach_is_the_session_of_who_waits_without_a_terminal(host, story, what, sai
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',), rows=({'whom': 'one'}, {'whom': '--next'}))
+def attach_without_the_broker_says_what_is_missing(host, whom):
+    with Tree(['pause'], host) as tree:
+        kid = tree.prompt(r'── paused: actor kid0 \(pid (\d+)\)').group(1)
+        with Lent(tree, [COMMAND, 'attach', kid if whom == 'one' else whom], TRACTOR_DEBUGGER='/nonexistent/it') as lent:
+            lent.expect('install tractor-debugger, or set TRACTOR_DEBUGGER to where it is.*/nonexistent/it.*No such file')
+            is_equal(lent.end(), 1)
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
 OPENS_TERMINAL = "import json, os, sys; open(sys.argv[1] + '~', 'w').write(json.dumps(sys.argv[2:])); os.rename(sys.argv[1] + '~', sys.argv[1])"
 
 

@@ -75,7 +75,8 @@ find_debugger (void)
   return g_strdup (TRACTOR_DEBUGGER_PATH);
 }
 
-/* @pid: 0: whoever is next. Returns: what it has ended with, STATUS_NO_TREE if nobody has use for this terminal. */
+/* @pid: 0: whoever is next. Returns: what it has ended with, which has said why; STATUS_NO_TREE if nobody has use for this
+ * terminal; or STATUS_FAILED or STATUS_NOT_ALLOWED with @error. */
 static Status
 lend_terminal (gint pid, GError **error)
 {
@@ -93,8 +94,11 @@ lend_terminal (gint pid, GError **error)
   g_ptr_array_insert (brokers, 2, g_steal_pointer (&number));
   g_ptr_array_add (brokers, NULL);
   if (!g_spawn_sync (NULL, (char **) brokers->pdata, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL,
-                     NULL, NULL, &status, error))
+                     NULL, NULL, &status, error)) {
+    g_prefix_error (error, "The debugger's broker cannot be started (install tractor-debugger, or "
+                           "set TRACTOR_DEBUGGER to where it is): ");
     return STATUS_FAILED;
+  }
   return WIFEXITED (status) ? (Status) WEXITSTATUS (status) : STATUS_FAILED;
 }
 
@@ -160,6 +164,20 @@ check_usage (gint pid, GError **error)
   return FALSE;
 }
 
+/* A session, if it waits for one; or gdb by itself. */
+static Status
+attach (gint pid, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  Status status = lend_terminal (pid, &problem);
+
+  if (status == STATUS_NO_TREE || status == STATUS_NOT_ALLOWED)
+    return become_gdb (pid, error);
+  if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  return status;
+}
+
 static Status
 run (gint pid, GError **error)
 {
@@ -174,9 +192,7 @@ run (gint pid, GError **error)
     return status;
   if (wants_shell)
     return shell_run (pid, error);
-  status = wants_mi ? STATUS_NO_TREE : lend_terminal (pid, NULL);
-  return status == STATUS_NO_TREE || status == STATUS_NOT_ALLOWED ? become_gdb (pid, error)
-                                                                  : status;
+  return wants_mi ? become_gdb (pid, error) : attach (pid, error);
 }
 
 const Command command_attach = {
