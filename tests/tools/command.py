@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -542,6 +543,41 @@ def row_118_reaps_dead_sockets(place):
         assert [f for f in place.ask('reap') if f['kind'] == 'socket'] == []
     for name in place.sockets():
         os.unlink(f'{directory}/{name}')
+
+
+@test
+def reap_takes_away_dumps_and_files_of_debug_mode_of_dead_trees(place):
+    tree = place.start()
+    directory = place.path + '/tractor'
+    page = struct.Struct('=60xi512x')  # DebugPage, of which this is the number of the broker
+    dead, living = 2 ** 30, tree.pid
+    files = {f'tractor-dump-{dead}.log': b'a dump', f'tractor-dump-{living}.log': b'a dump', f'tractor-dump-{dead}.log.bak': b'',
+             f'tractor-dump-{dead}x.log': b'', 'debug-dead.page': page.pack(dead), 'debug-living.page': page.pack(living),
+             'debug-new.page': page.pack(0), 'debug-other.page': b'something else'}
+    for name, content in files.items():
+        with open(f'{directory}/{name}', 'wb') as file:
+            file.write(content)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.bind(f'{directory}/debug-dead.sock')
+    if IS_ROOT:
+        for name in [*files, 'debug-dead.sock']:
+            os.chown(f'{directory}/{name}', UID, UID)
+        os.symlink('nowhere', f'{directory}/tractor-dump-{dead - 1}.log')
+        with open(f'{directory}/tractor-dump-{dead - 2}.log', 'w'):
+            pass  # root's
+    before = place.sockets()
+    found = [(f['kind'], os.path.basename(f['path']), f['action']) for f in place.ask('reap', '--dry-run')]
+    wanted = [('dump', f'tractor-dump-{dead}.log'), ('page', 'debug-dead.page'), ('socket', 'debug-dead.sock')]
+    assert sorted(found) == [(*one, 'none') for one in wanted], found
+    assert place.sockets() == before
+    text = place.tractor('reap')[0]
+    assert sorted(line.split(' ')[0] for line in text.splitlines() if line.endswith(': nobody was behind it, removed')) == [
+        'dump', 'page', 'socket'], text
+    assert sorted(set(before) - set(place.sockets())) == sorted(name for _, name in wanted)
+    assert place.tractor('reap')[0] == 'Nothing is left of dead trees\n'
+    for name in set(before) - {name for _, name in wanted}:
+        if not name.endswith('.sock'):
+            os.unlink(f'{directory}/{name}')
 
 
 @test

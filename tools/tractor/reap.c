@@ -2,20 +2,27 @@
  *
  * An actor takes its socket away when it ends, its parent when it was killed, and the next root of this user all that is
  * left: so what is here is there until then only. A socket is dead if the kernel knows of nobody behind it. Only names
- * that actors give are looked at: sixteen hexadecimal digits, or, of Python's, a name and the number of its process.
+ * that actors give are looked at: sixteen hexadecimal digits, or, of Python's, a name and the number of its process; and
+ * those of debug mode, which the helper of a tree takes away itself unless it was killed.
+ *
+ * Dumps that SIGUSR1 has asked for stay when their tree ends, to be read. They are called after its root, and taken away
+ * when that process is no more.
  *
  * An actor whose parent is gone ends within two seconds. One that does not is stopped or stuck: a stray. It is one
  * that another has started, and whose parent now is somebody else; where its memory cannot be read, whose parent is the
  * system. It is shown, and ended only on demand. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "debug-protocol.h"
 #include "peek.h"
 #include "places.h"
 #include "proc.h"
@@ -47,12 +54,22 @@ typedef struct {
 
 #define NAME_DIGITS 16
 #define NAME_END    ".sock"
+/* Of the broker of debug mode; what follows is whose (src/process/broker.c). */
+#define DEBUG_FILES_BEGIN "debug-"
+
+static gboolean
+is_debuggers_name (const char *name, const char *ends_with)
+{
+  return g_str_has_prefix (name, DEBUG_FILES_BEGIN) && g_str_has_suffix (name, ends_with);
+}
 
 static gboolean
 is_actors_name (const char *name)
 {
   const char *at = strrchr (name, '@');
 
+  if (is_debuggers_name (name, DEBUG_SOCKET_SUFFIX))
+    return TRUE;
   if (strspn (name, "0123456789abcdef") == NAME_DIGITS)
     return strcmp (name + NAME_DIGITS, NAME_END) == 0;
   if (at == NULL || at == name)
@@ -63,7 +80,8 @@ is_actors_name (const char *name)
 
 /* @action: what was done. @problem: (nullable): why it was not */
 static void
-tell_of_socket (Reaping *reaping, const char *path, const char *action, const GError *problem)
+tell_of_file (
+    Reaping *reaping, const char *kind, const char *path, const char *action, const GError *problem)
 {
   g_autoptr (GString) out = g_string_new (NULL);
 
@@ -72,7 +90,7 @@ tell_of_socket (Reaping *reaping, const char *path, const char *action, const GE
     reaping->status = STATUS_FAILED;
   if (wants_json) {
     json_open (out, NULL, '{');
-    json_add_text (out, "kind", "socket");
+    json_add_text (out, "kind", kind);
     json_add_text (out, "path", path);
     json_add_text (out, "action", action);
     json_add_text (out, "problem", problem != NULL ? problem->message : NULL);
@@ -82,7 +100,7 @@ tell_of_socket (Reaping *reaping, const char *path, const char *action, const GE
     g_autofree char *shown = text_escape (path);
     g_autofree char *why = text_escape (problem != NULL ? problem->message : "");
 
-    printf ("socket %s: %s%s%s\n", shown,
+    printf ("%s %s: %s%s%s\n", kind, shown,
             problem != NULL ? "could not be removed"
             : is_dry_run    ? "nobody is behind it"
                             : "nobody was behind it, removed",
@@ -121,11 +139,98 @@ reap_sockets (Reaping *reaping)
     if (!is_actors_name (name) || !tractor_socket_is_dead (path))
       continue;
     if (is_dry_run)
-      tell_of_socket (reaping, path, "none", NULL);
+      tell_of_file (reaping, "socket", path, "none", NULL);
     else if (remove_socket (path, &problem))
-      tell_of_socket (reaping, path, "removed", NULL);
+      tell_of_file (reaping, "socket", path, "removed", NULL);
     else if (tractor_socket_is_dead (path)) /* else another has, or it is in use again */
-      tell_of_socket (reaping, path, "failed", problem);
+      tell_of_file (reaping, "socket", path, "failed", problem);
+  }
+}
+
+/* --- files --------------------------------------------------------------------------------------- */
+
+/* A number may be another's by now: it is left alone then, unless it is another user's. */
+static gboolean
+is_gone (gint pid)
+{
+  Process process;
+
+  return !proc_read (pid, &process) || process.state == 'Z' || !proc_is_own (pid);
+}
+
+/* Returns: the root whose dumps are in it; 0: it is no such file. */
+static gint
+find_root_in_name (const char *name)
+{
+  int pid;
+  int length = 0;
+
+  return sscanf (name, "tractor-dump-%d.log%n", &pid, &length) == 1 && length > 0 &&
+                 name[length] == '\0'
+             ? MAX (pid, 0)
+             : 0;
+}
+
+/* Returns: the broker that writes it; 0: there is none yet, or it is no such file. */
+static gint
+find_broker_in_page (const char *name, const char *path)
+{
+  g_autofree char *content = NULL;
+  gsize length;
+
+  if (!is_debuggers_name (name, DEBUG_PAGE_SUFFIX) ||
+      !g_file_get_contents (path, &content, &length, NULL) || length != sizeof (DebugPage))
+    return 0;
+  return ((const DebugPage *) (gpointer) content)->broker;
+}
+
+static gboolean
+is_own_file (const char *path)
+{
+  struct stat status;
+
+  return lstat (path, &status) == 0 && S_ISREG (status.st_mode) && status.st_uid == geteuid ();
+}
+
+static void
+reap_file (Reaping *reaping, const char *kind, const char *path)
+{
+  g_autoptr (GError) problem = NULL;
+
+  if (is_dry_run) {
+    tell_of_file (reaping, kind, path, "none", NULL);
+    return;
+  }
+  if (unlink (path) != 0) {
+    int saved = errno;
+
+    if (saved == ENOENT)
+      return; /* another has */
+    g_set_error_literal (&problem, G_FILE_ERROR, g_file_error_from_errno (saved),
+                         g_strerror (saved));
+  }
+  tell_of_file (reaping, kind, path, problem == NULL ? "removed" : "failed", problem);
+}
+
+static void
+reap_files (Reaping *reaping)
+{
+  g_autofree char *directory = tractor_dup_socket_directory ();
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_build_filename (directory, name, NULL);
+    gint root = find_root_in_name (name);
+    gint broker;
+
+    if (!is_own_file (path))
+      continue;
+    broker = find_broker_in_page (name, path);
+    if (root > 0 && is_gone (root))
+      reap_file (reaping, "dump", path);
+    else if (broker > 0 && is_gone (broker))
+      reap_file (reaping, "page", path);
   }
 }
 
@@ -296,6 +401,7 @@ run (G_GNUC_UNUSED gint pid, GError **error)
   reap_strays (&reaping); /* whose sockets are dead after that */
   if (fd >= 0) {
     reap_sockets (&reaping);
+    reap_files (&reaping);
     close (fd);
   }
   if (reaping.n_found == 0 && !wants_json)
@@ -306,7 +412,9 @@ run (G_GNUC_UNUSED gint pid, GError **error)
 const Command command_reap = {
   "reap",
   "takes away what dead trees have left",
-  "Sockets that nobody is behind any more are removed. Actors whose tree is gone are shown, and "
+  "Sockets that nobody is behind any more are removed, and dumps and files of debug mode whose "
+  "tree "
+  "is gone. Actors whose tree is gone are shown, and "
   "with\n"
   "--kill ended. What is a living tree's, or another user's, is left alone.",
   TAKES_NO_PID,
