@@ -8,10 +8,10 @@
 
 #include "child.h"
 
-#include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/resource.h>
+
+#include "beside.h"
 
 static bool is_taken;
 static struct rlimit limit_before;
@@ -40,4 +40,10 @@ child_give_back (void)
     return;
   setrlimit (RLIMIT_NOFILE, &limit_before);
   signal (SIGPIPE, on_broken_pipe_before);
+}
+
+bool
+child_find_command (char path[PATH_MAX])
+{
+  return beside_find ("../tractor/tractor", COMMAND_PATH, path);
 }

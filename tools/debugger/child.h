@@ -2,7 +2,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <limits.h>
+#include <stdbool.h>
+
 /* In the broker. Returns: how many descriptors it may have from now on, which are as many as it can have. */
 int child_take_what_we_need (void);
 /* In a child of it, before it becomes something else: as the broker was started. */
 void child_give_back (void);
+
+/* The command `tractor`, to become that. Returns: false if it is not there, and @path is where it should be. */
+bool child_find_command (char path[PATH_MAX]);

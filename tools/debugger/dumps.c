@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "beside.h"
 #include "child.h"
 #include "words.h"
 
@@ -56,7 +55,7 @@ become_command (pid_t actor)
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   child_give_back ();
-  beside_find_command (path);
+  child_find_command (path);
   snprintf (number, sizeof number, "%d", (int) actor);
   execl (path, "tractor", "dump", "--on-signal", log_path, number, (char *) NULL);
   words_report ("tractor-debugger: SIGUSR1: cannot run %s: %s", path, strerror (errno));

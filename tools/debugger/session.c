@@ -89,7 +89,7 @@ exec_shell (pid_t actor, const char *why)
   char number[16];
   const char *const argv[] = { path, "attach", "--shell", number, NULL };
 
-  if (!beside_find_command (path))
+  if (!child_find_command (path))
     return;
   snprintf (number, sizeof number, "%d", (int) actor);
   setenv ("TRACTOR_SESSION_WHY", why, 1);

@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "gdb.h"
+#include "parts.h"
 #include "places.h"
 #include "proc.h"
 #include "shell.h"
@@ -58,30 +59,13 @@ find_brokers (GError **error)
   return g_steal_pointer (&found);
 }
 
-/* (transfer full): the program that lends terminals is the broker's. */
-static char *
-find_debugger (void)
-{
-  const char *given = g_getenv ("TRACTOR_DEBUGGER");
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *here = self != NULL ? g_path_get_dirname (self) : NULL;
-  g_autofree char *built =
-      here != NULL ? g_build_filename (here, "..", "debugger", "tractor-debugger", NULL) : NULL;
-
-  if (given != NULL)
-    return g_strdup (given);
-  if (built != NULL && access (built, X_OK) == 0)
-    return g_steal_pointer (&built);
-  return g_strdup (TRACTOR_DEBUGGER_PATH);
-}
-
 /* @pid: 0: whoever is next. Returns: what it has ended with, which has said why; STATUS_NO_TREE if nobody has use for this
  * terminal; or STATUS_FAILED or STATUS_NOT_ALLOWED with @error. */
 static Status
 lend_terminal (gint pid, GError **error)
 {
   g_autofree char *number = g_strdup_printf ("%d", pid);
-  g_autofree char *debugger = find_debugger ();
+  g_autofree char *debugger = parts_dup_debugger ();
   g_autoptr (GPtrArray) brokers = find_brokers (error);
   int status = 0;
 

@@ -10,22 +10,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define SCRIPT "tractor-gdb.py"
-
-/* (transfer full) (nullable): NULL if it is nowhere. */
-static char *
-find_script (void)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *here = self != NULL ? g_path_get_dirname (self) : NULL;
-  g_autofree char *built =
-      here != NULL ? g_build_filename (here, "..", "debugger", SCRIPT, NULL) : NULL;
-  g_autofree char *installed = g_build_filename (TRACTOR_SCRIPTS_DIR, SCRIPT, NULL);
-
-  if (built != NULL && access (built, R_OK) == 0)
-    return g_steal_pointer (&built);
-  return access (installed, R_OK) == 0 ? g_steal_pointer (&installed) : NULL;
-}
+#include "parts.h"
 
 void
 gdb_become (const char *const *arguments, GError **error)
@@ -34,7 +19,7 @@ gdb_become (const char *const *arguments, GError **error)
   static const char *const before[] = { "gdb",  "-q",
                                         "-iex", "set pagination off",
                                         "-iex", "set print symbol-loading off" };
-  g_autofree char *script = find_script ();
+  g_autofree char *script = parts_dup_gdb_script ();
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   int saved;
 

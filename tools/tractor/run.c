@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "parts.h"
 #include "proxy.h"
 #include "trace-files.h"
 #include "trace-program.h"
@@ -24,8 +25,6 @@
 /* As env(1) and the shells end, where the program does not begin. */
 #define EXIT_NOT_THERE  127
 #define EXIT_CANNOT_RUN 126
-
-#define ORIGINS "libtractor-origins.so"
 
 static char **program;
 static char *stops;
@@ -50,28 +49,6 @@ static const GOptionEntry options[] = {
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &program, NULL, NULL },
   { 0 },
 };
-
-/* (transfer full) (nullable): a file of a directory beside ours, as there is in a build. */
-static char *
-find_beside (const char *directory, const char *name)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *here = self != NULL ? g_path_get_dirname (self) : NULL;
-  g_autofree char *above = here != NULL ? g_path_get_dirname (here) : NULL;
-  g_autofree char *path = above != NULL ? g_build_filename (above, directory, name, NULL) : NULL;
-
-  return path != NULL && access (path, R_OK) == 0 ? g_steal_pointer (&path) : NULL;
-}
-
-/* Installed, the library knows where the broker is. */
-static void
-find_broker (void)
-{
-  g_autofree char *broker = find_beside ("debugger", "tractor-debugger");
-
-  if (broker != NULL)
-    g_setenv ("TRACTOR_DEBUGGER", broker, FALSE);
-}
 
 static gboolean
 are_errors_looked_at (void)
@@ -101,10 +78,9 @@ prepend (const char *variable, const char *text)
 static void
 have_origins_noted (void)
 {
-  g_autofree char *built = find_beside ("origins", ORIGINS);
-  const char *library = built != NULL ? built : TRACTOR_ORIGINS_DIR "/" ORIGINS;
+  g_autofree char *library = parts_dup_origins ();
 
-  if (access (library, R_OK) != 0)
+  if (library == NULL)
     return;
   prepend ("LD_PRELOAD", library);
   prepend ("ASAN_OPTIONS", "verify_asan_link_order=0");
@@ -113,8 +89,10 @@ have_origins_noted (void)
 static void
 turn_debug_mode_on (void)
 {
+  g_autofree char *debugger = parts_dup_debugger ();
+
   g_setenv ("TRACTOR_DEBUG", stops, TRUE);
-  find_broker ();
+  g_setenv ("TRACTOR_DEBUGGER", debugger, FALSE);
   if (are_errors_looked_at ())
     have_origins_noted ();
 }

@@ -1,4 +1,5 @@
-/* beside.c - where the other files are that are installed with the broker: in a build they are in folders beside its own. */
+/* beside.c - where the other files are that a program of tools/ is installed with: in a build they are in folders beside its
+ * own. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "beside.h"
@@ -22,10 +23,4 @@ beside_find (const char *built, const char *installed, char path[PATH_MAX])
   }
   snprintf (path, PATH_MAX, "%s", installed);
   return access (path, R_OK) == 0;
-}
-
-bool
-beside_find_command (char path[PATH_MAX])
-{
-  return beside_find ("../tractor/tractor", COMMAND_PATH, path);
 }
