@@ -15,7 +15,7 @@
  *    terminal                   broker
  *    HOST --------------------->  for the actor @tid, or for whoever is next
  *         <--------------------- SERVING  it will hear; or BYE: that actor does not stop
- *         <--------------------- GO     it is to look at the actor @tid, @actor, @task; @task_id others wait behind
+ *         <--------------------- GO     it is to look at the actor @tid, @actor, @task
  *    READY -------------------->  it does; or it has been asked by another broker first, and ends the connection
  *    DONE --------------------->  the debugger has gone; @kind is its word (DebugWord)
  *
@@ -95,6 +95,7 @@ typedef struct {
   uint32_t is_held;
   uint32_t is_off;    /* nobody is to ask any more */
   uint32_t kinds;     /* of stops: DEBUG_KIND_BIT() of each that is wanted; 0: only dumps are */
+  uint32_t n_waiting; /* who is held, with who is looked at */
   int64_t held_usec;  /* before this time */
   int64_t held_since; /* by CLOCK_MONOTONIC, in usec, if it is held */
   int64_t looked_at_since; /* likewise, if somebody is at the prompt: */

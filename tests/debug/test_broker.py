@@ -31,9 +31,9 @@ VERSION = 1
 ASK, GO, READY, BYE, SERVING, ABANDON, DUMP, HOST, DONE, QUIT = range(10)
 PAUSE = 1
 
-PAGE = '=IIIIIxxxxqqqiIIi'
+PAGE = '=IIIIIIqqqiIIi'
 PAGE_BYTES = struct.calcsize(PAGE) + 64 * 8
-PAGE_FIELDS = ('version', 'sequence', 'is_held', 'is_off', 'kinds', 'held_usec', 'held_since', 'looked_at_since', 'looked_at',
+PAGE_FIELDS = ('version', 'sequence', 'is_held', 'is_off', 'kinds', 'n_waiting', 'held_usec', 'held_since', 'looked_at_since', 'looked_at',
                'looked_at_kind', 'n_quit', 'broker')
 
 test = Tests('/broker')

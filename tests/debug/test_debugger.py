@@ -343,6 +343,23 @@ def row_111_two_pauses_are_shown_one_after_the_other(host):
 
 
 @test(hosts=('builtin',))
+def header_says_how_many_wait_now(host):
+    """And not how many did when the session began."""
+    with Tree(['--actors', '2', 'pause-twice'], host) as tree:
+        first = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        tree.find_in_line({'kid0': 'kid1', 'kid1': 'kid0'}[first])
+        tree.line('break fflush')  # something that keeps it under gdb
+        tree.prompt()
+        tree.line('c')
+        tree.prompt(rf'── paused: actor {first} .* · 1 waits behind ──')
+        tree.line('tractor continue')
+        for _ in range(2):
+            tree.prompt(r'── paused: actor kid\d .*[^d] ──')
+            tree.line('c')
+        is_equal(tree.end(), 0)
+
+
+@test(hosts=('builtin',))
 def G_02_many_crashes_at_once_are_shown_in_the_order_in_which_they_came(host):
     n = 64
     with Tree(['--actors', str(n), 'crash-together'], host) as tree:

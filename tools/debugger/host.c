@@ -39,6 +39,7 @@ enum {
 
 typedef struct {
   struct pollfd fds[MAX_BROKERS];
+  const char *sockets[MAX_BROKERS];
   nfds_t n;
 } Brokers;
 
@@ -89,10 +90,12 @@ offer_at (Brokers *brokers, const char *path, pid_t wanted)
     return;
   }
   strcpy (address.sun_path, path);
-  if (connect (fd, (struct sockaddr *) &address, sizeof address) == 0 && offer (fd, wanted))
-    brokers->fds[brokers->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
-  else
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) != 0 || !offer (fd, wanted)) {
     close (fd);
+    return;
+  }
+  brokers->sockets[brokers->n] = path;
+  brokers->fds[brokers->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
 /* Who names an actor wants to know why nothing happens. */
@@ -106,6 +109,17 @@ say_that_it_waits (Brokers *brokers, pid_t wanted)
   fflush (stdout);
 }
 
+/* The file beside its socket. */
+static void
+use_page_of (const char *socket_path)
+{
+  static char path[256];
+  size_t n = strlen (socket_path) - strlen (DEBUG_SOCKET_SUFFIX);
+
+  snprintf (path, sizeof path, "%.*s" DEBUG_PAGE_SUFFIX, (int) n, socket_path);
+  session_use_page (path);
+}
+
 /* Returns: the connection by which @ret_go came; -1: there is nobody any more. */
 static int
 wait_for_go (Brokers *brokers, DebugMsg *ret_go)
@@ -115,13 +129,18 @@ wait_for_go (Brokers *brokers, DebugMsg *ret_go)
       return -1;
     for (nfds_t i = brokers->n; i-- > 0;) {
       int fd = brokers->fds[i].fd;
+      const char *socket_path = brokers->sockets[i];
 
       if (brokers->fds[i].revents == 0)
         continue;
-      brokers->fds[i] = brokers->fds[--brokers->n];
+      brokers->n--;
+      brokers->fds[i] = brokers->fds[brokers->n];
+      brokers->sockets[i] = brokers->sockets[brokers->n];
       if (receive (fd, ret_go) && ret_go->type == DEBUG_MSG_GO &&
-          tell (fd, (DebugMsg){ .type = DEBUG_MSG_READY }))
+          tell (fd, (DebugMsg){ .type = DEBUG_MSG_READY })) {
+        use_page_of (socket_path);
         return fd;
+      }
       close (fd);
     }
   }
@@ -149,7 +168,7 @@ run_session (int broker, const DebugMsg *go)
   const char *why_not;
 
   leave_alone ();
-  if (!session_start (&session, go->tid, go, (int) go->task_id, NULL)) {
+  if (!session_start (&session, go->tid, go, NULL)) {
     perror ("tractor: Neither gdb nor `tractor` can be started");
     tell (broker, (DebugMsg){ .type = DEBUG_MSG_DONE });
     return FAILED;

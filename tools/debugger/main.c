@@ -160,7 +160,7 @@ update_page (void)
   bool is_looked_at = is_held && askers[0].state == LOOKED_AT;
   pid_t looked_at = is_looked_at ? askers[0].pid : 0;
 
-  if (is_held == (page->is_held != 0) && looked_at == page->looked_at)
+  if ((uint32_t) n_askers == page->n_waiting && looked_at == page->looked_at)
     return;
   __atomic_store_n (&page->sequence, page->sequence + 1, __ATOMIC_RELAXED);
   __atomic_thread_fence (__ATOMIC_RELEASE);
@@ -169,6 +169,7 @@ update_page (void)
   else if (!is_held && page->is_held)
     page->held_usec += now_usec () - page->held_since;
   page->is_held = is_held;
+  page->n_waiting = (uint32_t) n_askers;
   page->looked_at = looked_at;
   page->looked_at_kind = is_looked_at ? askers[0].ask.kind : 0;
   page->looked_at_since = is_looked_at ? askers[0].since_msec * 1000 : 0;
@@ -369,7 +370,7 @@ offer_to_hosts (Asker *asker)
     if (host.wanted != 0 && host.wanted != asker->pid)
       continue;
     let_trace (asker, host.pid);
-    if (session_start_lent (&session, host.fd, host.pid, asker->pid, &asker->ask, n_askers - 1)) {
+    if (session_start_lent (&session, host.fd, host.pid, asker->pid, &asker->ask)) {
       hosts[i] = hosts[--n_hosts];
       set_state (asker, LOOKED_AT);
       return true;
@@ -507,8 +508,7 @@ look_at_first (void)
       let_go (0);
     return;
   }
-  if (!has_terminal (&askers[0]) ||
-      session_start (&session, askers[0].pid, &askers[0].ask, n_askers - 1, NULL))
+  if (!has_terminal (&askers[0]) || session_start (&session, askers[0].pid, &askers[0].ask, NULL))
     return;
   say_no_gdb (&askers[0], errno);
   let_go (0);
@@ -535,7 +535,7 @@ look_without_gdb (Asker *asker)
   if (asker->is_refused || terminal_get_fd () < 0 || !rights_is_traced (asker->pid))
     return false;
   asker->is_refused = true;
-  return session_start (&session, asker->pid, &asker->ask, n_askers - 1,
+  return session_start (&session, asker->pid, &asker->ask,
                         "gdb may not attach, for " RIGHTS_TRACED);
 }
 
@@ -824,6 +824,7 @@ main (int argc, char **argv)
   if (root_pidfd < 0 || !map_page (page_path) || !dumps_set_log (prefix, root) ||
       (listening = listen_at (socket_path)) < 0)
     return 1;
+  session_use_page (page_path);
   page->broker = getpid ();
   if (!tell (DEBUG_CONTROL_FD, DEBUG_MSG_SERVING))
     return 1;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +97,22 @@ exec_shell (pid_t actor, const char *why)
   execv (path, (char *const *) argv);
 }
 
+static const char *page_path; /* (nullable) */
+
+/* The script reads it there. */
+_Static_assert(offsetof (DebugPage, n_waiting) == 20, "session.py has it elsewhere");
+
+void
+session_use_page (const char *path)
+{
+  page_path = path;
+}
+
 /* --- its life ---------------------------------------------------------------------------------- */
 
 typedef struct {
   pid_t actor;
   const DebugMsg *ask;
-  int n_behind;
   const char *why_not; /* (nullable): for gdb */
   int word_fd;
   int failure_fd; /* says errno to the broker if there is no debugger */
@@ -126,7 +137,8 @@ become_debugger (const Plan *plan)
   fcntl (plan->word_fd, F_SETFD, 0);
   set_number ("TRACTOR_SESSION_WORD_FD", plan->word_fd);
   set_number ("TRACTOR_SESSION_PID", (int) plan->actor);
-  set_number ("TRACTOR_SESSION_BEHIND", plan->n_behind);
+  if (page_path != NULL)
+    setenv ("TRACTOR_SESSION_PAGE", page_path, 1);
   setenv ("TRACTOR_SESSION_TERMINAL", terminal_describe (), 1);
   setenv ("TRACTOR_SESSION_ACTOR", plan->ask->actor, 1);
   setenv ("TRACTOR_SESSION_TASK", plan->ask->task, 1);
@@ -180,10 +192,9 @@ start (Session *session, Plan *plan)
 }
 
 bool
-session_start (
-    Session *session, pid_t actor, const DebugMsg *ask, int n_behind, const char *why_not)
+session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *why_not)
 {
-  Plan plan = { .actor = actor, .ask = ask, .n_behind = n_behind, .why_not = why_not };
+  Plan plan = { .actor = actor, .ask = ask, .why_not = why_not };
   int words[2];
   int failure;
   bool ok;
@@ -215,14 +226,12 @@ session_leave_terminal (Session *session, pid_t actor)
 }
 
 bool
-session_start_lent (
-    Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask, int n_behind)
+session_start_lent (Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask)
 {
   DebugMsg go = *ask;
 
   go.type = DEBUG_MSG_GO;
   go.tid = (int32_t) actor;
-  go.task_id = (uint64_t) n_behind;
   if (send (fd, &go, sizeof go, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) sizeof go)
     return false;
   *session =

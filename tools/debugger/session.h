@@ -19,14 +19,13 @@ typedef struct {
 
 #define NO_SESSION ((Session){ 0, -1, -1, false, false, 0 })
 
-/* Starts gdb, or what there is without it, with the terminal, for @actor. @n_behind: how many wait. @why_not: (nullable):
- * why it is not to be gdb. Returns: false with errno set. */
-bool session_start (
-    Session *session, pid_t actor, const DebugMsg *ask, int n_behind, const char *why_not);
+/* From now on debuggers are told how many wait, by that of the broker. @path: stays there. */
+void session_use_page (const char *path);
+/* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb. Returns: false with errno set. */
+bool session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *why_not);
 /* The same, on a terminal that is lent by @host, at the other end of @fd: (transfer full) if it works. It is offered then,
  * and begins if session_is_taken(). */
-bool session_start_lent (
-    Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask, int n_behind);
+bool session_start_lent (Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask);
 /* Of one that is offered, when it has said something. Returns: false if it does not take it, and is to be killed. */
 bool session_is_taken (Session *session);
 /* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */

@@ -29,6 +29,8 @@ CONTINUE, QUIT, ABANDON = 0, 1, 2
 # DebugWord, of src/debug/debug-protocol.h.
 WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY = b'a', b'q', b'n', b'l'
 
+N_WAITING_AT = 20  # in DebugPage, of the same: session.c holds it there
+
 # Variables of the environment that the broker sets begin so (session.c).
 TOLD = 'TRACTOR_SESSION_'
 
@@ -287,6 +289,13 @@ class Session:
 session = Session()
 
 
+def count_behind():
+    """How many wait, now."""
+    with contextlib.suppress(KeyError, OSError, struct.error), open(told['PAGE'], 'rb') as page:
+        return struct.unpack_from('=I', page.read(), N_WAITING_AT)[0] - 1
+    return 0
+
+
 def describe(stop):
     actor = plain(told.get('ACTOR', '?'))
     task = plain(told.get('TASK', ''))
@@ -300,8 +309,8 @@ def describe(stop):
         line += ' · ' + describe_signal(stop)
     if stop.words:
         line += ' · ' + stop.words
-    behind = int(told.get('BEHIND', '0'))
-    if behind:
+    behind = count_behind()
+    if behind > 0:
         line += f' · {behind} wait{"s" if behind == 1 else ""} behind'
     return line + ' ──'
 

@@ -345,9 +345,15 @@ append_task_of_stop (GString *out, Shell *shell, const PeekTask *task)
 static void
 append_n_behind (GString *out)
 {
-  const char *text = g_getenv ("TRACTOR_SESSION_BEHIND");
-  int n = text != NULL ? atoi (text) : 0;
+  const char *path = g_getenv ("TRACTOR_SESSION_PAGE");
+  g_autofree char *content = NULL;
+  gsize length;
+  int n;
 
+  if (path == NULL || !g_file_get_contents (path, &content, &length, NULL) ||
+      length != sizeof (DebugPage))
+    return;
+  n = (int) ((const DebugPage *) (gpointer) content)->n_waiting - 1;
   if (n > 0)
     g_string_append_printf (out, " · %d wait%s behind", n, n == 1 ? "s" : "");
 }
