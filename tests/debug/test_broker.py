@@ -29,7 +29,7 @@ PATIENCE = 60
 MESSAGE = '=BBBBiQQ64s32s'
 VERSION = 1
 ASK, GO, READY, BYE, SERVING, ABANDON, DUMP, HOST, DONE, QUIT = range(10)
-PAUSE = 1
+PAUSE, FOREIGN = 1, 4
 
 PAGE = '=IIIIIIqqqiIIi'
 PAGE_BYTES = struct.calcsize(PAGE) + 64 * 8
@@ -316,6 +316,21 @@ def who_lends_a_terminal_has_the_stop_until_it_says_so():
         other.tell(READY)
         other.tell(DONE)
         asker.hear(BYE)
+
+
+@test
+def who_lends_a_terminal_for_whoever_is_next_still_does_when_a_python_actor_has_gone():
+    """Whose process is not known: 0, as for whoever is next."""
+    with Broker() as broker:
+        host = broker.lend()
+        python = broker.connect()
+        python.tell(ASK, FOREIGN, 0)
+        python.hear(GO)
+        python.close()
+        broker.check_nobody_is_held()
+        asker = broker.ask_and_be_ready()
+        host.hear(GO)
+        asker.close()
 
 
 # --- a terminal that is the debugger's alone ----------------------------------------------------------------------------

@@ -58,7 +58,7 @@ hosts_add (int fd, pid_t pid, pid_t wanted)
 void
 hosts_forget (pid_t wanted)
 {
-  for (int i = n_hosts - 1; i >= 0; i--)
+  for (int i = n_hosts - 1; wanted != 0 && i >= 0; i--)
     if (hosts[i].wanted == wanted)
       drop (i);
 }

@@ -18,7 +18,7 @@ void hosts_look (const struct pollfd *fds, int n);
 /* @fd: (transfer full): of @pid, which lends its terminal for the process @wanted, 0: whoever is next. Returns: false if
  * it has no use for that, and keeps @fd. */
 bool hosts_add (int fd, pid_t pid, pid_t wanted);
-/* Nobody needs to wait for that process any more. */
+/* Nobody needs to wait for that process any more. @wanted: 0: it is not known. */
 void hosts_forget (pid_t wanted);
 /* Returns: whether somebody may lend one for @asker, in whose @session that is then said. */
 bool hosts_offer (Session *session, Asker *asker);
