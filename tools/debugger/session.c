@@ -1,8 +1,9 @@
 /* session.c - a debugger that looks at an actor.
  *
- * It is gdb, or the shell of the command `tractor` where there is none, in a group of processes of its own that the terminal belongs to: what is typed there, and what Ctrl-C and
- * Ctrl-Z do, reaches nobody else of the tree. gdb is told what to do by two scripts: tractor-gdb.py, the
- * commands, and session.py, which attaches, says who it is, and stands where the user's code is.
+ * It is gdb, or the shell of the command `tractor` where there is none, in a group of processes of its own that the
+ * terminal belongs to: what is typed there, and what Ctrl-C and Ctrl-Z do, reaches nobody else of the tree. gdb is told
+ * what to do by two scripts: tractor-gdb.py, the commands, and session.py, which attaches, says who it is, and stands
+ * where the user's code is.
  *
  * A Python actor has a debugger in itself, in the group of the tree: what Ctrl-C and Ctrl-Z did there would reach all of
  * the tree, so they do nothing until it is through. */

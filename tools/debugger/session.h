@@ -11,8 +11,8 @@ typedef struct {
   pid_t pid; /* 0: there is none */
   int pidfd;
   int word_fd; /* where it says that */
-  bool
-      is_lent; /* it is on another terminal: @pid is host.c there, and @pidfd the connection to it */
+  /* It is on another terminal: @pid is host.c there, and @pidfd the connection to it. */
+  bool is_lent;
   bool is_offered; /* and host.c has not said yet that it takes it */
   pid_t left_to;   /* 0: nobody; or a group, which has a debugger of its own and the terminal */
 } Session;
@@ -21,7 +21,8 @@ typedef struct {
 
 /* From now on debuggers are told how many wait, by that of the broker. @path: stays there. */
 void session_use_page (const char *path);
-/* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb. Returns: false with errno set. */
+/* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb.
+ * Returns: false with errno set. */
 bool session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *why_not);
 /* The same, on a terminal that is lent by @host, at the other end of @fd: (transfer full) if it works. It is offered then,
  * and begins if session_is_taken(). */
