@@ -1081,7 +1081,9 @@ def session_on_a_lent_terminal_ends_with_either(host, who):
                 tree.prompt('── failed: actor root .*killed by signal 9')
                 lent.expect('The actor is gone')
                 tree.line('c')
-            lent.end()
+            is_equal(lent.end(), 1 if who == 'who-looks' else 0)
+            if who == 'who-looks':
+                lent.expect('What has lent this terminal was killed by signal 9')
         tree.end()
         tree.check_nothing_is_left()
 

@@ -83,7 +83,11 @@ lend_terminal (gint pid, GError **error)
                            "set TRACTOR_DEBUGGER to where it is): ");
     return STATUS_FAILED;
   }
-  return WIFEXITED (status) ? (Status) WEXITSTATUS (status) : STATUS_FAILED;
+  if (WIFEXITED (status))
+    return (Status) WEXITSTATUS (status);
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+               "What has lent this terminal was killed by signal %d", WTERMSIG (status));
+  return STATUS_FAILED;
 }
 
 static Status
