@@ -233,6 +233,16 @@ def signals_are_sent_on():
 
 
 @test
+def signal_that_comes_before_the_program_has_begun_is_sent_on_too():
+    """It waits for the command before that has begun: as it is blocked, it goes through its exec, as the mask does."""
+    begin = ('import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); '
+             'os.kill(os.getpid(), signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])')
+    script = 'import signal; signal.sigwait([signal.SIGTERM]); exit(9)'
+    with Program([sys.executable, '-c', begin, TRACTOR, 'run', sys.executable, '-c', script], {}) as run:
+        is_equal(run.end(), 9)
+
+
+@test
 def window_size_is_handed_on():
     script = ("import os, signal\n"
               "def tell(*_): print('size', *os.get_terminal_size(), flush=True)\n"

@@ -324,9 +324,9 @@ on_signal (Proxy *proxy)
     return;
   if (info.ssi_signo == SIGWINCH)
     set_size (proxy);
-  else if (proxy->pid > 0 && (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGHUP))
+  else if (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGHUP)
     kill (-proxy->pid, (int) info.ssi_signo);
-  else if (proxy->pid > 0)
+  else
     kill (proxy->pid, (int) info.ssi_signo);
 }
 
@@ -356,14 +356,14 @@ on_news (Proxy *proxy)
   return TRUE;
 }
 
-/* Returns: FALSE when the program has ended. */
+/* Returns: FALSE when the program has ended. Signals wait until it is there that they are for. */
 static gboolean
 turn (Proxy *proxy)
 {
   Side *reader = get_reader (proxy);
   gboolean wants_typed = proxy->is_foreground && !proxy->is_gone && reader->typed->len == 0;
   struct pollfd fds[] = {
-    { .fd = proxy->signals, .events = POLLIN },
+    { .fd = proxy->pid > 0 ? proxy->signals : -1, .events = POLLIN },
     { .fd = proxy->news, .events = POLLIN },
     { .fd = proxy->debugger.master,
       .events = POLLIN | (proxy->debugger.typed->len > 0 ? POLLOUT : 0) },
