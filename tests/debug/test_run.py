@@ -7,6 +7,7 @@ has PATTERN in it, if that is given."""
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import struct
@@ -14,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 
 from program import PROMPT, Program
 from tap import Tests, is_equal
-from terminal import Terminal, descendants, list_processes
+from terminal import Failure, Terminal, descendants, list_processes
 
 TRACTOR, TREE, RAISER, RAISER_WITHOUT_LINES, RAISER_STRIPPED = sys.argv[1:6]
 BUILT = os.path.dirname(os.path.dirname(os.path.realpath(TRACTOR)))
@@ -32,13 +34,21 @@ test = Tests('/debug/run')
 class Run(Program):
     """`tractor run` with @arguments."""
 
-    def __init__(self, *arguments, shell=False, **env):
-        super().__init__([TRACTOR, 'run', *arguments], {'TRACTOR_DEBUG': '0', **env}, shell)
+    def __init__(self, *arguments, shell=False, behind='', **env):
+        super().__init__([TRACTOR, 'run', *arguments], {'TRACTOR_DEBUG': '0', **env}, shell, behind)
 
     def find_root(self):
         """Of the tree: what is started by the leader of its session, which is started by us."""
         of = {pid: parent for pid, parent, _, _ in list_processes()}
         return next(pid for pid in of if of.get(of[pid]) == self.pid and pid in descendants(self.pid))
+
+
+def until(condition, patience=60):
+    give_up_at = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise Failure('in vain')
+        time.sleep(0.01)
 
 
 # --- whose input it is ------------------------------------------------------------------------------------------------
@@ -240,6 +250,54 @@ def signal_that_comes_before_the_program_has_begun_is_sent_on_too():
     script = 'import signal; signal.sigwait([signal.SIGTERM]); exit(9)'
     with Program([sys.executable, '-c', begin, TRACTOR, 'run', sys.executable, '-c', script], {}) as run:
         is_equal(run.end(), 9)
+
+
+@test
+def what_it_leaves_running_goes_on_and_is_heard():
+    """As below a shell."""
+    script = ('( trap "echo has heard SIGHUP" HUP; echo > "$1/ready"; read line < "$1/go"; echo still here ) &\n'
+              'read line < "$1/ready"\n')
+    with tempfile.TemporaryDirectory(prefix='tractor-run-') as directory:
+        for name in ('ready', 'go'):
+            os.mkfifo(f'{directory}/{name}')
+        with open(f'{directory}/script', 'w') as file:
+            file.write(script)
+        with Run('sh', f'{directory}/script', directory, shell=True) as run:
+            run.check_shell_is_well(status=0)
+            with open(f'{directory}/go', 'w') as go:
+                go.write('\n')
+            run.expect('still here\r\n')
+            run.expect_not('SIGHUP')
+            until(lambda: not any(directory in command for _, _, _, command in list_processes()))
+
+
+@test(rows=[{'number': number} for number in (1, 5)])
+def descriptors_are_the_programs_and_nobody_elses(number):
+    """So who reads the other end of one sees its end when the program has closed it."""
+    with tempfile.TemporaryDirectory(prefix='tractor-run-') as directory:
+        os.mkfifo(f'{directory}/pipe')
+        script = f"'echo through >&{number}; exec {number}>&-; read line'"
+        with Run('sh', '-c', script, f'{number}> {directory}/pipe', shell=True) as run:
+            with open(f'{directory}/pipe', 'rb') as pipe:
+                text = b''
+                while not text.endswith(b'through\n') or more:
+                    if not select.select([pipe], [], [], run.patience)[0]:
+                        raise Failure('its end does not come')
+                    more = os.read(pipe.fileno(), 4096)
+                    text += more
+            is_equal(text, b'through\n')
+            run.line('')
+            run.check_shell_is_well(status=0)
+
+
+@test
+def its_death_is_heard_by_the_program():
+    with Run('sleep', '1000', shell=True) as run:
+        until(lambda: any(command == 'sleep 1000' for pid, _, _, command in list_processes() if pid in descendants(run.pid)))
+        run.note_processes()
+        os.kill(run.find('run sleep'), signal.SIGKILL)
+        run.check_shell_is_well()
+        run.check_no_process_is_left()
 
 
 @test

@@ -17,9 +17,12 @@ typedef struct {
   int number;
 } JobNews;
 
-/* @terminal: a path. Its stdin, stdout and stderr are that where ours are our terminal, and ours otherwise. @mask: of
- * signals, for the program.
- * Returns: where its JobNews can be read; or -1 with @error set. */
+/* Whether that is the terminal that we are on. */
+gboolean job_is_on_terminal (int fd);
+/* @terminal: a path. Its stdin, stdout and stderr are that where ours are our terminal, and ours otherwise; it inherits all
+ * other descriptors, as by an exec. @mask: of signals, for the program.
+ * Returns: where its JobNews can be read: what the program leaves on the terminal has it until that is closed; or -1 with
+ * @error set. */
 int job_start (const char *terminal, char *const *argv, const sigset_t *mask, GError **error);
-/* Returns: FALSE if there is none to come any more: that is after its end. */
+/* Returns: FALSE if there is none to come any more. */
 gboolean job_read_news (int fd, JobNews *ret_news);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "debug-terminal.h"
+#include "descriptors.h"
 #include "job.h"
 #include "proxy.h"
 
@@ -73,7 +74,7 @@ fail (GError **error, const char *what)
 /* --- our terminal -------------------------------------------------------------------------------- */
 
 static void
-show (Proxy *proxy, const guint8 *bytes, gsize length)
+write_to_terminal (Proxy *proxy, const guint8 *bytes, gsize length)
 {
   while (length > 0 && !proxy->is_gone) {
     gssize n = write (proxy->terminal, bytes, length);
@@ -85,6 +86,33 @@ show (Proxy *proxy, const guint8 *bytes, gsize length)
     bytes += MAX (n, 0);
     length -= (gsize) MAX (n, 0);
   }
+}
+
+static gboolean
+adds_returns (const Proxy *proxy)
+{
+  struct termios now;
+
+  return tcgetattr (proxy->terminal, &now) == 0 && (now.c_oflag & OPOST) != 0 &&
+         (now.c_oflag & ONLCR) != 0;
+}
+
+/* The terminal that it was said on has put a return before each new line; where ours does so, too, that is one too many. */
+static void
+show (Proxy *proxy, const guint8 *bytes, gsize length)
+{
+  g_autofree guint8 *less = NULL;
+  gsize n = 0;
+
+  if (length == 0 || !adds_returns (proxy)) {
+    write_to_terminal (proxy, bytes, length);
+    return;
+  }
+  less = g_malloc (length);
+  for (gsize i = 0; i < length; i++)
+    if (bytes[i] != '\r' || i + 1 == length || bytes[i + 1] != '\n')
+      less[n++] = bytes[i];
+  write_to_terminal (proxy, less, n);
 }
 
 static void
@@ -391,7 +419,7 @@ turn (Proxy *proxy)
   return fds[1].revents == 0 || on_news (proxy);
 }
 
-/* What the program has said before its end. Others that it has left there may go on to, but nobody listens. */
+/* What the program has said before its end. */
 static void
 show_rest (Proxy *proxy)
 {
@@ -400,6 +428,45 @@ show_rest (Proxy *proxy)
   set_held (proxy, FALSE);
   while (on_said_by_program (proxy) > 0 && !proxy->is_gone)
     ;
+}
+
+/* --- what the program leaves running ------------------------------------------------------------- */
+
+/* Returns: FALSE when nobody has its terminal open any more, and all that was said there has been read. */
+static gboolean
+wait_until_said (const Proxy *proxy, int msec)
+{
+  struct pollfd fd = { .fd = proxy->program.master, .events = POLLIN };
+  int n;
+
+  do
+    n = poll (&fd, 1, msec);
+  while (n < 0 && errno == EINTR);
+  return n == 0 || (fd.revents & POLLIN) != 0;
+}
+
+static void G_GNUC_NORETURN
+listen_on (Proxy *proxy)
+{
+  const int kept[] = { proxy->terminal, proxy->program.master, proxy->news };
+
+  descriptors_close_all_but (kept, G_N_ELEMENTS (kept));
+  dup2 (STDOUT_FILENO, STDERR_FILENO);
+  sigprocmask (SIG_SETMASK, &proxy->mask, NULL);
+  while (!proxy->is_gone && wait_until_said (proxy, -1))
+    on_said_by_program (proxy);
+  _exit (0);
+}
+
+/* As below a shell it has a terminal, and what it says there is shown: by a process of our group, as it would be of that
+ * itself. Nothing of the debugger's is left. */
+static void
+leave_a_listener (Proxy *proxy)
+{
+  close (proxy->program.slave);
+  proxy->program.slave = -1;
+  if (!proxy->is_gone && wait_until_said (proxy, 0) && fork () == 0)
+    listen_on (proxy);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
@@ -440,6 +507,17 @@ prepare (Proxy *proxy, char *const *argv, GError **error)
   g_setenv (DEBUG_TERMINAL_VARIABLE, proxy->debugger.path, TRUE);
   proxy->news = job_start (proxy->program.path, argv, &proxy->mask, error);
   return proxy->news >= 0;
+}
+
+/* What the program inherits is its own. */
+static void
+let_others_go (const Proxy *proxy)
+{
+  const int kept[] = { proxy->terminal,       proxy->signals,       proxy->news,
+                       proxy->program.master, proxy->program.slave, proxy->debugger.master,
+                       proxy->debugger.slave };
+
+  descriptors_close_all_but (kept, G_N_ELEMENTS (kept));
 }
 
 static void
@@ -485,11 +563,13 @@ proxy_run (char *const *argv, int *ret_errno, GError **error)
   proxy.unseen = g_byte_array_new ();
   ok = prepare (&proxy, argv, error);
   if (ok) {
+    let_others_go (&proxy);
     look_whether_foreground (&proxy);
     while (turn (&proxy))
       ;
     show_rest (&proxy);
     give_terminal_back (&proxy);
+    leave_a_listener (&proxy);
   }
   if (ok && proxy.failure != 0) {
     *ret_errno = errno = proxy.failure;
