@@ -161,6 +161,50 @@ def without_a_terminal_it_becomes_the_program():
     is_equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 5)
 
 
+@test
+def what_others_say_on_the_terminal_looks_as_ever():
+    """Of a pipe that its output goes through; while it still has the terminal."""
+    with Run('sh', '-c', "'echo one; echo two; read line; exit 3'", '| cat', shell=True) as run:
+        run.expect('one\r\ntwo\r\n')
+        run.line('')
+        run.check_shell_is_well()
+
+
+@test
+def what_is_typed_while_the_input_is_elsewhere_is_the_shells():
+    with tempfile.TemporaryDirectory(prefix='tractor-run-') as directory:
+        os.mkfifo(f'{directory}/go')
+        with Run('sh', '-c', f"'cat; read line < {directory}/go'", shell=True, behind=' <<< begun') as run:
+            run.expect('^begun')
+            run.line('echo typed=$((1 + 1))')
+            run.expect('typed=')  # the terminal shows it
+            with open(f'{directory}/go', 'w') as go:
+                go.write('\n')
+            run.expect('^typed=2')
+            run.check_shell_is_well()
+
+
+@test
+def program_whose_input_is_elsewhere_may_ask_for_a_password():
+    script = "import getpass; print('it is', getpass.getpass('Say it: '))"
+    with Run(sys.executable, '-c', f'"{script}"', shell=True, behind=' < /dev/null') as run:
+        run.expect('^Say it: ')
+        run.line('sesame')
+        run.expect('it is sesame')
+        is_equal(run.text.count('sesame'), 1)
+        run.check_shell_is_well(status=0)
+
+
+@test
+def ctrl_c_reaches_all_of_a_program_whose_input_is_elsewhere():
+    with Run('sh', '-c', "'cat; sh -c \"echo ready; sleep 1000; true\"; true'", shell=True, behind=' < /dev/null') as run:
+        run.expect('^ready')
+        run.note_processes()
+        run.ctrl('c')
+        run.check_shell_is_well(status=128 + signal.SIGINT)
+        run.check_no_process_is_left()
+
+
 # --- a job like any other ---------------------------------------------------------------------------------------------
 
 @test

@@ -6,6 +6,10 @@
  * tree has to say is kept, and shown when nobody is held any more. So a program may read its input as it likes, and no
  * line of it is lost to a debugger, nor the other way round.
  *
+ * A program whose input is elsewhere reads no terminal, as a rule; so ours stays as it is then, and what is typed there is
+ * left to others: to what is beside us in a pipe, or to the shell. But for a debugger it is read, and for a program that has
+ * changed its terminal's settings, as who asks for a password does.
+ *
  * Towards the shell we are an ordinary job. While it is in the background our terminal is not touched; when the program
  * is stopped, so are we, and it goes on with us; signals sent to us are sent on.
  *
@@ -31,7 +35,7 @@
 
 /* Of what is kept while somebody is held. Above it, it is shown: a tree does not stand still because it says much. */
 #define MOST_KEPT_BYTES (1024 * 1024)
-/* How often it is looked whether we have come into the foreground, or the broker has died. */
+/* How often it is looked whether we have come into the foreground, what is typed is wanted, or the broker has died. */
 #define LOOK_MSEC 100
 
 /* A pseudo-terminal. */
@@ -46,7 +50,11 @@ typedef struct {
   int terminal; /* ours */
   gboolean is_gone;
   gboolean is_foreground;
-  struct termios before; /* while it is in the foreground */
+  gboolean is_taken;     /* it lets all through */
+  struct termios before; /* that */
+  gboolean is_stdin;
+  gboolean is_shared;      /* what others say on it is not to look otherwise than before */
+  struct termios settings; /* of the other two, at first */
   Side program;
   Side debugger;
   gboolean is_held;
@@ -151,29 +159,65 @@ take_terminal (Proxy *proxy)
     return;
   raw = proxy->before;
   cfmakeraw (&raw);
+  if (proxy->is_shared)
+    raw.c_oflag = proxy->before.c_oflag;
   tcsetattr (proxy->terminal, TCSANOW, &raw);
-  set_size (proxy);
-  show_kept (proxy, proxy->unseen);
+  proxy->is_taken = TRUE;
 }
 
 static void
 give_terminal_back (Proxy *proxy)
 {
-  if (proxy->is_foreground && tcgetpgrp (proxy->terminal) == getpgrp ())
+  if (proxy->is_taken && tcgetpgrp (proxy->terminal) == getpgrp ())
     tcsetattr (proxy->terminal, TCSANOW, &proxy->before);
-  proxy->is_foreground = FALSE;
+  proxy->is_taken = FALSE;
+}
+
+static gboolean
+has_program_changed_its_terminal (const Proxy *proxy)
+{
+  struct termios now;
+
+  return tcgetattr (proxy->program.master, &now) == 0 &&
+         (now.c_lflag != proxy->settings.c_lflag || now.c_iflag != proxy->settings.c_iflag);
+}
+
+static gboolean
+is_typed_wanted (const Proxy *proxy)
+{
+  return proxy->is_stdin || proxy->is_held || has_program_changed_its_terminal (proxy);
 }
 
 static void
-look_whether_foreground (Proxy *proxy)
+come_into_foreground (Proxy *proxy)
 {
-  gboolean is_foreground = tcgetpgrp (proxy->terminal) == getpgrp ();
+  proxy->is_foreground = TRUE;
+  proxy->is_told = FALSE;
+  set_size (proxy);
+  show_kept (proxy, proxy->unseen);
+}
 
-  if (is_foreground && !proxy->is_foreground)
+/* Somebody else has it then. */
+static void
+go_into_background (Proxy *proxy)
+{
+  proxy->is_foreground = FALSE;
+  proxy->is_taken = FALSE;
+}
+
+static void
+look_at_terminal (Proxy *proxy)
+{
+  if (tcgetpgrp (proxy->terminal) != getpgrp ()) {
+    go_into_background (proxy);
+    return;
+  }
+  if (!is_typed_wanted (proxy))
+    give_terminal_back (proxy);
+  else if (!proxy->is_taken)
     take_terminal (proxy);
-  proxy->is_foreground = is_foreground;
-  if (is_foreground)
-    proxy->is_told = FALSE;
+  if (!proxy->is_foreground)
+    come_into_foreground (proxy);
 }
 
 /* --- the others' --------------------------------------------------------------------------------- */
@@ -334,15 +378,17 @@ stop (Proxy *proxy)
   sigset_t only;
 
   give_terminal_back (proxy);
+  proxy->is_foreground = FALSE;
   sigemptyset (&only);
   sigaddset (&only, SIGTSTP);
   kill (0, SIGTSTP);
   sigprocmask (SIG_UNBLOCK, &only, NULL); /* here we stand */
   sigprocmask (SIG_BLOCK, &only, NULL);
-  look_whether_foreground (proxy);
+  look_at_terminal (proxy);
   kill (-proxy->pid, SIGCONT);
 }
 
+/* What a terminal has sent is for all of a group. */
 static void
 on_signal (Proxy *proxy)
 {
@@ -352,7 +398,7 @@ on_signal (Proxy *proxy)
     return;
   if (info.ssi_signo == SIGWINCH)
     set_size (proxy);
-  else if (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGHUP)
+  else if (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGHUP || info.ssi_code == SI_KERNEL)
     kill (-proxy->pid, (int) info.ssi_signo);
   else
     kill (proxy->pid, (int) info.ssi_signo);
@@ -384,14 +430,17 @@ on_news (Proxy *proxy)
   return TRUE;
 }
 
-/* Returns: FALSE when the program has ended. Signals wait until it is there that they are for. */
+/* Signals, and keys that make some, wait until the program is there, and in the foreground.
+ * Returns: FALSE when it has ended. */
 static gboolean
 turn (Proxy *proxy)
 {
   Side *reader = get_reader (proxy);
-  gboolean wants_typed = proxy->is_foreground && !proxy->is_gone && reader->typed->len == 0;
+  gboolean is_started = proxy->pid > 0;
+  gboolean wants_typed =
+      is_started && proxy->is_taken && !proxy->is_gone && reader->typed->len == 0;
   struct pollfd fds[] = {
-    { .fd = proxy->pid > 0 ? proxy->signals : -1, .events = POLLIN },
+    { .fd = is_started ? proxy->signals : -1, .events = POLLIN },
     { .fd = proxy->news, .events = POLLIN },
     { .fd = proxy->debugger.master,
       .events = POLLIN | (proxy->debugger.typed->len > 0 ? POLLOUT : 0) },
@@ -400,7 +449,7 @@ turn (Proxy *proxy)
     { .fd = wants_typed ? proxy->terminal : -1, .events = POLLIN },
   };
 
-  if (poll (fds, G_N_ELEMENTS (fds), proxy->is_held || !proxy->is_foreground ? LOOK_MSEC : -1) < 0)
+  if (poll (fds, G_N_ELEMENTS (fds), proxy->is_held || !proxy->is_taken ? LOOK_MSEC : -1) < 0)
     return TRUE;
   if ((fds[0].revents & POLLIN) != 0)
     on_signal (proxy);
@@ -414,7 +463,7 @@ turn (Proxy *proxy)
     side_pass (&proxy->program);
   if (fds[4].revents != 0)
     on_typed (proxy);
-  look_whether_foreground (proxy);
+  look_at_terminal (proxy);
   look_whether_broker_lives (proxy);
   return fds[1].revents == 0 || on_news (proxy);
 }
@@ -496,12 +545,15 @@ take_signals (Proxy *proxy, GError **error)
 static gboolean
 prepare (Proxy *proxy, char *const *argv, GError **error)
 {
-  if (tcgetattr (proxy->terminal, &proxy->before) != 0) {
+  if (tcgetattr (proxy->terminal, &proxy->settings) != 0) {
     fail (error, "The terminal cannot be asked for its settings");
     return FALSE;
   }
-  if (!take_signals (proxy, error) || !side_open (&proxy->program, &proxy->before, error) ||
-      !side_open (&proxy->debugger, &proxy->before, error))
+  proxy->is_stdin = job_is_on_terminal (STDIN_FILENO);
+  proxy->is_shared = !proxy->is_stdin || !job_is_on_terminal (STDOUT_FILENO) ||
+                     !job_is_on_terminal (STDERR_FILENO);
+  if (!take_signals (proxy, error) || !side_open (&proxy->program, &proxy->settings, error) ||
+      !side_open (&proxy->debugger, &proxy->settings, error))
     return FALSE;
   set_size (proxy);
   g_setenv (DEBUG_TERMINAL_VARIABLE, proxy->debugger.path, TRUE);
@@ -564,7 +616,7 @@ proxy_run (char *const *argv, int *ret_errno, GError **error)
   ok = prepare (&proxy, argv, error);
   if (ok) {
     let_others_go (&proxy);
-    look_whether_foreground (&proxy);
+    look_at_terminal (&proxy);
     while (turn (&proxy))
       ;
     show_rest (&proxy);
