@@ -939,6 +939,23 @@ def dump_into_a_file(place):
     assert text == '' and os.stat(path).st_mode & 0o777 == 0o600
     with open(path) as f:
         assert f.read().startswith("actor 'root' ")
+    # Also where there is one that others may read, and have open; a link leads to it.
+    os.symlink('dump.txt', place.path + '/link')
+    with open(path, 'w') as f:
+        f.write('before\n')
+    os.chmod(path, 0o644)
+    with open(path) as f:
+        place.tractor('dump', 2 ** 30, '-o', path, status=3)
+        with open(path) as again:
+            assert again.read() == 'before\n'
+        place.tractor('dump', tree.pid, '-o', place.path + '/link')
+        assert f.read() == 'before\n'
+    assert os.stat(path).st_mode & 0o777 == 0o600 and os.path.islink(place.path + '/link')
+    with open(path) as f:
+        assert f.read().startswith("actor 'root' ")
+    # What is no file is what it was.
+    place.tractor('dump', tree.pid, '-o', '/dev/null')
+    assert set(os.listdir(place.path)) == {'tractor', 'dump.txt', 'link'}
     _, complaints = place.tractor('dump', tree.pid, '--output', place.path + '/no/such', status=1)
     assert 'cannot be written' in complaints
     _, complaints = place.tractor('dump', tree.pid, '-o', '/dev/full', status=1)
@@ -1317,7 +1334,7 @@ def trace_of_what_is_none(place):
         _, complaints = place.tractor('trace', '--merge', '-o', out, f'{empty}/{name}', status=1)
         assert 'no trace of an actor' in complaints, complaints
     assert 'No actor has left' in place.tractor('trace', '--merge', '-o', out, empty, status=1)[1]
-    assert 'cannot write' in place.tractor('trace', '--merge', '-o', '/dev/full', ring, status=1)[1]
+    assert 'cannot be written' in place.tractor('trace', '--merge', '-o', '/dev/full', ring, status=1)[1]
     # An actor that cannot leave one says so, and goes on.
     place.env['TRACTOR_TRACE'] = ring
     run = subprocess.run([PROGRAM, 'ends'], env=place.env, capture_output=True, text=True, timeout=PATIENCE, **as_user())

@@ -9,8 +9,6 @@
  * that signal too, if it does not die of it; and the last line says who is missing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 #include "command.h"
 #include "dump-log.h"
 #include "holds.h"
+#include "output.h"
 #include "peek.h"
 #include "proc.h"
 #include "tasks.h"
@@ -378,43 +377,21 @@ dump_actor (Dump *dump, gint pid, const char *name, guint depth)
 /* --- where it goes -------------------------------------------------------------------------------- */
 
 static gboolean
-set_output_error (GError **error)
-{
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "'%s' cannot be written: %s",
-               output != NULL ? output : "stdout", g_strerror (errno));
-  return FALSE;
-}
-
-/* What actors do is nobody else's matter. */
-static gboolean
-open_output (Dump *dump, GError **error)
-{
-  int fd;
-
-  if (output == NULL)
-    return TRUE;
-  fd = open (output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  dump->out = fd >= 0 ? fdopen (fd, "w") : NULL;
-  return dump->out != NULL || set_output_error (error);
-}
-
-static gboolean
-close_output (Dump *dump, GError **error)
-{
-  gboolean is_bad = ferror (dump->out);
-
-  if (output == NULL)
-    return TRUE;
-  return (fclose (dump->out) == 0 && !is_bad) || set_output_error (error);
-}
-
-static gboolean
 dump_to_output (Dump *dump, GError **error)
 {
-  if (!open_output (dump, error))
+  Output *file = output != NULL ? output_open (output, error) : NULL;
+
+  if (output != NULL && file == NULL)
     return FALSE;
+  if (file != NULL)
+    dump->out = output_get_file (file);
   dump_actor (dump, dump->first_pid, NULL, 0);
-  return close_output (dump, error);
+  if (file == NULL)
+    return TRUE;
+  if (dump->n_shown > 0)
+    return output_close (file, error);
+  output_discard (file); /* why is told */
+  return TRUE;
 }
 
 static gboolean

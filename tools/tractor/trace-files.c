@@ -12,6 +12,7 @@
 
 #include <glib/gstdio.h>
 
+#include "output.h"
 #include "ring.h"
 #include "timeline.h"
 
@@ -114,20 +115,12 @@ trace_files_remove (const char *path)
 /* --- what is made of them -------------------------------------------------------------------------- */
 
 gboolean
-trace_files_write (const char *output, const GPtrArray *rings, GError **error)
+trace_files_write (const char *path, const GPtrArray *rings, GError **error)
 {
-  int fd = open (output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  FILE *out = fd >= 0 ? fdopen (fd, "w") : NULL;
-  gboolean is_bad = out == NULL;
+  Output *output = output_open (path, error);
 
-  if (out != NULL) {
-    timeline_write (out, rings);
-    is_bad = ferror (out) != 0;
-    is_bad = fclose (out) != 0 || is_bad;
-  }
-  if (!is_bad)
-    return TRUE;
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno), "cannot write '%s': %s",
-               output, g_strerror (errno));
-  return FALSE;
+  if (output == NULL)
+    return FALSE;
+  timeline_write (output_get_file (output), rings);
+  return output_close (output, error);
 }

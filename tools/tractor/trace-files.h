@@ -14,4 +14,4 @@ void trace_files_remove (const char *directory);
 /* @paths: files, or directories of them. Returns: (transfer full) (element-type Ring): NULL with @error set. */
 GPtrArray *trace_files_read (const char *const *paths, GError **error);
 /* @rings: (element-type Ring). Returns: FALSE with @error set. */
-gboolean trace_files_write (const char *output, const GPtrArray *rings, GError **error);
+gboolean trace_files_write (const char *path, const GPtrArray *rings, GError **error);
