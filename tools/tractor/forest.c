@@ -9,8 +9,7 @@
  * Who does not introduce itself within half a second is silent, and so is whom its parent calls that. Of a silent one
  * that nobody above tells of, name and children are read from its memory, if that may be done; else its name is that of
  * its command line, which is what its parent has called it.
- *
- * This process is an actor without an address: it asks, and leaves nothing. */
+ */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "forest.h"
@@ -18,8 +17,8 @@
 #include "peek.h"
 #include "places.h"
 #include "proc.h"
-#include "tractor-builtin.h"
 #include "tractor-discovery.h"
+#include "visit.h"
 
 /* For an introduction, */
 #define PATIENCE_ANSWER_USEC (G_USEC_PER_SEC / 2)
@@ -323,11 +322,7 @@ static gboolean
 ask_all (gpointer data, GError **error)
 {
   Forest *forest = data;
-  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
-      &(TractorRuntimeOptions){ .name = "tractor", .without_address = TRUE }, error);
 
-  if (runtime == NULL)
-    return FALSE;
   while (forest->places->len > 0) {
     g_autoptr (GPtrArray) topmost = list_topmost (forest->places);
 
@@ -451,7 +446,7 @@ forest_find (gint pid, Status *ret_status, GError **error)
   if (pid != 0)
     keep_related (places, pid);
   *ret_status = STATUS_FAILED;
-  if (places->len > 0 && !tractor_run (ask_all, &forest, error))
+  if (places->len > 0 && !visit (ask_all, &forest, error))
     return NULL;
   for (guint i = 0; i < roots->len; i++)
     forest_walk (roots->pdata[i], look_into, NULL);

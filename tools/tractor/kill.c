@@ -17,8 +17,8 @@
 #include "forest.h"
 #include "proc.h"
 #include "text.h"
-#include "tractor-builtin.h"
 #include "tractor-discovery.h"
+#include "visit.h"
 
 /* For an actor that was asked, as its own parent has for it; */
 #define PATIENCE_ASKED_USEC (31 * G_USEC_PER_SEC / 10)
@@ -88,17 +88,13 @@ typedef struct {
 } Asking;
 
 static gboolean
-ask_root (gpointer data, GError **error)
+ask_root (gpointer data, G_GNUC_UNUSED GError **error)
 {
   Asking *asking = data;
-  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
-      &(TractorRuntimeOptions){ .name = "tractor", .without_address = TRUE }, error);
   gint64 deadline = tractor_now () + PATIENCE_ASKED_USEC;
   g_autoptr (TractorCancelScope) scope = NULL;
   g_autoptr (TractorPortal) portal = NULL;
 
-  if (runtime == NULL)
-    return FALSE;
   scope = tractor_cancel_scope_open (deadline);
   portal = tractor_connect (asking->address, &asking->problem);
   if (portal != NULL)
@@ -117,7 +113,7 @@ ask_to_end (const Actor *root)
 
   if (root->address == NULL || actor_answers (root) == 0)
     return g_strdup ("it does not answer");
-  if (!tractor_run (ask_root, &asking, &error))
+  if (!visit (ask_root, &asking, &error))
     return g_strdup (error->message);
   if (asking.problem == NULL)
     return NULL;

@@ -178,7 +178,6 @@ main (int argc, char **argv)
   const Command *command;
 
   setlocale (LC_CTYPE, "");
-  g_unsetenv ("TRACTOR_TRACE"); /* it is about trees, and we are in none */
   if (argc < 2) {
     print_usage (stderr);
     return STATUS_USAGE;

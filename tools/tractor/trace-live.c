@@ -16,11 +16,11 @@
 #include "proc.h"
 #include "ring.h"
 #include "text.h"
-#include "tractor-builtin.h"
 #include "tractor-context.h"
 #include "tractor-discovery.h"
 #include "tractor-signal.h"
 #include "tractor-value.h"
+#include "visit.h"
 
 /* Until an actor has begun. */
 #define PATIENCE_ANSWER_USEC G_USEC_PER_SEC
@@ -179,12 +179,8 @@ static gboolean
 trace_tree (gpointer data, GError **error)
 {
   Tracing *tracing = data;
-  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (
-      &(TractorRuntimeOptions){ .name = "tractor", .without_address = TRUE }, error);
-  g_autoptr (TractorNursery) nursery = runtime != NULL ? tractor_nursery_open () : NULL;
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
-  if (nursery == NULL)
-    return FALSE;
   tracing->nursery = nursery;
   if (tracing->deadline != TRACTOR_NO_DEADLINE)
     tracing->deadline += tractor_now ();
@@ -202,12 +198,13 @@ read_rings (const Tracing *tracing, GError **error)
 
   for (guint i = 0; i < tracing->targets->len; i++) {
     const Target *target = tracing->targets->pdata[i];
-    Ring *ring = target->fd >= 0 ? ring_read (target->fd, target->address, error) : NULL;
+    g_autoptr (GError) problem = NULL;
+    Ring *ring = target->fd >= 0 ? ring_read (target->fd, target->address, &problem) : NULL;
 
     if (ring != NULL)
       g_ptr_array_add (rings, ring);
-    else if (target->fd >= 0)
-      return NULL;
+    else if (problem != NULL)
+      complain (target->pid, problem->message);
   }
   if (rings->len > 0)
     return g_steal_pointer (&rings);
@@ -229,7 +226,7 @@ trace_live (gint pid, double seconds, Status *ret_status, GError **error)
   tracing.deadline =
       seconds > 0 ? (gint64) (seconds * (double) G_USEC_PER_SEC) : TRACTOR_NO_DEADLINE;
   *ret_status = STATUS_FAILED;
-  if (!tractor_run (trace_tree, &tracing, error))
+  if (!visit (trace_tree, &tracing, error))
     return NULL;
   rings = read_rings (&tracing, error);
   if (rings != NULL)
