@@ -117,12 +117,11 @@ end_as (int status)
 
 /* What is wrong with it is said, and does not change what we end with. */
 static void
-write_trace (const char *directory)
+write_trace (TraceFolder *folder)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) rings = trace_files_read ((const char *const[]){ directory, NULL }, &error);
 
-  if (rings == NULL || !trace_files_write (trace, rings, &error))
+  if (!trace_folder_write (folder, trace, &error))
     fprintf (stderr, "tractor: %s\n", error->message);
 }
 
@@ -140,21 +139,21 @@ has_terminal (void)
 static int
 run_traced (int *ret_errno, GError **error)
 {
-  g_autofree char *directory = trace_files_make_directory (trace, error);
+  TraceFolder *folder = trace_folder_open (trace, error);
   int status;
 
   *ret_errno = 0;
-  if (directory == NULL)
+  if (folder == NULL)
     return -1;
   if (has_terminal ()) {
-    g_setenv (TRACE_VARIABLE, directory, TRUE);
+    g_setenv (TRACE_VARIABLE, trace_folder_get_path (folder), TRUE);
     status = proxy_run (program, ret_errno, error);
   } else { /* where we would become the program */
-    status = trace_program_run (program, directory, ret_errno, error);
+    status = trace_program_run (program, trace_folder_get_path (folder), ret_errno, error);
   }
   if (status >= 0)
-    write_trace (directory);
-  trace_files_remove (directory);
+    write_trace (folder);
+  trace_folder_close (folder);
   return status;
 }
 

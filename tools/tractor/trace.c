@@ -43,18 +43,18 @@ run_program (const char *directory, GError **error)
   return status >= 0;
 }
 
-static GPtrArray *
+static gboolean
 trace_program (GError **error)
 {
-  g_autofree char *directory = trace_files_make_directory (output, error);
-  GPtrArray *rings = NULL;
+  TraceFolder *folder = trace_folder_open (output, error);
+  gboolean ok;
 
-  if (directory == NULL)
-    return NULL;
-  if (run_program (directory, error))
-    rings = trace_files_read ((const char *const[]){ directory, NULL }, error);
-  trace_files_remove (directory);
-  return rings;
+  if (folder == NULL)
+    return FALSE;
+  ok = run_program (trace_folder_get_path (folder), error) &&
+       trace_folder_write (folder, output, error);
+  trace_folder_close (folder);
+  return ok;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ run (G_GNUC_UNUSED gint pid, GError **error)
   else if (rest[1] == NULL && is_pid (rest[0], &traced))
     rings = trace_live (traced, seconds, &status, error);
   else
-    rings = trace_program (error);
+    return trace_program (error) ? STATUS_OK : STATUS_FAILED;
   if (rings == NULL)
     return status;
   return trace_files_write (output, rings, error) ? STATUS_OK : STATUS_FAILED;
