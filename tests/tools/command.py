@@ -1261,6 +1261,65 @@ def trace_of_a_program_with_a_terminal(place):
 
 
 @test
+def trace_of_a_program_that_is_told_to_end(place):
+    """It gets the signal, what it has done is written, and nothing is left."""
+    for command, status in (('run', -signal.SIGTERM), ('trace', 0)):
+        out = f'{place.path}/{command}.json'
+        arguments = [command, '--trace' if command == 'run' else '-o', out, '--', PROGRAM, '--levels', '1']
+        run = subprocess.Popen([TRACTOR, *arguments], env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               start_new_session=True, **as_user())
+        assert run.stdout.readline() == 'ready\n'
+        actors = {actor['pid'] for actor in place.ask('tree')}
+        run.terminate()
+        assert run.wait(PATIENCE) == status, run.returncode
+        run.stdout.close()
+        until(lambda: all(is_gone(pid) for pid in actors))
+        assert set(timeline.Trace(out).actors) == actors
+    assert set(os.listdir(place.path)) - {'tractor'} == {'run.json', 'trace.json'}
+
+
+@test
+def trace_of_a_program_that_inherits_a_descriptor(place):
+    for arguments in (['run', '--trace'], ['trace', '-o'], ['run']):
+        out = [place.path + '/out.json'] if len(arguments) > 1 else []
+        reader, writer = os.pipe()
+        with os.fdopen(reader) as pipe:
+            place.tractor(*arguments, *out, '--', 'sh', '-c', f'echo through >&{writer}; exec {PROGRAM} ends', pass_fds=[writer],
+                          start_new_session=True)
+            os.close(writer)
+            assert pipe.read() == 'through\n'
+
+
+@test
+def trace_that_cannot_be_written_is_kept(place):
+    os.mkdir(place.path + '/out')
+    os.chmod(place.path + '/out', 0o777)
+    for arguments, status in ((['run', '--trace'], 0), (['trace', '-o'], 1)):
+        _, complaints = place.tractor(*arguments, place.path + '/out', '--', PROGRAM, '--levels', '1', 'ends', status=status,
+                                      start_new_session=True)
+        kept = re.search(r'is kept: `tractor trace --merge -o FILE (\S+)`', complaints).group(1)
+        assert 'cannot be written: Is a directory' in complaints and len(merge(place, kept).actors) == 2, complaints
+        shutil.rmtree(kept)
+
+
+@test
+def trace_where_the_user_has_named_a_directory(place):
+    """What is there stays there, and is not of this tree; the command itself leaves nothing."""
+    rings = rings_of(place)
+    out = place.path + '/out.json'
+    for n, arguments in enumerate((['run'], ['run', '--trace', out], ['trace', '-o', out]), 1):
+        place.tractor(*arguments, '--', PROGRAM, '--levels', '1', 'ends', start_new_session=True)
+        assert len(os.listdir(rings)) == 2 * n, arguments
+        if out in arguments:
+            assert len(timeline.Trace(out).actors) == 2
+    assert set(os.listdir(place.path)) == {'tractor', 'rings', 'out.json'}
+    tree = place.start()
+    place.tractor('tree', tree.pid)
+    place.tractor('top', '--once', tree.pid)
+    assert len(os.listdir(rings)) == 7
+
+
+@test
 def trace_of_a_live_tree(place):
     """Also the items of a stream that was there before; and again, when one has ended."""
     tree = place.start('--levels', '2', '--width', '2', 'streams')
@@ -1334,6 +1393,14 @@ def trace_of_what_is_none(place):
         _, complaints = place.tractor('trace', '--merge', '-o', out, f'{empty}/{name}', status=1)
         assert 'no trace of an actor' in complaints, complaints
     assert 'No actor has left' in place.tractor('trace', '--merge', '-o', out, empty, status=1)[1]
+    # They are left out, and the others are not.
+    for name, text in (('short', 'TRTRACE'), ('none', '')):
+        with open(f'{rings}/{name}.ring', 'w') as f:
+            f.write(text)
+        os.chmod(f'{rings}/{name}.ring', 0o644)
+    for arguments in ([rings], [ring, f'{empty}/short', f'{empty}/not there']):
+        _, complaints = place.tractor('trace', '--merge', '-o', out, *arguments)
+        assert complaints.count('it is left out') == 2 and list(timeline.Trace(out).actors) == [tree.pid], complaints
     assert 'cannot be written' in place.tractor('trace', '--merge', '-o', '/dev/full', ring, status=1)[1]
     # An actor that cannot leave one says so, and goes on.
     place.env['TRACTOR_TRACE'] = ring
