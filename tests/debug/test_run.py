@@ -220,6 +220,15 @@ def its_end_is_the_programs():
 
 
 @test
+def options_may_be_in_any_order():
+    with tempfile.TemporaryDirectory(prefix='tractor-run-') as directory:
+        for options in (['--debug'], ['--debug', '--trace', f'{directory}/file'], ['--trace', f'{directory}/file', '--debug'],
+                        [f'--trace={directory}/file', '--debug=pause'], ['--trace', f'{directory}/file', '--debug', '--']):
+            with Run(*options, 'sh', '-c', 'exit 7') as run:
+                is_equal(run.end(), 7)
+
+
+@test
 def all_that_was_said_is_shown_also_if_somebody_keeps_the_terminal_open():
     with Run('sh', '-c', "seq 1 20000; trap '' HUP; sleep 1000 & echo sleeper $!; echo over") as run:
         is_equal(run.end(), 0)

@@ -94,26 +94,48 @@ take_pid (const Command *command, int argc, char **arguments, gint *ret_pid, GEr
   return FALSE;
 }
 
-static gboolean
-has_optional_value (const Command *command, const char *argument)
+/* (nullable): the option that @argument is, if its value is not in there, too. */
+static const GOptionEntry *
+find_option (const Command *command, const char *argument)
 {
-  for (const GOptionEntry *entry = command->options; entry->long_name != NULL; entry++)
-    if ((entry->flags & G_OPTION_FLAG_OPTIONAL_ARG) != 0 && g_str_has_prefix (argument, "--") &&
-        strcmp (argument + 2, entry->long_name) == 0)
-      return TRUE;
-  return FALSE;
+  for (const GOptionEntry *entry = command->options; entry->long_name != NULL; entry++) {
+    const char short_name[] = { '-', entry->short_name, '\0' };
+    gboolean is_long = *entry->long_name != '\0' && g_str_has_prefix (argument, "--");
+
+    if (is_long ? strcmp (argument + 2, entry->long_name) == 0
+                : entry->short_name != '\0' && strcmp (argument, short_name) == 0)
+      return entry;
+  }
+  return NULL;
+}
+
+static gboolean
+has_optional_value (const GOptionEntry *entry)
+{
+  return (entry->flags & G_OPTION_FLAG_OPTIONAL_ARG) != 0;
+}
+
+static gboolean
+needs_value (const GOptionEntry *entry)
+{
+  return entry->arg != G_OPTION_ARG_NONE && !has_optional_value (entry);
 }
 
 /* A value that may be missing stands behind '=': the next argument is never taken for one, as GOption would. */
 static void
 mark_missing_values (const Command *command, int argc, char **argv)
 {
-  for (int i = 1; i < argc && argv[i][0] == '-' && strcmp (argv[i], "--") != 0; i++)
-    if (has_optional_value (command, argv[i])) {
+  for (int i = 1; i < argc && argv[i][0] == '-' && strcmp (argv[i], "--") != 0; i++) {
+    const GOptionEntry *entry = find_option (command, argv[i]);
+
+    if (entry != NULL && has_optional_value (entry)) {
       g_autofree char *marked = g_strconcat (argv[i], "=", NULL);
 
       argv[i] = (char *) g_intern_string (marked);
+    } else if (entry != NULL && needs_value (entry)) {
+      i++;
     }
+  }
 }
 
 static gboolean
@@ -159,16 +181,16 @@ run_command (const Command *command, int argc, char **argv)
   return status;
 }
 
-/* A list that is cut off is none: on a full disk, for example. But who reads only its beginning has what they wanted. */
+/* A list that is cut off is none: on a full disk, for example. Who reads only its beginning has what they wanted, and is told
+ * nothing; but a script still sees that it was not all. */
 static Status
 finish (Status status)
 {
   errno = 0;
   if (fflush (stdout) == 0 && !ferror (stdout))
     return status;
-  if (errno == EPIPE)
-    return status == STATUS_OK ? STATUS_FAILED : status;
-  fputs ("tractor: What was to be said could not be written\n", stderr);
+  if (errno != EPIPE)
+    fputs ("tractor: What was to be said could not be written\n", stderr);
   return status == STATUS_OK ? STATUS_FAILED : status;
 }
 
