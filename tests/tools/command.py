@@ -1372,13 +1372,44 @@ def trace_with_a_python_actor(place):
     assert trace.instants(tree.pid, f'start actor (process {snake})')
 
 
+def write_ring(path, pid, *records):
+    """A trace as an actor leaves it (tractor-trace.h): of (point, id, ticks), or of a task's name. A tick is a nanosecond."""
+    TEXT, CLOCK, TASK = 1, 2, 4
+    packed = []
+    for record in ((CLOCK, 10 ** 10, 1000), *records, (CLOCK, 10 ** 10 + 99000, 100000)):
+        if isinstance(record, str):
+            packed += [struct.pack('=IIQQ', TASK, 0, 1, 1000), struct.pack('=I20s', TEXT, record.encode())]
+        else:
+            packed.append(struct.pack('=IIQQ', record[0], 2, *record[1:]))
+    header = struct.pack('=8sIIIIQ256s', b'TRTRACE', 1, 1024, pid, 0, len(packed), b'ring')
+    with open(path, 'wb') as f:
+        f.write(header.ljust(4096, b'\0') + b''.join(packed).ljust(1024 * 24, b'\0'))
+    os.chmod(path, 0o644)
+
+
+@test
+def trace_whose_clocks_are_not_quite_the_same(place):
+    """Of two processors; and of two machines, where a message comes before it was sent."""
+    STEP, SENT, RECEIVED, TAKEN = 3, 64, 65, 66
+    write_ring(place.path + '/one.ring', 11, 'main', (STEP, 1, 3000), (STEP, 0, 2100), (STEP, 1, 3500),
+               *((SENT, message, 6000) for message in range(1, 7)), (STEP, 0, 9000))
+    write_ring(place.path + '/other.ring', 12, 'main', (STEP, 1, 3000), (RECEIVED, 1, 5500), (TAKEN, 2, 5500),
+               (RECEIVED, 3, 5500), (TAKEN, 3, 5600), (RECEIVED, 4, 5500), (TAKEN, 4, 7000), (RECEIVED, 5, 7000),
+               (RECEIVED, 6, 7000), (TAKEN, 6, 7500), (STEP, 0, 9000))
+    trace = merge(place, place.path + '/one.ring', place.path + '/other.ring')
+    assert {int(number, 16): ''.join(event['ph'] for event in flow) for number, flow in trace.flows.items()} == {
+        4: 'sf', 5: 'sf', 6: 'stf'}
+    assert [step['dur'] for step in trace.steps if step['pid'] == 11] == [0, 5500]
+
+
 @test
 def trace_of_what_is_none(place):
     out = place.path + '/out.json'
     empty = place.path + '/empty'
     os.mkdir(empty, 0o755)
     for arguments, said in ((('1234',), 'missing (-o FILE)'), (('-o', out), 'number of a process is missing'),
-                            (('-o', out, '-t', '-1', '1234'), 'not less than 0')):
+                            *((('-o', out, '-t', time, '1234'), f"'{time}' is no time to trace for")
+                              for time in ('0', '-1', '1e300', 'nan', 'inf', '1s', ''))):
         assert said in place.tractor('trace', *arguments, status=2)[1], arguments
     place.tractor('trace', '-o', out, 1, status=3)
     rings = rings_of(place)

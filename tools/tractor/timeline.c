@@ -36,12 +36,14 @@ typedef struct {
   guint64 message;
 } Event;
 
-/* What is known of one message. */
+/* What is known of one message: how often each was noted, and when. */
 typedef struct {
   guint n_sent;
   guint n_received;
   guint n_taken;
-  gboolean is_shown;
+  gint64 sent;
+  gint64 received;
+  gint64 taken;
 } Message;
 
 typedef struct {
@@ -154,6 +156,29 @@ get_message_name (guint32 type)
   return type < G_N_ELEMENTS (names) && names[type] != NULL ? names[type] : "message";
 }
 
+static void
+note_message (Message *message, EventKind kind, gint64 now)
+{
+  switch (kind) {
+  case EVENT_SENT:
+    message->n_sent++;
+    message->sent = now;
+    break;
+  case EVENT_RECEIVED:
+    message->n_received++;
+    message->received = now;
+    break;
+  case EVENT_TAKEN:
+    message->n_taken++;
+    message->taken = now;
+    break;
+  case EVENT_STEP:
+  case EVENT_INSTANT:
+  default:
+    break;
+  }
+}
+
 /* An arrow begins and ends in a step, or it is none. */
 static void
 add_message (Actor *actor, EventKind kind, const TractorTraceRecord *record, const char *function)
@@ -167,9 +192,7 @@ add_message (Actor *actor, EventKind kind, const TractorTraceRecord *record, con
     g_hash_table_insert (actor->timeline->messages, g_memdup2 (&record->id, sizeof record->id),
                          message);
   }
-  message->n_sent += kind == EVENT_SENT;
-  message->n_received += kind == EVENT_RECEIVED;
-  message->n_taken += kind == EVENT_TAKEN;
+  note_message (message, kind, actor->now);
   add (actor, (Event){ .nsec = actor->now,
                        .kind = kind,
                        .tid = actor->task,
@@ -258,6 +281,7 @@ name_all_tasks (Actor *actor, const Ring *ring)
       name_task (actor, record.id, text->str);
 }
 
+/* What it has noted is in order, also where the clocks of two processors are not quite the same. */
 static void
 go_through (Actor *actor, const Ring *ring)
 {
@@ -267,7 +291,7 @@ go_through (Actor *actor, const Ring *ring)
 
   name_all_tasks (actor, ring);
   while (ring_next (ring, &at, &record, text)) {
-    actor->now = ring_clock_get_nsec (&actor->timeline->clock, record.ticks);
+    actor->now = MAX (actor->now, ring_clock_get_nsec (&actor->timeline->clock, record.ticks));
     take (actor, &record, text->str);
   }
   end_step (actor); /* in which it was killed */
@@ -300,8 +324,10 @@ end_event (GString *json, FILE *out, gboolean *is_first)
 static void
 add_time (GString *json, const char *key, gint64 nsec)
 {
-  g_string_append_printf (json, ",\"%s\":%" G_GINT64_FORMAT ".%03d", key, nsec / 1000,
-                          (int) (nsec % 1000));
+  guint64 size = nsec < 0 ? -(guint64) nsec : (guint64) nsec;
+
+  g_string_append_printf (json, ",\"%s\":%s%" G_GUINT64_FORMAT ".%03u", key, nsec < 0 ? "-" : "",
+                          size / 1000, (guint) (size % 1000));
 }
 
 static void
@@ -314,11 +340,62 @@ add_detail (GString *json, const char *key, const char *text)
   json_close (json, '}');
 }
 
+/* --- arrows -------------------------------------------------------------------------------------- */
+
+/* What comes before it was sent is by another machine's clock. */
+static gboolean
+has_end (const Message *message)
+{
+  return message->n_taken == 1 && message->taken >= message->sent;
+}
+
+static gboolean
+is_way_shown (const Message *message)
+{
+  return message->n_received == 1 && message->received >= message->sent &&
+         (!has_end (message) || message->received <= message->taken);
+}
+
+/* Both ends of it are there, once. */
+static gboolean
+is_arrow (const Message *message)
+{
+  return message->n_sent == 1 && message->n_received <= 1 && message->n_taken <= 1 &&
+         (has_end (message) || is_way_shown (message));
+}
+
+/* Whether this is of an arrow that has two ends, or is no arrow's. */
+static gboolean
+is_shown (const Event *event, const Message *message)
+{
+  switch (event->kind) {
+  case EVENT_SENT:
+    return is_arrow (message);
+  case EVENT_RECEIVED:
+    return is_arrow (message) && is_way_shown (message);
+  case EVENT_TAKEN:
+    return is_arrow (message) && has_end (message);
+  case EVENT_STEP:
+  case EVENT_INSTANT:
+  default:
+    return TRUE;
+  }
+}
+
+/* Whether it ends there. */
+static gboolean
+is_end (const Event *event, const Message *message)
+{
+  return event->kind == EVENT_TAKEN || (event->kind == EVENT_RECEIVED && !has_end (message));
+}
+
+/* --- writing an event ---------------------------------------------------------------------------- */
+
 static void
 add_flow (GString *json, const Event *event, const Message *message)
 {
   g_string_append_printf (json, ",\"id\":\"0x%" G_GINT64_MODIFIER "x\"", event->message);
-  if (event->kind == EVENT_TAKEN || (event->kind == EVENT_RECEIVED && message->n_taken == 0))
+  if (is_end (event, message))
     json_add_text (json, "bp",
                    "e"); /* it ends in the step that it is in, and not in the next one */
 }
@@ -329,7 +406,7 @@ write_event (const Event *event, const Message *message, GString *json)
   static const char *const phases[] = { "X", "i", "s", "t", "f" };
   const char *phase = phases[event->kind];
 
-  if (event->kind == EVENT_RECEIVED && message->n_taken == 0)
+  if (event->kind == EVENT_RECEIVED && is_end (event, message))
     phase = "f";
   begin_event (json, phase, event->name, event->pid, event->tid);
   add_time (json, "ts", event->nsec);
@@ -365,14 +442,6 @@ compare_events (gconstpointer a, gconstpointer b)
   return (int) one->kind - (int) other->kind;
 }
 
-/* Both ends of it are there, once. */
-static gboolean
-is_arrow (const Message *message)
-{
-  return message->n_sent == 1 && message->n_received + message->n_taken > 0 &&
-         message->n_received <= 1 && message->n_taken <= 1;
-}
-
 static void
 write_events (const Timeline *timeline, FILE *out, gboolean *is_first)
 {
@@ -380,18 +449,14 @@ write_events (const Timeline *timeline, FILE *out, gboolean *is_first)
 
   for (guint i = 0; i < timeline->events->len; i++) {
     const Event *event = &g_array_index (timeline->events, Event, i);
-    Message *message = event->kind >= EVENT_SENT
-                           ? g_hash_table_lookup (timeline->messages, &event->message)
-                           : NULL;
+    const Message *message = event->kind >= EVENT_SENT
+                                 ? g_hash_table_lookup (timeline->messages, &event->message)
+                                 : NULL;
 
-    if (message != NULL && !is_arrow (message))
+    if (!is_shown (event, message))
       continue;
-    if (message != NULL && event->kind != EVENT_SENT && !message->is_shown)
-      continue; /* it was there before it was sent: another machine's clock */
     write_event (event, message, json);
     end_event (json, out, is_first);
-    if (message != NULL)
-      message->is_shown = TRUE;
   }
 }
 

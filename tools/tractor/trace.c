@@ -12,15 +12,35 @@
 #include "trace-program.h"
 
 static char *output;
-static double seconds;
+static double seconds; /* 0: until interrupted */
 static gboolean is_merge;
 static char **rest;
+
+/* More than anybody waits: thirty years. */
+#define MOST_SECONDS 1e9
+
+static gboolean
+take_seconds (G_GNUC_UNUSED const char *name,
+              const char *value,
+              G_GNUC_UNUSED gpointer data,
+              GError **error)
+{
+  char *end;
+
+  seconds = g_ascii_strtod (value, &end);
+  if (end != value && *end == '\0' && seconds > 0 && seconds <= MOST_SECONDS)
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "'%s' is no time to trace for: SECONDS are more than 0, and not more than %.0f",
+               value, MOST_SECONDS);
+  return FALSE;
+}
 
 static const GOptionEntry options[] = {
   { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Write to FILE, which nobody else may read",
     "FILE" },
-  { "time", 't', 0, G_OPTION_ARG_DOUBLE, &seconds, "End after SECONDS, and not when interrupted",
-    "SECONDS" },
+  { "time", 't', 0, G_OPTION_ARG_CALLBACK, (gpointer) take_seconds,
+    "End after SECONDS, and not when interrupted", "SECONDS" },
   { "merge", 0, 0, G_OPTION_ARG_NONE, &is_merge,
     "Of what actors have left that " TRACE_VARIABLE " named a directory to", NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL,
@@ -78,8 +98,6 @@ check_usage (GError **error)
     problem = "The file to write to is missing (-o FILE)";
   else if (rest == NULL)
     problem = "The number of a process is missing, or a program, or what is to be merged";
-  else if (seconds < 0)
-    problem = "A time is not less than 0";
   if (problem != NULL)
     g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, problem);
   return problem == NULL;
