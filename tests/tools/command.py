@@ -22,6 +22,9 @@ import tempfile
 import time
 import traceback
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../debug'))
+
+import terminal
 import timeline
 
 TRACTOR, PROGRAM, STATIC_PROGRAM, SOURCE, BUILD = map(os.path.abspath, sys.argv[1:6])
@@ -1119,6 +1122,54 @@ def top_on_a_terminal(place):
     assert termios.tcgetattr(follower) == before
     os.close(leader)
     os.close(follower)
+
+
+@test
+def top_leaves_the_terminal_as_it_was(place):
+    """However it ends, and while it is stopped."""
+    tree = place.start()
+    with terminal.Terminal(['bash', '--norc', '-i'], {**place.env, 'PS1': 'SHELL> ', 'TERM': 'dumb'}, user=UID if IS_ROOT else None) as shell:
+        def settings():
+            shell.line('stty -g')
+            return shell.expect(r'^([0-9a-f]+:[0-9a-f:]+)\r\n').group(1)
+
+        def begin(command):
+            shell.line(command)
+            shell.expect(r'\x1b\[\?1049h')
+            shell.expect(str(tree.pid))
+
+        def check_is_left(status):
+            shell.expect(r'\x1b\[\?1049l')
+            shell.line('echo status=$?')
+            shell.expect(f'^status={status}\r\n')
+            assert settings() == before
+
+        shell.expect('SHELL> ')
+        before = settings()
+        top = f'{TRACTOR} top {tree.pid}'
+        begin(top)
+        shell.ctrl('z')
+        check_is_left(128 + signal.SIGTSTP)
+        begin('fg')
+        shell.type('q')
+        check_is_left(0)
+        for key, status in (('c', 0), ('\\', 128 + signal.SIGQUIT)):
+            begin(top)
+            shell.ctrl(key)
+            check_is_left(status)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM):
+            begin(top)
+            os.kill(next(pid for pid, _, _, command in terminal.list_processes() if command == top), number)
+            check_is_left(128 + number)
+        begin(top)
+        pid = next(pid for pid, _, _, command in terminal.list_processes() if command == top)
+        os.kill(pid, signal.SIGSTOP)
+        shell.expect('Stopped')
+        begin('fg')
+        shell.type('q')
+        check_is_left(0)
+        shell.line('exit')
+        shell.end()
 
 
 # --- trace -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -234,34 +235,131 @@ look_once (gint pid, Look *look, GError **error)
 
 /* --- on a terminal ------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t was_interrupted;
+/* Where we are drawn, and how it was. */
+typedef struct {
+  struct termios before;
+  sigset_t mask;
+  int signals;
+  int ended_by; /* a signal, or 0 */
+} Screen;
+
+/* What it ends by, but for SIGKILL and a crash; and what it is stopped by, and goes on. */
+static const int heard[] = { SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGPIPE, SIGALRM, SIGUSR1,
+                             SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF, SIGTSTP, SIGCONT };
+
+static gboolean
+screen_enter (const Screen *screen)
+{
+  struct termios raw = screen->before;
+
+  raw.c_lflag &= ~(tcflag_t) (ICANON | ECHO);
+  fputs ("\033[?1049h\033[?25l", stdout);
+  return tcsetattr (STDIN_FILENO, TCSANOW, &raw) == 0;
+}
 
 static void
-interrupt (G_GNUC_UNUSED int number)
+screen_leave (const Screen *screen)
 {
-  was_interrupted = TRUE;
+  fputs ("\033[?25h\033[?1049l", stdout);
+  fflush (stdout);
+  tcsetattr (STDIN_FILENO, TCSANOW, &screen->before);
+}
+
+/* Returns: FALSE with @error set. */
+static gboolean
+screen_open (Screen *screen, GError **error)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  for (guint i = 0; i < G_N_ELEMENTS (heard); i++)
+    sigaddset (&set, heard[i]);
+  screen->ended_by = 0;
+  screen->signals = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (screen->signals < 0) {
+    g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (errno),
+                 "No signals can be received: %s", g_strerror (errno));
+    return FALSE;
+  }
+  sigprocmask (SIG_BLOCK, &set, &screen->mask);
+  screen_enter (screen);
+  return TRUE;
+}
+
+/* Does what that signal does, if nobody hears it. */
+static void
+undergo (int number)
+{
+  sigset_t only;
+
+  sigemptyset (&only);
+  sigaddset (&only, number);
+  raise (number);
+  sigprocmask (SIG_UNBLOCK, &only, NULL);
+  sigprocmask (SIG_BLOCK, &only, NULL);
+}
+
+static void
+screen_close (const Screen *screen)
+{
+  screen_leave (screen);
+  if (screen->ended_by != 0 && screen->ended_by != SIGINT)
+    undergo (screen->ended_by);
+  close (screen->signals);
+  sigprocmask (SIG_SETMASK, &screen->mask, NULL);
+}
+
+/* The shell, which has us then, finds its own screen. Returns: FALSE if it is to end. */
+static gboolean
+on_signal (Screen *screen)
+{
+  struct signalfd_siginfo info;
+
+  if (read (screen->signals, &info, sizeof info) != sizeof info)
+    return TRUE;
+  switch (info.ssi_signo) {
+  case SIGTSTP:
+    screen_leave (screen);
+    undergo (SIGTSTP); /* here we stand */
+    return screen_enter (screen);
+  case SIGCONT:
+    return screen_enter (screen);
+  default:
+    screen->ended_by = (int) info.ssi_signo;
+    return FALSE;
+  }
 }
 
 /* Returns: FALSE if it is to end. */
 static gboolean
-wait_for_key (gint64 usec)
+on_key (void)
 {
-  struct pollfd pollfd = { .fd = STDIN_FILENO, .events = POLLIN };
-  gint64 deadline = g_get_monotonic_time () + usec;
   char key;
 
-  while (!was_interrupted) {
+  return read (STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q';
+}
+
+/* Until it is time to look again, or the screen is another one. Returns: FALSE if it is to end. */
+static gboolean
+wait_for_key (Screen *screen, gint64 usec)
+{
+  struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+                          { .fd = screen->signals, .events = POLLIN } };
+  gint64 deadline = g_get_monotonic_time () + usec;
+
+  for (;;) {
     gint64 left = deadline - g_get_monotonic_time ();
-    int n = left > 0 ? poll (&pollfd, 1, (int) ((left + 999) / 1000)) : 0;
+    int n = left > 0 ? poll (fds, G_N_ELEMENTS (fds), (int) ((left + 999) / 1000)) : 0;
 
     if (n == 0)
       return TRUE;
     if (n < 0 && errno != EINTR)
       return FALSE;
-    if (n > 0 && (read (STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q'))
+    if (n > 0 && fds[1].revents != 0)
+      return on_signal (screen);
+    if (n > 0 && fds[0].revents != 0 && !on_key ())
       return FALSE;
   }
-  return FALSE;
 }
 
 static guint
@@ -307,29 +405,19 @@ look_and_draw (gint pid, Look *look)
 static Status
 look_on (gint pid, Look *look, GError **error)
 {
-  struct sigaction action = { .sa_handler = interrupt };
-  struct termios before;
-  struct termios raw;
+  Screen screen;
 
-  if (!isatty (STDOUT_FILENO) || tcgetattr (STDIN_FILENO, &before) != 0) {
+  if (!isatty (STDOUT_FILENO) || tcgetattr (STDIN_FILENO, &screen.before) != 0) {
     g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                          "Without a terminal it looks --once");
     return STATUS_USAGE;
   }
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
-  sigaction (SIGHUP, &action, NULL);
-  signal (SIGTSTP, SIG_IGN); /* the shell would be left on our screen */
-  raw = before;
-  raw.c_lflag &= ~(tcflag_t) (ICANON | ECHO);
-  tcsetattr (STDIN_FILENO, TCSANOW, &raw);
-  fputs ("\033[?1049h\033[?25l", stdout);
+  if (!screen_open (&screen, error))
+    return STATUS_FAILED;
   do
     look_and_draw (pid, look);
-  while (wait_for_key (INTERVAL_USEC));
-  fputs ("\033[?25h\033[?1049l", stdout);
-  fflush (stdout);
-  tcsetattr (STDIN_FILENO, TCSANOW, &before);
+  while (wait_for_key (&screen, INTERVAL_USEC));
+  screen_close (&screen);
   return STATUS_OK;
 }
 
