@@ -108,6 +108,21 @@ def what_the_tree_says_meanwhile_is_shown_after():
 
 
 @test
+def second_tree_has_the_programs_terminal():
+    """The debugger's is the first one's."""
+    with Run('--debug', 'sh', '-c', f'{TREE} pause & {TREE} pause; wait') as run:
+        for _ in range(2):
+            run.prompt('── paused: actor kid0')
+            run.line('p local_answer')
+            run.expect('= 42')
+            run.prompt()
+            run.line('c')
+        is_equal(run.end(), 0)
+        is_equal(run.text.count('kid0: result 43'), 2)
+        run.check_no_process_is_left()
+
+
+@test
 def broker_that_is_killed_leaves_the_terminal_to_the_program():
     with Run('--debug', TREE, '--reads', 'lines', 'pause') as run:
         run.line('one')

@@ -5,7 +5,8 @@
  * to them: a shell whose terminal is taken away exits.
  *
  * Under `tractor run` there is one that is the debugger's alone, and ours to lead: its group in the foreground is our own
- * then, as long as no debugger has it. Whether anybody is held is said there, by a byte (debug-terminal.h), and whoever is
+ * then, as long as no debugger has it. It is the first tree's broker's, if there are several; which that is is told by a lock,
+ * before a session is left that could not be entered again: the others use the terminal that their tree is on. Whether anybody is held is said there, by a byte (debug-terminal.h), and whoever is
  * at the other end keeps the program's output away meanwhile, and passes on to us what is typed.
  *
  * A debugger gives it back itself before it lets the actor go on: who is then to read it may do so at once, and would be
@@ -21,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -34,6 +36,13 @@ static bool is_said_to_be_held;
 static struct termios before;
 static pid_t group_before;
 
+static bool
+make_it_ours (void)
+{
+  setsid ();
+  return ioctl (terminal, TIOCSCTTY, 0) == 0;
+}
+
 /* A terminal of that name may be somebody else's by now: then it is not given to us. */
 static bool
 open_own (const char *path)
@@ -41,8 +50,7 @@ open_own (const char *path)
   terminal = open (path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
   if (terminal < 0)
     return false;
-  setsid ();
-  if (ioctl (terminal, TIOCSCTTY, 0) == 0) {
+  if (flock (terminal, LOCK_EX | LOCK_NB) == 0 && make_it_ours ()) {
     words = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     is_own = true;
     return true;
