@@ -18,7 +18,7 @@ import termios
 import time
 
 from program import PROMPT, Program
-from tap import Tests, is_equal
+from tap import Skip, Tests, is_equal
 from terminal import Failure, Terminal, descendants, list_processes
 
 TRACTOR, TREE, RAISER, RAISER_WITHOUT_LINES, RAISER_STRIPPED = sys.argv[1:6]
@@ -424,6 +424,20 @@ def its_death_is_the_end_of_the_terminal():
         os.kill(run.find('run --debug'), signal.SIGKILL)
         run.check_shell_is_well()
         run.check_no_process_is_left()
+
+
+@test
+def one_that_has_lost_its_stack_can_be_looked_at():
+    if os.uname().machine != 'x86_64':
+        raise Skip('the story is for another machine')
+    with Run('--debug', TREE, 'crash-without-stack') as run:
+        run.prompt('── crashed: actor kid0')
+        pid = re.search(r'actor kid0 \(pid (\d+)\)', run.text).group(1)
+        dump = subprocess.run([TRACTOR, 'dump', pid], env={**os.environ, **run.env}, stdout=subprocess.PIPE, text=True, timeout=60)
+        is_equal(dump.returncode, 0)
+        is_equal('crash_without_stack+' in dump.stdout, True)
+        run.line('q')
+        is_equal(run.end(), 1)
 
 
 # --- where an error was made ------------------------------------------------------------------------------------------

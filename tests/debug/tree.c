@@ -147,6 +147,15 @@ dig (int depth_left)
   return depth_left > 0 ? dig (depth_left - 1) + here[0] : 0;
 }
 
+/* Neither of its registers says where its frames are, one of them not even where its stack is. */
+static void
+crash_without_stack (void)
+{
+#if defined(__x86_64__)
+  __asm__ volatile("leaq -64(%%rsp), %%rbp\n\tmovq $-16, %%rsp\n\tpushq %%rax" ::: "memory");
+#endif
+}
+
 static gpointer
 crash_in_thread (G_GNUC_UNUSED gpointer data)
 {
@@ -257,6 +266,8 @@ tell (int *answer, GError **error)
     smash (600);
   if (strcmp (story, "crash") == 0)
     crash ((const int *) 16);
+  if (strcmp (story, "crash-without-stack") == 0)
+    crash_without_stack ();
   if (strcmp (story, "crash-together") == 0) {
     /* All are there before the first one goes, whose end ends the others. */
     if (!tractor_sleep_until (tractor_now () + G_USEC_PER_SEC, error))

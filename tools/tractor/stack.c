@@ -6,7 +6,8 @@
  * chain of frames above that leads to the task's beginning is taken; for a thread that computes the kernel says nothing,
  * and it is held for the moment that reading its registers takes.
  *
- * The stack may change while it is walked. Frames that do not lead upwards, or out of the stack, end the walk. */
+ * The stack may change while it is walked. Frames that do not lead upwards, or out of the stack, end the walk. And who has
+ * crashed may have any number at all in its registers, up to the last one that there is. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "stack.h"
@@ -32,11 +33,12 @@ typedef struct {
   gsize length;
 } TaskStack;
 
+/* Of what is not on it nothing is read. */
 static void
 stack_begin_at (Memory *memory, TaskStack *stack, guint64 sp)
 {
   stack->start = sp;
-  stack->length = MIN (STACK_AT_A_TIME, stack->high - sp);
+  stack->length = sp < stack->high ? MIN (STACK_AT_A_TIME, stack->high - sp) : 0;
   if (!memory_read (memory, sp, stack->bytes, stack->length))
     stack->length = 0;
 }
@@ -128,7 +130,8 @@ search_frames (Memory *memory, TaskStack *stack, guint64 sp, gboolean is_tasks, 
   guint64 innermost = 0;
 
   stack_begin_at (memory, stack, sp);
-  for (guint64 at = sp; at + 16 <= sp + stack->length; at += 8) {
+  for (gsize offset = 0; offset + 16 <= stack->length; offset += 8) {
+    guint64 at = sp + offset;
     gboolean is_whole;
     guint n_code;
 
@@ -207,7 +210,10 @@ find_return (Memory *memory,
              guint64 called,
              guint64 inside)
 {
-  for (guint64 at = sp; at < MIN (frame, sp + MOST_WITHOUT_FRAME); at += 8) {
+  guint64 length = frame > sp ? MIN (frame - sp, MOST_WITHOUT_FRAME) : 0;
+
+  for (guint64 offset = 0; offset < length; offset += 8) {
+    guint64 at = sp + offset;
     guint64 word;
 
     if (!read_stack (memory, stack, at, &word, sizeof word) || !memory_is_code (memory, word - 1))
