@@ -5,6 +5,7 @@ has PATTERN in it, if that is given."""
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import fcntl
+import json
 import os
 import re
 import select
@@ -105,6 +106,27 @@ def what_the_tree_says_meanwhile_is_shown_after():
         run.expect('kid0: result 43')
         run.line('two')
         is_equal(run.end(), 0)
+
+
+@test
+def tree_shows_who_waits_for_the_debugger():
+    with Run('--debug', TREE, '--actors', '2', 'crash-together') as run:
+        run.prompt('── crashed: actor kid')
+        root = run.find_root()
+
+        def look():
+            command = [TRACTOR, 'tree', '--json', str(root)]
+            out = subprocess.run(command, env={**os.environ, **run.env}, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+            return {(actor['held'], actor['waits_for_debugger']) for actor in map(json.loads, out.splitlines())}
+
+        until(lambda: look() == {(None, False), ('crash', False), (None, True)})
+        text = subprocess.run([TRACTOR, 'tree', str(root)], env={**os.environ, **run.env}, stdout=subprocess.PIPE, text=True, timeout=60)
+        is_equal(['waits for the debugger' in text.stdout, 'does not answer' in text.stdout], [True, False])
+        for _ in range(2):
+            run.line('c')
+            run.prompt()
+        run.line('q')
+        is_equal(run.end(), 1)
 
 
 @test

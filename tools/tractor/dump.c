@@ -232,6 +232,8 @@ describe_process (gint pid)
 
   if (text != NULL)
     return g_strconcat ("held by the debugger: ", text, NULL);
+  if (holds_is_awaited_by (pid))
+    return g_strdup ("waits for the debugger");
   proc_read (pid, &process);
   return g_strdup (proc_describe_state (process.state));
 }

@@ -54,6 +54,7 @@ actor_new (Actor *parent, gint pid, const char *name)
   if (proc_read (pid, &process))
     actor->process_state = process.state;
   actor->hold = holds_find (pid);
+  actor->waits_for_debugger = holds_is_awaited_by (pid);
   if (parent != NULL)
     g_ptr_array_add (parent->children, actor);
   return actor;
@@ -440,6 +441,7 @@ forest_find (gint pid, Status *ret_status, GError **error)
   g_autoptr (GPtrArray) roots = g_ptr_array_new_with_free_func (actor_free);
   Forest forest = { places, roots };
 
+  holds_look_again ();
   *ret_status = STATUS_NOT_ALLOWED;
   if (places == NULL)
     return NULL;

@@ -18,8 +18,9 @@ struct _Actor {
   TractorActorState state;
   guint n_restarts;
   TractorTreeView view;
-  char process_state; /* as in ps(1); 0: it is gone */
-  const Hold *hold;   /* (nullable): the debugger has it */
+  char process_state;          /* as in ps(1); 0: it is gone */
+  const Hold *hold;            /* (nullable): the debugger has it */
+  gboolean waits_for_debugger; /* while that has another one */
 };
 
 /* Asks them, which takes a second or two if some do not answer.

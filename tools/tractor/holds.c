@@ -1,13 +1,19 @@
-/* holds.c - which actors of this user are held by the debugger of debug mode.
+/* holds.c - which actors of this user are held by the debugger of debug mode, and which wait to be.
  *
  * Each tree in debug mode has a page of memory, in a file beside the sockets, in which its broker says who is looked at
- * (debug-protocol.h). One that a dead broker has left says nothing. */
+ * (debug-protocol.h). One that a dead broker has left says nothing.
+ *
+ * Who waits is not in it. But who asks has a connection to the broker as long as it waits, of a kind (SOCK_SEQPACKET) that
+ * actors have no other of, but for the root's own to the broker that it has started. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "holds.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "debug-protocol.h"
@@ -39,8 +45,23 @@ read_page (int fd, DebugPage *ret_page)
   return FALSE;
 }
 
+typedef struct {
+  GHashTable *by_pid;  /* (element-type Hold) */
+  GHashTable *roots;   /* processes: of trees in which somebody is held */
+  GHashTable *sockets; /* (nullable) (element-type guint64): of that kind */
+} Holds;
+
 static void
-add_page (GHashTable *holds, int directory, const char *name)
+add_root (Holds *all, gint broker)
+{
+  Process process;
+
+  if (proc_read (broker, &process))
+    g_hash_table_add (all->roots, GINT_TO_POINTER (process.parent_pid));
+}
+
+static void
+add_page (Holds *all, int directory, const char *name)
 {
   static const char *const whys[] = { [TRACTOR_DEBUG_STOP_PAUSE] = "pause",
                                       [TRACTOR_DEBUG_STOP_CRASH] = "crash",
@@ -54,17 +75,17 @@ add_page (GHashTable *holds, int directory, const char *name)
     hold = g_new (Hold, 1);
     hold->why = whys[page.looked_at_kind];
     hold->usec = MAX (g_get_monotonic_time () - page.looked_at_since, 0);
-    g_hash_table_replace (holds, GINT_TO_POINTER (page.looked_at), hold);
+    g_hash_table_replace (all->by_pid, GINT_TO_POINTER (page.looked_at), hold);
+    add_root (all, page.broker);
   }
   if (fd >= 0)
     close (fd);
 }
 
-/* (transfer full): none where the directory is not for us, which others say. */
-static GHashTable *
-read_all (void)
+/* None where the directory is not for us, which others say. */
+static void
+read_all (Holds *all)
 {
-  GHashTable *holds = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   int fd = places_open_directory (NULL);
   DIR *directory = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
@@ -72,22 +93,39 @@ read_all (void)
   while (directory != NULL && (entry = readdir (directory)) != NULL)
     if (g_str_has_prefix (entry->d_name, PAGE_PREFIX) &&
         g_str_has_suffix (entry->d_name, DEBUG_PAGE_SUFFIX))
-      add_page (holds, dirfd (directory), entry->d_name);
+      add_page (all, dirfd (directory), entry->d_name);
   if (directory != NULL)
     closedir (directory);
   else if (fd >= 0)
     close (fd);
-  return holds;
+}
+
+static Holds holds;
+
+void
+holds_look_again (void)
+{
+  g_clear_pointer (&holds.by_pid, g_hash_table_unref);
+  g_clear_pointer (&holds.roots, g_hash_table_unref);
+  g_clear_pointer (&holds.sockets, g_hash_table_unref);
+}
+
+/* (transfer none) */
+static Holds *
+get_holds (void)
+{
+  if (holds.by_pid == NULL) {
+    holds.by_pid = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+    holds.roots = g_hash_table_new (NULL, NULL);
+    read_all (&holds);
+  }
+  return &holds;
 }
 
 const Hold *
 holds_find (gint pid)
 {
-  static GHashTable *holds;
-
-  if (holds == NULL)
-    holds = read_all ();
-  return g_hash_table_lookup (holds, GINT_TO_POINTER (pid));
+  return g_hash_table_lookup (get_holds ()->by_pid, GINT_TO_POINTER (pid));
 }
 
 char *
@@ -96,4 +134,73 @@ hold_describe (const Hold *hold)
   g_autofree char *time = text_from_usec (hold->usec);
 
   return g_strdup_printf ("%s, %s", hold->why, time);
+}
+
+/* --- who waits ----------------------------------------------------------------------------------- */
+
+/* (transfer full) (element-type guint64): by their inodes, as descriptors have them. */
+static GHashTable *
+list_sockets (void)
+{
+  GHashTable *sockets = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents ("/proc/net/unix", &text, NULL, NULL))
+    return sockets;
+  lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line != NULL; line++) {
+    unsigned type;
+    unsigned long inode;
+    guint64 number;
+
+    if (sscanf (*line, "%*s %*x %*x %*x %x %*x %lu", &type, &inode) != 2 || type != SOCK_SEQPACKET)
+      continue;
+    number = inode;
+    g_hash_table_add (sockets, g_memdup2 (&number, sizeof number));
+  }
+  return sockets;
+}
+
+static gboolean
+is_among (GHashTable *sockets, const char *link)
+{
+  guint64 inode;
+
+  return g_str_has_prefix (link, "socket:[") &&
+         (inode = g_ascii_strtoull (link + strlen ("socket:["), NULL, 10)) != 0 &&
+         g_hash_table_contains (sockets, &inode);
+}
+
+static guint
+count_sockets (Holds *all, gint pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", pid);
+  g_autoptr (GDir) directory = g_dir_open (path, 0, NULL);
+  const char *name;
+  guint n = 0;
+
+  if (all->sockets == NULL)
+    all->sockets = list_sockets ();
+  while (directory != NULL && (name = g_dir_read_name (directory)) != NULL) {
+    g_autofree char *file = g_build_filename (path, name, NULL);
+    g_autofree char *link = g_file_read_link (file, NULL);
+
+    n += link != NULL && is_among (all->sockets, link);
+  }
+  return n;
+}
+
+gboolean
+holds_is_awaited_by (gint pid)
+{
+  Holds *all = get_holds ();
+  GHashTableIter iter;
+  gpointer root;
+
+  g_hash_table_iter_init (&iter, all->roots);
+  while (g_hash_table_iter_next (&iter, &root, NULL))
+    if (proc_is_below (pid, GPOINTER_TO_INT (root)) && holds_find (pid) == NULL)
+      return count_sockets (all, pid) > (pid == GPOINTER_TO_INT (root) ? 1 : 0);
+  return FALSE;
 }

@@ -194,7 +194,9 @@ append_line (Actor *actor, gpointer data)
   append_number (look->out, 10, "%.1f",
                  load.sent_bytes >= 0 ? (load.sent_bytes + load.received_bytes) / 1024 : -1);
   g_string_append_printf (look->out, " %*s%s", (int) (2 * actor_get_depth (actor)), "", name);
-  if (actor_answers (actor) == 0)
+  if (actor->waits_for_debugger)
+    text_append (look->out, COLOUR_CHANGING, " waits for the debugger");
+  else if (actor_answers (actor) == 0)
     text_append (look->out, COLOUR_BAD, " does not answer");
   else if (actor->state != TRACTOR_ACTOR_RUNNING)
     g_string_append_printf (look->out, " %s", actor_describe_state (actor));

@@ -65,6 +65,7 @@ print_json (Actor *actor, G_GNUC_UNUSED gpointer data)
     json_add_number (out, "held_usec", actor->hold->usec);
   else
     json_add_null (out, "held_usec");
+  json_add_flag (out, "waits_for_debugger", actor->waits_for_debugger);
   add_process_state (out, actor);
   json_add_number (out, "restarts", actor->n_restarts);
   json_add_text (out, "address", actor->address);
@@ -128,6 +129,8 @@ append_state (GString *out, const Actor *actor)
 
     text_append (out, COLOUR_CHANGING, "held by the debugger");
     g_string_append_printf (out, " (%s)", hold);
+  } else if (actor->waits_for_debugger) {
+    text_append (out, COLOUR_CHANGING, "waits for the debugger");
   } else if (actor_answers (actor) == 0) {
     if (actor->state != TRACTOR_ACTOR_RUNNING)
       g_string_append_printf (out, "%s, ", state);
