@@ -104,9 +104,13 @@ module_free (gpointer data)
 static gboolean
 is_of_library (const char *name)
 {
-  return g_str_has_prefix (name, "libtractor-1.so") ||
-         g_str_has_prefix (name, "libtractor-glib-1.so") ||
-         g_str_has_prefix (name, "libtractor-uv-1.so");
+  static const char *const names[] = { "libtractor-1.so", "libtractor-glib-1.so",
+                                       "libtractor-uv-1.so", "libtractor-origins.so" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_str_has_prefix (name, names[i]))
+      return TRUE;
+  return FALSE;
 }
 
 static Module *

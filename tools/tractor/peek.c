@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "proc.h"
+#include "rights.h"
 #include "stack.h"
 #include "symbols.h"
 
@@ -138,9 +139,7 @@ set_not_allowed (gint pid, GError **error)
                  pid, scope);
   else
     g_set_error (error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED,
-                 "Process %d may not be read: it is not dumpable (PR_SET_DUMPABLE), has more "
-                 "rights than this one, or is in a container without CAP_SYS_PTRACE. Ask as root",
-                 pid);
+                 "Process %d may not be read: %s. Ask as root", pid, rights_find_refusal (pid));
 }
 
 static gboolean

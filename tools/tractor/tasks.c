@@ -55,8 +55,10 @@ make_key (const PeekTask *task)
 static gboolean
 is_below_library (const char *module)
 {
-  static const char *const names[] = { "libc.so",    "libglib-2.0.so", "libmsgpack", "ld-linux",
-                                       "libasan.so", "libubsan.so",    "libtsan.so" };
+  static const char *const names[] = { "libc.so",       "libglib-2.0.so",    "libgobject-2.0.so",
+                                       "libgio-2.0.so", "libgmodule-2.0.so", "libuv.so",
+                                       "libmsgpack",    "ld-linux",          "libasan.so",
+                                       "libubsan.so",   "libtsan.so" };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_str_has_prefix (module, names[i]))
