@@ -237,6 +237,7 @@ def completion_knows_all(place):
             assert re.search(rf'\b{command}\b', script), (shell, command)
             for option in options_of(place, command):
                 assert option in script, (shell, command, option)
+        assert 'help' in re.findall(r'\w+', script.replace('--help', '')), shell
 
 
 def complete(words, env):
@@ -254,6 +255,18 @@ def complete(words, env):
 def completion_in_bash(place):
     assert complete(['tractor', "''"], place.env) >= set(commands(place))
     assert complete(['tractor', 'tr'], place.env) == {'tree', 'trace'}
+    assert complete(['tractor', 'hel'], place.env) == {'help'}
+    assert complete(['tractor', 'help', "''"], place.env) == set(commands(place))
+    assert complete(['tractor', 'run', '--debug', '=', 'o'], place.env) == {'origins'}
+    assert '1' in complete(['tractor', 'run', '--debug', '='], place.env)
+    for letter, command in (('o', 'dump'), ('o', 'trace'), ('t', 'trace'), ('n', 'reap')):
+        assert f'-{letter}' in complete(['tractor', command, '-'], place.env), command
+    with open(place.path + '/some.ring', 'w'):
+        pass
+    for words in (['trace', '--merge'], ['trace', '-o'], ['dump', '-o'], ['run', '--trace'], ['core'], ['core', '--program', '=']):
+        assert complete(['tractor', *words, place.path + '/so'], place.env) == {place.path + '/some.ring'}, words
+    assert complete(['tractor', 'trace', '-t', "''"], place.env) == set()
+    assert 'true' in complete(['tractor', 'trace', '-o', 'x', '--', 'tru'], place.env)
     for command in commands(place):
         assert complete(['tractor', command, '--'], place.env) == options_of(place, command) | {'--help'}, command
     tree = place.start()
@@ -265,6 +278,7 @@ def completion_in_bash(place):
 def manual_knows_all(place):
     with open(f'{SOURCE}/tools/tractor/tractor.1') as f:
         manual = f.read()
+    assert '.Ss tractor help' in manual and '.It Ev TRACTOR_DEBUGGER' in manual
     for command in commands(place):
         section = manual.split(f'.Ss tractor {command}')[1].split('.Ss')[0]
         for option in options_of(place, command) - {'--help'}:
