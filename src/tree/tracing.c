@@ -64,5 +64,6 @@ tractor__tracing_serve (TractorRuntime *runtime)
 {
   static const TractorExport entry = { "trace", TRACTOR_EXPORT_CONTEXT, .context = serve_trace };
 
-  tractor__exports_add (runtime->exports, NAMESPACE_SELF, &(Served){ .entry = &entry, .is_own = TRUE });
+  tractor__exports_add (runtime->exports, NAMESPACE_SELF,
+                        &(Served){ .entry = &entry, .is_own = TRUE });
 }

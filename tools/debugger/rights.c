@@ -70,11 +70,9 @@ has_more_rights (pid_t pid)
   return its > 0 && ours >= 0 && (its & ~ours) != 0;
 }
 
-static const char *
-find_rule (pid_t pid)
+const char *
+rights_find_refusal (pid_t pid)
 {
-  if (rights_is_traced (pid))
-    return RIGHTS_TRACED;
   if (is_undumpable (pid))
     return "it is not dumpable (PR_SET_DUMPABLE, or its program may not be read)";
   if (read_ptrace_scope () > 1)
@@ -97,6 +95,7 @@ rights_explain (DebugWord word, pid_t pid)
            "start the tree anew to debug it";
   if (word != DEBUG_WORD_NO_ATTACH)
     return NULL;
-  snprintf (text, sizeof text, "gdb may not attach: %s", find_rule (pid));
+  snprintf (text, sizeof text, "gdb may not attach: %s",
+            rights_is_traced (pid) ? RIGHTS_TRACED : rights_find_refusal (pid));
   return text;
 }

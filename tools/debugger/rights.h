@@ -11,5 +11,8 @@
 bool rights_is_traced (pid_t pid);
 #define RIGHTS_TRACED "another debugger (or strace) has it"
 
+/* (transfer none): why a process that may not be looked at may not, for people. */
+const char *rights_find_refusal (pid_t pid);
+
 /* (transfer none) (nullable): why a debugger that has ended with @word did not look at it, for people; NULL: it did. */
 const char *rights_explain (DebugWord word, pid_t pid);

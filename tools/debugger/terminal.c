@@ -6,8 +6,9 @@
  *
  * Under `tractor run` there is one that is the debugger's alone, and ours to lead: its group in the foreground is our own
  * then, as long as no debugger has it. It is the first tree's broker's, if there are several; which that is is told by a lock,
- * before a session is left that could not be entered again: the others use the terminal that their tree is on. Whether anybody is held is said there, by a byte (debug-terminal.h), and whoever is
- * at the other end keeps the program's output away meanwhile, and passes on to us what is typed.
+ * before a session is left that could not be entered again: the others use the terminal that their tree is on. Whether
+ * anybody is held is said there, by a byte (debug-terminal.h), and whoever is at the other end keeps the program's output
+ * away meanwhile, and passes on to us what is typed.
  *
  * A debugger gives it back itself before it lets the actor go on: who is then to read it may do so at once, and would be
  * stopped, or get an error, if it still were somebody else's.
