@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from program import PROMPT, Program
+from program import PROMPT, SHELL, Program
 from tap import Skip, Tests, is_equal
 from terminal import Failure, Terminal, descendants, list_processes
 
@@ -1113,6 +1113,79 @@ def attach_without_the_broker_says_what_is_missing(host, whom):
             is_equal(lent.end(), 1)
         tree.line('c')
         is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+class LentByShell(Program):
+    """The same, of an interactive shell's terminal."""
+
+    def __init__(self, tree, *arguments, behind=''):
+        super().__init__([COMMAND, 'attach', *arguments], tree.env, shell=True, behind=behind)
+
+    def check_shell_has_its_terminal(self):
+        self.line('echo alive')
+        self.expect('^alive')
+        self.expect(SHELL)
+        is_equal(self.foreground(), self.pid)
+
+
+@test(hosts=('builtin',))
+def terminal_that_is_lent_from_the_background_is_left_to_the_shell(host):
+    with Tree([], command=['setsid', '-w', TREE, '--host', host, 'pause']) as tree:
+        pid = tree.expect(r'has paused, and waits a minute for a debugger: tractor attach (\d+)').group(1)
+        with LentByShell(tree, pid, behind=' &') as lent:
+            lent.expect('The debugger waits for the terminal: bring the job to the foreground')
+            lent.check_shell_has_its_terminal()
+            lent.line('fg')
+            lent.prompt('── paused: actor kid0')
+            lent.line('c')
+            lent.check_shell_is_well(status=0)
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def whoever_is_next_is_not_looked_at_in_the_background(host):
+    with Tree(['pause-twice'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        with LentByShell(tree, '--next', behind=' &') as lent:
+            lent.expect('The debugger waits for the terminal: bring the job to the foreground')
+            tree.line('c')
+            tree.prompt('── paused: actor kid0')
+            lent.check_shell_has_its_terminal()
+            lent.line('fg')
+            lent.expect('Whoever stops next')
+            lent.ctrl('c')
+            lent.check_shell_is_well(status=128 + signal.SIGINT)
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'how': 'stopped'}, {'how': 'in-the-background'}))
+def who_waits_for_one_that_is_named_and_gives_the_terminal_to_the_shell_holds_nobody(host, how):
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        first = tree.prompt(r'── paused: actor (kid\d)').group(1)
+        other = tree.find_in_line({'kid0': 'kid1', 'kid1': 'kid0'}[first])
+        with LentByShell(tree, str(other)) as lent:
+            lent.expect(f'Process {other} waits for its turn')
+            lent.ctrl('z')
+            lent.expect('Stopped')
+            if how == 'in-the-background':
+                lent.line('bg')
+                lent.expect(r'attach \d+ &\r\n')
+            lent.expect(SHELL)
+            tree.line('c')
+            tree.prompt(rf'── paused: actor kid\d \(pid {other}\)')
+            lent.check_shell_has_its_terminal()
+            lent.line('fg')
+            lent.expect(f'Process {other} waits for its turn')
+            tree.line('c')
+            lent.expect(f'Process {other} has gone on')
+            lent.check_shell_is_well(status=1)
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
 
 
 OPENS_TERMINAL = "import json, os, sys; open(sys.argv[1] + '~', 'w').write(json.dumps(sys.argv[2:])); os.rename(sys.argv[1] + '~', sys.argv[1])"

@@ -5,6 +5,9 @@
  * one of them has somebody for it, takes that, runs the debugger as the broker would (session.c), and says how that has
  * ended. Several may have somebody at the same time: those that are not taken look elsewhere.
  *
+ * While our job is in the background the terminal is a shell's, which exits if it is taken away: then nobody is taken, and
+ * it is said again that we are there when the job is in the foreground.
+ *
  * If the broker ends the conversation, because the actor or its tree is gone, the debugger ends; and if this process does,
  * the actor goes on. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -36,12 +39,32 @@ enum {
 #define MAX_BROKERS 64
 /* How long a broker may take to say whether it has use for us. */
 #define ANSWER_MSEC 5000
+/* How often it is looked whether the job is in the foreground. */
+#define LOOK_MSEC 100
 
 typedef struct {
   struct pollfd fds[MAX_BROKERS];
   const char *sockets[MAX_BROKERS];
   nfds_t n;
+  bool has_missed; /* whom one of them had for us */
 } Brokers;
+
+/* --- the terminal -------------------------------------------------------------------------------- */
+
+static bool
+has_terminal (void)
+{
+  return terminal_is_of (getpgrp ());
+}
+
+static void
+wait_for_terminal (void)
+{
+  fprintf (stderr, "tractor: The debugger waits for the terminal: bring the job to the foreground "
+                   "(fg)\n");
+  while (!has_terminal ())
+    poll (NULL, 0, LOOK_MSEC);
+}
 
 /* --- brokers ------------------------------------------------------------------------------------- */
 
@@ -98,10 +121,27 @@ offer_at (Brokers *brokers, const char *path, pid_t wanted)
   brokers->fds[brokers->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
+static void
+offer_at_all (Brokers *brokers, char **paths, int n_paths, pid_t wanted)
+{
+  brokers->has_missed = false;
+  for (int i = 0; i < n_paths; i++)
+    offer_at (brokers, paths[i], wanted);
+}
+
+static void
+withdraw (Brokers *brokers)
+{
+  while (brokers->n > 0)
+    close (brokers->fds[--brokers->n].fd);
+}
+
 /* Who names an actor wants to know why nothing happens. */
 static void
 say_that_it_waits (Brokers *brokers, pid_t wanted)
 {
+  if (brokers->n == 0)
+    return;
   if (wanted == 0)
     printf ("Whoever stops next is looked at here. Ctrl-C ends the wait\n");
   else if (poll (brokers->fds, brokers->n, 0) == 0)
@@ -120,7 +160,18 @@ use_page_of (const char *socket_path)
   session_use_page (path);
 }
 
-/* Returns: the connection by which @ret_go came; -1: there is nobody any more. */
+/* Returns: whether somebody came by @fd, and is looked at here. Whom we have no terminal for, or have heard of too late, is
+ * looked at elsewhere. */
+static bool
+take (Brokers *brokers, int fd, DebugMsg *ret_go)
+{
+  if (!receive (fd, ret_go) || ret_go->type != DEBUG_MSG_GO)
+    return false;
+  brokers->has_missed = !has_terminal () || !tell (fd, (DebugMsg){ .type = DEBUG_MSG_READY });
+  return !brokers->has_missed;
+}
+
+/* Returns: the connection by which @ret_go came; -1: there is nobody any more, or somebody was missed. */
 static int
 wait_for_go (Brokers *brokers, DebugMsg *ret_go)
 {
@@ -136,12 +187,13 @@ wait_for_go (Brokers *brokers, DebugMsg *ret_go)
       brokers->n--;
       brokers->fds[i] = brokers->fds[brokers->n];
       brokers->sockets[i] = brokers->sockets[brokers->n];
-      if (receive (fd, ret_go) && ret_go->type == DEBUG_MSG_GO &&
-          tell (fd, (DebugMsg){ .type = DEBUG_MSG_READY })) {
+      if (take (brokers, fd, ret_go)) {
         use_page_of (socket_path);
         return fd;
       }
       close (fd);
+      if (brokers->has_missed)
+        return -1;
     }
   }
   return -1;
@@ -189,6 +241,27 @@ run_session (int broker, const DebugMsg *go)
   return why_not != NULL ? FAILED : OK;
 }
 
+/* Returns: the connection to whom the actor of @ret_go came from; -1: there is nobody any more. */
+static int
+find_actor (Brokers *brokers, char **paths, int n_paths, pid_t wanted, DebugMsg *ret_go)
+{
+  int fd;
+
+  for (;;) {
+    if (!has_terminal ()) {
+      withdraw (brokers);
+      wait_for_terminal ();
+      offer_at_all (brokers, paths, n_paths, wanted);
+    }
+    say_that_it_waits (brokers, wanted);
+    fd = wait_for_go (brokers, ret_go);
+    withdraw (brokers);
+    if (fd >= 0 || !brokers->has_missed)
+      return fd;
+    offer_at_all (brokers, paths, n_paths, wanted);
+  }
+}
+
 int
 host_run (int argc, char **argv)
 {
@@ -199,23 +272,19 @@ host_run (int argc, char **argv)
 
   if (argc < 2)
     return USAGE;
-  for (int i = 1; i < argc; i++)
-    offer_at (&brokers, argv[i], wanted);
+  offer_at_all (&brokers, argv + 1, argc - 1, wanted);
   if (brokers.n == 0)
     return NOBODY;
   if (!terminal_open ()) {
     fprintf (stderr, "tractor: There is no terminal here to look from\n");
     return FAILED;
   }
-  say_that_it_waits (&brokers, wanted);
-  fd = wait_for_go (&brokers, &go);
+  fd = find_actor (&brokers, argv + 1, argc - 1, wanted, &go);
   if (fd < 0 && wanted != 0) {
     fprintf (stderr, "tractor: Process %d has gone on\n", (int) wanted);
     return FAILED;
   }
   if (fd < 0)
     return NOBODY;
-  for (nfds_t i = 0; i < brokers.n; i++)
-    close (brokers.fds[i].fd);
   return run_session (fd, &go);
 }
