@@ -1188,6 +1188,24 @@ def who_waits_for_one_that_is_named_and_gives_the_terminal_to_the_shell_holds_no
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',))
+def attach_that_is_killed_leaves_nobody_who_takes_the_terminal(host):
+    with Tree(['pause-twice'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        with LentByShell(tree, '--next') as lent:
+            lent.expect('Whoever stops next')
+            lent.note_processes()
+            os.kill(lent.find('tractor attach'), signal.SIGKILL)
+            lent.expect('Killed')
+            lent.check_no_process_is_left()
+            tree.line('c')
+            tree.prompt('── paused: actor kid0')
+            lent.check_shell_is_well()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
 OPENS_TERMINAL = "import json, os, sys; open(sys.argv[1] + '~', 'w').write(json.dumps(sys.argv[2:])); os.rename(sys.argv[1] + '~', sys.argv[1])"
 
 

@@ -5,6 +5,7 @@
  * (shell.c). */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,15 @@ find_brokers (GError **error)
   return g_steal_pointer (&found);
 }
 
+/* In the child: it is a part of us, and whoever ends us ends that. */
+static void
+end_with_parent (gpointer parent)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != GPOINTER_TO_INT (parent))
+    _exit (STATUS_FAILED);
+}
+
 /* @pid: 0: whoever is next. Returns: what it has ended with, which has said why; STATUS_NO_TREE if nobody has use for this
  * terminal; or STATUS_FAILED or STATUS_NOT_ALLOWED with @error. */
 static Status
@@ -77,8 +87,8 @@ lend_terminal (gint pid, GError **error)
   g_ptr_array_insert (brokers, 1, g_strdup ("--host"));
   g_ptr_array_insert (brokers, 2, g_steal_pointer (&number));
   g_ptr_array_add (brokers, NULL);
-  if (!g_spawn_sync (NULL, (char **) brokers->pdata, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL,
-                     NULL, NULL, &status, error)) {
+  if (!g_spawn_sync (NULL, (char **) brokers->pdata, NULL, G_SPAWN_CHILD_INHERITS_STDIN,
+                     end_with_parent, GINT_TO_POINTER (getpid ()), NULL, NULL, &status, error)) {
     g_prefix_error (error, "The debugger's broker cannot be started (install tractor-debugger, or "
                            "set TRACTOR_DEBUGGER to where it is): ");
     return STATUS_FAILED;
