@@ -63,6 +63,7 @@ typedef enum {
   DEBUG_WORD_QUIT = 'q', /* this failure is not to be shown again */
   DEBUG_WORD_NO_ATTACH = 'n',
   DEBUG_WORD_NO_LIBRARY = 'l', /* that of the process is not on disk any more */
+  DEBUG_WORD_LEAVES = 't', /* beside one of the others, or alone: the terminal is given back now */
 } DebugWord;
 
 /* Beside the kinds of TractorDebugStopKind, and whatever kinds are wanted: who asks does so for an actor that has a

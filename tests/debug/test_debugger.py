@@ -1239,6 +1239,123 @@ def command_that_opens_no_terminal_is_told_of_and_the_usual_one_is_taken(host):
         tree.check_nothing_is_left()
 
 
+# --- who has the terminal meanwhile -------------------------------------------------------------------------------------
+
+def wait_until_it_stands(pid):
+    give_up_at = time.monotonic() + 60
+    while (pid, 'T') not in [(one, state) for one, _, state, _ in list_processes()]:
+        is_equal(time.monotonic() < give_up_at, True)
+        time.sleep(0.01)  # another process sees to it
+
+
+@test(hosts=('builtin',), rows=({'program': 'gdb', 'by': 'fg'}, {'program': 'gdb', 'by': 'key'}, {'program': 'shell', 'by': 'fg'}))
+def prompt_comes_back_with_the_job(host, program, by):
+    """The shell has taken the terminal, since the root was stopped."""
+    path = ['env', 'PATH=/nonexistent'] if program == 'shell' else []
+    with Tree([], shell=True, command=path + [TREE, '--host', host, 'pause']) as tree:
+        tree.prompt('── paused: actor kid0')
+        for _ in range(2):
+            os.kill(tree.find(f'{host} pause'), signal.SIGTSTP)
+            if by == 'key':  # which gdb hears too
+                tree.expect('Stopped(.*\r\n)+.*' + SHELL)
+            else:
+                tree.expect('waits for the terminal: bring the job to the foreground')
+                wait_until_it_stands(tree.find('gdb -q' if program == 'gdb' else 'attach --shell'))
+            is_equal(tree.foreground(), tree.pid)
+            tree.line('echo alive')
+            tree.expect('^alive')
+            tree.line('fg')
+            tree.prompt('── paused: actor kid0' if program == 'gdb' else 'Quit')
+        tree.line('p local_answer' if program == 'gdb' else 'bt')
+        tree.prompt('= 42' if program == 'gdb' else 'pause_once')
+        tree.line('c')
+        tree.expect('kid0: result 43')
+        tree.check_shell_is_well(status=0)
+
+
+@test(hosts=('builtin',))
+def prompt_on_a_lent_terminal_comes_back_with_the_job(host):
+    with Tree([], command=['setsid', '-w', TREE, '--host', host, 'pause']) as tree:
+        pid = tree.expect(r'has paused, and waits a minute for a debugger: tractor attach (\d+)').group(1)
+        with LentByShell(tree, pid) as lent:
+            lent.prompt('── paused: actor kid0')
+            os.kill(lent.find('tractor attach'), signal.SIGTSTP)
+            lent.expect('waits for the terminal: bring the job to the foreground')
+            lent.check_shell_has_its_terminal()
+            lent.line('fg')
+            lent.prompt('── paused: actor kid0')
+            lent.line('c')
+            lent.check_shell_is_well(status=0)
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def shell_that_is_started_from_the_prompt_has_the_terminal(host):
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        tree.line('shell PS1="IN""NER> " bash --norc -i')
+        tree.expect('INNER> ')
+        inner = tree.foreground()
+        tree.line('sleep 1; echo slept')  # a group of its own, for longer than it takes the broker to look
+        tree.expect('^slept')
+        is_equal(tree.foreground(), inner)
+        tree.line('exit')
+        tree.prompt()
+        tree.expect_not('waits for the terminal')
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
+def type_until_root_reads(tree, pattern):
+    """It is stopped when it reads on, and @pattern comes."""
+    while True:
+        tree.line('p local_answer')
+        match = tree.expect(rf'= 42|{pattern}')
+        if match.group(0) != '= 42':
+            return match
+        tree.expect(PROMPT)  # gdb has been quicker
+
+
+@test(hosts=('builtin',))
+def root_that_reads_what_is_for_the_debugger_holds_nobody_in_silence(host):
+    with Tree(['--reads', 'for-ever', 'pause'], host, shell=True) as tree:
+        tree.prompt('── paused: actor kid0')
+        gdb = tree.find('gdb -q')
+        type_until_root_reads(tree, 'waits for the terminal: bring the job to the foreground')
+        tree.line('fg')
+        tree.prompt('── paused: actor kid0')
+        number = type_until_root_reads(tree, r'If the program reads the terminal too.*kill -9 (\d+)').group(1)
+        is_equal(int(number), gdb)
+        tree.line(f'kill -9 {number}')
+        tree.line('fg')
+        tree.expect('kid0: result 43')
+
+
+@test(hosts=('builtin',))
+def debugger_that_is_stopped_and_has_the_terminal_goes_on(host):
+    """As if the other tree of a job gave it back."""
+    with Tree(['pause'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('gdb -q'), signal.SIGSTOP)
+        tree.prompt('── paused: actor kid0')
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=[{'n': str(n)} for n in range(3)])
+def two_trees_in_one_job_are_shown_one_after_the_other(host, n):
+    one = f'{TREE} --host {host} root-pause'
+    with Tree([], shell=True, command=[f"sh -c '{one} & {one} & wait'"]) as tree:
+        first = tree.prompt(r'── paused: actor root \(pid (\d+)\)').group(1)
+        tree.line('c')
+        second = tree.prompt(r'── paused: actor root \(pid (\d+)\)').group(1)
+        is_equal(first != second, True)
+        tree.line('c')
+        tree.check_shell_is_well()
+
+
 # --- without ------------------------------------------------------------------------------------------------------------
 
 @test

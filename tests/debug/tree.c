@@ -27,6 +27,7 @@ static gboolean ends_on_signal;
 static gboolean has_own_signal;
 static gboolean reads_lines;
 static gboolean reads_at_end;
+static gboolean reads_for_ever;
 static TractorDebugMode root_mode;
 static TractorDebugMode child_mode;
 
@@ -426,6 +427,14 @@ read_line (G_GNUC_UNUSED gpointer data)
   return NULL;
 }
 
+static gpointer
+read_lines (gpointer data)
+{
+  for (;;)
+    read_line (data);
+  return NULL;
+}
+
 static gboolean
 run_story (GError **error)
 {
@@ -508,12 +517,16 @@ main (int argc, char **argv)
     else if (strcmp (argv[i], "--handles") == 0)
       has_own_signal = strcmp (argv[i + 1], "usr1") == 0;
     else if (strcmp (argv[i], "--reads") == 0)
-      *(strcmp (argv[i + 1], "lines") == 0 ? &reads_lines : &reads_at_end) = TRUE;
+      *(strcmp (argv[i + 1], "lines") == 0 ? &reads_lines
+        : strcmp (argv[i + 1], "end") == 0 ? &reads_at_end
+                                           : &reads_for_ever) = TRUE;
     else if (strcmp (argv[i], "--host") == 0)
       for (const TractorRunner *runner = runners; runner->name != NULL; runner++)
         run = strcmp (runner->name, argv[i + 1]) == 0 ? runner->run : run;
   }
   story = argv[argc - 1];
+  if (reads_for_ever)
+    g_thread_unref (g_thread_new ("reader", read_lines, NULL));
   if (reads_lines ? run_and_read (run, &error) : run (run_root, NULL, &error))
     return waitpid (-1, NULL, WNOHANG) < 0 ? 0 : 3; /* no process is left */
   fprintf (stderr, "FAILED: %s\n", error->message);

@@ -21,6 +21,7 @@ typedef struct {
   State state;
   int64_t since_msec; /* in that state */
   bool is_told;       /* what it waits for, on the terminal or stderr */
+  int n_lost;         /* how often a shell has taken the terminal from who looks at it */
   bool was_attached;  /* by hand */
   pid_t command;      /* that opens a terminal for it; 0: none yet; -1: it has ended */
   bool is_without;    /* none came of that */

@@ -58,10 +58,17 @@ has_terminal (void)
 }
 
 static void
-wait_for_terminal (void)
+say_that_it_waits_for_terminal (void)
 {
   fprintf (stderr, "tractor: The debugger waits for the terminal: bring the job to the foreground "
                    "(fg)\n");
+}
+
+static void
+wait_for_terminal (void)
+{
+  if (!has_terminal ())
+    say_that_it_waits_for_terminal ();
   while (!has_terminal ())
     poll (NULL, 0, LOOK_MSEC);
 }
@@ -201,6 +208,22 @@ wait_for_go (Brokers *brokers, DebugMsg *ret_go)
 
 /* --- the session --------------------------------------------------------------------------------- */
 
+/* Its terminal may be the shell's meanwhile. Returns: whether anything has come by @fds. */
+static bool
+wait_for_news (Session *session, struct pollfd fds[2])
+{
+  bool stood = session->stands;
+  int n = poll (fds, 2, LOOK_MSEC);
+
+  if (n == 0 && !session_has_terminal (session)) {
+    if (has_terminal ())
+      session_give_terminal (session);
+    else if (!stood)
+      say_that_it_waits_for_terminal ();
+  }
+  return n > 0;
+}
+
 static void
 leave_alone (void)
 {
@@ -220,13 +243,17 @@ run_session (int broker, const DebugMsg *go)
   const char *why_not;
 
   leave_alone ();
-  if (!session_start (&session, go->tid, go, NULL)) {
+  while (!session_start (&session, go->tid, go, NULL)) {
+    if (errno == EAGAIN) {
+      wait_for_terminal ();
+      continue;
+    }
     perror ("tractor: Neither gdb nor `tractor` can be started");
     tell (broker, (DebugMsg){ .type = DEBUG_MSG_DONE });
     return FAILED;
   }
   fds[1].fd = session.pidfd;
-  while (poll (fds, 2, -1) < 0 && errno == EINTR)
+  while (!wait_for_news (&session, fds))
     ;
   if (fds[1].revents == 0) {
     session_kill (&session);

@@ -5,6 +5,9 @@
  * what to do by two scripts: tractor-gdb.py, the commands, and session.py, which attaches, says who it is, and stands
  * where the user's code is.
  *
+ * The shell may take the terminal all the same, when it sees its job stopped; and another tree of the same job may. Then the
+ * debugger stands still until the job is in the foreground again.
+ *
  * A Python actor has a debugger in itself, in the group of the tree: what Ctrl-C and Ctrl-Z did there would reach all of
  * the tree, so they do nothing until it is through. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -123,7 +126,7 @@ typedef struct {
 static _Noreturn void
 become_debugger (const Plan *plan)
 {
-  static const int usual[] = { SIGINT, SIGQUIT, SIGHUP, SIGTTOU };
+  static const int usual[] = { SIGINT, SIGQUIT, SIGHUP, SIGTTOU, SIGTTIN };
   char why[128];
   int failure;
 
@@ -172,10 +175,13 @@ start (Session *session, Plan *plan)
   int ends[2];
   int failure;
 
+  if (!terminal_remember ()) {
+    errno = EAGAIN;
+    return false;
+  }
   if (pipe2 (ends, O_CLOEXEC) != 0)
     return false;
   plan->failure_fd = ends[1];
-  terminal_remember ();
   session->pid = fork ();
   if (session->pid == 0)
     become_debugger (plan);
@@ -214,13 +220,96 @@ session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *w
   return ok;
 }
 
+static void
+read_words (Session *session)
+{
+  char word;
+
+  while (read (session->word_fd, &word, 1) == 1)
+    if (word == DEBUG_WORD_LEAVES)
+      session->leaves = true;
+    else
+      session->word = (DebugWord) word;
+}
+
+/* --- who has the terminal meanwhile -------------------------------------------------------------- */
+
+/* 0: nobody's, or it is gone. */
+static pid_t
+find_parent (pid_t pid)
+{
+  char path[32], line[512];
+  const char *behind_name = NULL;
+  int parent = 0;
+  FILE *file;
+
+  snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
+  file = fopen (path, "re");
+  if (file == NULL)
+    return 0;
+  if (fgets (line, sizeof line, file) != NULL)
+    behind_name = strrchr (line, ')');
+  if (behind_name == NULL || sscanf (behind_name, ") %*c %d", &parent) != 1)
+    parent = 0;
+  fclose (file);
+  return parent;
+}
+
+static bool
+is_below (pid_t pid, pid_t ancestor)
+{
+  while (pid > 1 && pid != ancestor)
+    pid = find_parent (pid);
+  return pid == ancestor;
+}
+
+/* Whether it has been since that was asked last. */
+static bool
+is_stopped (const Session *session)
+{
+  siginfo_t info = { 0 };
+
+  return waitid (P_PID, (id_t) session->pid, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0;
+}
+
+static void
+wake (Session *session)
+{
+  session->stands = false;
+  kill (-session->pid, SIGCONT);
+}
+
+bool
+session_has_terminal (Session *session)
+{
+  bool has_terminal = is_below (terminal_find_group (), session->pid);
+
+  read_words (session);
+  if (session->leaves)
+    return true; /* as far as it needs one */
+  if (has_terminal && (session->stands || is_stopped (session)))
+    wake (session);
+  if (!has_terminal && !session->stands) {
+    kill (-session->pid, SIGSTOP); /* it would read, and change, what is somebody else's */
+    session->stands = true;
+  }
+  return has_terminal;
+}
+
+void
+session_give_terminal (Session *session)
+{
+  terminal_lend (session->pid, true);
+  wake (session);
+}
+
 void
 session_leave_terminal (Session *session, pid_t actor)
 {
   *session = NO_SESSION;
   if (terminal_get_fd () < 0)
     return;
-  terminal_remember ();
+  (void) terminal_remember ();
   session->left_to =
       actor > 0 && getsid (actor) == getsid (0) ? getpgid (actor) : tcgetpgrp (terminal_get_fd ());
   terminal_lend (session->left_to, false);
@@ -267,20 +356,20 @@ end_lent (Session *session)
 DebugWord
 session_end (Session *session)
 {
-  char word = DEBUG_WORD_NONE;
+  DebugWord word;
 
   if (session->is_lent)
     return end_lent (session);
   while (waitpid (session->pid, NULL, 0) < 0 && errno == EINTR)
     ;
-  if (read (session->word_fd, &word, 1) != 1)
-    word = DEBUG_WORD_NONE;
+  read_words (session);
+  word = session->word;
   terminal_take_back (session->pid);
   if (session->pidfd >= 0)
     close (session->pidfd);
   close (session->word_fd);
   *session = NO_SESSION;
-  return (DebugWord) word;
+  return word;
 }
 
 DebugWord

@@ -15,6 +15,8 @@ import re
 import signal
 import struct
 import termios
+import threading
+import time
 
 import gdb
 
@@ -27,7 +29,7 @@ FIELDS = ('kind', 'tid', 'task_id', 'signal_number', 'signal_code', 'address', '
 PAUSE, CRASH, ERROR = 1, 2, 3
 CONTINUE, QUIT, ABANDON = 0, 1, 2
 # DebugWord, of src/debug/debug-protocol.h.
-WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY = b'a', b'q', b'n', b'l'
+WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY, WORD_LEAVES = b'a', b'q', b'n', b'l', b't'
 
 N_WAITING_AT = 20  # in DebugPage, of the same: session.c holds it there
 
@@ -39,6 +41,10 @@ OURS = ('libtractor', 'libc.so', 'libpthread', 'ld-linux', 'libglib-2', 'libgobj
         'libasan', 'libubsan', 'libtsan', 'vdso')
 STEPS = 'next', 'step', 'nexti', 'stepi', 'finish', 'until', 'advance', 'jump', 'signal'
 PAUSES = ('tractor_pause', 'tractor_pause_shielded')
+PROMPT = '(tractor) '
+LOOK_SECONDS = 0.02  # how often it is looked what gdb does, when it has the terminal again
+# The system calls that readline waits in, with what is their first argument then: read() and pselect6().
+WAITING_FOR_A_KEY = {'x86_64': (['0', '0x0'], ['270', '0x1']), 'aarch64': (['63', '0x0'], ['72', '0x1'])}
 STACK_GUARD_BYTES = 64 * 1024
 MOST_OF_OURS = 20  # frames of ours, between where a thread waits and the function that has called us
 
@@ -284,6 +290,8 @@ class Session:
     quit_pc = None  # while it stands there, tractor_pause() can still fail
     trap = None
     is_over = False
+    is_asked = False  # whether gdb is at its prompt:
+    is_at_prompt = False
 
 
 session = Session()
@@ -360,12 +368,79 @@ def give_terminal_back():
     group, *flags = map(int, told.get('TERMINAL', '0').split())
     if group <= 1:
         return
+    tell_broker(WORD_LEAVES)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])  # from now on we are in the background
     with contextlib.suppress(OSError, termios.error):  # it is gone, or the group is: the broker sees to it
+        if os.tcgetpgrp(0) != os.getpgrp():
+            return  # somebody has taken it
         settings = termios.tcgetattr(0)
         settings[0], settings[1], settings[3] = flags
         termios.tcsetattr(0, termios.TCSANOW, settings)
         os.tcsetpgrp(0, group)
+
+
+def say_again_who_it_is(prompt=''):
+    os.write(1, f'\n{describe(session.stop)}\n{prompt}'.encode())
+
+
+def show_prompt_again():
+    """In gdb's loop, where nothing else is done now."""
+    thread = gdb.selected_thread()
+    is_at_prompt = not session.is_over and thread is not None and not thread.is_running()
+    if session.is_asked and is_at_prompt:
+        say_again_who_it_is()
+    session.is_asked = False
+    session.is_at_prompt = is_at_prompt
+
+
+def is_reading(thread):
+    """Whether it waits for a key, and not in gdb's loop: somebody else has had that for which it left it."""
+    with contextlib.suppress(OSError), open(f'/proc/self/task/{thread.native_id}/syscall') as file:
+        return file.read().split()[:2] in WAITING_FOR_A_KEY.get(os.uname().machine, ())
+    return False
+
+
+class Back(threading.Thread):
+    """Hears that somebody has had the terminal, and that it is ours again: whoever gives it to us wakes us up (session.c). gdb
+    shows its prompt, and sets the terminal for that, when it hears of a Ctrl-C. In the middle of a line it would hear of
+    that too late: readline sets the terminal again after a SIGALRM, and has its prompt from us."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.news, ends = os.pipe()
+        os.set_blocking(ends, False)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are gdb's
+        self.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.set_wakeup_fd(ends, warn_on_full_buffer=False)
+        for number in signal.SIGCONT, signal.SIGALRM:
+            signal.signal(number, lambda *_: None)
+
+    def run(self):
+        while True:
+            self.wait_for(signal.SIGCONT)
+            session.is_asked = True
+            gdb.post_event(show_prompt_again)
+            while session.is_asked:
+                if is_reading(threading.main_thread()):
+                    self.show_line_again()
+                time.sleep(LOOK_SECONDS)
+            if session.is_at_prompt:
+                self.send(signal.SIGINT)
+                session.is_at_prompt = False
+
+    def show_line_again(self):
+        session.is_asked = False
+        self.send(signal.SIGALRM)
+        self.wait_for(signal.SIGALRM)
+        say_again_who_it_is(PROMPT)
+
+    def wait_for(self, number):
+        while number not in os.read(self.news, 64):
+            pass
+
+    def send(self, number):
+        signal.pthread_kill(threading.main_thread().ident, number)
 
 
 def leave():
@@ -382,7 +457,7 @@ def leave():
 
 def begin():
     pid = int(told['PID'])
-    gdb.prompt_hook = lambda _: '(tractor) '
+    gdb.prompt_hook = lambda _: PROMPT
     gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)
     if not attach(pid):
         session.is_over = True
@@ -392,6 +467,7 @@ def begin():
         tell_broker(WORD_NO_LIBRARY)
         leave()
     look()
+    Back()
     gdb.events.stop.connect(on_stop)
     gdb.events.exited.connect(on_exited)
 

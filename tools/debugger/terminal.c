@@ -36,6 +36,7 @@ static bool is_own;
 static bool is_said_to_be_held;
 static struct termios before;
 static pid_t group_before;
+static pid_t group_seen; /* to be somebody's who lends it */
 
 static bool
 make_it_ours (void)
@@ -114,19 +115,31 @@ is_there (pid_t group)
   return group > 1 && (kill (-group, 0) == 0 || errno == EPERM);
 }
 
+pid_t
+terminal_find_group (void)
+{
+  return tcgetpgrp (terminal);
+}
+
 bool
 terminal_is_of (pid_t group)
 {
   pid_t now = tcgetpgrp (terminal);
 
-  return now == group || !is_there (now);
+  if (now != group && is_there (now))
+    return false;
+  group_seen = now;
+  return true;
 }
 
-void
+/* Another tree of the same job may be about to lend it, too. It takes it before it changes its settings, so these are
+ * nobody's who comes between. */
+bool
 terminal_remember (void)
 {
-  group_before = tcgetpgrp (terminal);
   tcgetattr (terminal, &before);
+  group_before = tcgetpgrp (terminal);
+  return group_before == group_seen;
 }
 
 void
@@ -139,8 +152,8 @@ terminal_lend (pid_t group, bool has_keys)
   usual.c_lflag |= ICANON | ECHO | ISIG;
   if (!has_keys)
     usual.c_cc[VINTR] = usual.c_cc[VSUSP] = _POSIX_VDISABLE;
-  tcsetattr (terminal, TCSANOW, &usual);
   tcsetpgrp (terminal, group);
+  tcsetattr (terminal, TCSANOW, &usual);
 }
 
 const char *

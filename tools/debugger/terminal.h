@@ -15,8 +15,10 @@ int terminal_get_fd (void);
 int terminal_get_words_fd (void);
 /* Whether whoever reads it is @group, or nobody is. */
 bool terminal_is_of (pid_t group);
-/* How it is now, for terminal_take_back(). */
-void terminal_remember (void);
+/* (-1): nobody's */
+pid_t terminal_find_group (void);
+/* How it is now, for terminal_take_back(). Returns: false if it has become somebody's since terminal_is_of(). */
+bool terminal_remember (void);
 /* Makes it one that people type lines on, and gives it to @group. @has_keys: Ctrl-C and Ctrl-Z do what they usually do. */
 void terminal_lend (pid_t group, bool has_keys);
 /* (transfer none): what who has it needs to give it back itself: whose group it was, and as numbers what terminal_lend()

@@ -8,7 +8,8 @@
  *
  * A terminal that somebody lends (hosts.c) comes before our own; and before that too a command that opens one (opener.c).
  * Where there is none of these, an actor waits for somebody to lend one, or to attach a debugger by hand, for a minute.
- * Where the job is in the background, it waits until it is in the foreground: a terminal is not taken away from a shell. */
+ * Where the job is in the background, it waits until it is in the foreground: a terminal is not taken away from a shell. A
+ * shell may take it away from a debugger, when it sees its job stopped: that waits in the same way. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "turn.h"
@@ -118,6 +119,23 @@ say_no_gdb (const Asker *asker, int failure)
   asker_say (asker, text);
 }
 
+static bool
+say_that_it_waits_for_terminal (const Asker *asker)
+{
+#define WAITS ", and waits for the terminal: bring the job to the foreground (fg)"
+  char text[320];
+
+  if (asker->n_lost < 2)
+    return asker_say (asker, WAITS);
+  snprintf (text, sizeof text,
+            WAITS
+            ". If the program reads the terminal too, it is stopped again and again: `tractor "
+            "run` gives it one of its own, and kill -9 %d lets the actor go on",
+            (int) session.pid);
+  return asker_say (asker, text);
+#undef WAITS
+}
+
 /* Whether the terminal may be taken: the tree's job is in the foreground, or it is ours alone. */
 static bool
 has_terminal (Asker *asker)
@@ -126,8 +144,7 @@ has_terminal (Asker *asker)
       (asker->pid > 0 && terminal_is_of (getpgid (asker->pid))))
     return true;
   if (!asker->is_told)
-    asker->is_told =
-        asker_say (asker, ", and waits for the terminal: bring the job to the foreground (fg)");
+    asker->is_told = say_that_it_waits_for_terminal (asker);
   return false;
 }
 
@@ -161,7 +178,7 @@ look_at_first (void)
     return;
   }
   if (!has_terminal (line_get (0)) ||
-      session_start (&session, line_get (0)->pid, &line_get (0)->ask, NULL))
+      session_start (&session, line_get (0)->pid, &line_get (0)->ask, NULL) || errno == EAGAIN)
     return;
   say_no_gdb (line_get (0), errno);
   turn_let_go (0);
@@ -179,6 +196,22 @@ look_without_gdb (Asker *asker)
 }
 
 /* --- the session ------------------------------------------------------------------------------- */
+
+/* A shell has taken it, which has seen its job stopped; or another tree of the same job has. */
+static void
+look_at_terminal (void)
+{
+  bool stood = session.stands;
+
+  if (session.pid == 0 || session.is_lent || session_has_terminal (&session))
+    return;
+  if (!stood) {
+    line_get (0)->is_told = false;
+    line_get (0)->n_lost++;
+  }
+  if (has_terminal (line_get (0)))
+    session_give_terminal (&session);
+}
 
 /* What was offered is looked at there; or it is offered to the next one. */
 static void
@@ -296,6 +329,7 @@ void
 turn_serve (void)
 {
   look_at_offer ();
+  look_at_terminal ();
   while (line_get_n () > 0) {
     Asker *first = line_get (0);
 
@@ -327,7 +361,7 @@ turn_get_timeout (void)
 {
   if (!is_terminal_told)
     return LOOK_MSEC;
-  if (line_get_n () == 0 || (session.pid != 0 && !session.is_offered) ||
+  if (line_get_n () == 0 || (session.is_lent && !session.is_offered) ||
       (asker_is_foreign (line_get (0)) && line_get (0)->state == LOOKED_AT))
     return -1;
   return LOOK_MSEC;

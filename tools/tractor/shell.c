@@ -501,7 +501,9 @@ give_terminal_back (void)
   struct termios settings;
   int group;
 
-  if (text == NULL || tcgetattr (STDIN_FILENO, &settings) != 0 ||
+  tell_broker (DEBUG_WORD_LEAVES);
+  if (text == NULL || tcgetpgrp (STDIN_FILENO) != getpgrp () ||
+      tcgetattr (STDIN_FILENO, &settings) != 0 ||
       sscanf (text, "%d %u %u %u", &group, &settings.c_iflag, &settings.c_oflag,
               &settings.c_lflag) != 4)
     return;
@@ -623,6 +625,7 @@ take_interrupts (void)
   struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
 
   sigaction (SIGINT, &action, NULL);
+  sigaction (SIGCONT, &action, NULL); /* somebody else has had the terminal meanwhile */
 }
 
 static void
