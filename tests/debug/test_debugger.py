@@ -752,6 +752,59 @@ def gdb_that_is_killed_lets_the_actor_go_on(host):
         tree.check_shell_is_well()
 
 
+# --- while gdb starts ------------------------------------------------------------------------------------------------------
+
+class SlowGdb:
+    """A gdb that says that it starts, and waits until it is let go on: @when `exec`, before it is gdb; `scripts`, before it
+    has read its scripts; `begin`, when it has; `attach`, while it attaches."""
+
+    def __init__(self, when):
+        self.directory = tempfile.mkdtemp(prefix='tractor-gdb-')
+        gate = os.path.join(self.directory, 'gate')
+        os.mkfifo(gate)
+        self.gate = os.open(gate, os.O_RDWR)
+        wait = f'import os; open("/dev/tty", "w").write("STARTS\\n"); os.read(os.open({gate!r}, os.O_RDONLY), 1)'
+        words = {'exec': [], 'scripts': ['-iex', f'python {wait}'], 'begin': ['-ex', f'python {wait}'],
+                 'attach': ['-iex', f'python gdb.events.new_objfile.connect(lambda _, done=[]: done or done.append(1) or exec({wait!r}))']}[when]
+        with open(os.path.join(self.directory, 'gdb'), 'w') as file:
+            file.write(f'#!{sys.executable}\nimport os, sys\nwords = sys.argv[1:]\nat = words.index("-x" if {when!r} != "begin" else "-ex")\n'
+                       f'{wait if when == "exec" else ""}\n'
+                       f'os.execv({shutil.which("gdb")!r}, ["gdb"] + words[:at] + {words!r} + words[at:])\n')
+        os.chmod(file.name, 0o755)
+        self.env = {'PATH': self.directory + ':' + os.environ['PATH']}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.gate)
+        shutil.rmtree(self.directory)
+
+    def go_on(self):
+        os.write(self.gate, b'.')
+
+
+@test(hosts=('builtin',), rows=[{'when': when, 'story': story} for when in ('exec', 'scripts', 'begin', 'attach') for story in ('pause', 'crash')])
+def keys_while_gdb_starts_cost_no_stop(host, when, story):
+    with SlowGdb(when) as gdb, Tree([story], host, **gdb.env) as tree:
+        tree.expect('^STARTS')
+        for letter, echo in ('c', r'\^C'), ('\\', r'\^\\'):
+            tree.ctrl(letter)
+            tree.expect(echo)
+        gdb.go_on()
+        tree.prompt('── (paused|crashed): actor kid0')
+        tree.expect_not('Traceback|KeyboardInterrupt|Error ')
+        tree.ctrl('c')  # now it is gdb's own
+        tree.expect('Quit')
+        tree.prompt()
+        tree.line('kill')
+        gdb.go_on()
+        tree.prompt('── failed')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
 @test
 def broker_that_is_killed_is_no_more_than_the_end_of_debug_mode(host):
     with Tree(['pause'], host) as tree:

@@ -122,6 +122,19 @@ typedef struct {
   int failure_fd; /* says errno to the broker if there is no debugger */
 } Plan;
 
+/* While it starts, Ctrl-C would end it, or stop it halfway. It hears the keys itself when it can do what they say: session.py
+ * and the shell (tools/tractor/shell.c) see to that. */
+static void
+keep_keys_back (void)
+{
+  sigset_t keys;
+
+  sigemptyset (&keys);
+  sigaddset (&keys, SIGINT);
+  sigaddset (&keys, SIGQUIT);
+  sigprocmask (SIG_BLOCK, &keys, NULL);
+}
+
 /* In the child. */
 static _Noreturn void
 become_debugger (const Plan *plan)
@@ -130,6 +143,7 @@ become_debugger (const Plan *plan)
   char why[128];
   int failure;
 
+  keep_keys_back ();
   setpgid (0, 0);
   terminal_lend (getpid (), true);
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)

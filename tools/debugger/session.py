@@ -33,6 +33,8 @@ WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY, WORD_LEAVES = b'a', b'
 
 N_WAITING_AT = 20  # in DebugPage, of the same: session.c holds it there
 
+KEYS = {signal.SIGINT, signal.SIGQUIT}  # which session.c keeps back
+
 # Variables of the environment that the broker sets begin so (session.c).
 TOLD = 'TRACTOR_SESSION_'
 
@@ -455,7 +457,21 @@ def leave():
     gdb.execute('quit')
 
 
+def hear_keys():
+    """From now on. Those that came while gdb started are for nobody."""
+    while signal.sigtimedwait(KEYS, 0):
+        pass
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, KEYS)
+
+
 def begin():
+    try:
+        begin_to_look()
+    finally:
+        hear_keys()
+
+
+def begin_to_look():
     pid = int(told['PID'])
     gdb.prompt_hook = lambda _: PROMPT
     gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)

@@ -619,6 +619,21 @@ on_interrupt (G_GNUC_UNUSED int number)
   errno = saved;
 }
 
+/* Who starts us for a session keeps the keys back until now (tools/debugger/session.c). */
+static void
+hear_keys (void)
+{
+  const struct timespec now = { 0, 0 };
+  sigset_t keys;
+
+  sigemptyset (&keys);
+  sigaddset (&keys, SIGINT);
+  sigaddset (&keys, SIGQUIT);
+  while (sigtimedwait (&keys, NULL, &now) > 0)
+    ;
+  sigprocmask (SIG_UNBLOCK, &keys, NULL);
+}
+
 static void
 take_interrupts (void)
 {
@@ -626,6 +641,7 @@ take_interrupts (void)
 
   sigaction (SIGINT, &action, NULL);
   sigaction (SIGCONT, &action, NULL); /* somebody else has had the terminal meanwhile */
+  hear_keys ();
 }
 
 static void
