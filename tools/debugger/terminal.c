@@ -121,12 +121,18 @@ terminal_find_group (void)
   return tcgetpgrp (terminal);
 }
 
+static bool
+is_of (pid_t group, pid_t now)
+{
+  return now == group || !is_there (now);
+}
+
 bool
 terminal_is_of (pid_t group)
 {
   pid_t now = tcgetpgrp (terminal);
 
-  if (now != group && is_there (now))
+  if (!is_of (group, now))
     return false;
   group_seen = now;
   return true;
@@ -169,7 +175,7 @@ terminal_describe (void)
 void
 terminal_take_back (pid_t group)
 {
-  if (!terminal_is_of (group))
+  if (!is_of (group, tcgetpgrp (terminal)))
     return;
   if (is_there (group_before))
     tcsetpgrp (terminal, group_before);
