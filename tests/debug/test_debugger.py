@@ -1294,11 +1294,15 @@ def command_that_opens_no_terminal_is_told_of_and_the_usual_one_is_taken(host):
 
 # --- who has the terminal meanwhile -------------------------------------------------------------------------------------
 
-def wait_until_it_stands(pid):
+def wait_until(is_so):
     give_up_at = time.monotonic() + 60
-    while (pid, 'T') not in [(one, state) for one, _, state, _ in list_processes()]:
+    while not is_so():
         is_equal(time.monotonic() < give_up_at, True)
         time.sleep(0.01)  # another process sees to it
+
+
+def wait_until_it_stands(pid):
+    wait_until(lambda: (pid, 'T') in [(one, state) for one, _, state, _ in list_processes()])
 
 
 @test(hosts=('builtin',), rows=({'program': 'gdb', 'by': 'fg'}, {'program': 'gdb', 'by': 'key'}, {'program': 'shell', 'by': 'fg'}))
@@ -1473,6 +1477,16 @@ def library_that_was_removed_is_said_to_be_that(host, with_, on):
             tree.check_nothing_is_left()
 
 
+def sleeps(tree, words, but):
+    """Whether the process with these @words sleeps, which is not @but: to try again then."""
+    with contextlib.suppress(OSError, Failure):
+        pid = tree.find(words)
+        if pid != but:
+            with open(f'/proc/{pid}/wchan') as file:
+                return 'nanosleep' in file.read()
+    return False
+
+
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 
 
@@ -1491,6 +1505,26 @@ def who_is_traced_by_another_is_looked_at_without_gdb(host):
         tree.line('c')
         is_equal(tree.end(), 0)
         is_equal(tree.text.count('result 43'), 2)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def who_is_traced_for_a_moment_is_looked_at_then(host):
+    """As by `tractor dump`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Tree(['--actors', '2', 'pause'], host) as tree:
+        first, gdb = tree.prompt(r'── paused: actor (kid\d)').group(1), tree.find('gdb -q')
+        other = tree.find_in_line({'kid0': 'kid1', 'kid1': 'kid0'}[first])
+        is_equal(libc.ptrace(PTRACE_SEIZE, other, None, None), 0)
+        tree.line('c')
+        wait_until(lambda: sleeps(tree, 'gdb -q', gdb))
+        libc.ptrace(PTRACE_INTERRUPT, other, None, None)
+        os.waitpid(other, WALL)
+        is_equal(libc.ptrace(PTRACE_DETACH, other, None, None), 0)
+        tree.prompt(rf'── paused: actor kid\d \(pid {other}\).*──\r\n.*pause_once')
+        tree.line('c')
+        is_equal(tree.end(), 0)
+        tree.expect_not('may not attach')
         tree.check_nothing_is_left()
 
 

@@ -44,7 +44,8 @@ OURS = ('libtractor', 'libc.so', 'libpthread', 'ld-linux', 'libglib-2', 'libgobj
 STEPS = 'next', 'step', 'nexti', 'stepi', 'finish', 'until', 'advance', 'jump', 'signal'
 PAUSES = ('tractor_pause', 'tractor_pause_shielded')
 PROMPT = '(tractor) '
-LOOK_SECONDS = 0.02  # how often it is looked what gdb does, when it has the terminal again
+LOOK_SECONDS = 0.02  # how often it is looked what gdb does, when it has the terminal again; and whether it may attach
+ATTACH_SECONDS = 2  # how long somebody else may have the process before we give up
 # The system calls that readline waits in, with what is their first argument then: read() and pselect6().
 WAITING_FOR_A_KEY = {'x86_64': (['0', '0x0'], ['270', '0x1']), 'aarch64': (['63', '0x0'], ['72', '0x1'])}
 STACK_GUARD_BYTES = 64 * 1024
@@ -361,6 +362,16 @@ def attach(pid):
         return False
 
 
+def attach_in_the_end(pid):
+    """Who reads its stacks (`tractor dump`) has it too, for a moment."""
+    give_up_at = time.monotonic() + ATTACH_SECONDS
+    while not attach(pid):
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
 def tell_broker(word):
     os.write(int(told['WORD_FD']), word)
 
@@ -475,7 +486,7 @@ def begin_to_look():
     pid = int(told['PID'])
     gdb.prompt_hook = lambda _: PROMPT
     gdb.execute('handle SIGUSR1 SIGUSR2 SIGURG SIGALRM SIGTERM SIGCHLD SIGPIPE nostop noprint pass', to_string=True)
-    if not attach(pid):
+    if not attach_in_the_end(pid):
         session.is_over = True
         tell_broker(WORD_NO_ATTACH)
         gdb.execute('quit')
