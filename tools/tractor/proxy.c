@@ -65,6 +65,7 @@ typedef struct {
   int signals;
   int news;
   pid_t pid;
+  gboolean is_over;
   int status;
   int failure; /* errno */
 } Proxy;
@@ -284,7 +285,8 @@ on_typed (Proxy *proxy)
   side_pass (reader);
 }
 
-/* Returns: how many there were. */
+/* Who asks for a password has changed its terminal before it says so, and we have to have ours before that is seen.
+ * Returns: how many there were. */
 static gsize
 on_said_by_program (Proxy *proxy)
 {
@@ -293,6 +295,8 @@ on_said_by_program (Proxy *proxy)
 
   if (n <= 0)
     return 0;
+  if (!proxy->is_over)
+    look_at_terminal (proxy);
   if (proxy->is_held)
     keep (proxy, proxy->kept, bytes, (gsize) n);
   else
@@ -619,6 +623,7 @@ proxy_run (char *const *argv, int *ret_errno, GError **error)
     look_at_terminal (&proxy);
     while (turn (&proxy))
       ;
+    proxy.is_over = TRUE;
     show_rest (&proxy);
     give_terminal_back (&proxy);
     leave_a_listener (&proxy);
