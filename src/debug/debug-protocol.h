@@ -59,6 +59,7 @@ typedef enum {
  * broker that has started it. tools/debugger/session.py has the same. */
 typedef enum {
   DEBUG_WORD_NONE = 0,
+  DEBUG_WORD_BEGUN = 'b', /* before the others: it looks at somebody */
   DEBUG_WORD_ABANDON = 'a',
   DEBUG_WORD_QUIT = 'q', /* this failure is not to be shown again */
   DEBUG_WORD_NO_ATTACH = 'n',

@@ -925,6 +925,63 @@ def shell_has_the_terminal_to_itself(host):
         tree.check_shell_is_well()
 
 
+# --- a gdb that does not do ------------------------------------------------------------------------------------------------
+
+BROKEN = {  # by what it does with its words
+    'no-python': '[re.sub("^python.*", "no-such-word", word) for word in words if not word.endswith(".py") and word != "-x"]',
+    'script-is-missing': '[word.replace("session.py", "nothing.py") for word in words]',
+    'script-does-not-load': '[*words[:words.index("-x")], "-iex", "python del gdb.Command", *words[words.index("-x"):]]',
+    'script-fails': '[*words[:-2], "-ex", "python find_layout = None", *words[-2:]]',
+    'ends-at-once': 'sys.exit(1)',
+    'is-killed': 'os.kill(os.getpid(), 9)',
+}
+
+
+@contextlib.contextmanager
+def broken_gdb(how):
+    """Yields: the variables of the environment by which it is found."""
+    with tempfile.TemporaryDirectory(prefix='tractor-gdb-') as directory:
+        with open(os.path.join(directory, 'gdb'), 'w') as file:
+            file.write(f'#!{sys.executable}\nimport os, re, sys\nwords = sys.argv[1:]\nwords = {BROKEN[how]}\n'
+                       f'os.execv({shutil.which("gdb")!r}, ["gdb"] + words)\n')
+        os.chmod(file.name, 0o755)
+        yield {'PATH': directory + ':' + os.environ['PATH']}
+
+
+@test(hosts=('builtin',), rows=[{'how': how, 'story': story} for how in BROKEN for story in ('pause', 'crash')])
+def gdb_that_does_not_do_is_as_good_as_none(host, how, story):
+    with broken_gdb(how) as env, Tree([story], host, shell=True, **env) as tree:
+        tree.expect(r'── (paused|crashed): actor kid0')
+        tree.prompt(r'^gdb cannot look(.*): "help" lists what there is without it')
+        tree.expect_not(r'\(gdb\)')
+        tree.line('tasks')
+        tree.prompt("'work' running")
+        tree.ctrl('c')
+        tree.prompt('Quit')
+        tree.line('q')
+        tree.expect('FAILED')
+        tree.check_shell_is_well(1)
+        is_equal(len(re.findall('── (?:paused|crashed|failed)', tree.text)), 1)
+        tree.all_pids.discard(tree.pid)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',))
+def lent_terminal_whose_gdb_does_not_do_has_the_shell(host):
+    with broken_gdb('no-python') as env, Tree(['--depth', '1', 'pause-twice'], host) as tree:
+        tree.prompt('── paused: actor level0')
+        with Lent(tree, [COMMAND, 'attach', '--next'], **env) as lent:
+            lent.expect('Whoever stops next')
+            tree.line('c')
+            lent.prompt(r'── paused: actor level0 (.*\r\n)+gdb cannot look')
+            tree.note_processes()
+            lent.line('q')
+            is_equal(lent.end(), 0)
+        tree.expect('FAILED: .*Quit in the debugger')
+        is_equal(tree.end(), 1)
+        tree.check_nothing_is_left()
+
+
 # --- the guide ----------------------------------------------------------------------------------------------------------
 
 def make_comparable(text):

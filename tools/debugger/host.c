@@ -233,9 +233,9 @@ leave_alone (void)
     signal (ignored[i], SIG_IGN);
 }
 
-/* Until it ends, or the broker says so. */
+/* Until it ends, or the broker says so. @why_no_gdb: (nullable) */
 static int
-run_session (int broker, const DebugMsg *go)
+run_session (int broker, const DebugMsg *go, const char *why_no_gdb)
 {
   struct pollfd fds[2] = { { .fd = broker, .events = POLLIN }, { .events = POLLIN } };
   Session session;
@@ -243,7 +243,7 @@ run_session (int broker, const DebugMsg *go)
   const char *why_not;
 
   leave_alone ();
-  while (!session_start (&session, go->tid, go, NULL)) {
+  while (!session_start (&session, go->tid, go, why_no_gdb)) {
     if (errno == EAGAIN) {
       wait_for_terminal ();
       continue;
@@ -261,6 +261,8 @@ run_session (int broker, const DebugMsg *go)
     return OK;
   }
   word = session_end (&session);
+  if (word == DEBUG_WORD_NONE && why_no_gdb == NULL)
+    return run_session (broker, go, SESSION_GDB_FAILED);
   why_not = rights_explain (word, go->tid); /* before it is let go, and ends */
   tell (broker, (DebugMsg){ .type = DEBUG_MSG_DONE, .kind = (uint8_t) word });
   if (why_not != NULL)
@@ -313,5 +315,5 @@ host_run (int argc, char **argv)
   }
   if (fd < 0)
     return NOBODY;
-  return run_session (fd, &go);
+  return run_session (fd, &go, NULL);
 }

@@ -65,6 +65,8 @@ exec_gdb (void)
     "set print inferior-events off",
     "-iex",
     "set auto-load python-scripts off",
+    "-iex",
+    "alias -- _tractor-begin = quit", /* until session.py makes that a command of its own */
   };
   static const char *const scripts[][2] = {
     { "tractor-gdb.py", SCRIPTS_DIR "/tractor-gdb.py" },
@@ -81,15 +83,16 @@ exec_gdb (void)
       argv[n++] = paths[i];
     }
   argv[n++] = "-ex";
-  argv[n++] = "python begin ()";
+  argv[n++] = "_tractor-begin";
   argv[n] = NULL;
   execvp (argv[0], (char *const *) argv);
 }
 
 /* What there is without gdb. */
 static void
-exec_shell (pid_t actor, const char *why)
+exec_shell (pid_t actor, int word_fd, const char *why)
 {
+  static const char begun = DEBUG_WORD_BEGUN;
   static char path[PATH_MAX];
   char number[16];
   const char *const argv[] = { path, "attach", "--shell", number, NULL };
@@ -98,6 +101,8 @@ exec_shell (pid_t actor, const char *why)
     return;
   snprintf (number, sizeof number, "%d", (int) actor);
   setenv ("TRACTOR_SESSION_WHY", why, 1);
+  if (write (word_fd, &begun, 1) < 0)
+    return;
   execv (path, (char *const *) argv);
 }
 
@@ -164,7 +169,7 @@ become_debugger (const Plan *plan)
     exec_gdb ();
   failure = errno;
   snprintf (why, sizeof why, "gdb cannot be started (%s)", strerror (failure));
-  exec_shell (plan->actor, plan->why_not != NULL ? plan->why_not : why);
+  exec_shell (plan->actor, plan->word_fd, plan->why_not != NULL ? plan->why_not : why);
   if (write (plan->failure_fd, &failure, sizeof failure) < 0)
     failure = 0;
   _exit (127);

@@ -22,6 +22,10 @@ typedef struct {
 
 #define NO_SESSION ((Session){ .pidfd = -1, .word_fd = -1 })
 
+/* Why it is not to be gdb, if that has ended with DEBUG_WORD_NONE. */
+#define SESSION_GDB_FAILED                                                                         \
+  "gdb cannot look (it has ended before that: perhaps it is one without Python, as gdb-minimal)"
+
 /* From now on debuggers are told how many wait, by that of the broker. @path: stays there. */
 void session_use_page (const char *path);
 /* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb.
@@ -38,7 +42,7 @@ bool session_has_terminal (Session *session);
 void session_give_terminal (Session *session);
 /* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */
 void session_leave_terminal (Session *session, pid_t actor);
-/* What was started has ended. Returns: what it has said. The terminal is as before. */
+/* What was started has ended. Returns: what it has said last. The terminal is as before. */
 DebugWord session_end (Session *session);
 /* Ends it, whatever it is, since whom it looked at is gone. The same. */
 DebugWord session_kill (Session *session);

@@ -17,6 +17,7 @@ import struct
 import termios
 import threading
 import time
+import traceback
 
 import gdb
 
@@ -29,7 +30,7 @@ FIELDS = ('kind', 'tid', 'task_id', 'signal_number', 'signal_code', 'address', '
 PAUSE, CRASH, ERROR = 1, 2, 3
 CONTINUE, QUIT, ABANDON = 0, 1, 2
 # DebugWord, of src/debug/debug-protocol.h.
-WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY, WORD_LEAVES = b'a', b'q', b'n', b'l', b't'
+WORD_BEGUN, WORD_ABANDON, WORD_QUIT, WORD_NO_ATTACH, WORD_NO_LIBRARY, WORD_LEAVES = b'b', b'a', b'q', b'n', b'l', b't'
 
 N_WAITING_AT = 20  # in DebugPage, of the same: session.c holds it there
 
@@ -292,6 +293,7 @@ class Session:
     stop = None
     quit_pc = None  # while it stands there, tractor_pause() can still fail
     trap = None
+    has_begun = False
     is_over = False
     is_asked = False  # whether gdb is at its prompt:
     is_at_prompt = False
@@ -476,10 +478,15 @@ def hear_keys():
 
 
 def begin():
+    """Nobody is to stand at a prompt that is at nothing: if that comes to nothing, there is the shell of `tractor`."""
     try:
         begin_to_look()
-    finally:
-        hear_keys()
+    except Exception:
+        traceback.print_exc()
+        if not session.has_begun:
+            session.is_over = True
+            gdb.execute('quit')
+    hear_keys()
 
 
 def begin_to_look():
@@ -505,6 +512,8 @@ def look():
     session.stop = stop = Stop(layout)
     select_thread(stop.tid)
     print(describe(stop))
+    session.has_begun = True
+    tell_broker(WORD_BEGUN)
     if stop.kind == PAUSE:
         stop.write('go', 1)
         finish_out_of_ours()
@@ -667,6 +676,16 @@ class BeforeOrAfter(gdb.Command):
         self.func()
 
 
+class Begin(gdb.Command):
+    """By which session.c knows that all of this has been read: without it that word is another one's."""
+
+    def __init__(self):
+        super().__init__('_tractor-begin', gdb.COMMAND_NONE)
+
+    def invoke(self, argument, from_tty):
+        begin()
+
+
 def define_hooks(func, *names):
     command = BeforeOrAfter(func)
     for name in names:
@@ -693,3 +712,4 @@ def define_words():
 
 
 define_words()
+Begin()

@@ -184,15 +184,28 @@ look_at_first (void)
   turn_let_go (0);
 }
 
-/* What another debugger has can still be read. Returns: whether that is done. */
-static bool
-look_without_gdb (Asker *asker)
+/* What another debugger has can still be read. Returns: (nullable): why gdb cannot look, but the shell can. */
+static const char *
+find_why_no_gdb (DebugWord word, pid_t pid)
 {
-  if (asker->is_refused || terminal_get_fd () < 0 || !rights_is_traced (asker->pid))
+  if (word == DEBUG_WORD_NONE)
+    return SESSION_GDB_FAILED;
+  if (word == DEBUG_WORD_NO_ATTACH && rights_is_traced (pid))
+    return "gdb may not attach, for " RIGHTS_TRACED;
+  return NULL;
+}
+
+/* @word: what gdb has said last. Returns: whether that is done. */
+static bool
+look_without_gdb (Asker *asker, DebugWord word)
+{
+  const char *why;
+
+  if (asker->is_refused || terminal_get_fd () < 0)
     return false;
-  asker->is_refused = true;
-  return session_start (&session, asker->pid, &asker->ask,
-                        "gdb may not attach, for " RIGHTS_TRACED);
+  why = find_why_no_gdb (word, asker->pid);
+  asker->is_refused = why != NULL;
+  return why != NULL && session_start (&session, asker->pid, &asker->ask, why);
 }
 
 /* --- the session ------------------------------------------------------------------------------- */
@@ -241,7 +254,7 @@ on_session_ended (void)
   DebugWord word = session_end (&session);
   const char *why_not;
 
-  if (word == DEBUG_WORD_NO_ATTACH && !was_lent && look_without_gdb (line_get (0)))
+  if (!was_lent && look_without_gdb (line_get (0), word))
     return;
   why_not = rights_explain (word, line_get (0)->pid);
   if (why_not != NULL)
