@@ -103,7 +103,8 @@ def what_is_started_from_the_prompt_is_as_without_us(host):
         is_equal(tree.end(), 0)
 
 
-@test(hosts=('builtin',), rows=[{'word': word} for word in ('attach 1', 'run', 'start')])
+@test(hosts=('builtin',), rows=[{'word': word} for word in ('attach 1', 'run', 'start', 'disconnect', 'target native', 'checkpoint',
+                                                                 'target core /etc/passwd', 'kill inferiors 1', 'detach inferiors 1')])
 def no_word_ends_the_actor_for_another(host, word):
     with Tree(['pause'], host) as tree:
         tree.prompt('── paused')

@@ -43,6 +43,9 @@ TOLD = 'TRACTOR_SESSION_'
 OURS = ('libtractor', 'libc.so', 'libpthread', 'ld-linux', 'libglib-2', 'libgobject-2', 'libgio-2', 'libuv.so',
         'libasan', 'libubsan', 'libtsan', 'vdso')
 STEPS = 'next', 'step', 'nexti', 'stepi', 'finish', 'until', 'advance', 'jump', 'signal'
+# What would end the actor, to have another process, or none.
+OF_ANOTHER = 'attach', 'run', 'start', 'starti', 'core-file', 'disconnect', 'checkpoint'
+TARGETS = 'core', 'exec', 'extended-remote', 'native', 'record-core', 'remote'
 PAUSES = ('tractor_pause', 'tractor_pause_shielded')
 PROMPT = '(tractor) '
 LOOK_SECONDS = 0.02  # how often it is looked what gdb does, when it has the terminal again; and whether it may attach
@@ -622,6 +625,10 @@ def after_detach():
         leave()
 
 
+def before_detach_of_number():
+    raise gdb.GdbError('This session is for one actor: "detach" and "kill" are for that')
+
+
 def before_kill():
     session.is_over = True
     give_terminal_back()
@@ -696,11 +703,12 @@ def define_words():
     define_hooks(before_continue, 'hook-continue')
     define_hooks(before_step, *(f'hook-{name}' for name in STEPS))
     define_hooks(refuse_after_the_end, 'hook-return')
-    define_hooks(before_another_process, *(f'hook-{name}' for name in ('attach', 'run', 'start', 'starti', 'core-file')))
+    define_hooks(before_another_process, *(f'hook-{name}' for name in OF_ANOTHER), *(f'target hook-{name}' for name in TARGETS))
     define_hooks(before_quit, 'hook-quit')
     define_hooks(before_kill, 'hook-kill')
     define_hooks(before_detach, 'hook-detach')
     define_hooks(after_detach, 'hookpost-detach')
+    define_hooks(before_detach_of_number, 'detach hook-inferiors', 'kill hook-inferiors')
     try:
         gdb.execute('help tractor', to_string=True)
     except gdb.error:  # without the other script
