@@ -32,6 +32,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <termios.h>
 
 #define DEBUG_VERSION 1
 
@@ -90,6 +91,14 @@ typedef struct {
 /* How many failures are remembered that nobody is to be shown again. */
 #define DEBUG_N_QUIT 64
 
+/* The terminal while a debugger has it, and how it was before: for the root, if the broker is killed and cannot give it back. */
+typedef struct {
+  int32_t group;     /* that has it; 0: it is nobody's whom it would be taken from. Written last */
+  int32_t is_python; /* which is its own debugger's, and lives on */
+  int32_t group_before;
+  struct termios settings_before;
+} DebugLoan;
+
 /* @sequence is odd while it is written. */
 typedef struct {
   uint32_t version;
@@ -106,4 +115,5 @@ typedef struct {
   uint32_t n_quit;         /* so far; the last of them are in */
   int32_t broker;          /* its process */
   uint64_t quit[DEBUG_N_QUIT];
+  DebugLoan loan; /* not under @sequence */
 } DebugPage;

@@ -31,6 +31,7 @@
 #include "debug-lock.h"
 #include "debug-protocol.h"
 #include "dump-signal.h"
+#include "lent-terminal.h"
 #include "log.h"
 #include "process.h"
 #include "python-lock.h"
@@ -277,8 +278,10 @@ clear (void)
     tractor__process_discard (&broker.process); /* which has usually ended */
   }
   tractor__process_clear (&broker.process);
-  if (broker.page != NULL)
+  if (broker.page != NULL) {
+    tractor__lent_terminal_take_back (&broker.page->loan); /* if it was killed just before */
     munmap (broker.page, sizeof (DebugPage));
+  }
   broker.page = NULL;
   broker.is_lost = FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (suffixes); i++) {
@@ -318,6 +321,8 @@ give_up (void)
   __atomic_store_n (&broker.page->is_off, 1, __ATOMIC_RELAXED);
   __atomic_store_n (&broker.page->is_held, 0, __ATOMIC_RELAXED);
   __atomic_store_n (&broker.page->sequence, 0, __ATOMIC_RELEASE);
+  if (!broker.page->loan.is_python) /* that is still at its prompt */
+    tractor__lent_terminal_take_back (&broker.page->loan);
   log_warning (LOG_SUPERVISE, "The debugger's broker (pid %d) has ended: debug mode is off",
                (int) broker.process.pid);
 }

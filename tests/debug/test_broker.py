@@ -32,7 +32,7 @@ ASK, GO, READY, BYE, SERVING, ABANDON, DUMP, HOST, DONE, QUIT = range(10)
 PAUSE, FOREIGN = 1, 4
 
 PAGE = '=IIIIIIqqqiIIi'
-PAGE_BYTES = struct.calcsize(PAGE) + 64 * 8
+PAGE_BYTES = struct.calcsize(PAGE) + 64 * 8 + 72
 PAGE_FIELDS = ('version', 'sequence', 'is_held', 'is_off', 'kinds', 'n_waiting', 'held_usec', 'held_since', 'looked_at_since', 'looked_at',
                'looked_at_kind', 'n_quit', 'broker')
 

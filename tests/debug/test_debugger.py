@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 from program import PROMPT, SHELL, Program
@@ -814,6 +815,30 @@ def broker_that_is_killed_is_no_more_than_the_end_of_debug_mode(host):
         tree.expect('kid0: result 43')
         is_equal(tree.end(), 0)
         is_equal(tree.text.count('debug mode is off'), 1)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'with_': 'gdb'}, {'with_': 'shell'}))
+def broker_that_is_killed_leaves_the_terminal_to_the_program(host, with_):
+    with Tree(['--until', 'signal', 'pause'], host, **(NO_GDB if with_ == 'shell' else {})) as tree:
+        settings = termios.tcgetattr(tree.fd)
+        tree.prompt('── paused: actor kid0')
+        os.kill(tree.find('tractor-debugger'), signal.SIGKILL)
+        tree.expect('debug mode is off')
+        is_equal(tree.foreground(), tree.pid)
+        is_equal(termios.tcgetattr(tree.fd), settings)
+        os.kill(tree.pid, signal.SIGUSR2)
+        is_equal(tree.end(), 0)
+        tree.check_nothing_is_left()
+
+
+@test(hosts=('builtin',), rows=({'story': 'pause'}, {'story': 'root-pause'}))
+def broker_that_is_killed_leaves_the_terminal_to_the_shell(host, story):
+    with Tree([story], host, shell=True) as tree:
+        tree.prompt('── paused: actor')
+        os.kill(tree.find('tractor-debugger'), signal.SIGKILL)
+        tree.check_shell_is_well(0)
+        tree.all_pids.discard(tree.pid)
         tree.check_nothing_is_left()
 
 

@@ -56,6 +56,18 @@ page_update (int n_askers, const Asker *first)
 }
 
 void
+page_set_loan (const DebugLoan *loan)
+{
+  if (page == NULL)
+    return;
+  __atomic_store_n (&page->loan.group, 0, __ATOMIC_RELEASE);
+  page->loan.is_python = loan->is_python;
+  page->loan.group_before = loan->group_before;
+  page->loan.settings_before = loan->settings_before;
+  __atomic_store_n (&page->loan.group, loan->group, __ATOMIC_RELEASE);
+}
+
+void
 page_turn_off (void)
 {
   __atomic_store_n (&page->is_off, 1, __ATOMIC_RELAXED);

@@ -10,6 +10,8 @@ bool page_map (const char *path);
 void page_begin (void);
 /* @n_askers: who are held. @first: (nullable): of them. */
 void page_update (int n_askers, const Asker *first);
+/* The terminal has somebody else now, or, with a group of 0, nobody any more. Harmless if this is no broker. */
+void page_set_loan (const DebugLoan *loan);
 /* Nobody is to ask any more. */
 void page_turn_off (void);
 bool page_is_off (void);

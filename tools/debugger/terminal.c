@@ -13,6 +13,9 @@
  * A debugger gives it back itself before it lets the actor go on: who is then to read it may do so at once, and would be
  * stopped, or get an error, if it still were somebody else's.
  *
+ * If we are killed while somebody has it, the root gives it back, by what is in the page (src/process/lent-terminal.c). But
+ * one that is ours alone is none of the root's.
+ *
  * Nothing here waits for what is to be shown before: on a terminal that was stopped (Ctrl-S) that would be for ever. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -29,6 +32,7 @@
 #include <unistd.h>
 
 #include "debug-terminal.h"
+#include "page.h"
 
 static int terminal = -1;
 static int words = -1; /* the same, to write there without waiting */
@@ -148,6 +152,13 @@ terminal_remember (void)
   return group_before == group_seen;
 }
 
+static void
+note_loan (pid_t group, bool is_python)
+{
+  if (!is_own)
+    page_set_loan (&(DebugLoan){ group, is_python, group_before, before });
+}
+
 void
 terminal_lend (pid_t group, bool has_keys)
 {
@@ -158,6 +169,7 @@ terminal_lend (pid_t group, bool has_keys)
   usual.c_lflag |= ICANON | ECHO | ISIG;
   if (!has_keys)
     usual.c_cc[VINTR] = usual.c_cc[VSUSP] = _POSIX_VDISABLE;
+  note_loan (group, !has_keys);
   tcsetpgrp (terminal, group);
   tcsetattr (terminal, TCSANOW, &usual);
 }
@@ -175,9 +187,10 @@ terminal_describe (void)
 void
 terminal_take_back (pid_t group)
 {
-  if (!is_of (group, tcgetpgrp (terminal)))
-    return;
-  if (is_there (group_before))
-    tcsetpgrp (terminal, group_before);
-  tcsetattr (terminal, TCSANOW, &before);
+  if (is_of (group, tcgetpgrp (terminal))) {
+    if (is_there (group_before))
+      tcsetpgrp (terminal, group_before);
+    tcsetattr (terminal, TCSANOW, &before);
+  }
+  note_loan (0, false);
 }
