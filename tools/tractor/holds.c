@@ -4,7 +4,7 @@
  * (debug-protocol.h). One that a dead broker has left says nothing.
  *
  * Who waits is not in it. But who asks has a connection to the broker as long as it waits, of a kind (SOCK_SEQPACKET) that
- * actors have no other of, but for the root's own to the broker that it has started. */
+ * actors have no other of that is connected, but for the root's own to the broker that it has started. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "holds.h"
@@ -25,6 +25,8 @@
 #define PAGE_PREFIX "debug-"
 /* How often a page is read that is just being written. */
 #define MAX_LOOKS 100
+/* As /proc/net/unix has it: an actor keeps one for later that is not. */
+#define CONNECTED 3
 
 /* Returns: FALSE if there is nobody behind it. */
 static gboolean
@@ -151,10 +153,12 @@ list_sockets (void)
   lines = g_strsplit (text, "\n", -1);
   for (char **line = lines; *line != NULL; line++) {
     unsigned type;
+    unsigned state;
     unsigned long inode;
     guint64 number;
 
-    if (sscanf (*line, "%*s %*x %*x %*x %x %*x %lu", &type, &inode) != 2 || type != SOCK_SEQPACKET)
+    if (sscanf (*line, "%*s %*x %*x %*x %x %x %lu", &type, &state, &inode) != 3 ||
+        type != SOCK_SEQPACKET || state != CONNECTED)
       continue;
     number = inode;
     g_hash_table_add (sockets, g_memdup2 (&number, sizeof number));
