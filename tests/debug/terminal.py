@@ -10,6 +10,10 @@ import signal
 import time
 
 
+# What a terminal sends.
+KEYS = signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP
+
+
 class Failure(AssertionError):
     pass
 
@@ -27,6 +31,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                for number in KEYS:  # whoever runs the tests may ignore them, as all do that a script starts with `&`
+                    signal.signal(number, signal.SIG_DFL)
                 if user is not None:
                     os.setgroups([])
                     os.setgid(user)
