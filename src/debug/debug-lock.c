@@ -113,10 +113,10 @@ make_spare (void)
   int fd = __atomic_load_n (&spare_fd, __ATOMIC_RELAXED) < 0 ? make_socket () : -1;
   int none = -1;
 
-  if (keep_off_stdio (&fd) == 0 &&
+  if (keep_off_stdio (&fd) != 0 ||
       !__atomic_compare_exchange_n (&spare_fd, &none, fd, FALSE, __ATOMIC_RELEASE,
                                     __ATOMIC_RELAXED))
-    close (fd);
+    close_fd (&fd);
 }
 
 static int
