@@ -393,7 +393,7 @@ def its_death_is_heard_by_the_program():
 @test
 def window_size_is_handed_on():
     script = ("import os, signal\n"
-              "def tell(*_): print('size', *os.get_terminal_size(), flush=True)\n"
+              "def tell(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size())\n"
               "tell()\n"
               "signal.signal(signal.SIGWINCH, tell)\n"
               "print('ready', flush=True)\n"
