@@ -60,7 +60,10 @@ typedef enum {
  * broker that has started it. tools/debugger/session.py has the same. */
 typedef enum {
   DEBUG_WORD_NONE = 0,
-  DEBUG_WORD_BEGUN = 'b', /* before the others: it looks at somebody */
+  /* In its stead, by session.c: */
+  DEBUG_WORD_SHELL = 1,      /* what begins is the shell of `tractor` */
+  DEBUG_WORD_GDB_KILLED = 2, /* it has looked at somebody, and said nothing more */
+  DEBUG_WORD_BEGUN = 'b',    /* before the others: it looks at somebody */
   DEBUG_WORD_ABANDON = 'a',
   DEBUG_WORD_QUIT = 'q', /* this failure is not to be shown again */
   DEBUG_WORD_NO_ATTACH = 'n',

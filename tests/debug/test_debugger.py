@@ -754,6 +754,18 @@ def gdb_that_is_killed_lets_the_actor_go_on(host):
         tree.check_shell_is_well()
 
 
+@test(hosts=('builtin',))
+def gdb_that_is_killed_may_leave_breakpoints_which_is_said(host):
+    with Tree(['pause'], host) as tree:
+        kid = int(tree.prompt(r'── paused: actor kid0 \(pid (\d+)\)').group(1))
+        os.kill(kid, signal.SIGSTOP)  # or it might be gone before it is seen that gdb is
+        os.kill(tree.find('gdb -q'), signal.SIGKILL)
+        tree.expect('has paused, and gdb was killed: if it has set breakpoints, they are still in the program')
+        os.kill(kid, signal.SIGCONT)
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+
+
 # --- while gdb starts ------------------------------------------------------------------------------------------------------
 
 class SlowGdb:
@@ -949,6 +961,7 @@ def shell_has_the_terminal_to_itself(host):
         os.kill(tree.find('attach --shell'), signal.SIGKILL)
         tree.expect('kid0: result 44')
         tree.check_shell_is_well()
+        tree.expect_not('was killed')
 
 
 # --- a gdb that does not do ------------------------------------------------------------------------------------------------

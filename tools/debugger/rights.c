@@ -93,6 +93,9 @@ rights_explain (DebugWord word, pid_t pid)
     return "its library has been replaced or removed since it was started, so that its tasks "
            "cannot be found: "
            "start the tree anew to debug it";
+  if (word == DEBUG_WORD_GDB_KILLED)
+    return "gdb was killed: if it has set breakpoints, they are still in the program, and end it "
+           "by SIGTRAP when it comes there";
   if (word != DEBUG_WORD_NO_ATTACH)
     return NULL;
   snprintf (text, sizeof text, "gdb may not attach: %s",

@@ -92,7 +92,7 @@ exec_gdb (void)
 static void
 exec_shell (pid_t actor, int word_fd, const char *why)
 {
-  static const char begun = DEBUG_WORD_BEGUN;
+  static const char begun = DEBUG_WORD_SHELL;
   static char path[PATH_MAX];
   char number[16];
   const char *const argv[] = { path, "attach", "--shell", number, NULL };
@@ -376,13 +376,16 @@ DebugWord
 session_end (Session *session)
 {
   DebugWord word;
+  int status = 0;
 
   if (session->is_lent)
     return end_lent (session);
-  while (waitpid (session->pid, NULL, 0) < 0 && errno == EINTR)
+  while (waitpid (session->pid, &status, 0) < 0 && errno == EINTR)
     ;
   read_words (session);
   word = session->word;
+  if (word == DEBUG_WORD_BEGUN && WIFSIGNALED (status))
+    word = DEBUG_WORD_GDB_KILLED;
   terminal_take_back (session->pid);
   if (session->pidfd >= 0)
     close (session->pidfd);
