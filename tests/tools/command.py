@@ -496,6 +496,18 @@ def directory_that_is_open_to_others(place):
 
 
 @test
+def a_pipe_in_the_place_of_a_file_holds_nobody(place):
+    """Nobody writes to it."""
+    tree = place.start()
+    pipe = place.path + '/tractor/debug-of-nobody.page'
+    os.mkfifo(pipe)
+    os.chown(pipe, *[UID if IS_ROOT else -1] * 2)
+    assert place.ask('tree', tree.pid)[0]['answers']
+    assert "debug-of-nobody.page': " in place.tractor('trace', '--merge', pipe, '-o', place.path + '/out.json', status=1)[1]
+    os.unlink(pipe)
+
+
+@test
 def the_command_leaves_nothing(place):
     """Not even where it is killed while it asks."""
     tree = place.start('--levels', '1')

@@ -68,7 +68,7 @@ add_page (Holds *all, int directory, const char *name)
   static const char *const whys[] = { [TRACTOR_DEBUG_STOP_PAUSE] = "pause",
                                       [TRACTOR_DEBUG_STOP_CRASH] = "crash",
                                       [TRACTOR_DEBUG_STOP_ERROR] = "error" };
-  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  int fd = openat (directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   DebugPage page;
   Hold *hold;
 

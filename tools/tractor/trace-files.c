@@ -34,7 +34,7 @@ leave_out (GError *problem)
 static void
 add_file (GPtrArray *rings, const char *path)
 {
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   GError *problem = NULL;
   Ring *ring = NULL;
 
