@@ -96,7 +96,8 @@ map_page (const char *path, GError **error)
   close (fd);
   if (at == MAP_FAILED)
     return set_errno_error (error, "map", path);
-  __atomic_store_n (&page, at, __ATOMIC_RELEASE);
+  if (page == NULL) /* it is read by others meanwhile, and never another one */
+    page = at;
   return TRUE;
 }
 
@@ -142,7 +143,8 @@ tractor__debug_join (const char *of, const ActorId *actor, GError **error)
   memcpy (broker_address.sun_path, socket_path, strlen (socket_path) + 1);
   g_strlcpy (actor_name, actor->name, sizeof actor_name);
   g_strlcpy (actor_text, text, sizeof actor_text);
-  own_pid = getpid ();
+  if (own_pid != getpid ())
+    own_pid = getpid ();
   tractor_debug_1.trap = (gpointer) hit_trap;
   /* The broker, and what it starts, may trace us; where the kernel asks for that. */
   prctl (PR_SET_PTRACER, (unsigned long) page->broker, 0, 0, 0);
