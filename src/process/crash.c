@@ -45,6 +45,17 @@ let_it_kill (int number)
   sigaction (number, &action, NULL);
 }
 
+/* Of this thread, until the handler returns. @before: (nullable) */
+static void
+set_mask (int how, int number, sigset_t *before)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, number);
+  pthread_sigmask (how, &set, before);
+}
+
 /* Whether the instruction does it once more. Not one that is left behind, such as the breakpoint in g_error(),
  * and not if somebody has sent the signal. */
 static gboolean
@@ -105,15 +116,18 @@ say_words (const siginfo_t *info, const void *context)
   struct itimerval own = { .it_value.tv_sec = PATIENCE_SECONDS };
   struct sigaction others_action;
   struct itimerval others;
+  sigset_t mask;
   int words_fd = tractor__last_words_get_fd ();
 
   begin_saying ();
   sigaction (SIGALRM, &patience, &others_action);
   setitimer (ITIMER_REAL, &own, &others);
+  set_mask (SIG_UNBLOCK, SIGALRM, &mask); /* or the words could last for ever */
   stage = STAGE_WORDS;
   if (sigsetjmp (after_words, TRUE) == 0)
     tractor_dump_crash (words_fd >= 0 ? words_fd : STDERR_FILENO, info, context);
   stage = STAGE_AFTER_WORDS;
+  pthread_sigmask (SIG_SETMASK, &mask, NULL);
   setitimer (ITIMER_REAL, &others, NULL);
   sigaction (SIGALRM, &others_action, NULL);
   end_saying ();
@@ -125,11 +139,7 @@ say_words (const siginfo_t *info, const void *context)
 static void
 send_again (int number)
 {
-  sigset_t set;
-
-  sigemptyset (&set);
-  sigaddset (&set, number);
-  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  set_mask (SIG_BLOCK, number, NULL);
   raise (number);
 }
 
