@@ -1006,11 +1006,12 @@ test_scope_around_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
   Peer peer = start_peer (error);
   g_autofree char *path = make_path ();
   {
-    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (tractor_now () + SECOND / 20);
+    g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
     g_autoptr (TractorContext) context = tractor_portal_open_context (
         peer.portal, "test:in_mode",
         g_variant_new_parsed ("{'mode': <'sleep'>, 'path': <%s>}", path), NULL, NULL, error);
 
+    tractor_cancel_scope_set_deadline (scope, tractor_now () + SECOND / 20);
     g_assert_false (tractor_context_join (context, NULL, error));
     g_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED);
     g_assert_true (tractor_cancel_scope_absorb (scope, error));
