@@ -407,7 +407,8 @@ run_until_signal (GError **error)
   g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
 
   tractor_nursery_spawn (nursery, "signal", cancel_on_signal, scope, NULL, error);
-  if (!run_all (error) && !tractor_cancel_scope_absorb (scope, error))
+  if ((!run_all (error) || !tractor_sleep_until (TRACTOR_NO_DEADLINE, error)) &&
+      !tractor_cancel_scope_absorb (scope, error))
     return FALSE;
   tractor_cancel_scope_close (g_steal_pointer (&scope));
   tractor_cancel_scope_cancel (tractor_nursery_get_scope (nursery), NULL);
