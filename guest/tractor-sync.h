@@ -27,6 +27,18 @@ typedef struct _TractorWaker TractorWaker;
 TRACTOR_API TractorEvent *tractor_event_new (void);
 
 /**
+ * tractor_event_set_static_name:
+ * @name: (nullable): what happens, as a noun ("bank to be open"); it is not copied, and must stay until nobody waits any more.
+ *   NULL is none
+ *
+ * Names what whoever begins to wait from now on waits for: tractor_guest_dump(), `tractor dump` and gdb say so in place of
+ * "event".
+ *
+ * Suspends: no. Thread: guest, in a task or a callback of its host.
+ */
+TRACTOR_API void tractor_event_set_static_name (TractorEvent *event, const char *name);
+
+/**
  * tractor_event_set:
  *
  * Wakes all that wait, and lets all that come later pass.
@@ -315,6 +327,16 @@ TRACTOR_API void tractor_limiter_free (TractorLimiter *limiter);
  * Suspends: no. Thread: guest.
  */
 TRACTOR_API TractorParkingLot *tractor_parking_lot_new (void);
+
+/**
+ * tractor_parking_lot_set_static_name:
+ * @name: (nullable): as of tractor_event_set_static_name()
+ *
+ * Names what whoever begins to wait from now on waits for, in place of "parking lot".
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_parking_lot_set_static_name (TractorParkingLot *lot, const char *name);
 
 /**
  * tractor_parking_lot_park:

@@ -80,13 +80,17 @@ tractor__runtime_new (const ActorId *id, const char *known_by, guint depth)
   tractor__limits_fill (NULL, &runtime->limits, NULL);
   tractor__runtime_set_limits (runtime, &runtime->limits);
   runtime->changed = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (runtime->changed, "runtime");
   runtime->uses = g_ptr_array_new ();
   runtime->uses_ended = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (runtime->uses_ended, "users of runtime");
   runtime->nurseries = g_ptr_array_new ();
   runtime->nurseries_left = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (runtime->nurseries_left, "actor nurseries");
   runtime->children = g_ptr_array_new ();
   describe (runtime);
   runtime->tree_changed = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (runtime->tree_changed, "change of tree");
   runtime->origins = tractor__origins_new ();
   runtime->identities = tractor__identities_new ();
   runtime->identity = claim_own_identity (runtime, known_by);
@@ -155,6 +159,7 @@ tractor__runtime_open_services (TractorRuntime *runtime, GError **error)
 
   runtime->nursery = tractor_nursery_open ();
   runtime->end_services = tractor_event_new ();
+  tractor_event_set_static_name (runtime->end_services, "end of actor");
   shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   tractor_cancel_scope_set_shield (shield, TRUE);
   return tractor_nursery_start (runtime->nursery, "services", run_services, runtime, NULL, NULL,

@@ -266,6 +266,7 @@ run_actor (gpointer data, GError **error)
                                 (const char *const *) boot->enabled_modules);
   runtime->debug_actor.parent_pid = boot->parent.pid;
   runtime->stop = tractor_event_new ();
+  tractor_event_set_static_name (runtime->stop, "end of actor");
   /* As its parent does; Python has nothing else, so that says nothing. */
   if (!boot->is_of_python && is_tcp (boot->link_fd))
     runtime->transport = ADDRESS_TCP;

@@ -73,6 +73,7 @@ run_with_signals (Daemon *daemon, const TractorRuntimeOptions *options, GError *
     return FALSE;
   daemon->runtime = runtime;
   runtime->stop = tractor_event_new ();
+  tractor_event_set_static_name (runtime->stop, "end of daemon");
   serve (daemon, &failure);
   tractor_event_set (runtime->stop);
   end_rpc_tasks (runtime);

@@ -72,7 +72,9 @@ tractor__host_end_new (const TractorHostLinkOps *ops, gpointer data, guint capac
   end->ops = ops;
   end->data = data;
   end->begun = tractor_event_new ();
+  tractor_event_set_static_name (end->begun, "host");
   end->over = tractor_event_new ();
+  tractor_event_set_static_name (end->over, "host");
   g_queue_init (&end->sent);
   tractor_channel_open (capacity, ops->item_free, &end->sender, &end->receiver);
   return end;

@@ -84,7 +84,9 @@ resource_new (TractorCache *cache,
   resource->data = data;
   resource->data_free = data_free;
   resource->left = tractor_event_new ();
+  tractor_event_set_static_name (resource->left, "users of resource");
   resource->ended = tractor_event_new ();
+  tractor_event_set_static_name (resource->ended, "resource");
   return resource;
 }
 

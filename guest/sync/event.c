@@ -16,6 +16,14 @@ tractor_event_new (void)
 }
 
 void
+tractor_event_set_static_name (TractorEvent *event, const char *name)
+{
+  g_return_if_fail (event != NULL);
+
+  event->waiting.name = name;
+}
+
+void
 tractor_event_set (TractorEvent *event)
 {
   g_return_if_fail (event != NULL);

@@ -15,7 +15,7 @@ tractor__parking_lot_park (ParkingLot *lot, Task *task, Parked *parked, const ch
 {
   parked->task = task;
   parking_lot_append (lot, parked);
-  return tractor__task_park (task, leave, parked, waiting_for);
+  return tractor__task_park (task, leave, parked, lot->name != NULL ? lot->name : waiting_for);
 }
 
 /* --- for programs that make their own primitives ------------------------------------------------- */
@@ -24,6 +24,14 @@ TractorParkingLot *
 tractor_parking_lot_new (void)
 {
   return g_new0 (TractorParkingLot, 1);
+}
+
+void
+tractor_parking_lot_set_static_name (TractorParkingLot *lot, const char *name)
+{
+  g_return_if_fail (lot != NULL);
+
+  lot->name = name;
 }
 
 void

@@ -23,7 +23,9 @@ struct _Parked {
 struct _TractorParkingLot {
   Parked *first; /* who has waited longest */
   Parked *last;
-  gboolean is_broken; /* only for those that programs make */
+  /* Only for those that programs make. */
+  gboolean is_broken;
+  const char *name; /* (nullable): of what is waited for, in place of what it is */
 };
 
 static inline void

@@ -47,6 +47,7 @@ begin (TractorPortal *portal,
     return NULL;
   context = tractor__context_new (payload_spec);
   context->function = context->asked_function = g_strdup (function);
+  tractor_parking_lot_set_static_name (context->progress, context->asked_function);
   context->stream.is_one_way = is_one_way;
   context->stream.allow_overruns = options != NULL && options->allow_overruns;
   if (!tractor__request_start (&context->request, &tractor__context_class, link,
@@ -228,6 +229,7 @@ tractor_open_contexts (const TractorContextRequest *requests,
   GError *failure = NULL;
   gsize n = 0;
 
+  tractor_parking_lot_set_static_name (gathering, "contexts to start");
   if (!tractor_error_check_given (requests, "list of requests", error) ||
       !tractor_error_check_given (ret_contexts, "place for the contexts", error))
     return FALSE;

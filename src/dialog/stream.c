@@ -42,7 +42,9 @@ tractor__stream_init (TractorStream *stream, TractorContext *context)
 {
   stream->context = context;
   stream->receivers = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (stream->receivers, "stream receive");
   stream->senders = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (stream->senders, "stream send");
 }
 
 /* So many items more, or fewer, wait to be taken. */

@@ -146,6 +146,7 @@ wait_for_receiver (Link *link, const Msg *msg, GError **error)
   scope = tractor_cancel_scope_open (tractor_now () + PATIENCE_RECEIVER_USEC);
   do {
     link->taken = tractor_event_new ();
+    tractor_event_set_static_name (link->taken, "room for a message");
     tractor_event_wait (link->taken, error);
     g_clear_pointer (&link->taken, tractor_event_free);
   } while (*error == NULL && is_full (link, msg));

@@ -125,8 +125,10 @@ tractor__link_flush (Link *link)
 gboolean
 tractor__link_wait_for_news_of_room (Link *link, GError **error)
 {
-  if (link->room == NULL)
+  if (link->room == NULL) {
     link->room = tractor_event_new ();
+    tractor_event_set_static_name (link->room, "room in link");
+  }
   return tractor_event_wait (link->room, error);
 }
 

@@ -51,7 +51,9 @@ tractor__link_new (TractorRuntime *runtime, const LinkServer *server, int fd, co
   link->urgent = tractor__link_make_buffer (link);
   link->reader.limit = runtime->limits.frame_bytes;
   link->ended = tractor_event_new ();
+  tractor_event_set_static_name (link->ended, "end of link");
   link->idle = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (link->idle, "something to send");
   return link;
 }
 

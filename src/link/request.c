@@ -100,6 +100,7 @@ tractor__request_start (Request *request,
   request->function = function;
   request->start_at = link_get_position (link);
   request->done = tractor_event_new ();
+  tractor_event_set_static_name (request->done, function);
   tractor__cid_table_add (&link->requests, &request->entry, request->cid, request);
   tractor__link_flush (link);
   log_debug (LOG_CALL, "'%s' is asked of actor '%s', as call %s", function, link->peer.name,

@@ -92,6 +92,7 @@ tractor__feed_new (WantedTopics *wanted, guint capacity, GHashTable *topics)
   feed->link.data = feed;
   feed->topics = topics;
   feed->news = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (feed->news, "topic");
   return feed;
 }
 

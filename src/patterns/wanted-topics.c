@@ -11,6 +11,7 @@ tractor__wanted_topics_init (WantedTopics *wanted)
 {
   wanted->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   wanted->changed = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (wanted->changed, "subscribers");
 }
 
 void

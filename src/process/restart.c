@@ -48,6 +48,7 @@ tractor__restarts_new (const TractorRestartOptions *options, GPtrArray *children
   restarts->children = children;
   restarts->times = g_array_new (FALSE, FALSE, sizeof (gint64));
   restarts->all_gone = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (restarts->all_gone, "end of actors");
   return restarts;
 }
 

@@ -349,6 +349,7 @@ start_python (Child *child, GError **error)
   request.argv = (const char *const *) argv + 1;
   make_link (child, -1);
   child->connected = tractor_event_new ();
+  tractor_event_set_static_name (child->connected, "connection of actor");
   return child->runtime->spawn_method->start (&request, &child->process, error);
 }
 
@@ -438,8 +439,11 @@ tractor__child_new (TractorRuntime *runtime,
   child->plan = g_steal_pointer (&plan);
   child->id.name = g_strdup (name);
   child->booted = tractor_event_new ();
+  tractor_event_set_static_name (child->booted, "boot of actor");
   child->gone = tractor_event_new ();
+  tractor_event_set_static_name (child->gone, "end of actor");
   child->up = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (child->up, "actor to be up");
   child->words_fd = -1;
   return tractor__child_start (child, error) ? g_steal_pointer (&child) : NULL;
 }

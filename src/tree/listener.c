@@ -418,6 +418,7 @@ tractor__listen (TractorRuntime *runtime, const Address *wanted, GError **error)
   listener->runtime = runtime;
   listener->fd = fd;
   listener->room = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (listener->room, "room for a connection");
   tractor__address_copy (address, &listener->address);
   g_ptr_array_add (runtime->addresses, address);
   g_ptr_array_add (runtime->listeners, listener);

@@ -47,6 +47,7 @@ registrar_new (TractorRuntime *runtime, const Address *address)
 
   registrar->runtime = runtime;
   registrar->tried = tractor_event_new ();
+  tractor_event_set_static_name (registrar->tried, "registrar");
   tractor__address_copy (address, &registrar->address);
   g_ptr_array_add (runtime->registrars, registrar);
   return registrar;

@@ -180,6 +180,7 @@ tractor__registry_wait_for_name (Registry *registry, const char *name, GError **
   if (waiters == NULL) {
     waiters = g_new (Waiters, 1);
     *waiters = (Waiters){ registry->waiters, g_strdup (name), tractor_parking_lot_new (), 0 };
+    tractor_parking_lot_set_static_name (waiters->lot, waiters->name);
     g_hash_table_insert (registry->waiters, waiters->name, waiters);
   }
   waiters->n++;

@@ -38,16 +38,16 @@ WAITS = {
     'condition': ('condition', 'wait_for_condition'),
     'semaphore': ('semaphore', 'take_semaphore'),
     'limiter': ('limiter', 'take_token'),
-    'lot': ('parking lot', 'park'),
+    'lot': ('a place', 'park'),
     'waker': ('waker', 'wait_for_waker'),
     'signal': ('signal', 'wait_for_signal'),
     'parent': ('nursery', 'wait_for_children'),
     'timed': ('sleep', 'sleep_in_time'),
-    'shielded': ('event', 'wait_shielded'),
+    'shielded': ('permission to end', 'wait_shielded'),
     'doomed': ('nursery', 'be_cancelled'),
     'two words': ('sleep', 'sleep_for_ever'),
     'main': ('fd in', 'obey'),
-    'caller': (None, 'call_kid'),
+    'caller': ('victim:nap', 'call_kid'),
 }
 
 

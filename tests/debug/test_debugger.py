@@ -883,7 +883,7 @@ def without_gdb_there_is_a_shell(host):
                             ('bt all', r"'work'(.*\r\n)*  task \d+ 'sleeper'"),
                             ('tractor bt all -own', "'link to parent' waiting"),
                             ('scopes', r"'work' running\r\n +scope of task \d+, shielded"),
-                            ('scopes main', r"'main' waiting for event\r\n +no deadline"),
+                            ('scopes main', r"'main' waiting for end of actor\r\n +no deadline"),
                             ('tree', rf'{tree.pid}  its parent\r\n +{kid}    kid0  here'),
                             ('error', 'It has paused'),
                             ('x ' + find_program_in_memory(kid) + ' 4', r'7f 45 4c 46 +\.ELF'),

@@ -286,12 +286,14 @@ make_things (void)
 {
   it.event = tractor_event_new ();
   it.may_end = tractor_event_new ();
+  tractor_event_set_static_name (it.may_end, "permission to end");
   it.lock = tractor_lock_new ();
   it.condition_lock = tractor_lock_new ();
   it.condition = tractor_condition_new (it.condition_lock);
   it.semaphore = tractor_semaphore_new (0, 1);
   it.limiter = tractor_limiter_new (1);
   it.lot = tractor_parking_lot_new ();
+  tractor_parking_lot_set_static_name (it.lot, "a place");
   it.waker = tractor_waker_new ();
   tractor_channel_open (1, NULL, &it.sender, &it.receiver);
   tractor_channel_open (1, NULL, &it.full_sender, &it.full_receiver);

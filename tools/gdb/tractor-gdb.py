@@ -352,7 +352,7 @@ class TractorGuest:
     def fold(tasks, many):
         groups = {}
         for task in tasks:
-            key = task.at if task.children else (task.name, task.state, task.waiting_for_at, task.func, task.scope.effective)
+            key = task.at if task.children else (task.name, task.state, task.get_wait(), task.func, task.scope.effective)
             groups.setdefault(key, []).append(task)
         folded = [group for group in groups.values() if len(group) >= many]
         folded += [[task] for group in groups.values() if len(group) < many for task in group]
@@ -963,7 +963,7 @@ class TractorBacktrace(gdb.Command):
             if hides_own_tasks and not any(process.is_of_user(place) for place in (task.func, *places)):
                 n_own += 1
                 continue
-            key = (places, task.state, task.waiting_for_at, task.scope.effective)
+            key = (places, task.state, task.get_wait(), task.scope.effective)
             groups.setdefault(key, []).append(task)
         for i, members in enumerate(groups.values()):
             if i > 0:

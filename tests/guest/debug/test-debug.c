@@ -769,6 +769,7 @@ test_dump_and_statistics (G_GNUC_UNUSED gpointer data, GError **error)
   int fds[2];
 
   g_assert_cmpint (pipe (fds), ==, 0);
+  tractor_event_set_static_name (event, "dump");
   tractor_nursery_spawn (nursery, "one that waits", wait_to_be_dumped, event, NULL, error);
   tractor_nursery_spawn (nursery, "a sleeper", sleep_until, &deadline, NULL, error);
   tractor_nursery_spawn (nursery, "a reader", wait_for_pipe, &fds[0], NULL, error);
@@ -786,7 +787,7 @@ test_dump_and_statistics (G_GNUC_UNUSED gpointer data, GError **error)
 
   tractor_guest_dump (guest, fds[1]);
   g_assert_cmpint (read (fds[0], text, sizeof text - 1), >, 0);
-  assert_lines (text, "'one that waits' waiting for event", 1);
+  assert_lines (text, "'one that waits' waiting for dump", 1);
   assert_lines (text, "'a sleeper' waiting for sleep", 1);
   assert_lines (text, "'a new one' runnable", 1);
 #ifdef TRACTOR_SWITCH_ASM
