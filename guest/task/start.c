@@ -51,6 +51,7 @@ run_started (gpointer data, GError **error)
 {
   TractorTaskStatus *status = data;
 
+  tractor_task_set_function ((void (*) (void)) status->func);
   return status->func (status, status->data, error);
 }
 

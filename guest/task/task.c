@@ -600,6 +600,16 @@ report_spawned (const Task *task, const Scope *scope)
                                  .parent_id = scope->owner != NULL ? scope->owner->id : 0 });
 }
 
+void
+tractor_task_set_function (void (*function) (void))
+{
+  Task *task = task_get_suspendable (NULL);
+
+  g_return_if_fail (task != NULL && function != NULL);
+
+  task->func = (TractorTaskFunc) function;
+}
+
 Task *
 tractor__task_new (TractorGuest *guest,
                    Scope *scope,

@@ -208,16 +208,21 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
 
   if (task->func != NULL)
     return task->func (runtime, task->link, task->kwargs, ret_result, error);
-  if (task->dispatched != NULL)
+  if (task->dispatched != NULL) {
+    tractor_task_set_function ((void (*) (void)) runtime->dispatch);
     return runtime->dispatch (task->dispatched, task->kwargs, runtime->dispatch_data, ret_result,
                               error);
+  }
   switch (entry->kind) {
   case TRACTOR_EXPORT_STREAM:
+    tractor_task_set_function ((void (*) (void)) entry->stream);
     return entry->stream (&task->context->stream, task->kwargs, error);
   case TRACTOR_EXPORT_CONTEXT:
+    tractor_task_set_function ((void (*) (void)) entry->context);
     return entry->context (task->context, task->kwargs, ret_result, error);
   case TRACTOR_EXPORT_CALL:
   default:
+    tractor_task_set_function ((void (*) (void)) entry->call);
     return entry->call (task->kwargs, ret_result, error);
   }
 }
@@ -344,6 +349,7 @@ tractor__link_wait_for_rpc_tasks (Link *link, GError **error)
   if (link->rpc_tasks.n_entries == 0)
     return TRUE;
   link->no_rpc_tasks = tractor_event_new ();
+  tractor_event_set_static_name (link->no_rpc_tasks, "end of served calls");
   ok = tractor_event_wait (link->no_rpc_tasks, error);
   g_clear_pointer (&link->no_rpc_tasks, tractor_event_free);
   return ok;

@@ -287,6 +287,7 @@ def test_scopes(live):
 def test_tree(live):
     expect(live.get('tree'), rf'^ *{live.pid}  \S+ \(.*← here\n *{live.kid}    kid$', 'attach PID')
     expect(live.of_kid[0], rf'^actor kid \([0-9a-f-]{{36}}\), pid {live.kid}, its parent is {live.pid}$')
+    expect(live.of_kid[0], r'^ *\d+ +nap +waiting +sleep +nap$')
     expect(live.of_kid[1], r'^#\d+ .*\bnap \(.*\n +dream = 8$')
 
 
