@@ -227,6 +227,15 @@ class Live:
         return self.said[key]
 
 
+def test_run(host):
+    """The script is loaded when the library is, in the middle of `run`, which stays with the program for all that."""
+    said = gdb('break wait_for_event', f'run {host} waits', 'next', 'info tractor', 'kill', args=(VICTIM,),
+               env={'XDG_RUNTIME_DIR': tempfile.mkdtemp(dir=WORK)})
+    expect(said[1], r'^Breakpoint 1, .*\bwait_for_event \(')
+    expect(said[2], r'tractor_event_wait \(it\.event, error\)')
+    expect(said[3], r'^ *\d+ +event +running')
+
+
 def test_lists(live):
     check_info(live.get('info'))
     expect(live.get('info'), rf'^actor \S+ \([0-9a-f-]{{36}}\), pid {live.pid}$', rf'^child kid \(pid {live.kid}\)$')
@@ -636,6 +645,7 @@ def main():
             check(f'scopes/{host}', test_scopes, live)
             check(f'tree/{host}', test_tree, live)
             check(f'core/{host}', test_core, live)
+        check(f'run/{host}', test_run, host)
         check(f'crash-core/{host}', test_crash_core, host)
         check(f'running/{host}', test_running, host)
         check(f'break-task/{host}', test_break_task, host)

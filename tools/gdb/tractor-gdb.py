@@ -1210,22 +1210,24 @@ class TractorEvents:
             TractorSelect.forget()
 
 
+def tractor_has_command(name):
+    """Asked so that nothing fails: we may be loaded in the middle of `run`, and of a command that fails there gdb takes its
+    prompt back, with the program still running (13.1)."""
+    return name in gdb.execute(f'complete {name}', to_string=True).split('\n')
+
+
 def tractor_hook_steps():
     """gdb counts a step from the frame that it believes to be the innermost one's caller, so it must be the true one. A
     hook of the user's own stays."""
     for command in ('next', 'step', 'nexti', 'stepi', 'until'):
-        try:
-            gdb.execute(f'help hook-{command}', to_string=True)
-        except gdb.error:
+        if not tractor_has_command(f'hook-{command}'):
             gdb.execute(f'define hook-{command}\npython TractorSelect.forget()\nend')
 
 
 def tractor_load():
     TractorFilter.the_one = TractorFilter()
     gdb.unwinder.register_unwinder(None, TractorUnwinder(), replace=True)
-    try:
-        gdb.execute('help tractor', to_string=True) # another script's commands are below it, and would be lost
-    except gdb.error:
+    if not tractor_has_command('tractor'): # another script's commands are below it, and would be lost
         TractorPrefix()
     for command in (TractorInfo, TractorBacktrace, TractorSelect, TractorScopes, TractorTree, TractorBreakTask):
         command()
