@@ -72,7 +72,7 @@ class Program(Terminal):
 
     def check_no_process_is_left(self):
         left = self.all_pids - {self.pid}
-        give_up_at = time.monotonic() + 20
+        give_up_at = time.monotonic() + self.patience
         while left and time.monotonic() < give_up_at:
             time.sleep(0.01)  # they are told by the death of their parents
             left = {one for one in left if os.path.exists(f'/proc/{one}')}

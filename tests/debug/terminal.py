@@ -111,6 +111,11 @@ class Terminal:
             pass
         return self.status
 
+    def hang_up(self):
+        """Nobody is there any more."""
+        os.close(self.fd)
+        self.fd = os.open('/dev/null', os.O_RDWR)
+
     def close(self):
         if self.status is None:
             for pid in descendants(self.pid):

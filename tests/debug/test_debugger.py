@@ -854,6 +854,18 @@ def broker_that_is_killed_leaves_the_terminal_to_the_shell(host, story):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',), rows=({'story': 'pause'}, {'story': 'crash'}))
+def terminal_that_is_closed_ends_a_debugger_that_does_not_see_it(host, story):
+    """It prints on and on, and reads nothing. No shell is there to end the tree."""
+    with Tree([], command=['sh', '-c', f'{TREE} --host {host} {story}; true']) as tree:
+        tree.prompt(f'── (paused|crashed): actor kid0')
+        for text in ('while 1', 'print 5', 'end'):
+            tree.line(text)
+        tree.expect(' = 5')
+        tree.hang_up()
+        tree.check_no_process_is_left()
+
+
 @test
 def G_04_root_that_is_killed_leaves_the_terminal_to_the_shell(host):
     with Tree(['pause'], host, shell=True) as tree:

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,14 @@ static bool
 is_there (pid_t group)
 {
   return group > 1 && (kill (-group, 0) == 0 || errno == EPERM);
+}
+
+bool
+terminal_is_gone (void)
+{
+  struct pollfd pollfd = { .fd = terminal };
+
+  return poll (&pollfd, 1, 0) == 1 && (pollfd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 pid_t

@@ -15,6 +15,8 @@ int terminal_get_fd (void);
 int terminal_get_words_fd (void);
 /* Whether whoever reads it is @group, or nobody is. */
 bool terminal_is_of (pid_t group);
+/* Nobody is at its other end any more, nor will be. */
+bool terminal_is_gone (void);
 /* (-1): nobody's */
 pid_t terminal_find_group (void);
 /* How it is now, for terminal_take_back(). Returns: false if it has become somebody's since terminal_is_of(). */

@@ -35,6 +35,8 @@
 #define BY_HAND_MSEC 60000
 /* How often it is looked whether the job is in the foreground, or somebody has attached. */
 #define LOOK_MSEC 100
+/* How long a debugger may take to see that its terminal is gone. */
+#define GONE_MSEC 2000
 
 static Session session = NO_SESSION;
 static pid_t root;
@@ -210,13 +212,34 @@ look_without_gdb (Asker *asker, DebugWord word)
 
 /* --- the session ------------------------------------------------------------------------------- */
 
+/* gdb ends by itself when its terminal is gone, unless it does not look: it prints on and on. */
+static bool
+is_left_without_terminal (void)
+{
+  static int64_t gone_since;
+
+  if (!terminal_is_gone ()) {
+    gone_since = 0;
+    return false;
+  }
+  if (gone_since == 0)
+    gone_since = asker_now_usec ();
+  return asker_now_usec () - gone_since > GONE_MSEC * 1000;
+}
+
 /* A shell has taken it, which has seen its job stopped; or another tree of the same job has. */
 static void
 look_at_terminal (void)
 {
   bool stood = session.stands;
 
-  if (session.pid == 0 || session.is_lent || session_has_terminal (&session))
+  if (session.pid == 0 || session.is_lent)
+    return;
+  if (is_left_without_terminal ()) {
+    turn_withdraw (0);
+    return;
+  }
+  if (session_has_terminal (&session))
     return;
   if (!stood) {
     line_get (0)->is_told = false;
