@@ -43,7 +43,7 @@ take_stops (G_GNUC_UNUSED const char *name,
 
 static const GOptionEntry options[] = {
   { "debug", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer) take_stops,
-    "Debug mode, as TRACTOR_DEBUG=LIST has it; 1 without LIST", "LIST" },
+    "Debug mode, of those of LIST (pause,crash,error,origins,all), or of all without it", "LIST" },
   { "trace", 0, 0, G_OPTION_ARG_FILENAME, &trace,
     "Write to FILE what its tree has done, as `tractor trace` does", "FILE" },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &program, NULL, NULL },
