@@ -15,6 +15,7 @@
 
 #include "actor-nursery.h"
 #include "exports.h"
+#include "kept-types.h"
 #include "link.h"
 #include "listener.h"
 #include "peer-limits.h"
@@ -73,6 +74,7 @@ tractor__runtime_new (const ActorId *id, const char *known_by, guint depth)
 {
   TractorRuntime *runtime = g_new0 (TractorRuntime, 1);
 
+  tractor__keep_types ();
   runtime->refs = 1;
   actor_id_copy (id, &runtime->id);
   runtime->depth = depth;

@@ -18,6 +18,8 @@
 
 #include "codec-unpack.h"
 
+#include "kept-types.h"
+
 /* --- what is not definite --- */
 
 /* An indefinite type has no nothing: the plainest that is of it stands in. */
@@ -148,24 +150,12 @@ tractor__codec_unpack (WireValue value, GVariant **ret_value, GError **error)
   return tractor__codec_unpack_as (value, NULL, NULL, UNPACK_AT_ONCE, ret_value, error);
 }
 
-/* (transfer full): one for all, since making it is a fifth of what a small call costs. */
-static GVariant *
-ref_no_kwargs (void)
-{
-  static gsize none;
-
-  if (g_once_init_enter (&none))
-    g_once_init_leave (
-        &none, (gsize) g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0)));
-  return g_variant_ref ((GVariant *) none);
-}
-
 gboolean
 tractor__codec_unpack_kwargs (
     WireValue value, PassedFds *fds, UnpackPace pace, GVariant **ret_kwargs, GError **error)
 {
   if (value.length == 1 && value.bytes[0] == 0x80) {
-    *ret_kwargs = ref_no_kwargs ();
+    *ret_kwargs = tractor__ref_no_kwargs ();
     return TRUE;
   }
   if (tractor__codec_unpack_as (value, fds, G_VARIANT_TYPE_VARDICT, pace, ret_kwargs, error))
