@@ -28,6 +28,23 @@ echo (G_GNUC_UNUSED GVariant *kwargs,
 }
 
 static gboolean
+echo_number (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 number = 0;
+
+  g_variant_lookup (kwargs, "n", "x", &number);
+  *ret_result = g_variant_new_int64 (number);
+  return TRUE;
+}
+
+static gboolean
+echo_all (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_ref (kwargs);
+  return TRUE;
+}
+
+static gboolean
 is_prime (guint64 number)
 {
   if (number % 2 == 0)
@@ -49,6 +66,8 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 }
 
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
+                                         { "echo_number", TRACTOR_EXPORT_CALL, echo_number },
+                                         { "echo_all", TRACTOR_EXPORT_CALL, echo_all },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
 static const TractorModule modules[] = { { "bench", exports },
@@ -83,27 +102,73 @@ bench_actor_main (int argc, char **argv, int *ret_status)
 /* A caller's first call also pays for its stack, and for that of the task which serves it. */
 #define N_CALLS_LEAST 10
 
+/* What is called, with what, and how many bytes the request and the answer have on the wire. */
+typedef struct {
+  const char *function;
+  GVariant *(*new_kwargs) (gint64 n); /* (nullable) */
+  gsize request_bytes;
+  gsize answer_bytes;
+} Payload;
+
 typedef struct {
   const char *host;
   guint n_in_flight;
+  const Payload *payload;
   TractorPortal *portal;
   double nsec;
 } Calls;
 
+/* More than fits into one byte of msgpack. */
+#define A_NUMBER G_GINT64_CONSTANT (0x123456789abc)
+
+static GVariant *
+new_number (gint64 n)
+{
+  GVariantBuilder kwargs;
+
+  g_variant_builder_init (&kwargs, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&kwargs, "{sv}", "n", g_variant_new_int64 (A_NUMBER + n));
+  return g_variant_builder_end (&kwargs);
+}
+
+static GVariant *
+new_dictionary (gint64 n)
+{
+  static const char *const words[] = { "one", "two", "three", NULL };
+  GVariantBuilder kwargs;
+
+  g_variant_builder_init (&kwargs, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&kwargs, "{sv}", "n", g_variant_new_int64 (A_NUMBER + n));
+  g_variant_builder_add (&kwargs, "{sv}", "name", g_variant_new_string ("a name of some length"));
+  g_variant_builder_add (&kwargs, "{sv}", "ratio", g_variant_new_double (1.5));
+  g_variant_builder_add (&kwargs, "{sv}", "words", g_variant_new_strv (words, -1));
+  return g_variant_builder_end (&kwargs);
+}
+
+static const Payload nothing = { "bench:echo", NULL, 133, 104 };
+static const Payload a_number = { "bench:echo_number", new_number, 151, 112 };
+static const Payload a_dictionary = { "bench:echo_all", new_dictionary, 211, 178 };
+
 static guint
 n_calls_each (const Calls *calls)
 {
-  return MAX (N_CALLS / calls->n_in_flight, N_CALLS_LEAST);
+  return MAX (bench_n (N_CALLS) / calls->n_in_flight, N_CALLS_LEAST);
 }
 
 static gboolean
 call_many (gpointer data, GError **error)
 {
   Calls *calls = data;
+  const Payload *payload = calls->payload;
 
-  for (guint i = 0; i < n_calls_each (calls); i++)
-    if (!tractor_portal_call (calls->portal, "bench:echo", NULL, NULL, error))
+  for (guint i = 0; i < n_calls_each (calls); i++) {
+    g_autoptr (GVariant) result = NULL;
+
+    if (!tractor_portal_call (calls->portal, payload->function,
+                              payload->new_kwargs != NULL ? payload->new_kwargs (i) : NULL, &result,
+                              error))
       return FALSE;
+  }
   return TRUE;
 }
 
@@ -136,16 +201,25 @@ time_calls (gpointer data, GError **error)
 double
 bench_measure_calls (gconstpointer data)
 {
-  Calls calls = { .host = data, .n_in_flight = 1 };
+  Calls calls = { .host = data, .n_in_flight = 1, .payload = &nothing };
 
   bench_run (data, time_calls, &calls);
   return calls.nsec;
 }
 
 static double
+measure_calls_with (gconstpointer data)
+{
+  Calls calls = { .host = "builtin", .n_in_flight = 1, .payload = data };
+
+  bench_run (calls.host, time_calls, &calls);
+  return calls.nsec;
+}
+
+static double
 measure_calls_16 (gconstpointer data)
 {
-  Calls calls = { .host = data, .n_in_flight = 16 };
+  Calls calls = { .host = data, .n_in_flight = 16, .payload = &nothing };
 
   bench_run (data, time_calls, &calls);
   return calls.nsec;
@@ -154,18 +228,20 @@ measure_calls_16 (gconstpointer data)
 static double
 measure_calls_10000 (gconstpointer data)
 {
-  Calls calls = { .host = data, .n_in_flight = 10000 };
+  Calls calls = { .host = data, .n_in_flight = 10000, .payload = &nothing };
 
   bench_run (data, time_calls, &calls);
   return calls.nsec;
 }
+
+#define MAX_BARE_BYTES 512
 
 static void
 answer_bare (int fd, gboolean is_asking, guint n_times, gsize request_bytes, gsize answer_bytes)
 {
   int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   struct epoll_event event = { .events = EPOLLIN };
-  char bytes[128] = "";
+  char bytes[MAX_BARE_BYTES] = "";
 
   epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event);
   for (guint i = 0; i < n_times; i++) {
@@ -184,29 +260,38 @@ bench_round_trip_bare (gsize request_bytes, gsize answer_bytes)
 {
   int ends[2];
   gint64 started;
+  guint n_times = bench_n (N_CALLS);
   pid_t pid;
 
-  g_assert (request_bytes <= 128 && answer_bytes <= 128);
+  g_assert (request_bytes <= MAX_BARE_BYTES && answer_bytes <= MAX_BARE_BYTES);
   g_assert (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   pid = fork ();
   if (pid == 0) {
-    answer_bare (ends[1], FALSE, N_CALLS, request_bytes, answer_bytes);
+    answer_bare (ends[1], FALSE, n_times, request_bytes, answer_bytes);
     _exit (0);
   }
   started = bench_now_nsec ();
-  answer_bare (ends[0], TRUE, N_CALLS, request_bytes, answer_bytes);
+  answer_bare (ends[0], TRUE, n_times, request_bytes, answer_bytes);
   started = bench_now_nsec () - started;
   waitpid (pid, NULL, 0);
   close (ends[0]);
   close (ends[1]);
-  return (double) started / N_CALLS;
+  return (double) started / n_times;
 }
 
 /* A request and an answer of as many bytes as ours have, over the same kind of socket. */
 static double
 measure_calls_bare (G_GNUC_UNUSED gconstpointer data)
 {
-  return bench_round_trip_bare (128, 76);
+  return bench_round_trip_bare (nothing.request_bytes, nothing.answer_bytes);
+}
+
+static double
+measure_calls_with_bare (gconstpointer data)
+{
+  const Payload *payload = data;
+
+  return bench_round_trip_bare (payload->request_bytes, payload->answer_bytes);
 }
 
 /* --- one call to each of many ------------------------------------------------------------------------ */
@@ -263,10 +348,11 @@ measure_fan_out (gconstpointer host)
 static void
 ask_all (const int fds[N_ACTORS])
 {
-  char bytes[128] = "";
+  char bytes[MAX_BARE_BYTES] = "";
 
   for (guint i = 0; i < N_ACTORS; i++)
-    g_assert (send (fds[i], bytes, 128, MSG_NOSIGNAL) == 128);
+    g_assert (send (fds[i], bytes, nothing.request_bytes, MSG_NOSIGNAL) ==
+              (gssize) nothing.request_bytes);
   for (guint i = 0; i < N_ACTORS; i++)
     g_assert (recv (fds[i], bytes, sizeof bytes, 0) > 0);
 }
@@ -284,7 +370,7 @@ measure_fan_out_bare (G_GNUC_UNUSED gconstpointer data)
     g_assert (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     fds[i] = ends[0];
     if (fork () == 0) {
-      answer_bare (ends[1], FALSE, N_ROUNDS, 128, 76);
+      answer_bare (ends[1], FALSE, N_ROUNDS, nothing.request_bytes, nothing.answer_bytes);
       _exit (0);
     }
     close (ends[1]);
@@ -437,6 +523,10 @@ const BenchRow bench_actor_rows[] = {
     bench_measure_calls, measure_calls_bare, "uv" },
   { "call, there and back, glib", BENCH_USEC, "bare epoll, Unix socket", 1.5, TRUE, 11,
     bench_measure_calls, measure_calls_bare, "glib" },
+  { "call, an int64 there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 2, TRUE, 11,
+    measure_calls_with, measure_calls_with_bare, &a_number },
+  { "call, four values there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 2.7, TRUE,
+    11, measure_calls_with, measure_calls_with_bare, &a_dictionary },
   { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,
     measure_calls_16, measure_calls_bare, "builtin" },
   { "call, 10,000 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 7,

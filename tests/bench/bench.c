@@ -28,6 +28,14 @@ bench_now_nsec (void)
   return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+guint
+bench_n (guint n)
+{
+  const char *other = getenv ("TRACTOR_BENCH_N");
+
+  return other != NULL ? (guint) g_ascii_strtoull (other, NULL, 10) : n;
+}
+
 void
 bench_run (const char *host, TractorTaskFunc main, gpointer data)
 {

@@ -38,6 +38,9 @@ extern const BenchRow bench_frame_rows[];
 extern const BenchRow bench_discovery_rows[];
 
 gint64 bench_now_nsec (void);
+/* How many operations a row does that would do @n to be timed: TRACTOR_BENCH_N in the environment says another
+ * number, where they are counted instead. */
+guint bench_n (guint n);
 /* Runs @main on the host called @host; a failure ends the program. */
 void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 
