@@ -75,6 +75,7 @@ typedef struct {
   guint n_rounds;
   double nsec;
   gboolean is_traced;
+  gboolean are_unlike; /* every second task has other code */
 } Checkpoints;
 
 /* As `tractor trace` has it. */
@@ -99,6 +100,17 @@ spin (gpointer data, GError **error)
   return TRUE;
 }
 
+/* The same from elsewhere. */
+static gboolean
+spin_elsewhere (gpointer data, GError **error)
+{
+  guint n_left = GPOINTER_TO_UINT (data);
+
+  while (n_left > 0 && tractor_checkpoint (error))
+    n_left--;
+  return n_left == 0;
+}
+
 static gboolean
 time_checkpoints (gpointer data, GError **error)
 {
@@ -111,7 +123,8 @@ time_checkpoints (gpointer data, GError **error)
     g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
 
     for (guint i = 0; i < run->n_tasks; i++)
-      if (!tractor_nursery_spawn (nursery, "spinner", spin,
+      if (!tractor_nursery_spawn (nursery, "spinner",
+                                  run->are_unlike && i % 2 == 1 ? spin_elsewhere : spin,
                                   GUINT_TO_POINTER (round == 0 ? 1 : run->n_rounds), NULL, error))
         return FALSE;
     started = bench_now_nsec ();
@@ -128,6 +141,7 @@ measure_checkpoints (gconstpointer data)
 {
   Checkpoints run = *(const Checkpoints *) data;
 
+  run.n_rounds = bench_n (run.n_rounds);
   bench_run ("builtin", time_checkpoints, &run);
   return run.nsec;
 }
@@ -137,7 +151,13 @@ measure_checkpoints_floor (gconstpointer data)
 {
   const Checkpoints *run = data;
 
-  return floor_yield (run->n_tasks, run->n_rounds);
+  return floor_yield (run->n_tasks, bench_n (run->n_rounds));
+}
+
+static double
+measure_checkpoints_unlike_floor (gconstpointer data)
+{
+  return floor_yield_unlike (bench_n (((const Checkpoints *) data)->n_rounds));
 }
 
 static double
@@ -220,6 +240,7 @@ measure_spawn_and_join_1000 (G_GNUC_UNUSED gconstpointer data)
 }
 
 static const Checkpoints two = { 2, 2000000, 0 };
+static const Checkpoints two_unlike = { 2, 2000000, 0, .are_unlike = TRUE };
 static const Checkpoints two_traced = { 2, 2000000, 0, .is_traced = TRUE };
 static const Checkpoints thousand = { 1000, 4000, 0 };
 static const Checkpoints hundred_thousand = { 100000, 400, 0 };
@@ -229,6 +250,8 @@ const BenchRow bench_task_rows[] = {
     measure_switch_floor, NULL },
   { "checkpoint, 2 tasks", BENCH_NSEC, "ring and switch", 2.5, TRUE, 11, measure_checkpoints,
     measure_checkpoints_floor, &two },
+  { "checkpoint, 2 tasks of different code", BENCH_NSEC, "ring and switch, the same", 3, TRUE, 11,
+    measure_checkpoints, measure_checkpoints_unlike_floor, &two_unlike },
   { "checkpoint, 2 tasks, traced", BENCH_NSEC, "the same, not traced", 3, TRUE, 11,
     measure_checkpoints, measure_checkpoints_untraced, &two_traced },
   { "checkpoint, 1,000 tasks", BENCH_NSEC, "ring and switch", 3, TRUE, 11, measure_checkpoints,

@@ -119,20 +119,35 @@ floor_do_yield (void)
 }
 
 static void
-run_floor_task (void)
+leave_floor_task (void)
 {
   void *ended;
 
-  while (current->n_left-- > 0)
-    floor_do_yield ();
   if (head == tail)
     go_to (&ended, scheduler_sp);
   current = ring[head++ & (G_N_ELEMENTS (ring) - 1)];
   go_to (&ended, current->sp);
 }
 
-double
-floor_yield (guint n_tasks, guint n_rounds)
+static void
+run_floor_task (void)
+{
+  while (current->n_left-- > 0)
+    floor_do_yield ();
+  leave_floor_task ();
+}
+
+/* The same from elsewhere: its returns are not where the processor expects those of the other one. */
+static void
+run_other_floor_task (void)
+{
+  for (guint n = current->n_left; n > 0; n--)
+    floor_do_yield ();
+  leave_floor_task ();
+}
+
+static double
+time_yields (guint n_tasks, guint n_rounds, void (*entry) (void), void (*odd_entry) (void))
 {
   gsize size = (gsize) n_tasks * STACK_BYTES;
   char *stacks =
@@ -144,7 +159,7 @@ floor_yield (guint n_tasks, guint n_rounds)
   for (int round = 0; round < 2; round++) {
     head = tail = 0;
     for (guint i = 0; i < n_tasks; i++) {
-      tasks[i].sp = prepare (stacks + (gsize) i * STACK_BYTES, i % 16, run_floor_task);
+      tasks[i].sp = prepare (stacks + (gsize) i * STACK_BYTES, i % 16, i % 2 ? odd_entry : entry);
       tasks[i].n_left = round == 0 ? 1 : n_rounds;
       ring[tail++] = &tasks[i];
     }
@@ -156,6 +171,18 @@ floor_yield (guint n_tasks, guint n_rounds)
   munmap (stacks, size);
   free (tasks);
   return (double) started / ((double) n_tasks * n_rounds);
+}
+
+double
+floor_yield (guint n_tasks, guint n_rounds)
+{
+  return time_yields (n_tasks, n_rounds, run_floor_task, run_floor_task);
+}
+
+double
+floor_yield_unlike (guint n_rounds)
+{
+  return time_yields (2, n_rounds, run_floor_task, run_other_floor_task);
 }
 
 /* --- coming and going -------------------------------------------------------------------------- */
@@ -274,6 +301,12 @@ floor_switch_there_and_back (G_GNUC_UNUSED guint n)
 
 double
 floor_yield (G_GNUC_UNUSED guint n_tasks, G_GNUC_UNUSED guint n_rounds)
+{
+  return -1;
+}
+
+double
+floor_yield_unlike (G_GNUC_UNUSED guint n_rounds)
 {
   return -1;
 }

@@ -7,5 +7,7 @@
 /* Each returns nanoseconds for one operation. Negative: this machine has no floor for it. */
 double floor_switch_there_and_back (guint n);
 double floor_yield (guint n_tasks, guint n_rounds);
+/* Two tasks whose code is not the same. */
+double floor_yield_unlike (guint n_rounds);
 double floor_spawn_and_join (guint n);
 double floor_channel_there_and_back (guint n);
