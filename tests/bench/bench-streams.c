@@ -188,56 +188,121 @@ send_back (TractorContext *context,
   return *error == NULL;
 }
 
+static gboolean
+send_packed_back (TractorContext *context,
+                  G_GNUC_UNUSED GVariant *kwargs,
+                  G_GNUC_UNUSED GVariant **ret_result,
+                  GError **error)
+{
+  g_autoptr (TractorStream) stream = NULL;
+  GBytes *item;
+
+  if (!tractor_context_started (context, NULL, error))
+    return FALSE;
+  stream = tractor_context_open_stream (context, error);
+  while (stream != NULL && tractor_stream_receive_packed (stream, &item, error)) {
+    g_autoptr (GBytes) owned = item;
+
+    if (!tractor_stream_send_packed (stream, item, error))
+      return FALSE;
+  }
+  return *error == NULL;
+}
+
+static gboolean
+exchange_values (TractorStream *stream, guint n_items, GError **error)
+{
+  for (guint i = 0; i < n_items; i++) {
+    g_autoptr (GVariant) item = NULL;
+
+    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error) ||
+        !tractor_stream_receive (stream, &item, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+#define PACKED_NUMBER "\xd3\0\0\x12\x34\x56\x78\x9a\xbc"
+
+static gboolean
+exchange_packed (TractorStream *stream, guint n_items, GError **error)
+{
+  g_autoptr (GBytes) number = g_bytes_new_static (PACKED_NUMBER, sizeof PACKED_NUMBER - 1);
+
+  for (guint i = 0; i < n_items; i++) {
+    g_autoptr (GBytes) item = NULL;
+
+    if (!tractor_stream_send_packed (stream, number, error) ||
+        !tractor_stream_receive_packed (stream, &item, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+typedef struct {
+  const char *function;
+  gboolean (*exchange) (TractorStream *stream, guint n_items, GError **error);
+  gsize n_bytes; /* of an item on the wire */
+} Dialog;
+
+static const Dialog of_values = { "streams:send_back", exchange_values, 3 };
+static const Dialog of_packed = { "streams:send_packed_back", exchange_packed, 9 };
+
 /* One dialog: so many items there and back. */
 static gboolean
-hold_dialog (TractorPortal *portal, guint n_items, gint64 *ret_started, GError **error)
+hold_dialog (
+    TractorPortal *portal, const Dialog *dialog, guint n_items, gint64 *ret_nsec, GError **error)
 {
   g_autoptr (TractorContext) context =
-      tractor_portal_open_context (portal, "streams:send_back", NULL, NULL, NULL, error);
+      tractor_portal_open_context (portal, dialog->function, NULL, NULL, NULL, error);
   g_autoptr (TractorStream) stream = NULL;
 
   if (context == NULL)
     return FALSE;
   stream = tractor_context_open_stream (context, error);
-  *ret_started = bench_now_nsec ();
-  for (guint i = 0; stream != NULL && i < n_items; i++) {
-    g_autoptr (GVariant) item = NULL;
-
-    if (!tractor_stream_send (stream, g_variant_new_int64 (i), error) ||
-        !tractor_stream_receive (stream, &item, error))
-      break;
-  }
-  *ret_started = bench_now_nsec () - *ret_started;
+  *ret_nsec = bench_now_nsec ();
+  if (stream != NULL)
+    dialog->exchange (stream, n_items, error);
+  *ret_nsec = bench_now_nsec () - *ret_nsec;
   g_clear_pointer (&stream, tractor_stream_close);
   return tractor_context_join (context, NULL, error);
 }
 
+typedef struct {
+  const Dialog *dialog;
+  double nsec;
+} RoundTrips;
+
 static gboolean
 time_round_trips (gpointer data, GError **error)
 {
+  RoundTrips *trips = data;
+  guint n = bench_n (N_ROUND_TRIPS);
   g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (actors, "wall", NULL, error);
   gint64 nsec = 0;
 
-  if (portal != NULL && hold_dialog (portal, N_ROUND_TRIPS, &nsec, error))
+  if (portal != NULL && hold_dialog (portal, trips->dialog, n, &nsec, error))
     tractor_actor_nursery_cancel (actors);
-  *(double *) data = (double) nsec / N_ROUND_TRIPS;
+  trips->nsec = (double) nsec / n;
   return tractor_actor_nursery_join (actors, error);
 }
 
 static double
-measure_round_trips (G_GNUC_UNUSED gconstpointer data)
+measure_round_trips (gconstpointer data)
 {
-  double nsec;
+  RoundTrips trips = { .dialog = data };
 
-  bench_run ("builtin", time_round_trips, &nsec);
-  return nsec;
+  bench_run ("builtin", time_round_trips, &trips);
+  return trips.nsec;
 }
 
 static double
-measure_round_trips_bare (G_GNUC_UNUSED gconstpointer data)
+measure_round_trips_bare (gconstpointer data)
 {
-  return bench_round_trip_bare (FRAME_OVERHEAD + 3, FRAME_OVERHEAD + 3);
+  const Dialog *dialog = data;
+
+  return bench_round_trip_bare (FRAME_OVERHEAD + dialog->n_bytes, FRAME_OVERHEAD + dialog->n_bytes);
 }
 
 /* --- many dialogs on one connection ---------------------------------------------------------------- */
@@ -249,7 +314,7 @@ run_dialog (gpointer data, GError **error)
 {
   gint64 nsec = 0;
 
-  return hold_dialog (data, 1, &nsec, error);
+  return hold_dialog (data, &of_values, 1, &nsec, error);
 }
 
 static gboolean
@@ -289,14 +354,15 @@ measure_contexts (G_GNUC_UNUSED gconstpointer data)
 }
 
 static double
-measure_four_round_trips_bare (gconstpointer data)
+measure_four_round_trips_bare (G_GNUC_UNUSED gconstpointer data)
 {
-  return 4 * measure_round_trips_bare (data);
+  return 4 * measure_round_trips_bare (&of_values);
 }
 
 const TractorExport bench_stream_exports[] = {
   { "pour", TRACTOR_EXPORT_STREAM, .stream = pour },
   { "send_back", TRACTOR_EXPORT_CONTEXT, .context = send_back },
+  { "send_packed_back", TRACTOR_EXPORT_CONTEXT, .context = send_packed_back },
   { NULL },
 };
 
@@ -308,7 +374,9 @@ const BenchRow bench_stream_rows[] = {
   { "stream, 1-MiB item, packed", BENCH_USEC, "bare Unix socket, large", 1 / 0.7, FALSE, 7,
     measure_pouring, measure_pouring_bare, &large_packed },
   { "stream, there and back", BENCH_USEC, "bare epoll, Unix socket", 1.2, TRUE, 11,
-    measure_round_trips, measure_round_trips_bare, NULL },
+    measure_round_trips, measure_round_trips_bare, &of_values },
+  { "stream, there and back, packed", BENCH_USEC, "bare epoll, Unix socket", 1.2, TRUE, 11,
+    measure_round_trips, measure_round_trips_bare, &of_packed },
   { "context, 1,000 at once, each", BENCH_USEC, "four bare round trips", 0.25, TRUE, 7,
     measure_contexts, measure_four_round_trips_bare, NULL },
   { NULL },
