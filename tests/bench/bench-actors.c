@@ -45,6 +45,13 @@ echo_all (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 }
 
 static gboolean
+refuse (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, BENCH_REFUSAL);
+  return FALSE;
+}
+
+static gboolean
 is_prime (guint64 number)
 {
   if (number % 2 == 0)
@@ -68,6 +75,7 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { "echo_number", TRACTOR_EXPORT_CALL, echo_number },
                                          { "echo_all", TRACTOR_EXPORT_CALL, echo_all },
+                                         { "refuse", TRACTOR_EXPORT_CALL, refuse },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
 static const TractorModule modules[] = { { "bench", exports },
@@ -108,7 +116,9 @@ typedef struct {
   GVariant *(*new_kwargs) (gint64 n); /* (nullable) */
   gsize request_bytes;
   gsize answer_bytes;
+  gboolean is_refused;
 } Payload;
+static const Payload a_refusal = { "bench:refuse", NULL, 135, 399, .is_refused = TRUE };
 
 typedef struct {
   const char *host;
@@ -163,10 +173,12 @@ call_many (gpointer data, GError **error)
 
   for (guint i = 0; i < n_calls_each (calls); i++) {
     g_autoptr (GVariant) result = NULL;
+    g_autoptr (GError) refusal = NULL;
 
     if (!tractor_portal_call (calls->portal, payload->function,
                               payload->new_kwargs != NULL ? payload->new_kwargs (i) : NULL, &result,
-                              error))
+                              payload->is_refused ? &refusal : error) &&
+        (refusal == NULL || strstr (refusal->message, BENCH_REFUSAL) == NULL))
       return FALSE;
   }
   return TRUE;
@@ -527,6 +539,8 @@ const BenchRow bench_actor_rows[] = {
     measure_calls_with, measure_calls_with_bare, &a_number },
   { "call, four values there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 2.7, TRUE,
     11, measure_calls_with, measure_calls_with_bare, &a_dictionary },
+  { "call that fails, builtin", BENCH_USEC, "bare epoll, Unix socket", 4, TRUE, 11,
+    measure_calls_with, measure_calls_with_bare, &a_refusal },
   { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,
     measure_calls_16, measure_calls_bare, "builtin" },
   { "call, 10,000 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 7,

@@ -180,7 +180,7 @@ end_at_once (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
 static gboolean
 time_spawn_and_join (gpointer data, GError **error)
 {
-  const guint n = 500000;
+  const guint n = bench_n (500000);
   gint64 started = bench_now_nsec ();
 
   for (guint i = 0; i < n; i++) {
@@ -206,7 +206,53 @@ measure_spawn_and_join (G_GNUC_UNUSED gconstpointer data)
 static double
 measure_spawn_and_join_floor (G_GNUC_UNUSED gconstpointer data)
 {
-  return floor_spawn_and_join (500000);
+  return floor_spawn_and_join (bench_n (500000));
+}
+
+static gboolean
+fail_at_once (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, BENCH_REFUSAL);
+  return FALSE;
+}
+
+static gboolean
+time_failures (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  const guint n = bench_n (200000);
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+    g_autoptr (GError) failure = NULL;
+
+    tractor_nursery_spawn (nursery, "child", fail_at_once, NULL, NULL, NULL);
+    g_assert (!tractor_nursery_join (nursery, &failure));
+  }
+  *(double *) data = (double) (bench_now_nsec () - started) / n;
+  return TRUE;
+}
+
+static double
+measure_failures (G_GNUC_UNUSED gconstpointer data)
+{
+  double nsec;
+
+  bench_run ("builtin", time_failures, &nsec);
+  return nsec;
+}
+
+/* The bare task, and beside it an error that is made and freed. */
+static double
+measure_failures_floor (G_GNUC_UNUSED gconstpointer data)
+{
+  const guint n = bench_n (200000);
+  double nsec = floor_spawn_and_join (n);
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; i < n; i++)
+    g_error_free (g_error_new_literal (G_FILE_ERROR, G_FILE_ERROR_FAILED, BENCH_REFUSAL));
+  return nsec < 0 ? nsec : nsec + (double) (bench_now_nsec () - started) / n;
 }
 
 static gboolean
@@ -260,6 +306,8 @@ const BenchRow bench_task_rows[] = {
     measure_checkpoints_floor, &hundred_thousand },
   { "spawn and join, one", BENCH_NSEC, "stack and switch", 3.5, TRUE, 11, measure_spawn_and_join,
     measure_spawn_and_join_floor, NULL },
+  { "spawn and join, one that fails", BENCH_NSEC, "stack, switch, GError", 4, TRUE, 11,
+    measure_failures, measure_failures_floor, NULL },
   { "spawn and join, 1,000 in a nursery", BENCH_NSEC, "stack and switch", 3.5, TRUE, 11,
     measure_spawn_and_join_1000, measure_spawn_and_join_floor, NULL },
   { NULL },

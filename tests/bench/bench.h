@@ -53,6 +53,9 @@ extern const TractorExport bench_frame_exports[];
 /* An argument that makes this program write a byte to its stdout and do nothing more. */
 #define BENCH_WAIT "--wait"
 
+/* The words of an error that is measured. */
+#define BENCH_REFUSAL "there is no such thing here"
+
 /* Nanoseconds for a request and an answer of so many bytes between two processes. */
 double bench_round_trip_bare (gsize request_bytes, gsize answer_bytes);
 /* The same for a call that does nothing; @data is the name of its host. */
