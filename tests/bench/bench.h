@@ -30,6 +30,7 @@ extern const BenchRow bench_memory_rows[];
 extern const BenchRow bench_loop_rows[];
 extern const BenchRow bench_wake_rows[];
 extern const BenchRow bench_actor_rows[];
+extern const BenchRow bench_by_hand_rows[];
 extern const BenchRow bench_callback_rows[];
 extern const BenchRow bench_stream_rows[];
 extern const BenchRow bench_end_rows[];
