@@ -18,9 +18,8 @@ extern char **environ;
 
 /* --- a process of this binary, bare -------------------------------------------------------------- */
 
-/* Returns when it runs. */
-static pid_t
-spawn_bare (void)
+pid_t
+bench_spawn_bare (void)
 {
   char *argv[] = { (char *) "bench", (char *) BENCH_WAIT, NULL };
   g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
@@ -94,7 +93,7 @@ measure_kills_bare (G_GNUC_UNUSED gconstpointer data)
   gint64 nsec = 0;
 
   for (guint i = 0; i < N_KILLS; i++) {
-    pid_t pid = spawn_bare ();
+    pid_t pid = bench_spawn_bare ();
     gint64 started = bench_now_nsec ();
 
     kill (pid, SIGKILL);
@@ -222,7 +221,7 @@ measure_tree_bare (G_GNUC_UNUSED gconstpointer data)
   gint64 started;
 
   for (guint i = 0; i < N_ACTORS; i++)
-    pids[i] = spawn_bare ();
+    pids[i] = bench_spawn_bare ();
   started = bench_now_nsec ();
   for (guint i = 0; i < N_ACTORS; i++)
     kill (pids[i], SIGKILL);

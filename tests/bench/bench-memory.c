@@ -1,10 +1,12 @@
 /* bench-memory.c - what a task costs in memory, and the first use of a stack. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -29,17 +31,25 @@ get_resident_bytes (void)
   return (gint64) resident * sysconf (_SC_PAGESIZE);
 }
 
+/* What a file of /proc/PID says in a line "NAME: N kB". */
+static gint64
+get_bytes_of (pid_t pid, const char *file, const char *name)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/%s", (int) pid, file);
+  g_autofree char *content = NULL;
+  const char *line = NULL;
+
+  if (g_file_get_contents (path, &content, NULL, NULL))
+    line = strstr (content, name);
+  if (line == NULL)
+    g_error ("%s has no %s that can be read", path, name);
+  return g_ascii_strtoll (line + strlen (name), NULL, 10) * 1024;
+}
+
 static gint64
 get_page_table_bytes (void)
 {
-  g_autofree char *status = NULL;
-  const char *line = NULL;
-
-  if (g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
-    line = strstr (status, "VmPTE:");
-  if (line == NULL)
-    g_error ("/proc/self/status cannot be read");
-  return g_ascii_strtoll (line + strlen ("VmPTE:"), NULL, 10) * 1024;
+  return get_bytes_of (getpid (), "status", "VmPTE:");
 }
 
 /* --- idle tasks ------------------------------------------------------------------------------------ */
@@ -112,6 +122,50 @@ measure_page (G_GNUC_UNUSED gconstpointer data)
   return (double) sysconf (_SC_PAGESIZE);
 }
 
+/* --- an idle actor ----------------------------------------------------------------------------------- */
+
+/* Whatever the system has to give to this process alone. */
+static double
+get_private_bytes (pid_t pid)
+{
+  return (double) (get_bytes_of (pid, "smaps_rollup", "Private_Dirty:") +
+                   get_bytes_of (pid, "status", "VmPTE:"));
+}
+
+static gboolean
+weigh_actor (gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (actors, "idler", NULL, error);
+
+  /* It has answered, so that what it needs for an answer is there. */
+  if (portal != NULL && tractor_portal_call (portal, "bench:echo", NULL, NULL, error)) {
+    *(double *) data = get_private_bytes (tractor_portal_get_pid (portal));
+    tractor_actor_nursery_cancel (actors);
+  }
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_actor (gconstpointer host)
+{
+  double bytes;
+
+  bench_run (host, weigh_actor, &bytes);
+  return bytes;
+}
+
+static double
+measure_bare_process (G_GNUC_UNUSED gconstpointer data)
+{
+  pid_t pid = bench_spawn_bare ();
+  double bytes = get_private_bytes (pid);
+
+  kill (pid, SIGKILL);
+  waitpid (pid, NULL, 0);
+  return bytes;
+}
+
 /* --- fresh stacks ------------------------------------------------------------------------------------ */
 
 #define N_STACKS 2000
@@ -177,6 +231,8 @@ const BenchRow bench_memory_rows[] = {
     measure_page, &ten_thousand_on_glib },
   { "page tables of an idle task on GLib", BENCH_BYTES, "entries", 1.15, FALSE, 1,
     measure_page_tables, measure_entries, &ten_thousand_on_glib },
+  { "private memory of an idle actor, builtin", BENCH_BYTES, "the same binary, bare", 1.2, FALSE, 3,
+    measure_actor, measure_bare_process, "builtin" },
   { "first use of a stack", BENCH_NSEC, "mmap, guard, touch", 1.4, TRUE, 11, measure_first_use,
     measure_mmap, NULL },
   { NULL },

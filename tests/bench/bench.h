@@ -54,6 +54,9 @@ extern const TractorExport bench_frame_exports[];
 /* An argument that makes this program write a byte to its stdout and do nothing more. */
 #define BENCH_WAIT "--wait"
 
+/* Such a process of this program; returns when it runs. Who calls it kills and reaps it. */
+pid_t bench_spawn_bare (void);
+
 /* The words of an error that is measured. */
 #define BENCH_REFUSAL "there is no such thing here"
 
