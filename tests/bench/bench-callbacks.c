@@ -9,7 +9,7 @@
 #include <tractor-host-link.h>
 #include <tractor.h>
 
-#define N_CALLS 5000
+#define N_CALLS bench_n (5000)
 
 typedef struct {
   TractorNursery *nursery;

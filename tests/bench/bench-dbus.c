@@ -14,7 +14,7 @@
 #include <systemd/sd-bus.h>
 #endif
 
-#define N_CALLS   5000
+#define N_CALLS   bench_n (5000)
 #define PATH      "/echo"
 #define INTERFACE "org.example.Echo"
 

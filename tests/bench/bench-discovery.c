@@ -17,7 +17,7 @@
 
 /* --- a call over a connection of its own ------------------------------------------------------------- */
 
-#define N_CALLS 5000
+#define N_CALLS bench_n (5000)
 
 typedef struct {
   gboolean over_tcp;

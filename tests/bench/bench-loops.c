@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_ROUND_TRIPS 20000
+#define N_ROUND_TRIPS bench_n (20000)
 
 typedef struct {
   const char *host; /* NULL: bare epoll */

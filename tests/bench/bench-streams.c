@@ -165,7 +165,7 @@ measure_pouring_bare (gconstpointer data)
 
 /* --- there and back on an open stream -------------------------------------------------------------- */
 
-#define N_ROUND_TRIPS 10000
+#define N_ROUND_TRIPS bench_n (10000)
 
 static gboolean
 send_back (TractorContext *context,
@@ -277,7 +277,7 @@ static gboolean
 time_round_trips (gpointer data, GError **error)
 {
   RoundTrips *trips = data;
-  guint n = bench_n (N_ROUND_TRIPS);
+  guint n = N_ROUND_TRIPS;
   g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (actors, "wall", NULL, error);
   gint64 nsec = 0;

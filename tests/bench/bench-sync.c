@@ -9,7 +9,7 @@
 
 /* --- a channel ------------------------------------------------------------------------------------ */
 
-#define N_ROUND_TRIPS 500000
+#define N_ROUND_TRIPS bench_n (500000)
 
 typedef struct {
   TractorSender *sender;
@@ -72,7 +72,7 @@ measure_channel_floor (G_GNUC_UNUSED gconstpointer data)
 
 /* --- a scope with a deadline ------------------------------------------------------------------------ */
 
-#define N_SCOPES 2000000
+#define N_SCOPES bench_n (2000000)
 
 static gboolean
 time_scopes (gpointer data, G_GNUC_UNUSED GError **error)

@@ -19,21 +19,18 @@
 
 #define MAX_ROUNDS 21
 
+guint bench_n_most = G_MAXUINT;
+
 gint64
 bench_now_nsec (void)
 {
   struct timespec now;
+  gint64 count;
 
+  if (bench_is_counted (&count))
+    return count;
   clock_gettime (CLOCK_MONOTONIC, &now);
   return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-guint
-bench_n (guint n)
-{
-  const char *other = getenv ("TRACTOR_BENCH_N");
-
-  return other != NULL ? (guint) g_ascii_strtoull (other, NULL, 10) : n;
 }
 
 void
@@ -71,6 +68,8 @@ typedef struct {
   double value;
   double floor;
   double ratio;
+  double n_system_calls; /* of one operation; negative: not counted */
+  double n_allocations;
 } Result;
 
 static void
@@ -82,6 +81,18 @@ pin (gboolean to_one_core)
   for (guint i = 0; i < (to_one_core ? 1 : (guint) sysconf (_SC_NPROCESSORS_CONF)); i++)
     CPU_SET (i, &cpus);
   sched_setaffinity (0, sizeof cpus, &cpus);
+}
+
+/* In processes of their own, so this one is not changed by it. */
+static void
+count (const BenchRow *row, Result *result)
+{
+  gboolean is_countable = row->unit != BENCH_BYTES && !row->is_uncountable;
+
+  pin (row->is_pinned);
+  result->n_system_calls = is_countable ? bench_count (row, "system-calls") : -1;
+  result->n_allocations = is_countable ? bench_count (row, "allocations") : -1;
+  pin (FALSE);
 }
 
 static gboolean
@@ -113,23 +124,36 @@ to_unit (double nsec, BenchUnit unit)
 }
 
 static void
+print_count (double count)
+{
+  if (count < 0)
+    printf (" %9s", "-");
+  else
+    printf (" %9.2f", count);
+}
+
+static void
 report (const BenchRow *row, const Result *result, FILE *json, gboolean *is_first)
 {
   static const char *const units[] = { "B ", "ns", "us", "ms" };
   double value = to_unit (result->value, row->unit);
   double floor = to_unit (result->floor, row->unit);
 
-  printf ("%-38s %9.1f %s  %9.1f %s %-26s %6.2f  %6.2f  %s\n", row->name, value, units[row->unit],
+  printf ("%-44s %9.1f %s  %9.1f %s %-26s %6.2f  %6.2f  %-6s", row->name, value, units[row->unit],
           floor, units[row->unit], row->floor_name, result->ratio, row->target,
           result->ratio <= row->target ? "met" : "MISSED");
+  print_count (result->n_system_calls);
+  print_count (result->n_allocations);
+  putchar ('\n');
   fflush (stdout);
   if (json == NULL)
     return;
   fprintf (json,
            "%s\n  {\"row\": \"%s\", \"unit\": \"%s\", \"value\": %.3f, \"floor\": %.3f, "
-           "\"floor_name\": \"%s\", \"ratio\": %.3f, \"target\": %.3f}",
+           "\"floor_name\": \"%s\", \"ratio\": %.3f, \"target\": %.3f, "
+           "\"system_calls\": %.2f, \"allocations\": %.2f}",
            *is_first ? "" : ",", row->name, units[row->unit], value, floor, row->floor_name,
-           result->ratio, row->target);
+           result->ratio, row->target, result->n_system_calls, result->n_allocations);
   *is_first = FALSE;
 }
 
@@ -144,31 +168,89 @@ is_wanted (const char *name, char **wanted)
   return FALSE;
 }
 
+static const BenchRow *const tables[] = {
+  bench_task_rows,      bench_sync_rows,    bench_memory_rows,   bench_loop_rows,   bench_wake_rows,
+  bench_actor_rows,     bench_by_hand_rows, bench_callback_rows, bench_stream_rows, bench_end_rows,
+  bench_discovery_rows, bench_dbus_rows,    bench_frame_rows
+};
+
+static const BenchRow *
+find_row (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    for (const BenchRow *row = tables[i]; row->name != NULL; row++)
+      if (g_str_equal (row->name, name))
+        return row;
+  g_error ("there is no row '%s'", name);
+}
+
+static void
+measure_rows (char **wanted, FILE *json, gboolean with_counts)
+{
+  gboolean is_first = TRUE;
+
+  printf ("%-44s %12s  %39s %6s  %6s  %-6s %9s %9s\n", "row", "value", "floor", "ratio", "target",
+          "", "sys.calls", "allocs");
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    for (const BenchRow *row = tables[i]; row->name != NULL; row++) {
+      Result result = { .n_system_calls = -1, .n_allocations = -1 };
+
+      if (!is_wanted (row->name, wanted))
+        continue;
+      if (!measure (row, &result)) {
+        printf ("%-44s not on this machine\n", row->name);
+        continue;
+      }
+      if (with_counts)
+        count (row, &result);
+      report (row, &result, json, &is_first);
+    }
+}
+
+static void
+count_rows (char **wanted)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
+    for (const BenchRow *row = tables[i]; row->name != NULL; row++) {
+      Result result;
+
+      if (!is_wanted (row->name, wanted))
+        continue;
+      count (row, &result);
+      printf ("%s\t%.3f\t%.3f\n", row->name, result.n_system_calls, result.n_allocations);
+      fflush (stdout);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
-  const BenchRow *const tables[] = { bench_task_rows,    bench_sync_rows,      bench_memory_rows,
-                                     bench_loop_rows,    bench_wake_rows,      bench_actor_rows,
-                                     bench_by_hand_rows, bench_callback_rows,  bench_stream_rows,
-                                     bench_end_rows,     bench_discovery_rows, bench_dbus_rows,
-                                     bench_frame_rows };
   g_autofree char *json_path = NULL;
   g_auto (GStrv) wanted = NULL;
+  gboolean without_counts = FALSE;
+  gboolean only_counts = FALSE;
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table as JSON too", "FILE" },
+    { "no-counts", 0, 0, G_OPTION_ARG_NONE, &without_counts, "Measure only times", NULL },
+    { "counts", 0, 0, G_OPTION_ARG_NONE, &only_counts,
+      "Only count: lines of a name, system calls and allocations of one operation", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL,
       "[PART-OF-A-ROW'S-NAME...]" },
     { NULL },
   };
   g_autoptr (GOptionContext) context = NULL;
   g_autoptr (GError) error = NULL;
+  const char *n_most = getenv (BENCH_N_VARIABLE);
   FILE *json = NULL;
-  gboolean is_first = TRUE;
   int status;
 
   g_unsetenv ("TRACTOR_DEBUG"); /* nobody is to stop at an error that is measured */
+  if (n_most != NULL)
+    bench_n_most = (guint) g_ascii_strtoull (n_most, NULL, 10);
   if (bench_actor_main (argc, argv, &status))
     return status;
+  if (argc >= 3 && g_str_equal (argv[1], "--once"))
+    return bench_run_once (find_row (argv[2]), argc > 3 ? argv[3] : NULL);
   context = g_option_context_new ("- every hot path against its floor");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error)) {
@@ -180,20 +262,13 @@ main (int argc, char **argv)
     return 2;
   }
 
-  printf ("%-38s %12s  %39s %6s  %6s\n", "row", "value", "floor", "ratio", "target");
+  if (only_counts) {
+    count_rows (wanted);
+    return 0;
+  }
   if (json != NULL)
     fputc ('[', json);
-  for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
-    for (const BenchRow *row = tables[i]; row->name != NULL; row++) {
-      Result result;
-
-      if (!is_wanted (row->name, wanted))
-        continue;
-      if (measure (row, &result))
-        report (row, &result, json, &is_first);
-      else
-        printf ("%-38s not on this machine\n", row->name);
-    }
+  measure_rows (wanted, json, !without_counts);
   if (json != NULL) {
     fputs ("\n]\n", json);
     fclose (json);

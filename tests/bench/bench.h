@@ -22,6 +22,7 @@ typedef struct {
   double (*measure) (gconstpointer data);
   double (*measure_floor) (gconstpointer data);
   gconstpointer data;
+  gboolean is_uncountable; /* what it does depends on the clock */
 } BenchRow;
 
 extern const BenchRow bench_task_rows[]; /* a NULL name ends each */
@@ -39,9 +40,22 @@ extern const BenchRow bench_frame_rows[];
 extern const BenchRow bench_discovery_rows[];
 
 gint64 bench_now_nsec (void);
-/* How many operations a row does that would do @n to be timed: TRACTOR_BENCH_N in the environment says another
- * number, where they are counted instead. */
-guint bench_n (guint n);
+/* How many operations a row does that would do @n to be timed: fewer where they are counted instead. */
+#define BENCH_N_VARIABLE "TRACTOR_BENCH_N"
+extern guint bench_n_most;
+static inline guint
+bench_n (guint n)
+{
+  return MIN (n, bench_n_most);
+}
+
+/* How many "system-calls" or "allocations" one operation of @row makes; negative: not on this machine. */
+double bench_count (const BenchRow *row, const char *what);
+/* Runs @row once, without its floor, for somebody else to count. */
+int bench_run_once (const BenchRow *row, const char *what);
+/* Whether this is such a process, and what it has counted until now. */
+gboolean bench_is_counted (gint64 *ret_count);
+
 /* Runs @main on the host called @host; a failure ends the program. */
 void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 
