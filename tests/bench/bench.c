@@ -222,6 +222,18 @@ count_rows (char **wanted)
     }
 }
 
+/* What the instructions of an operation depend on. */
+static void
+print_makers (void)
+{
+#ifdef __clang__
+  printf ("clang %d.%d", __clang_major__, __clang_minor__);
+#else
+  printf ("gcc %d.%d", __GNUC__, __GNUC_MINOR__);
+#endif
+  printf (", GLib %u.%u.%u\n", glib_major_version, glib_minor_version, glib_micro_version);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -251,6 +263,10 @@ main (int argc, char **argv)
     return status;
   if (argc >= 3 && g_str_equal (argv[1], "--once"))
     return bench_run_once (find_row (argv[2]), argc > 3 ? argv[3] : NULL);
+  if (argc == 2 && g_str_equal (argv[1], "--made-by")) {
+    print_makers ();
+    return 0;
+  }
   context = g_option_context_new ("- every hot path against its floor");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error)) {
