@@ -174,8 +174,8 @@ static const BenchRow *const tables[] = {
   bench_discovery_rows, bench_dbus_rows,    bench_frame_rows
 };
 
-static const BenchRow *
-find_row (const char *name)
+const BenchRow *
+bench_find_row (const char *name)
 {
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
     for (const BenchRow *row = tables[i]; row->name != NULL; row++)
@@ -185,26 +185,35 @@ find_row (const char *name)
 }
 
 static void
-measure_rows (char **wanted, FILE *json, gboolean with_counts)
+measure_rows_of (
+    const BenchRow *row, char **wanted, FILE *json, gboolean *is_first, gboolean with_counts)
+{
+  for (; row->name != NULL; row++) {
+    Result result = { .n_system_calls = -1, .n_allocations = -1 };
+
+    if (!is_wanted (row->name, wanted))
+      continue;
+    if (!measure (row, &result)) {
+      printf ("%-44s not on this machine: %s\n", row->name, row->floor_name);
+      continue;
+    }
+    if (with_counts)
+      count (row, &result);
+    report (row, &result, json, is_first);
+  }
+}
+
+static void
+measure_rows (char **wanted, FILE *json, gboolean with_counts, gboolean with_peers)
 {
   gboolean is_first = TRUE;
 
   printf ("%-44s %12s  %39s %6s  %6s  %-6s %9s %9s\n", "row", "value", "floor", "ratio", "target",
           "", "sys.calls", "allocs");
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
-    for (const BenchRow *row = tables[i]; row->name != NULL; row++) {
-      Result result = { .n_system_calls = -1, .n_allocations = -1 };
-
-      if (!is_wanted (row->name, wanted))
-        continue;
-      if (!measure (row, &result)) {
-        printf ("%-44s not on this machine\n", row->name);
-        continue;
-      }
-      if (with_counts)
-        count (row, &result);
-      report (row, &result, json, &is_first);
-    }
+    measure_rows_of (tables[i], wanted, json, &is_first, with_counts);
+  if (with_peers)
+    measure_rows_of (bench_peer_rows, wanted, json, &is_first, FALSE);
 }
 
 static void
@@ -241,11 +250,14 @@ main (int argc, char **argv)
   g_auto (GStrv) wanted = NULL;
   gboolean without_counts = FALSE;
   gboolean only_counts = FALSE;
+  gboolean with_peers = FALSE;
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table as JSON too", "FILE" },
     { "no-counts", 0, 0, G_OPTION_ARG_NONE, &without_counts, "Measure only times", NULL },
     { "counts", 0, 0, G_OPTION_ARG_NONE, &only_counts,
       "Only count: lines of a name, system calls and allocations of one operation", NULL },
+    { "peers", 0, 0, G_OPTION_ARG_NONE, &with_peers,
+      "Others beside ours, too, where they are there", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL,
       "[PART-OF-A-ROW'S-NAME...]" },
     { NULL },
@@ -262,7 +274,7 @@ main (int argc, char **argv)
   if (bench_actor_main (argc, argv, &status))
     return status;
   if (argc >= 3 && g_str_equal (argv[1], "--once"))
-    return bench_run_once (find_row (argv[2]), argc > 3 ? argv[3] : NULL);
+    return bench_run_once (bench_find_row (argv[2]), argc > 3 ? argv[3] : NULL);
   if (argc == 2 && g_str_equal (argv[1], "--made-by")) {
     print_makers ();
     return 0;
@@ -284,7 +296,7 @@ main (int argc, char **argv)
   }
   if (json != NULL)
     fputc ('[', json);
-  measure_rows (wanted, json, !without_counts);
+  measure_rows (wanted, json, !without_counts, with_peers);
   if (json != NULL) {
     fputs ("\n]\n", json);
     fclose (json);

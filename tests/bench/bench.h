@@ -37,7 +37,11 @@ extern const BenchRow bench_stream_rows[];
 extern const BenchRow bench_end_rows[];
 extern const BenchRow bench_dbus_rows[];
 extern const BenchRow bench_frame_rows[];
+extern const BenchRow bench_peer_rows[]; /* with --peers only */
 extern const BenchRow bench_discovery_rows[];
+
+/* The one of this name, which there is. */
+const BenchRow *bench_find_row (const char *name);
 
 gint64 bench_now_nsec (void);
 /* How many operations a row does that would do @n to be timed: fewer where they are counted instead. */
@@ -78,3 +82,6 @@ pid_t bench_spawn_bare (void);
 double bench_round_trip_bare (gsize request_bytes, gsize answer_bytes);
 /* The same for a call that does nothing; @data is the name of its host. */
 double bench_measure_calls (gconstpointer data);
+/* A call with a number and back, by D-Bus from one process to another. */
+double bench_measure_sd_bus_number (gconstpointer data);
+double bench_measure_gdbus_number (gconstpointer data);
