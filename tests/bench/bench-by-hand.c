@@ -117,6 +117,8 @@ live_on_glib (End *end)
   end->loop = loop;
   ((SocketSource *) source)->tag = g_source_add_unix_fd (source, end->fd, G_IO_IN);
   g_source_set_callback (source, on_readable_glib, end, NULL);
+  /* Else GLib leaves out the descriptor for as long as this is dispatched, and wakes itself up when it is back. */
+  g_source_set_can_recurse (source, TRUE);
   g_source_attach (source, context);
   if (end->is_asking)
     say (end);
