@@ -28,7 +28,7 @@ ROOM = 1.03
 FEW = 200
 # The library has patience with the start and the end of an actor for some seconds of the clock, and callgrind takes some
 # of its own. Who was not waited for has not been counted, and is counted again.
-N_TRIES = 5
+N_TRIES = 10
 # Below these a difference is what happens once in a run, not in each operation.
 LEAST = {"system calls": 0.05, "allocations": 0.05, "instructions": 10}
 # How many operations are many: a run's start is not quite the same each time, by some ten thousand instructions.
