@@ -17,44 +17,18 @@ import tempfile
 import termios
 import time
 
+from debugged import BROKER, COMMAND, TREE, SlowGdb, Tree
 from program import PROMPT, SHELL, Program
 from tap import Skip, Tests, is_equal
 from terminal import Failure, Terminal, descendants, list_processes
 
-TREE, BROKER, EXAMPLE, PAGE = sys.argv[1:5]
-COMMAND = os.path.join(os.path.dirname(BROKER), '..', 'tractor', 'tractor')
+EXAMPLE, PAGE = sys.argv[3:5]
 INTEROP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'interop')
 PEER = os.path.join(INTEROP, 'peer.py')
 PDB = r'^\(Pdb\+\) '
 NO_GDB = {'PATH': '/nonexistent'}
 
 test = Tests('/debug', ('builtin', 'glib', 'uv'))
-
-
-class Tree(Program):
-    def __init__(self, arguments, host='builtin', debug='1', shell=False, command=None, in_background=False, user=None,
-                 **env):
-        super().__init__(command or [TREE, '--host', host] + arguments, {'TRACTOR_DEBUG': debug, 'TRACTOR_DEBUGGER': BROKER, **env},
-                         shell, ' &' if in_background else '', user)
-
-    def find_in_line(self, words):
-        """The same, once it is in tractor_pause()."""
-        give_up_at = time.monotonic() + self.patience
-        while time.monotonic() < give_up_at:
-            with contextlib.suppress(Failure):  # it may not have been started yet
-                pid = self.find(words)
-                if 'tractor_pause' in subprocess.run([COMMAND, 'dump', str(pid)], capture_output=True, text=True).stdout:
-                    return pid
-            time.sleep(0.01)
-        raise Failure(f'no process "{words}" below {self.pid} pauses')
-
-    def check_nothing_is_left(self, but=None):
-        self.check_no_process_is_left()
-        files = os.listdir(os.path.join(self.directory, 'tractor'))
-        if but:
-            files = [one for one in files if not one.endswith(but) or one.startswith('debug')]
-        if files:
-            raise Failure(f'files are left: {files}')
 
 
 # --- stops ------------------------------------------------------------------------------------------------------------
@@ -767,36 +741,6 @@ def gdb_that_is_killed_may_leave_breakpoints_which_is_said(host):
 
 
 # --- while gdb starts ------------------------------------------------------------------------------------------------------
-
-class SlowGdb:
-    """A gdb that says that it starts, and waits until it is let go on: @when `exec`, before it is gdb; `scripts`, before it
-    has read its scripts; `begin`, when it has; `attach`, while it attaches."""
-
-    def __init__(self, when):
-        self.directory = tempfile.mkdtemp(prefix='tractor-gdb-')
-        gate = os.path.join(self.directory, 'gate')
-        os.mkfifo(gate)
-        self.gate = os.open(gate, os.O_RDWR)
-        wait = f'import os; open("/dev/tty", "w").write("STARTS\\n"); os.read(os.open({gate!r}, os.O_RDONLY), 1)'
-        words = {'exec': [], 'scripts': ['-iex', f'python {wait}'], 'begin': ['-ex', f'python {wait}'],
-                 'attach': ['-iex', f'python gdb.events.new_objfile.connect(lambda _, done=[]: done or done.append(1) or exec({wait!r}))']}[when]
-        with open(os.path.join(self.directory, 'gdb'), 'w') as file:
-            file.write(f'#!{sys.executable}\nimport os, sys\nwords = sys.argv[1:]\nat = words.index("-x" if {when!r} != "begin" else "-ex")\n'
-                       f'{wait if when == "exec" else ""}\n'
-                       f'os.execv({shutil.which("gdb")!r}, ["gdb"] + words[:at] + {words!r} + words[at:])\n')
-        os.chmod(file.name, 0o755)
-        self.env = {'PATH': self.directory + ':' + os.environ['PATH']}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        os.close(self.gate)
-        shutil.rmtree(self.directory)
-
-    def go_on(self):
-        os.write(self.gate, b'.')
-
 
 @test(hosts=('builtin',), rows=[{'when': when, 'story': story} for when in ('exec', 'scripts', 'begin', 'attach') for story in ('pause', 'crash')])
 def keys_while_gdb_starts_cost_no_stop(host, when, story):
