@@ -106,6 +106,35 @@ pause_once (int *answer, GError **error)
   return TRUE;
 }
 
+/* Named for where a breakpoint is set. */
+static void __attribute__ ((noinline)) do_a_bit (void)
+{
+  __asm__ volatile("" ::: "memory");
+}
+
+/* Until there is a file of that name. */
+static gboolean
+work_on (const char *path, GError **error)
+{
+  say ("works");
+  while (access (path, F_OK) != 0) {
+    do_a_bit ();
+    if (!tractor_sleep_until (tractor_now () + 1000, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+pause_and_work (GError **error)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "enough", NULL);
+
+  if (!tractor_pause (error))
+    return FALSE;
+  return work_on (path, error);
+}
+
 static gboolean
 pause_in_cancelled (gboolean is_shielded, GError **error)
 {
@@ -245,6 +274,8 @@ tell (int *answer, GError **error)
 {
   if (strcmp (story, "pause") == 0)
     return pause_once (answer, error);
+  if (strcmp (story, "pause-and-work") == 0)
+    return pause_and_work (error);
   if (strcmp (story, "overflow") == 0)
     return dig (1000000) != 0;
   if (strcmp (story, "undumpable-pause") == 0)
