@@ -242,7 +242,7 @@ def leave(tree, way, gdb, lot):
 STATES = {
     'in-line': [Way(wait_in_line), Way(wait_in_line, name='again'), Way(ask_unheard, ('pause-twice',), victims=WITHOUT_GDB, n_stops=2)],
     'granted': [Way(be_granted_and_not_ready, ('pause',), victims=WITHOUT_GDB), Way(have_gdb_on_the_way, gate='begin'),
-                *(Way(have_gdb_start, gate=gate) for gate in ('exec', 'scripts', 'begin', 'attach'))],
+                *(Way(have_gdb_start, gate=gate) for gate in ('exec', 'scripts', 'begin', 'ptrace', 'attach'))],
     'at-prompt': [Way(be_at_prompt, word=word) for word in ('', 'ctrl-c', 'up')] + [Way(be_at_prompt, ('pause',), word='next')],
     'running': [Way(run_under_gdb, ('pause-and-work',), word=word) for word in RUNNING],
     'leaving': [Way(leave, ('pause-and-work',), gate=gate, word=word) for gate in ('terminal', 'detach') for word in ('c', 'quit')] +
@@ -328,6 +328,12 @@ def kill_9(host, victim, state, seed):
     way, story, under = draw_way(state, victim, lot)
     print(f'# KILLS_SEED={seed} {victim}/{state}/{host}: {way.come.__name__} {way.gate or ""} {way.word} {story} {under}', flush=True)
     check_case(host, victim, way, story, under, lot)
+
+
+@test(rows=[{'victim': victim, 'story': story} for victim in ('root', 'gdb', 'broker') for story in ('pause', 'crash')])
+def kill_9_leaves_nobody_stopped_for_a_debugger(host, victim, story):
+    """That is killed before it has taken away what the actor was to be stopped by."""
+    check_case(host, victim, Way(have_gdb_start, gate='ptrace'), story, 'shell', random.Random(SEED))
 
 
 if __name__ == '__main__':

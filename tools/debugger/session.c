@@ -226,6 +226,7 @@ session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *w
   bool ok;
 
   *session = NO_SESSION;
+  session->actor = actor;
   if (pipe2 (words, O_CLOEXEC | O_NONBLOCK) != 0)
     return false;
   session->word_fd = words[0];
@@ -372,6 +373,14 @@ end_lent (Session *session)
                                                                    : DEBUG_WORD_NONE;
 }
 
+/* Who is killed while it attaches, or stops a thread, has not taken away yet what the kernel stops that by: it would stand for
+ * ever, and nobody would know why. */
+static void
+let_actor_run (const Session *session)
+{
+  kill (session->actor, SIGCONT);
+}
+
 DebugWord
 session_end (Session *session)
 {
@@ -382,6 +391,8 @@ session_end (Session *session)
     return end_lent (session);
   while (waitpid (session->pid, &status, 0) < 0 && errno == EINTR)
     ;
+  if (WIFSIGNALED (status))
+    let_actor_run (session);
   read_words (session);
   word = session->word;
   if (word == DEBUG_WORD_BEGUN && WIFSIGNALED (status))

@@ -9,6 +9,7 @@
 
 typedef struct {
   pid_t pid; /* 0: there is none */
+  pid_t actor;
   int pidfd;
   int word_fd; /* where it says */
   DebugWord word;
