@@ -10,6 +10,7 @@ story and the moment are drawn by lot. Prints TAP, and of each case the seed, by
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import contextlib
+import ctypes
 import dataclasses
 import os
 import random
@@ -109,6 +110,10 @@ class KilledTree(Tree):
         self.wait_until(lambda: (pid, 'T') in [(one, state) for one, _, state, _ in self.processes()], f'{pid} stands')
 
     # --- what is to hold
+
+    def let_work_end(self):
+        with open(os.path.join(self.directory, 'enough'), 'w'):
+            pass
 
     def go_through(self):
         """Lets each go on who comes to the prompt, until the tree is over."""
@@ -306,8 +311,7 @@ def check_case(host, victim, way, story, under, lot):
             gdb.go_on(MOST_SESSIONS)
         if victim == 'broker':
             check_broker_is_missed(tree, root, story)
-        with open(os.path.join(tree.directory, 'enough'), 'w'):
-            pass
+        tree.let_work_end()
         if moment.is_at_prompt and victim in (('parent',) if moment.holder != moment.waits else ('holder', 'parent')):
             tree.line('p 6 * 7')
             tree.prompt('= 42')
@@ -334,6 +338,45 @@ def kill_9(host, victim, state, seed):
 def kill_9_leaves_nobody_stopped_for_a_debugger(host, victim, story):
     """That is killed before it has taken away what the actor was to be stopped by."""
     check_case(host, victim, Way(have_gdb_start, gate='ptrace'), story, 'shell', random.Random(SEED))
+
+
+PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_GETEVENTMSG = 7, 17, 0x4206, 0x4201
+PTRACE_O_TRACEFORK, PTRACE_EVENT_FORK, WALL = 2, 1, 0x40000000
+
+
+def wait_for_fork(pid):
+    """Of a process that we trace. Returns: its child, which has not begun yet."""
+    libc = ctypes.CDLL(None)
+    child = ctypes.c_ulong()
+    while True:
+        _, status = os.waitpid(pid, WALL)
+        if status >> 8 == signal.SIGTRAP | PTRACE_EVENT_FORK << 8:
+            break
+        libc.ptrace(PTRACE_CONT, pid, None, ctypes.c_void_p(os.WSTOPSIG(status) if status >> 16 == 0 else 0))
+    libc.ptrace(PTRACE_GETEVENTMSG, pid, None, ctypes.byref(child))
+    os.waitpid(child.value, WALL)
+    return child.value
+
+
+@test
+def debugger_does_not_begin_whose_broker_has_just_been_killed(host):
+    libc = ctypes.CDLL(None)
+    with KilledTree('pause-and-work', host, 'shell') as tree:
+        tree.find_first_at_prompt()
+        broker, root, _ = tree.find_broker()
+        is_equal(libc.ptrace(PTRACE_SEIZE, broker, None, ctypes.c_void_p(PTRACE_O_TRACEFORK)), 0)
+        tree.line('c')
+        debugger = wait_for_fork(broker)
+        tree.all_pids.add(debugger)
+        os.kill(broker, signal.SIGKILL)
+        os.waitpid(broker, WALL)
+        libc.ptrace(PTRACE_DETACH, debugger, None, None)
+        tree.expect('debug mode is off')
+        tree.wait_until(lambda: debugger not in [pid for pid, *_ in list_processes()], 'the debugger has gone')
+        is_equal(tree.foreground(), os.getpgid(root))
+        tree.let_work_end()
+        is_equal(tree.end_well(), 0)
+        tree.check_nothing_is_left()
 
 
 if __name__ == '__main__':

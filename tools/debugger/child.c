@@ -9,7 +9,9 @@
 #include "child.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "beside.h"
 
@@ -31,6 +33,14 @@ child_take_what_we_need (void)
   if (setrlimit (RLIMIT_NOFILE, &limit) != 0)
     limit = limit_before;
   return limit.rlim_cur < INT_MAX ? (int) limit.rlim_cur : INT_MAX;
+}
+
+void
+child_end_with (pid_t parent)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    _exit (127);
 }
 
 void

@@ -4,9 +4,12 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* In the broker. Returns: how many descriptors it may have from now on, which are as many as it can have. */
 int child_take_what_we_need (void);
+/* In a child of it, first of all: it ends with the process @parent, also if that has ended already. */
+void child_end_with (pid_t parent);
 /* In a child of it, before it becomes something else: as the broker was started. */
 void child_give_back (void);
 

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,12 +47,12 @@ dumps_set_log (const char *prefix, pid_t root)
 }
 
 static _Noreturn void
-become_command (pid_t actor)
+become_command (pid_t broker, pid_t actor)
 {
   char path[PATH_MAX];
   char number[16];
 
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  child_end_with (broker);
   child_give_back ();
   child_find_command (path);
   snprintf (number, sizeof number, "%d", (int) actor);
@@ -65,9 +64,11 @@ become_command (pid_t actor)
 static void
 run (Dump *dump, pid_t actor)
 {
+  pid_t broker = getpid ();
+
   *dump = (Dump){ .actor = actor, .pid = fork () };
   if (dump->pid == 0)
-    become_command (actor);
+    become_command (broker, actor);
   if (dump->pid > 0)
     dump->pidfd = (int) syscall (SYS_pidfd_open, dump->pid, 0);
   else

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -120,6 +119,7 @@ session_use_page (const char *path)
 /* --- its life ---------------------------------------------------------------------------------- */
 
 typedef struct {
+  pid_t broker; /* whose child it is: or host.c */
   pid_t actor;
   const DebugMsg *ask;
   const char *why_not; /* (nullable): for gdb */
@@ -148,13 +148,13 @@ become_debugger (const Plan *plan)
   char why[128];
   int failure;
 
+  child_end_with (plan->broker);
   keep_keys_back ();
   setpgid (0, 0);
   terminal_lend (getpid (), true);
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
     signal (usual[i], SIG_DFL); /* SIGTSTP stays ignored: nobody would wake it up */
   child_give_back ();
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
   for (int fd = 0; fd < 3; fd++)
     dup2 (terminal_get_fd (), fd);
   fcntl (plan->word_fd, F_SETFD, 0);
@@ -220,7 +220,7 @@ start (Session *session, Plan *plan)
 bool
 session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *why_not)
 {
-  Plan plan = { .actor = actor, .ask = ask, .why_not = why_not };
+  Plan plan = { .broker = getpid (), .actor = actor, .ask = ask, .why_not = why_not };
   int words[2];
   int failure;
   bool ok;
