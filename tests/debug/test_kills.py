@@ -115,10 +115,11 @@ class KilledTree(Tree):
         with open(os.path.join(self.directory, 'enough'), 'w'):
             pass
 
-    def go_through(self):
-        """Lets each go on who comes to the prompt, until the tree is over."""
+    def go_through(self, has_root=True):
+        """Lets each go on who comes to the prompt, until the tree is over. Without the root nobody is to hear what is typed."""
+        over = f'^{SHELL}' if self.is_under_shell else ENDED
         while True:
-            match = self.expect(f'{PROMPT}|{"^" + SHELL if self.is_under_shell else ENDED}')
+            match = self.expect(f'{PROMPT}|{over}' if has_root else over)
             if not match.group(0).startswith('(tractor)'):
                 self.seen = match.start()
                 return
@@ -316,7 +317,7 @@ def check_case(host, victim, way, story, under, lot):
             tree.line('p 6 * 7')
             tree.prompt('= 42')
             tree.line('c')
-        tree.go_through()
+        tree.go_through(has_root=victim != 'root')
         status = tree.end_well()
         check_status(status, tree, victim, way, story)
         check_who_has_stopped(tree, victim, way, moment)
