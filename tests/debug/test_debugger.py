@@ -856,6 +856,17 @@ def without_gdb_there_is_a_shell(host):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',))
+def library_whose_file_is_mapped_once_more_is_found(host):
+    with Tree(['mapped-pause'], host, **NO_GDB) as tree:
+        tree.prompt(r'── paused: actor kid0 .* ──\r\nin pause_once\+\S+ \(debug-tree\)')
+        tree.line('bt sleeper')
+        tree.expect(r'\r\n +sleep_forever\+')
+        tree.prompt()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
 @test(hosts=('builtin',), rows=({'story': 'crash', 'said': r"task \d+ 'work' · SIGSEGV, address 0x10 is not mapped", 'function': 'crash'},
                                 {'story': 'abort', 'said': r"task \d+ 'work' · SIGABRT", 'function': 'tell'},
                                 {'story': 'thread-crash', 'said': 'in no task · SIGSEGV', 'function': 'crash'}))

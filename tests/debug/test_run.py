@@ -483,6 +483,16 @@ FAILED = r'── failed: actor {} .*──\r\n'
 
 
 @test
+def place_is_shown_of_a_program_whose_file_is_mapped_once_more():
+    with Run('--debug', RAISER, 'mapped') as run:
+        run.prompt(FAILED.format('level0') + rf'raised at make_here \(\S*raiser.c:{find_line("LINE make_here")}\)\r\n')
+        run.line('kill')
+        run.prompt(FAILED.format('root'))
+        run.line('c')
+        is_equal(run.end(), 1)
+
+
+@test
 def place_where_an_error_was_made_is_shown_all_the_way_up():
     made = rf'raised at make_here \(\S*raiser.c:{find_line("LINE make_here")}\)'
     with Run('--debug', RAISER, '--depth', '1', 'here') as run:

@@ -221,14 +221,20 @@ def read_origins(layout):
 
 
 def find_module(path):
-    """Where the process that is looked at has that file, which may not be the process that the error is of."""
+    """Where the process that is looked at has that file, which may not be the process that the error is of. Of a file that is
+    mapped elsewhere too, by what reads symbols, it is the beginning before its code."""
     real = os.path.realpath(path)
+    start = None
     with open(f'/proc/{gdb.selected_inferior().pid}/maps') as maps:
         for line in maps:
-            fields = line.rstrip('\n').split(maxsplit=5)
-            if len(fields) == 6 and fields[5] in (path, real):
-                return int(fields[0].split('-')[0], 16)
-    return None
+            where, mode, offset, _, _, name = (line.rstrip('\n').split(maxsplit=5) + [''])[:6]
+            if name not in (path, real):
+                continue
+            if start is None or int(offset, 16) == 0:
+                start = int(where.split('-')[0], 16)
+            if 'x' in mode:
+                break
+    return start
 
 
 def find_function(pc):

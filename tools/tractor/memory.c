@@ -26,8 +26,9 @@ typedef struct {
 typedef struct _Module {
   char *path;
   const char *name; /* the end of it */
-  guint64 start;    /* of its lowest mapping */
+  guint64 start;    /* of its lowest mapping, as what runs */
   guint64 inode;
+  gboolean has_code; /* which has been seen */
   gboolean is_tried;
   Symbols *symbols; /* (nullable) */
   guint64 bias;
@@ -113,6 +114,17 @@ is_of_library (const char *name)
   return FALSE;
 }
 
+/* Its lowest mapping is the one with its beginning, before its code. Parts of the file may be mapped elsewhere, too: by what
+ * reads symbols. */
+static void
+note_mapping (Module *module, const Mapping *mapping, guint64 offset)
+{
+  if (offset == 0 && !module->has_code)
+    module->start = mapping->start;
+  if (mapping->is_code)
+    module->has_code = TRUE;
+}
+
 static Module *
 find_or_add_module (Memory *memory, const char *path, guint64 start, guint64 inode)
 {
@@ -137,17 +149,20 @@ static void
 add_mapping (Memory *memory, const char *line)
 {
   Mapping mapping = { 0 };
-  unsigned long start, end, inode;
+  unsigned long start, end, offset, inode;
   char mode[5];
   int at = 0;
 
-  if (sscanf (line, "%lx-%lx %4s %*x %*x:%*x %lu %n", &start, &end, mode, &inode, &at) != 4)
+  if (sscanf (line, "%lx-%lx %4s %lx %*x:%*x %lu %n", &start, &end, mode, &offset, &inode, &at) !=
+      5)
     return;
   mapping.start = start;
   mapping.end = end;
   mapping.is_code = mode[2] == 'x';
-  if (at > 0 && line[at] == '/')
+  if (at > 0 && line[at] == '/') {
     mapping.module = find_or_add_module (memory, line + at, start, inode);
+    note_mapping (mapping.module, &mapping, offset);
+  }
   g_array_append_val (memory->mappings, mapping);
 }
 
