@@ -5,7 +5,7 @@
  * that started us, which a Python parent may well have made for just that.
  *
  * If it cannot end, because a function does not let the loop go on, a timer ends it: an orphan is gone
- * within PATIENCE_ORPHAN_USEC. */
+ * within PATIENCE_ORPHAN_USEC. Not one that a debugger looks at, or is to: then it has that time afterwards. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "child-signals.h"
@@ -20,12 +20,14 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "debug-lock.h"
 #include "last-words.h"
 #include "process.h"
 #include "socket.h"
 
 static int term_fd = -1;   /* an eventfd */
 static int parent_fd = -1; /* a pidfd, if it can be had */
+static volatile sig_atomic_t last_resort_is_wanted;
 static volatile sig_atomic_t last_resort_is_armed;
 /* A timer whose signal nobody can ignore, hold back or handle, neither a function nor who started us; and
  * that is not the one of alarm(), which a function may want for itself. */
@@ -54,8 +56,8 @@ make_last_resort (void)
     sigaction (number, &action, NULL);
 }
 
-void
-tractor__child_signals_arm_last_resort (void)
+static void
+arm_last_resort (void)
 {
   const time_t sec = PATIENCE_ORPHAN_USEC / G_USEC_PER_SEC;
   const long usec = PATIENCE_ORPHAN_USEC % G_USEC_PER_SEC;
@@ -71,6 +73,22 @@ tractor__child_signals_arm_last_resort (void)
   last_resort_is_armed = TRUE;
 }
 
+/* It may have been wanted while somebody looked at us. */
+static void
+on_looked_at_no_more (void)
+{
+  if (last_resort_is_wanted && !tractor__debug_is_stopped ())
+    arm_last_resort ();
+}
+
+void
+tractor__child_signals_arm_last_resort (void)
+{
+  last_resort_is_wanted = TRUE;
+  __atomic_thread_fence (__ATOMIC_SEQ_CST);
+  on_looked_at_no_more ();
+}
+
 static void
 on_term_signal (G_GNUC_UNUSED int signal_number)
 {
@@ -78,7 +96,7 @@ on_term_signal (G_GNUC_UNUSED int signal_number)
   int saved_errno = errno;
   gssize n;
 
-  if (!last_resort_is_armed)
+  if (!last_resort_is_wanted)
     tractor__last_words_say ("it was told to end, by SIGTERM\n");
   tractor__child_signals_arm_last_resort ();
   n = write (term_fd, &one, sizeof one);
@@ -128,6 +146,7 @@ tractor__child_signals_install (void)
 
   let_signals_in ();
   make_last_resort ();
+  tractor__debug_set_after_stop (on_looked_at_no_more);
   term_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   sigaction (SIGTERM, &action, NULL);
   action.sa_handler = SIG_IGN;
@@ -137,6 +156,7 @@ tractor__child_signals_install (void)
 void
 tractor__child_signals_forget (void)
 {
+  tractor__debug_set_after_stop (NULL);
   close (term_fd);
   if (parent_fd >= 0)
     close (parent_fd);

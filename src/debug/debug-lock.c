@@ -438,13 +438,38 @@ use_turn (int fd, const TractorDebugStop *stop, const void *context, const char 
   return TRUE;
 }
 
-/* As tractor__debug_stop(). */
+/* Threads in stop_at(). */
+static gint n_stopped;
+static void (*after_stop) (void); /* (nullable) */
+
+gboolean
+tractor__debug_is_stopped (void)
+{
+  return __atomic_load_n (&n_stopped, __ATOMIC_SEQ_CST) > 0;
+}
+
+void
+tractor__debug_set_after_stop (void (*func) (void))
+{
+  __atomic_store_n (&after_stop, func, __ATOMIC_RELEASE);
+}
+
+static void
+note_end_of_stop (void)
+{
+  void (*func) (void) = __atomic_load_n (&after_stop, __ATOMIC_ACQUIRE);
+
+  __atomic_fetch_sub (&n_stopped, 1, __ATOMIC_SEQ_CST);
+  if (func != NULL)
+    func ();
+}
+
 static gboolean
-stop_at (int fd,
-         const TractorDebugStop *stop,
-         const void *context,
-         const char *origins,
-         TractorDebugVerdict *ret_verdict)
+stop_in_turn (int fd,
+              const TractorDebugStop *stop,
+              const void *context,
+              const char *origins,
+              TractorDebugVerdict *ret_verdict)
 {
   DebugMsg message;
   gboolean was_used;
@@ -462,6 +487,22 @@ stop_at (int fd,
   make_spare ();
   end_stopping ();
   return was_used || !has_broker ();
+}
+
+/* As tractor__debug_stop(). */
+static gboolean
+stop_at (int fd,
+         const TractorDebugStop *stop,
+         const void *context,
+         const char *origins,
+         TractorDebugVerdict *ret_verdict)
+{
+  gboolean was_used;
+
+  __atomic_fetch_add (&n_stopped, 1, __ATOMIC_SEQ_CST);
+  was_used = stop_in_turn (fd, stop, context, origins, ret_verdict);
+  note_end_of_stop ();
+  return was_used;
 }
 
 gboolean

@@ -38,6 +38,11 @@ G_GNUC_INTERNAL gboolean tractor__debug_stop (int fd,
                                               const TractorDebugStop *stop,
                                               TractorDebugVerdict *ret_verdict);
 
+/* Whether a thread of this process has stopped, or waits for its turn where nothing else can be done. Async-signal-safe. */
+G_GNUC_INTERNAL gboolean tractor__debug_is_stopped (void);
+/* @func: (nullable): is called when one has stopped no more; async-signal-safe. */
+G_GNUC_INTERNAL void tractor__debug_set_after_stop (void (*func) (void));
+
 /* For another actor, which has a debugger of its own (dialog/python-lock.c): asks for a turn of it. @process: 0: not
  * known. Returns: (transfer full): a descriptor that is readable when it is its turn, or -1. */
 G_GNUC_INTERNAL int tractor__debug_ask_for (const char *actor, const char *task, pid_t process);

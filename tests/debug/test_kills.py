@@ -340,6 +340,23 @@ def kill_9_leaves_nobody_stopped_for_a_debugger(host, victim, story):
     check_case(host, victim, Way(have_gdb_start, gate='ptrace'), story, 'shell', random.Random(SEED))
 
 
+@test
+def orphan_that_has_crashed_is_looked_at_all_the_same(host):
+    with SlowGdb('begin') as gdb, KilledTree('crash', host, 'shell', **gdb.env) as tree:
+        tree.expect('^STARTS')
+        first, _ = tree.find_first()
+        os.kill(tree.find_parent(first), signal.SIGKILL)
+        time.sleep(2)  # longer than an orphan has to end
+        gdb.go_on(MOST_SESSIONS)
+        tree.prompt(rf'── crashed: actor level0 \(pid {first}\)')
+        tree.line('p *where')
+        tree.prompt('Cannot access memory at address 0x10')
+        tree.line('c')
+        tree.go_through()
+        is_equal(tree.end_well(), 1)
+        tree.check_nothing_is_left(but='.sock')
+
+
 PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_GETEVENTMSG = 7, 17, 0x4206, 0x4201
 PTRACE_O_TRACEFORK, PTRACE_EVENT_FORK, WALL = 2, 1, 0x40000000
 
