@@ -10,6 +10,8 @@ import signal
 import time
 
 
+# Seconds, in which whatever is waited for comes, unless it never does.
+PATIENCE = int(os.environ.get('TEST_PATIENCE', '60'))
 # What a terminal sends.
 KEYS = signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP
 
@@ -22,7 +24,7 @@ class Terminal:
     """A program whose controlling terminal is ours: as the leader of its session, or below an interactive shell. @user: by number, if it is to be
     another one."""
 
-    def __init__(self, command, env=None, patience=60, user=None):
+    def __init__(self, command, env=None, patience=PATIENCE, user=None):
         self.patience = patience
         self.text = ''  # all that has been shown
         self.decoder = codecs.getincrementaldecoder('utf-8')('replace')  # a character may come in two pieces

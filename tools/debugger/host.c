@@ -261,8 +261,9 @@ run_session (int broker, const DebugMsg *go, const char *why_no_gdb)
     return OK;
   }
   word = session_end (&session);
-  if (word == DEBUG_WORD_NONE && why_no_gdb == NULL)
-    return run_session (broker, go, SESSION_GDB_FAILED);
+  why_not = why_no_gdb == NULL ? rights_find_why_no_gdb (word, go->tid) : NULL;
+  if (why_not != NULL)
+    return run_session (broker, go, why_not);
   why_not = rights_explain (word, go->tid); /* before it is let go, and ends */
   tell (broker, (DebugMsg){ .type = DEBUG_MSG_DONE, .kind = (uint8_t) word });
   if (why_not != NULL)

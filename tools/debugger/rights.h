@@ -11,8 +11,27 @@
 bool rights_is_traced (pid_t pid);
 #define RIGHTS_TRACED "another debugger (or strace) has it"
 
-/* (transfer none): why a process that may not be looked at may not, for people. */
-const char *rights_find_refusal (pid_t pid);
+/* Whether its memory may be read, also without ptrace(). */
+bool rights_can_read (pid_t pid);
+
+/* Whether /proc shows the processes that we see. Without that gdb never ends to attach. */
+bool rights_has_proc (void);
+#define RIGHTS_NO_PROC                                                                             \
+  "/proc is that of another pid namespace, or is not there: mount one in this (mount -t proc "     \
+  "proc /proc; unshare: --mount-proc)"
+
+/* Of Yama; 0 without it. */
+int rights_read_ptrace_scope (void);
+
+/* (transfer none): why a process that may not be looked at may not, and what to do, for people. @scope_that_would_do: of
+ * Yama's. */
+const char *rights_find_refusal (pid_t pid, int scope_that_would_do);
+
+/* (transfer none) (nullable): why gdb, which has ended with @word, did not look at it although there is something to be seen
+ * without it, for people. */
+const char *rights_find_why_no_gdb (DebugWord word, pid_t pid);
+#define RIGHTS_GDB_FAILED                                                                          \
+  "gdb cannot look (it has ended before that: perhaps it is one without Python, as gdb-minimal)"
 
 /* (transfer none) (nullable): why a debugger that has ended with @word did not look at it, for people; NULL: it did. */
 const char *rights_explain (DebugWord word, pid_t pid);

@@ -23,10 +23,6 @@ typedef struct {
 
 #define NO_SESSION ((Session){ .pidfd = -1, .word_fd = -1 })
 
-/* Why it is not to be gdb, if that has ended with DEBUG_WORD_NONE. */
-#define SESSION_GDB_FAILED                                                                         \
-  "gdb cannot look (it has ended before that: perhaps it is one without Python, as gdb-minimal)"
-
 /* From now on debuggers are told how many wait, by that of the broker. @path: stays there. */
 void session_use_page (const char *path);
 /* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb.

@@ -157,10 +157,10 @@ is_through_by_hand (Asker *asker)
   bool is_attached = rights_is_traced (asker->pid);
   char text[128];
 
-  if (!asker->is_told) {
-    snprintf (text, sizeof text,
-              ", and waits a minute for a debugger: tractor attach %d, or gdb -p %d",
-              (int) asker->pid, (int) asker->pid);
+  if (!asker->is_told) { /* under Yama it is the broker alone that may say who attaches */
+    snprintf (
+        text, sizeof text, ", and waits a minute for a debugger: tractor attach %d, or %sgdb -p %d",
+        (int) asker->pid, rights_read_ptrace_scope () > 0 ? "as root " : "", (int) asker->pid);
     asker->is_told = asker_say (asker, text);
   }
   if (is_attached)
@@ -172,6 +172,11 @@ is_through_by_hand (Asker *asker)
 static void
 look_at_first (void)
 {
+  if (!rights_has_proc ()) {
+    say_why_not (line_get (0), "cannot be looked at: " RIGHTS_NO_PROC);
+    turn_let_go (0);
+    return;
+  }
   if (hosts_offer (&session, line_get (0)) || opener_is_waited_for (line_get (0)))
     return;
   if (terminal_get_fd () < 0) {
@@ -186,17 +191,6 @@ look_at_first (void)
   turn_let_go (0);
 }
 
-/* What another debugger has can still be read. Returns: (nullable): why gdb cannot look, but the shell can. */
-static const char *
-find_why_no_gdb (DebugWord word, pid_t pid)
-{
-  if (word == DEBUG_WORD_NONE)
-    return SESSION_GDB_FAILED;
-  if (word == DEBUG_WORD_NO_ATTACH && rights_is_traced (pid))
-    return "gdb may not attach, for " RIGHTS_TRACED;
-  return NULL;
-}
-
 /* @word: what gdb has said last. Returns: whether that is done. */
 static bool
 look_without_gdb (Asker *asker, DebugWord word)
@@ -205,7 +199,7 @@ look_without_gdb (Asker *asker, DebugWord word)
 
   if (asker->is_refused || terminal_get_fd () < 0)
     return false;
-  why = find_why_no_gdb (word, asker->pid);
+  why = rights_find_why_no_gdb (word, asker->pid);
   asker->is_refused = why != NULL;
   return why != NULL && session_start (&session, asker->pid, &asker->ask, why);
 }

@@ -114,32 +114,17 @@ is_sane (const TractorDebugLayout *layout)
 
 /* --- the layout ---------------------------------------------------------------------------------- */
 
-static int
-read_number_file (const char *path)
-{
-  g_autofree char *text = NULL;
-
-  return g_file_get_contents (path, &text, NULL, NULL) ? atoi (text) : -1;
-}
-
 /* Which of the kernel's rules it was, and what can be done about it. */
 static void
 set_not_allowed (gint pid, GError **error)
 {
-  int scope = read_number_file ("/proc/sys/kernel/yama/ptrace_scope");
-
   if (!proc_is_own (pid))
     g_set_error (error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED,
                  "Process %d may not be read: it is another user's. Ask as that user, or as root",
                  pid);
-  else if (scope > 0)
-    g_set_error (error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED,
-                 "Process %d may not be read: /proc/sys/kernel/yama/ptrace_scope is %d. Ask as "
-                 "root, or set it to 0 (sysctl kernel.yama.ptrace_scope=0)",
-                 pid, scope);
   else
-    g_set_error (error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED,
-                 "Process %d may not be read: %s. Ask as root", pid, rights_find_refusal (pid));
+    g_set_error (error, PEEK_ERROR, PEEK_ERROR_NOT_ALLOWED, "Process %d may not be read: %s", pid,
+                 rights_find_refusal (pid, 0));
 }
 
 static gboolean
