@@ -23,6 +23,8 @@
 
 #define MAX_FRAMES      64
 #define STACK_AT_A_TIME (16 * 1024)
+/* How often it is looked, a millisecond apart, whether a thread that may not be held has come to wait. */
+#define N_LOOKS 20
 
 /* A task lives at the top of its own stack. */
 typedef struct {
@@ -279,15 +281,15 @@ get_registers (gint tid, Registers *registers)
 #endif
 }
 
-/* Holds a thread that computes; no system call of its is disturbed by that. */
-static void
+/* Holds a thread that computes; no system call of its is disturbed by that. Returns: FALSE if it may not be held. */
+static gboolean
 hold_and_get_registers (gint tid, Registers *registers)
 {
   int status = 0;
   gsize signal_number = 0;
 
   if (ptrace (PTRACE_SEIZE, tid, NULL, NULL) != 0)
-    return;
+    return FALSE;
   if (ptrace (PTRACE_INTERRUPT, tid, NULL, NULL) == 0 && waitpid (tid, &status, __WALL) == tid &&
       WIFSTOPPED (status)) {
     get_registers (tid, registers);
@@ -296,6 +298,26 @@ hold_and_get_registers (gint tid, Registers *registers)
       signal_number = (gsize) WSTOPSIG (status);
   }
   ptrace (PTRACE_DETACH, tid, NULL, signal_number);
+  return TRUE;
+}
+
+/* What a thread of @tid is in, that is shown by the file at @path. One that looks now and then whether it may go on, as
+ * whoever waits for the debugger does, is back in its wait in no time. Returns: (transfer full) (nullable): NULL: there are
+ * @ret_registers instead, or it computes and may not be held. */
+static char *
+read_wait (const char *path, gint tid, Registers *ret_registers)
+{
+  for (guint i = 0; i < N_LOOKS; i++) {
+    char *text = NULL;
+
+    if (!g_file_get_contents (path, &text, NULL, NULL) || !g_str_has_prefix (text, "running"))
+      return text;
+    g_free (text);
+    if (hold_and_get_registers (tid, ret_registers))
+      break;
+    g_usleep (1000);
+  }
+  return NULL;
 }
 
 /* *@ret_registers: zero if they cannot be found out. */
@@ -308,12 +330,9 @@ read_registers (gint pid, gint tid, Registers *ret_registers)
   const char *sp;
 
   *ret_registers = (Registers){ 0 };
-  if (!g_file_get_contents (path, &text, NULL, NULL))
+  text = read_wait (path, tid, ret_registers);
+  if (text == NULL)
     return;
-  if (g_str_has_prefix (text, "running")) {
-    hold_and_get_registers (tid, ret_registers);
-    return;
-  }
   pc = strrchr (text, ' ');
   sp = pc != NULL ? g_strrstr_len (text, pc - text, " ") : NULL;
   if (sp == NULL)
