@@ -277,6 +277,18 @@ def pid_namespace_without_its_proc():
               **within('unshare', '--user', '--map-root-user', '--pid', '--fork'))
 
 
+@test(rows=({'where': 'inside'}, {'where': 'outside'}))
+def terminal_in_another_pid_namespace_is_not_taken(where):
+    """What it would attach to has the same number, and is another process."""
+    namespace = within('unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc')['within']
+    with Tree('pause', within=[*(() if where == 'inside' else namespace), 'setsid', '-w']) as tree:
+        tree.expect('waits a minute for a debugger')
+        with Terminal([*(namespace if where == 'inside' else ()), COMMAND, 'attach', '--next'], tree.env) as lent:
+            lent.expect('There is a tree in debug mode in another pid namespace: attach from inside that')
+            is_equal(lent.end(), 3)
+        tree.expect_not('It goes on')
+
+
 @test
 def no_proc_at_all():
     all_go_on('cannot be looked at: /proc is that of another pid namespace, or is not there',

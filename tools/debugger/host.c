@@ -109,6 +109,39 @@ offer (int fd, pid_t wanted)
          answer.type == DEBUG_MSG_SERVING;
 }
 
+static ssize_t
+read_namespace (pid_t pid, char *text, size_t bytes)
+{
+  char path[64];
+
+  snprintf (path, sizeof path, "/proc/%d/ns/pid", (int) pid);
+  return readlink (path, text, bytes);
+}
+
+/* Whether the numbers that it has for processes are ours: by others we would attach to somebody else. */
+static bool
+has_our_numbers (int fd)
+{
+  struct ucred broker = { 0 };
+  socklen_t length = sizeof broker;
+  char its[64], ours[64];
+  ssize_t n, n_ours;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &broker, &length) != 0 || broker.pid <= 0)
+    return false;
+  n = read_namespace (broker.pid, its, sizeof its);
+  n_ours = read_namespace (getpid (), ours, sizeof ours);
+  return n < 0 || (n == n_ours && memcmp (its, ours, (size_t) n) == 0);
+}
+
+static void
+say_that_it_is_elsewhere (void)
+{
+  fprintf (stderr,
+           "tractor: There is a tree in debug mode in another pid namespace: attach from inside "
+           "that (docker exec, podman exec; nsenter --pid --mount)\n");
+}
+
 static void
 offer_at (Brokers *brokers, const char *path, pid_t wanted)
 {
@@ -120,7 +153,16 @@ offer_at (Brokers *brokers, const char *path, pid_t wanted)
     return;
   }
   strcpy (address.sun_path, path);
-  if (connect (fd, (struct sockaddr *) &address, sizeof address) != 0 || !offer (fd, wanted)) {
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) != 0) {
+    close (fd);
+    return;
+  }
+  if (!has_our_numbers (fd)) {
+    say_that_it_is_elsewhere ();
+    close (fd);
+    return;
+  }
+  if (!offer (fd, wanted)) {
     close (fd);
     return;
   }
