@@ -1612,11 +1612,21 @@ def broker_that_is_not_there_is_an_error(host):
         is_equal(tree.end(), 1)
 
 
+PR_SET_PTRACER, PR_SET_PTRACER_ANY = 0x59616d61, 2 ** (8 * ctypes.sizeof(ctypes.c_long)) - 1
+
+
 def can_trace():
-    """Whether gdb may attach to a process of ours at all."""
+    """Whether gdb may attach to a process of ours at all, which lets it, as actors do (Yama)."""
+    news, ends = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.pause()
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(PR_SET_PTRACER_ANY), 0, 0, 0)
+        os.write(ends, b'.')
+        while True:
+            signal.pause()
+    os.read(news, 1)
+    os.close(news)
+    os.close(ends)
     try:
         return os.system(f'gdb -q -nx -batch -p {pid} >/dev/null 2>&1') == 0 and True
     finally:

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tractor-builtin.h"
@@ -546,6 +547,8 @@ main (int argc, char **argv)
   TractorTaskFunc func;
   int status;
 
+  prctl (PR_SET_PTRACER,
+         PR_SET_PTRACER_ANY); /* gdb is none of its parents; where the kernel asks for that */
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
   while (argc > 2 && runner->name != NULL && strcmp (runner->name, argv[1]) != 0)
