@@ -1,13 +1,14 @@
 #!/bin/sh
-# vm.sh BUILD [GUEST-COMMAND...] - debug mode on a kernel with Yama, in a virtual machine: by hand, not in CI.
+# vm.sh BUILD [COMMAND...] - debug mode on a kernel with Yama, in a virtual machine: by hand, not in CI.
 #
 # Most machines that are built on have a kernel that asks no more than whose a process is. This boots one of Debian's, which
-# has Yama, on this machine's own files (read-only, by 9p; /tmp is its own), and runs vm-guest.sh there: with
+# has Yama, on this machine's own files (read-only, by 9p; /tmp is its own), and runs vm-guest.sh there, or COMMAND: with
 # kernel.yama.ptrace_scope 0, 1, 2 and 3, as root and as nobody. It ends by itself, after $VM_SECONDS at the latest.
 #
 # It needs: apt-get install qemu-system-x86 busybox-static cpio kmod, and root, or whatever may read all of BUILD. The kernel
 # is fetched into BUILD/vm by apt-get download; or is a package linux-image-*-amd64 that $VM_KERNEL names. Without /dev/kvm it
-# takes some minutes.
+# takes some minutes; more processors ($VM_CPUS) make it slower then, if this machine has others to serve. BUILD is not to be
+# built meanwhile.
 #
 # Exit status: 0 if all that was run there was well.
 # SPDX-License-Identifier: LGPL-2.1-or-later
