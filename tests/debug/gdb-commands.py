@@ -46,6 +46,7 @@ WAITS = {
     'shielded': ('permission to end', 'wait_shielded'),
     'doomed': ('nursery', 'be_cancelled'),
     'two words': ('sleep', 'sleep_for_ever'),
+    'started': ('sleep', 'be_started'),
     'main': ('fd in', 'obey'),
     'caller': ('victim:nap', 'call_kid'),
 }

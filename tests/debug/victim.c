@@ -245,6 +245,13 @@ nap (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError
   return tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
 }
 
+static gboolean
+be_started (TractorTaskStatus *status, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return tractor_task_started (status, NULL, error) &&
+         tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
 static const struct {
   const char *name;
   TractorTaskFunc func;
@@ -397,7 +404,8 @@ run_waits (G_GNUC_UNUSED gpointer data, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (waits); i++)
     if (!tractor_nursery_spawn (nursery, waits[i].name, waits[i].func, NULL, NULL, error))
       return FALSE;
-  if (!tractor_wait_all_tasks_blocked (0, error))
+  if (!tractor_nursery_start (nursery, "started", be_started, NULL, NULL, NULL, error) ||
+      !tractor_wait_all_tasks_blocked (0, error))
     return FALSE;
 
   ok = obey (error);
