@@ -521,9 +521,9 @@ TRACTOR_API void tractor_task_abandon_holds (guint64 mark);
  * tractor_task_set_function:
  * @function: the function that the calling task is there for, of whatever type, as by G_CALLBACK()
  *
- * For who calls another's function in a task of its own, as a binding does: debuggers, `tractor dump` and
- * tractor_dump_tree() show that as the task's, in place of the one that it was spawned with. By it they also tell
- * tasks of the user from those of the library.
+ * For who calls another's function in a task of its own, as a binding does: gdb's `info tractor` shows that as the
+ * task's, in place of the one that it was spawned with. By it gdb and `tractor dump --own` also tell tasks of the user
+ * from those of the library.
  *
  * Suspends: no. Thread: guest, in a task.
  */

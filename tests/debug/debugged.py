@@ -27,7 +27,7 @@ class Tree(Program):
                          shell, ' &' if in_background else '', user)
 
     def find_in_line(self, words):
-        """The same, once it is in tractor_pause()."""
+        """The process below us whose command line has @words in it, once it is in tractor_pause()."""
         give_up_at = time.monotonic() + self.patience
         while time.monotonic() < give_up_at:
             with contextlib.suppress(Failure):  # it may not have been started yet
