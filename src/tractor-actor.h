@@ -36,6 +36,18 @@ typedef struct _TractorStream TractorStream;
 typedef gboolean (*TractorCallFunc) (GVariant *kwargs, GVariant **ret_result, GError **error);
 
 /**
+ * TractorPackedCallFunc:
+ * @kwargs: (transfer none): one msgpack map, never NULL: checked to be whole and within the limits, and no more:
+ *   its keys may be anything
+ * @ret_result: (out) (transfer full) (nullable): one msgpack value; left NULL, the caller gets nil
+ * @error: never NULL; its domain, code and message reach the caller
+ *
+ * As TractorCallFunc, for programs that encode themselves: no GVariant is made. Descriptors cannot be passed; any
+ * that came are closed. The caller sees no difference, and may use tractor_portal_call() or be in Python.
+ */
+typedef gboolean (*TractorPackedCallFunc) (GBytes *kwargs, GBytes **ret_result, GError **error);
+
+/**
  * TractorContextFunc:
  * @context: (transfer none): the dialog; gone when this returns
  * @kwargs: (transfer none): an a{sv}, never NULL; its integers are x, with whatever width they were sent
@@ -64,7 +76,7 @@ typedef gboolean (*TractorStreamFunc) (TractorStream *stream, GVariant *kwargs, 
 
 /**
  * TractorExportKind:
- * @TRACTOR_EXPORT_CALL: one result: tractor_portal_call()
+ * @TRACTOR_EXPORT_CALL: one result: tractor_portal_call(); the function is a call or a call_packed
  * @TRACTOR_EXPORT_STREAM: items, one way: tractor_portal_open_stream()
  * @TRACTOR_EXPORT_CONTEXT: a linked task, a stream both ways, and a result:
  *   tractor_portal_open_context()
@@ -84,6 +96,7 @@ typedef enum {
  *   That is the result of a call; the items of a stream; and of a context the first value, the items and
  *   the result: where one of these is nothing, the spec has to have room for that, such as "m(si)"
  * @allow_overruns: of a context: what TractorDialogOptions.allow_overruns is for its opener
+ * @call_packed: of a call, instead of @call; there is no @payload_spec then
  *
  * One function of a module.
  */
@@ -95,6 +108,7 @@ typedef struct {
   TractorStreamFunc stream;
   const char *payload_spec;
   gboolean allow_overruns;
+  TractorPackedCallFunc call_packed;
 } TractorExport;
 
 /**
@@ -683,6 +697,25 @@ TRACTOR_API gboolean tractor_portal_call (TractorPortal *portal,
                                           GVariant *kwargs,
                                           GVariant **ret_result,
                                           GError **error);
+
+/**
+ * tractor_portal_call_packed:
+ * @function: "module:function"
+ * @kwargs: (nullable): one msgpack map with text keys; NULL is an empty one
+ * @ret_result: (out) (optional) (transfer full): what the function returned, as one msgpack value: nil for nothing;
+ *   checked to be whole and within the limits, but against no payload spec
+ *
+ * As tractor_portal_call(), for bindings and programs that encode themselves: no GVariant is made. The function may
+ * be of either kind, or Python's.
+ *
+ * Returns: as tractor_portal_call(); MSG_TYPE if @kwargs is not exactly one msgpack map, or has a descriptor.
+ * Suspends: yes, a checkpoint. Thread: guest, in a task.
+ */
+TRACTOR_API gboolean tractor_portal_call_packed (TractorPortal *portal,
+                                                 const char *function,
+                                                 GBytes *kwargs,
+                                                 GBytes **ret_result,
+                                                 GError **error);
 
 /**
  * tractor_error_type_register:

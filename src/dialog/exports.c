@@ -142,7 +142,8 @@ is_second_export (const TractorModule *module, const TractorExport *export)
 static const char *
 find_mistake (const TractorModule *module, const TractorExport *export)
 {
-  const gboolean has[] = { export->call != NULL, export->stream != NULL, export->context != NULL };
+  const gboolean has[] = { export->call != NULL || export->call_packed != NULL,
+                           export->stream != NULL, export->context != NULL };
 
   if (!g_utf8_validate (module->name, -1, NULL) || !g_utf8_validate (export->name, -1, NULL))
     return "has a name that is not UTF-8: nobody could call it";
@@ -152,6 +153,10 @@ find_mistake (const TractorModule *module, const TractorExport *export)
     return "has no function of its kind";
   if (has[TRACTOR_EXPORT_CALL] + has[TRACTOR_EXPORT_STREAM] + has[TRACTOR_EXPORT_CONTEXT] > 1)
     return "has a function of another kind too";
+  if (export->call != NULL && export->call_packed != NULL)
+    return "has both a call and a call_packed";
+  if (export->call_packed != NULL && export->payload_spec != NULL)
+    return "has a payload_spec, which nothing of a packed call is checked against";
   if (export->payload_spec != NULL && !g_variant_type_string_is_valid (export->payload_spec))
     return "has a payload_spec that is no type of a GVariant";
   return is_second_export (module, export) ? "is listed twice" : NULL;

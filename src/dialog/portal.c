@@ -12,6 +12,7 @@
 #include "actor-trace.h"
 #include "bounds.h"
 #include "log.h"
+#include "packed.h"
 #include "remote-error.h"
 #include "request.h"
 #include "value.h"
@@ -78,8 +79,25 @@ typedef struct {
   const char *function; /* the caller's, who waits */
   char *payload_spec;   /* (nullable): of the result */
   GVariant *result;     /* (nullable) */
+  GBytes *packed;       /* (nullable): the result, of a packed call */
   GError *error;        /* (nullable) */
 } Call;
+
+static void
+take_result (Call *call, const Msg *msg)
+{
+  const char *spec = call->payload_spec;
+
+  if (!call->request.class->takes_packed) {
+    if (!tractor__msg_unpack_as (msg, FIELD_PLD, spec != NULL ? G_VARIANT_TYPE (spec) : NULL,
+                                 &call->result, &call->error))
+      g_prefix_error (&call->error, "The result of '%s': ", call->function);
+  } else if (tractor__msg_check_whole (msg, &call->error)) {
+    call->packed = tractor__packed_new (msg->fields[FIELD_PLD]);
+  } else {
+    g_prefix_error (&call->error, "The result of '%s': ", call->function);
+  }
+}
 
 static gboolean
 call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
@@ -92,10 +110,7 @@ call_deliver (Request *request, const Msg *msg, G_GNUC_UNUSED GError **error)
     break;
   case MSG_RETURN:
   case MSG_CANCEL_ACK:
-    if (!tractor__msg_unpack_as (
-            msg, FIELD_PLD, call->payload_spec != NULL ? G_VARIANT_TYPE (call->payload_spec) : NULL,
-            &call->result, &call->error))
-      g_prefix_error (&call->error, "The result of '%s': ", call->function);
+    take_result (call, msg);
     break;
   case MSG_START_ACK:
     g_free (call->payload_spec);
@@ -132,8 +147,45 @@ call_get_payload_spec (const Request *request)
 }
 
 static const RequestClass call_class = { call_deliver, call_fail, NULL, call_get_payload_spec };
+static const RequestClass packed_call_class = { call_deliver, call_fail, NULL,
+                                                call_get_payload_spec, .takes_packed = TRUE };
 
-/* @give_up: of a caller that is cancelled. */
+static void
+call_clear (Call *call)
+{
+  tractor__request_clear (&call->request);
+  g_free (call->payload_spec);
+  g_clear_pointer (&call->result, g_variant_unref);
+  g_clear_pointer (&call->packed, g_bytes_unref);
+  g_clear_error (&call->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Call, call_clear)
+
+/* Of a call that has been started. @give_up: of a caller that is cancelled. @error: never NULL. */
+static gboolean
+wait_for_outcome (Call *call, void (*give_up) (Request *request), GError **error)
+{
+  Request *request = &call->request;
+  gboolean ok = tractor_event_wait (request->done, error);
+
+  if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    give_up (request);
+  if (trace_is_on ())
+    tractor__trace_came (TRACTOR_TRACE_TAKEN, call->error != NULL ? MSG_ERROR : MSG_RETURN,
+                         request->cid, strlen (request->cid), 0, request->link->peer.uuid);
+  /* A cancelled call that failed there all the same has failed: an error is worth more. */
+  if (call->error != NULL &&
+      (ok || g_error_matches (call->error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
+    g_clear_error (error);
+    g_propagate_error (error, g_steal_pointer (&call->error));
+    ok = FALSE;
+  }
+  log_debug (LOG_CALL, "call %s of '%s' %s%s", request->cid, call->function,
+             ok ? "has returned" : "has failed: ", ok ? "" : (*error)->message);
+  return ok;
+}
+
 static gboolean
 call_or_give_up (Link *link,
                  const char *function,
@@ -142,33 +194,14 @@ call_or_give_up (Link *link,
                  GVariant **ret_result,
                  GError **error)
 {
-  Call call = { .function = function };
-  gboolean ok;
+  g_auto (Call) call = { .function = function };
 
-  if (!tractor__request_start (&call.request, &call_class, link, function, kwargs, error))
+  if (!tractor__request_start (&call.request, &call_class, link, function, kwargs, error) ||
+      !wait_for_outcome (&call, give_up, error))
     return FALSE;
-  ok = tractor_event_wait (call.request.done, error);
-  if (!ok && g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
-    give_up (&call.request);
-  if (trace_is_on ())
-    tractor__trace_came (TRACTOR_TRACE_TAKEN, call.error != NULL ? MSG_ERROR : MSG_RETURN,
-                         call.request.cid, strlen (call.request.cid), 0, link->peer.uuid);
-  tractor__request_clear (&call.request);
-  /* A cancelled call that failed there all the same has failed: an error is worth more. */
-  if (call.error != NULL &&
-      (ok || g_error_matches (call.error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE))) {
-    g_clear_error (error);
-    g_propagate_error (error, g_steal_pointer (&call.error));
-    ok = FALSE;
-  }
-  log_debug (LOG_CALL, "call %s of '%s' %s%s", call.request.cid, function,
-             ok ? "has returned" : "has failed: ", ok ? "" : (*error)->message);
-  if (ok && ret_result != NULL)
+  if (ret_result != NULL)
     *ret_result = g_steal_pointer (&call.result);
-  g_free (call.payload_spec);
-  g_clear_pointer (&call.result, g_variant_unref);
-  g_clear_error (&call.error);
-  return ok;
+  return TRUE;
 }
 
 gboolean
@@ -200,6 +233,46 @@ tractor_portal_call (TractorPortal *portal,
     g_clear_pointer (&owned, g_variant_unref);
     return TRUE;
   }
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+static gboolean
+call_packed (
+    Link *link, const char *function, WireValue kwargs, GBytes **ret_result, GError **error)
+{
+  g_auto (Call) call = { .function = function };
+
+  if (!tractor__request_start_packed (&call.request, &packed_call_class, link, function, kwargs,
+                                      error) ||
+      !wait_for_outcome (&call, tractor__request_withdraw, error))
+    return FALSE;
+  if (ret_result != NULL)
+    *ret_result = g_steal_pointer (&call.packed);
+  return TRUE;
+}
+
+gboolean
+tractor_portal_call_packed (TractorPortal *portal,
+                            const char *function,
+                            GBytes *kwargs,
+                            GBytes **ret_result,
+                            GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (Link) link = NULL;
+  WireValue packed;
+
+  if (!tractor_error_check_given (portal, "portal", error) ||
+      !tractor_error_check_given (function, "function", error) ||
+      !tractor__packed_check_kwargs (kwargs, &packed, error))
+    return FALSE;
+
+  link = tractor__portal_get_link (portal, error);
+  if (link == NULL)
+    return FALSE;
+  if (call_packed (link, function, packed, ret_result, &failure))
+    return TRUE;
   g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
 }

@@ -25,6 +25,7 @@
 #include "exports.h"
 #include "link-write.h"
 #include "log.h"
+#include "packed.h"
 #include "patience.h"
 #include "remote-error.h"
 #include "value.h"
@@ -39,6 +40,8 @@ struct _RpcTask {
   gboolean is_own;  /* that, or what @entry calls, is the runtime's */
   char *dispatched; /* (nullable): what the program's dispatch is asked for, instead */
   GVariant *kwargs;
+  GBytes *packed_kwargs;     /* (nullable): instead, of a packed call */
+  GBytes *packed_result;     /* (nullable): of that */
   TractorContext *context;   /* (nullable): of a stream or a context */
   TractorCancelScope *scope; /* while it runs */
   gboolean is_cancelled;     /* on somebody's wish */
@@ -60,6 +63,8 @@ rpc_task_free (gpointer data)
   tractor__link_unref (link);
   g_free (task->cid);
   g_clear_pointer (&task->kwargs, g_variant_unref);
+  g_clear_pointer (&task->packed_kwargs, g_bytes_unref);
+  g_clear_pointer (&task->packed_result, g_bytes_unref);
   actor_id_clear (&task->canceller);
   g_free (task->ack_cid);
   g_free (task->dispatched);
@@ -150,10 +155,24 @@ write_large_result (RpcTask *task, GVariant *result, GError **error)
   return ok;
 }
 
+static gboolean
+write_packed_result (RpcTask *task, GError **error)
+{
+  static const guint8 nil[] = { 0xc0 };
+  WireValue value = { nil, sizeof nil };
+
+  if (task->packed_result != NULL &&
+      !tractor__packed_check (task->packed_result, "A packed result", &value, error))
+    return FALSE;
+  return tractor__msg_write_packed (task->link->out, MSG_RETURN, task->cid, value, error);
+}
+
 /* Nearly every result is small, and then there is nothing to cancel: a scope is some of what a call costs. */
 static gboolean
 write_result (RpcTask *task, GVariant *result, GError **error)
 {
+  if (task->packed_kwargs != NULL)
+    return write_packed_result (task, error);
   if (tractor__link_write_if_small (task->link, MSG_RETURN, task->cid, result, error))
     return TRUE;
   return *error == NULL && write_large_result (task, result, error);
@@ -222,6 +241,10 @@ call_function (RpcTask *task, GVariant **ret_result, GError **error)
     return entry->context (task->context, task->kwargs, ret_result, error);
   case TRACTOR_EXPORT_CALL:
   default:
+    if (entry->call_packed != NULL) {
+      tractor_task_set_function ((void (*) (void)) entry->call_packed);
+      return entry->call_packed (task->packed_kwargs, &task->packed_result, error);
+    }
     tractor_task_set_function ((void (*) (void)) entry->call);
     return entry->call (task->kwargs, ret_result, error);
   }
@@ -572,9 +595,43 @@ new_context (RpcTask *task)
   return context;
 }
 
+/* What it is called with, in one of two forms. */
+typedef struct {
+  GVariant *value; /* (nullable) */
+  GBytes *packed;  /* (nullable) */
+} Kwargs;
+
+static gboolean
+is_packed (const Served *served)
+{
+  return served->entry->call_packed != NULL;
+}
+
+static gboolean
+read_kwargs (const Start *start, Kwargs *ret_kwargs, GError **error)
+{
+  *ret_kwargs = (Kwargs){ 0 };
+  if (!is_packed (start->served))
+    return tractor__msg_unpack_kwargs (start->msg, &ret_kwargs->value, error);
+  if (!tractor__msg_check_whole (start->msg, error))
+    return FALSE;
+  ret_kwargs->packed = tractor__packed_new (start->msg->fields[FIELD_KWARGS]);
+  return TRUE;
+}
+
+static gboolean
+takes_packed (Link *link, const Msg *start)
+{
+  const ExportName name = tractor__export_name_read (start);
+  gboolean has_module;
+  const Served *served = tractor__exports_find (link->runtime->exports, &name, &has_module);
+
+  return served != NULL && is_packed (served);
+}
+
 /* @kwargs: (transfer full) */
 static void
-run (Link *link, Start *start, GVariant *kwargs)
+run (Link *link, Start *start, Kwargs kwargs)
 {
   RpcTask *task = g_new0 (RpcTask, 1);
   GError *refusal = NULL;
@@ -586,7 +643,8 @@ run (Link *link, Start *start, GVariant *kwargs)
   task->is_own = start->served->is_own || task->func != NULL;
   task->dispatched = g_steal_pointer (&start->dispatched);
   task->function = task->dispatched != NULL ? task->dispatched : task->entry->name;
-  task->kwargs = kwargs;
+  task->kwargs = kwargs.value;
+  task->packed_kwargs = kwargs.packed;
   if (task->entry->kind != TRACTOR_EXPORT_CALL)
     task->context = new_context (task);
   tractor__cid_table_add (&link->rpc_tasks, &task->cid_entry, task->cid, task);
@@ -602,7 +660,7 @@ handle_start (Link *link, const Msg *msg, GError **error)
                            .cid = tractor__msg_dup_string (msg, FIELD_CID),
                            .name = tractor__export_name_read (msg) };
   GError *refusal = NULL;
-  GVariant *kwargs;
+  Kwargs kwargs;
 
   if (!check_caller (link, &start, error))
     return FALSE;
@@ -616,7 +674,7 @@ handle_start (Link *link, const Msg *msg, GError **error)
     tractor__link_flush (link);
     return TRUE;
   }
-  if (!choose (link, &start, &refusal) || !tractor__msg_unpack_kwargs (msg, &kwargs, &refusal)) {
+  if (!choose (link, &start, &refusal) || !read_kwargs (&start, &kwargs, &refusal)) {
     refuse (link, start.cid, start.served == NULL && start.has_module, refusal);
     return TRUE;
   }
@@ -633,4 +691,4 @@ end (Link *link)
   tractor__link_cancel_rpc_tasks (link, &link->peer);
 }
 
-const LinkServer tractor__rpc_server = { handle_start, deliver, is_full, end };
+const LinkServer tractor__rpc_server = { handle_start, deliver, is_full, takes_packed, end };

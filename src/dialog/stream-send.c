@@ -10,6 +10,7 @@
 #include "bounds.h"
 #include "context.h"
 #include "link-write.h"
+#include "packed.h"
 #include "value.h"
 
 static gboolean
@@ -187,28 +188,14 @@ send_value (TractorStream *stream, WireValue value, GError **error)
 gboolean
 tractor_stream_send_packed (TractorStream *stream, GBytes *item, GError **error)
 {
-  const char *problem;
   WireValue value;
-  gsize offset;
   gboolean ok;
 
   if (!tractor__stream_check_given (stream, error) ||
-      !tractor_error_check_given (item, "item", error))
+      !tractor_error_check_given (item, "item", error) ||
+      !tractor__packed_check (item, "A packed item", &value, error))
     return FALSE;
 
-  value.bytes = g_bytes_get_data (item, &value.length);
-  problem = tractor__wire_check (value.bytes, value.length, &offset);
-  if (problem != NULL) {
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A packed item must be one msgpack value: %s, at byte %" G_GSIZE_FORMAT, problem,
-                 offset);
-    return FALSE;
-  }
-  if (tractor__fds_are_marked (value)) {
-    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                         "A descriptor cannot be sent in a packed item");
-    return FALSE;
-  }
   tractor__stream_enter (stream);
   ok = send_value (stream, value, error);
   return tractor__stream_end_call (stream, ok, error);

@@ -262,14 +262,22 @@ handle_message (Link *link, const Msg *msg, GError **error)
   }
 }
 
-static const char *
-find_payload_spec (Link *link, const Msg *msg)
+/* (nullable): whose outcome it is. */
+static Request *
+find_request (Link *link, const Msg *msg)
 {
   gsize length;
   const char *cid = tractor__msg_get_string (msg, FIELD_CID, &length);
-  Request *request = cid != NULL ? tractor__cid_table_find (&link->requests, cid, length) : NULL;
 
-  return request != NULL ? request->class->get_payload_spec (request) : NULL;
+  return cid != NULL ? tractor__cid_table_find (&link->requests, cid, length) : NULL;
+}
+
+/* @request: (nullable): whose it is. */
+static gboolean
+is_taken_packed (Link *link, const Msg *msg, const Request *request)
+{
+  return msg->type == MSG_START ? link->server->takes_packed (link, msg)
+                                : request != NULL && request->class->takes_packed;
 }
 
 /* What is large is unpacked first, and only then looked up what it is for: that may end meanwhile. */
@@ -277,10 +285,15 @@ static void
 unpack_ahead (Link *link, Msg *msg, Unpacked *unpacked)
 {
   g_autofree char *payload_spec = NULL;
+  Request *request;
 
   if (G_LIKELY (!tractor__msg_is_large (msg)))
     return;
-  payload_spec = g_strdup (find_payload_spec (link, msg));
+  request = find_request (link, msg);
+  if (is_taken_packed (link, msg, request))
+    return;
+  if (request != NULL)
+    payload_spec = g_strdup (request->class->get_payload_spec (request));
   stop_handling (link);
   tractor__msg_unpack_ahead (msg, payload_spec != NULL ? G_VARIANT_TYPE (payload_spec) : NULL,
                              unpacked);

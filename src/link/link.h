@@ -32,6 +32,8 @@ typedef struct {
   gboolean (*deliver) (RpcTask *task, const Msg *msg, GError **error);
   /* Whether an item for it, of a peer that does not count, would be lost. */
   gboolean (*is_full) (const RpcTask *task);
+  /* Whether the keyword arguments of a Start are not to be unpacked. */
+  gboolean (*takes_packed) (Link *link, const Msg *start);
   /* The peer asks for nothing more. */
   void (*end) (Link *link);
 } LinkServer;

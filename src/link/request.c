@@ -79,22 +79,17 @@ write_start (Link *link, const char *cid, const char *function, GVariant *kwargs
   return TRUE;
 }
 
-gboolean
-tractor__request_start (Request *request,
-                        const RequestClass *class,
-                        Link *link,
-                        const char *function,
-                        GVariant *kwargs,
-                        GError **error)
+/* Nothing is sent: CANCELLED means that it did not happen. */
+static gboolean
+may_start (const char *function, GError **error)
 {
-  if (!tractor_checkpoint_if_cancelled (error))
-    return FALSE; /* nothing is sent: CANCELLED means that it did not happen */
-  if (!check_function (function, error) || !check_kwargs (kwargs, error) ||
-      !tractor__link_wait_for_room (link, error))
-    return FALSE;
-  tractor__link_make_cid (link, request->cid);
-  if (!write_start (link, request->cid, function, kwargs, error))
-    return FALSE;
+  return tractor_checkpoint_if_cancelled (error) && check_function (function, error);
+}
+
+/* Its Start has been written. */
+static void
+register_started (Request *request, const RequestClass *class, Link *link, const char *function)
+{
   request->class = class;
   request->link = tractor__link_ref (link);
   request->function = function;
@@ -105,6 +100,42 @@ tractor__request_start (Request *request,
   tractor__link_flush (link);
   log_debug (LOG_CALL, "'%s' is asked of actor '%s', as call %s", function, link->peer.name,
              request->cid);
+}
+
+gboolean
+tractor__request_start (Request *request,
+                        const RequestClass *class,
+                        Link *link,
+                        const char *function,
+                        GVariant *kwargs,
+                        GError **error)
+{
+  if (!may_start (function, error) || !check_kwargs (kwargs, error) ||
+      !tractor__link_wait_for_room (link, error))
+    return FALSE;
+  tractor__link_make_cid (link, request->cid);
+  if (!write_start (link, request->cid, function, kwargs, error))
+    return FALSE;
+  register_started (request, class, link, function);
+  return TRUE;
+}
+
+gboolean
+tractor__request_start_packed (Request *request,
+                               const RequestClass *class,
+                               Link *link,
+                               const char *function,
+                               WireValue kwargs,
+                               GError **error)
+{
+  if (!may_start (function, error) || !tractor__link_wait_for_room (link, error))
+    return FALSE;
+  tractor__link_make_cid (link, request->cid);
+  if (!check_works (link, error) ||
+      !tractor__msg_write_start_packed (link->out, request->cid, function, kwargs,
+                                        &link->runtime->id, error))
+    return FALSE;
+  register_started (request, class, link, function);
   return TRUE;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
   gboolean (*is_full) (const Request *request);
   /* (transfer none) (nullable): of which type what it gets is, if that is known. */
   const char *(*get_payload_spec) (const Request *request);
+  gboolean takes_packed; /* what it gets is not unpacked */
 } RequestClass;
 
 /* The first member of what it is part of. */
@@ -40,6 +41,13 @@ G_GNUC_INTERNAL gboolean tractor__request_start (Request *request,
                                                  const char *function,
                                                  GVariant *kwargs,
                                                  GError **error);
+/* The same with keyword arguments that are msgpack already. */
+G_GNUC_INTERNAL gboolean tractor__request_start_packed (Request *request,
+                                                        const RequestClass *class,
+                                                        Link *link,
+                                                        const char *function,
+                                                        WireValue kwargs,
+                                                        GError **error);
 /* The message that was delivered is its last. */
 G_GNUC_INTERNAL void tractor__request_finish (Request *request);
 /* Asks the peer to cancel what runs for it. */

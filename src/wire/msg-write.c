@@ -266,6 +266,38 @@ check_size (WireBuffer *buffer, guint start, GError **error)
   return TRUE;
 }
 
+/* Up to the value of its keyword arguments. */
+static guint
+begin_start (WireBuffer *buffer, const char *cid, const char *function)
+{
+  const char *colon = strchr (function, ':');
+  guint start = begin_in_dialog (buffer, MSG_START, 0, cid);
+
+  write_key (buffer, FIELD_NS);
+  tractor__wire_write_text (buffer, function, (gsize) (colon - function));
+  write_string (buffer, FIELD_FUNC, colon + 1);
+  write_key (buffer, FIELD_KWARGS);
+  return start;
+}
+
+static gboolean
+end_start (WireBuffer *buffer,
+           guint start,
+           const char *cid,
+           const char *function,
+           const ActorId *self,
+           GError **error)
+{
+  write_id (buffer, FIELD_UID, self);
+  write_key (buffer, FIELD_PLD_SPEC);
+  wire_append_literal (buffer, "\xaatyping.Any");
+  if (!check_size (buffer, start, error))
+    return FALSE;
+  frame_end (buffer, start);
+  trace_sent (MSG_START, cid, 0, function);
+  return TRUE;
+}
+
 gboolean
 tractor__msg_write_start (WireBuffer *buffer,
                           const char *cid,
@@ -275,27 +307,29 @@ tractor__msg_write_start (WireBuffer *buffer,
                           PackPace pace,
                           GError **error)
 {
-  const char *colon = strchr (function, ':');
-  guint start = begin_in_dialog (buffer, MSG_START, 0, cid);
+  guint start = begin_start (buffer, cid, function);
 
-  write_key (buffer, FIELD_NS);
-  tractor__wire_write_text (buffer, function, (gsize) (colon - function));
-  write_string (buffer, FIELD_FUNC, colon + 1);
-  write_key (buffer, FIELD_KWARGS);
   if (kwargs == NULL) {
     tractor__wire_write_map (buffer, 0);
   } else if (!tractor__codec_pack (buffer, kwargs, pace, error)) {
     wire_truncate (buffer, start);
     return FALSE;
   }
-  write_id (buffer, FIELD_UID, self);
-  write_key (buffer, FIELD_PLD_SPEC);
-  wire_append_literal (buffer, "\xaatyping.Any");
-  if (!check_size (buffer, start, error))
-    return FALSE;
-  frame_end (buffer, start);
-  trace_sent (MSG_START, cid, 0, function);
-  return TRUE;
+  return end_start (buffer, start, cid, function, self, error);
+}
+
+gboolean
+tractor__msg_write_start_packed (WireBuffer *buffer,
+                                 const char *cid,
+                                 const char *function,
+                                 WireValue kwargs,
+                                 const ActorId *self,
+                                 GError **error)
+{
+  guint start = begin_start (buffer, cid, function);
+
+  wire_append (buffer, kwargs.bytes, kwargs.length);
+  return end_start (buffer, start, cid, function, self, error);
 }
 
 void

@@ -214,6 +214,13 @@ G_GNUC_INTERNAL gboolean tractor__msg_write_start (WireBuffer *buffer,
                                                    const ActorId *self,
                                                    PackPace pace,
                                                    GError **error);
+/* The same with keyword arguments that are msgpack already. */
+G_GNUC_INTERNAL gboolean tractor__msg_write_start_packed (WireBuffer *buffer,
+                                                          const char *cid,
+                                                          const char *function,
+                                                          WireValue kwargs,
+                                                          const ActorId *self,
+                                                          GError **error);
 /* @payload_spec: (nullable): tells a C peer what the payloads will be. */
 G_GNUC_INTERNAL void tractor__msg_write_start_ack (WireBuffer *buffer,
                                                    const char *cid,

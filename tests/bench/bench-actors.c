@@ -45,6 +45,13 @@ echo_all (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
 }
 
 static gboolean
+echo_packed (GBytes *kwargs, GBytes **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_bytes_ref (kwargs);
+  return TRUE;
+}
+
+static gboolean
 refuse (G_GNUC_UNUSED GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, GError **error)
 {
   g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, BENCH_REFUSAL);
@@ -75,6 +82,8 @@ check_prime (GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **err
 static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { "echo_number", TRACTOR_EXPORT_CALL, echo_number },
                                          { "echo_all", TRACTOR_EXPORT_CALL, echo_all },
+                                         { "echo_packed", TRACTOR_EXPORT_CALL,
+                                           .call_packed = echo_packed },
                                          { "refuse", TRACTOR_EXPORT_CALL, refuse },
                                          { "is_prime", TRACTOR_EXPORT_CALL, check_prime },
                                          { NULL } };
@@ -226,6 +235,41 @@ measure_calls_with (gconstpointer data)
 
   bench_run (calls.host, time_calls, &calls);
   return calls.nsec;
+}
+
+/* {'n': A_NUMBER}, as a_number has it. */
+static const char packed_number[] = "\x81\xa1n\xcf\x00\x00\x12\x34\x56\x78\x9a\xbc";
+static const Payload a_packed_number = { NULL, NULL, 151, 115 };
+
+static gboolean
+time_packed_calls (gpointer data, GError **error)
+{
+  const guint n = bench_n (N_CALLS);
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (GBytes) kwargs = g_bytes_new_static (packed_number, sizeof packed_number - 1);
+  TractorPortal *portal = tractor_actor_nursery_start (actors, "echo", NULL, error);
+  gboolean ok = portal != NULL;
+  gint64 started = bench_now_nsec ();
+
+  for (guint i = 0; ok && i < n; i++) {
+    g_autoptr (GBytes) result = NULL;
+
+    ok = tractor_portal_call_packed (portal, "bench:echo_packed", kwargs, &result, error);
+  }
+  *(double *) data = (double) (bench_now_nsec () - started) / n;
+  if (ok)
+    tractor_actor_nursery_cancel (actors);
+  tractor_portal_unref (portal);
+  return tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_packed_calls (G_GNUC_UNUSED gconstpointer data)
+{
+  double nsec;
+
+  bench_run ("builtin", time_packed_calls, &nsec);
+  return nsec;
 }
 
 static double
@@ -539,6 +583,8 @@ const BenchRow bench_actor_rows[] = {
     measure_calls_with, measure_calls_with_bare, &a_number },
   { "call, four values there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 2.7, TRUE,
     11, measure_calls_with, measure_calls_with_bare, &a_dictionary },
+  { "call, packed, there and back, builtin", BENCH_USEC, "bare epoll, Unix socket", 1.3, TRUE, 11,
+    measure_packed_calls, measure_calls_with_bare, &a_packed_number },
   { "call that fails, builtin", BENCH_USEC, "bare epoll, Unix socket", 4, TRUE, 11,
     measure_calls_with, measure_calls_with_bare, &a_refusal },
   { "call, 16 in flight, each, builtin", BENCH_USEC, "bare epoll, Unix socket", 0.15, TRUE, 11,

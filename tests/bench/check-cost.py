@@ -44,6 +44,7 @@ ROWS = {
     "call, there and back, glib": 4000,
     "call, an int64 there and back, builtin": 2000,
     "call, four values there and back, builtin": 1500,
+    "call, packed, there and back, builtin": 4000,
     "call that fails, builtin": 2000,
     "stream, there and back": 4000,
     "stream, there and back, packed": 4000,

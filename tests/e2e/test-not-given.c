@@ -137,6 +137,7 @@ use_no_portal (void)
 
   EXPECT_NOT_GIVEN (
       "portal", tractor_portal_call (NULL, "m:f", g_variant_new_parsed ("@a{sv} {}"), NULL, error));
+  EXPECT_NOT_GIVEN ("portal", tractor_portal_call_packed (NULL, "m:f", NULL, NULL, error));
   EXPECT_NOT_GIVEN ("portal", tractor_portal_open_context (NULL, "m:f", NULL, NULL, NULL, error));
   EXPECT_NOT_GIVEN ("portal", tractor_portal_open_stream (NULL, "m:f", NULL, NULL, error));
   EXPECT_NOT_GIVEN ("portal", tractor_open_contexts (&(TractorContextRequest){ NULL, "m:f" }, 1,
@@ -161,6 +162,7 @@ ask_nothing (TractorPortal *portal)
   TractorContext *context;
 
   EXPECT_NOT_GIVEN ("function", tractor_portal_call (portal, NULL, NULL, NULL, error));
+  EXPECT_NOT_GIVEN ("function", tractor_portal_call_packed (portal, NULL, NULL, NULL, error));
   EXPECT_NOT_GIVEN ("function",
                     tractor_portal_open_context (portal, NULL, NULL, NULL, NULL, error));
   EXPECT_NOT_GIVEN ("function", tractor_portal_open_stream (portal, NULL, NULL, NULL, error));

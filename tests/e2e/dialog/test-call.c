@@ -65,7 +65,53 @@ return_unsendable (G_GNUC_UNUSED GVariant *kwargs,
   return TRUE;
 }
 
+/* --- and packed ----------------------------------------------------------------------------------- */
+
+static gboolean
+echo_packed (GBytes *kwargs, GBytes **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_bytes_ref (kwargs);
+  return TRUE;
+}
+
+static gboolean
+return_nothing_packed (G_GNUC_UNUSED GBytes *kwargs,
+                       G_GNUC_UNUSED GBytes **ret_result,
+                       G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+return_two_values (G_GNUC_UNUSED GBytes *kwargs, GBytes **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_bytes_new_static ("\x01\x02", 2);
+  return TRUE;
+}
+
+/* With a result, which is not sent. */
+static gboolean
+fail_packed (GBytes *kwargs, GBytes **ret_result, GError **error)
+{
+  *ret_result = g_bytes_ref (kwargs);
+  return fail (NULL, NULL, error);
+}
+
+static gboolean
+start_at_once (TractorContext *context,
+               G_GNUC_UNUSED GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               GError **error)
+{
+  return tractor_context_started (context, NULL, error);
+}
+
 static const TractorExport exports[] = {
+  { "echo_packed", TRACTOR_EXPORT_CALL, .call_packed = echo_packed },
+  { "return_nothing_packed", TRACTOR_EXPORT_CALL, .call_packed = return_nothing_packed },
+  { "return_two_values", TRACTOR_EXPORT_CALL, .call_packed = return_two_values },
+  { "fail_packed", TRACTOR_EXPORT_CALL, .call_packed = fail_packed },
+  { "open_context", TRACTOR_EXPORT_CONTEXT, .context = start_at_once },
   { "echo", TRACTOR_EXPORT_CALL, echo },
   { "whoami", TRACTOR_EXPORT_CALL, whoami },
   { "fail", TRACTOR_EXPORT_CALL, fail },
@@ -395,6 +441,147 @@ test_call_when_both_are_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_actor_nursery_join (nursery, error);
 }
 
+/* === packed calls ================================================================================== */
+
+/* {'value': 'hi'} */
+#define PACKED_HI "\x81\xa5value\xa2hi"
+
+static void
+assert_packed (GBytes *packed, const char *bytes, gsize length)
+{
+  g_assert_cmpmem (g_bytes_get_data (packed, NULL), g_bytes_get_size (packed), bytes, length);
+}
+
+static gboolean
+test_packed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (GBytes) kwargs = g_bytes_new_static (PACKED_HI, sizeof PACKED_HI - 1);
+  g_autoptr (GBytes) echoed = NULL;
+  g_autoptr (GBytes) unpacked_there = NULL;
+  g_autoptr (GBytes) empty = NULL;
+  g_autoptr (GBytes) nothing = NULL;
+  g_autoptr (GVariant) of_values = NULL;
+
+  g_assert_true (tractor_portal_call_packed (portal, "test:echo_packed", kwargs, &echoed, error));
+  assert_packed (echoed, PACKED_HI, sizeof PACKED_HI - 1);
+  g_assert_true (tractor_portal_call_packed (portal, "test:echo", kwargs, &unpacked_there, error));
+  assert_packed (unpacked_there, "\xa2hi", 3);
+  g_assert_true (tractor_portal_call_packed (portal, "test:echo_packed", NULL, &empty, error));
+  assert_packed (empty, "\x80", 1);
+  g_assert_true (
+      tractor_portal_call_packed (portal, "test:return_nothing_packed", NULL, &nothing, error));
+  assert_packed (nothing, "\xc0", 1);
+  g_assert_true (tractor_portal_call_packed (portal, "test:echo_packed", kwargs, NULL, error));
+  /* The caller need not know. */
+  g_assert_true (tractor_portal_call (
+      portal, "test:echo_packed", g_variant_new_parsed ("{'value': <'hi'>}"), &of_values, error));
+  g_assert_cmpstr (g_variant_get_type_string (of_values), ==, "a{sv}");
+  return end (nursery, error);
+}
+
+/* What would hold up others is unpacked in turns, ahead; but not what is not to be unpacked at all. */
+static gboolean
+test_large_packed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const gsize n = 200000;
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  guint8 head[] = { 0x81, 0xa1, 'k', 0xdd, n >> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255 };
+  guint8 *bytes = g_malloc0 (sizeof head + n);
+  g_autoptr (GBytes) echoed = NULL;
+  g_autoptr (GBytes) kwargs = NULL;
+
+  memcpy (bytes, head, sizeof head);
+  kwargs = g_bytes_new_take (bytes, sizeof head + n);
+  g_assert_true (tractor_portal_call_packed (portal, "test:echo_packed", kwargs, &echoed, error));
+  g_assert_true (g_bytes_equal (echoed, kwargs));
+  return end (nursery, error);
+}
+
+static void
+assert_refused (TractorPortal *portal, const char *kwargs, gsize length, const char *why)
+{
+  g_autoptr (GBytes) packed = g_bytes_new (kwargs, length);
+  g_autoptr (GBytes) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tractor_portal_call_packed (portal, "test:echo_packed", packed, &result, &error));
+  g_assert_nonnull (strstr (error->message, why));
+  harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  g_assert_null (result);
+}
+
+/* It costs no more than the call: neither at the end that says it, nor at the other. */
+static gboolean
+test_packed_that_is_refused (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+  g_autoptr (GBytes) result = NULL;
+
+  assert_refused (portal, "", 0, "must be one msgpack value");
+  assert_refused (portal, "\x80\x80", 2, "must be one msgpack value");
+  assert_refused (portal, "\x81\xa1k", 3, "must be one msgpack value");
+  assert_refused (portal, "\x90", 1, "must be a map");
+  assert_refused (portal, "\xc0", 1, "must be a map");
+  g_assert_false (
+      tractor_portal_call_packed (portal, "test:return_two_values", NULL, &result, error));
+  g_assert_nonnull (strstr ((*error)->message, "A packed result must be one msgpack value"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_REMOTE);
+  g_assert_false (tractor_portal_call_packed (portal, "test:open_context", NULL, &result, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
+  g_assert_false (tractor_portal_call_packed (portal, "test:fail_packed", NULL, &result, error));
+  g_assert_true (tractor_error_matches (*error, G_FILE_ERROR, G_FILE_ERROR_NOSPC));
+  g_clear_error (error);
+  g_assert_null (result);
+  assert_echo (portal, "'alive'", "'alive'");
+  return end (nursery, error);
+}
+
+typedef struct {
+  TractorPortal *portal;
+  const char *path;
+} PackedCalling;
+
+static gboolean
+call_packed_in_task (gpointer data, GError **error)
+{
+  const PackedCalling *calling = data;
+  g_autoptr (GByteArray) packed = g_byte_array_new ();
+  g_autoptr (GBytes) kwargs = NULL;
+  guint8 length = (guint8) strlen (calling->path);
+
+  g_byte_array_append (packed, (const guint8 *) "\x81\xa4path\xd9", 7);
+  g_byte_array_append (packed, &length, 1);
+  g_byte_array_append (packed, (const guint8 *) calling->path, length);
+  kwargs = g_byte_array_free_to_bytes (g_steal_pointer (&packed));
+  return tractor_portal_call_packed (calling->portal, "test:touch_when_cancelled", kwargs, NULL,
+                                     error);
+}
+
+static gboolean
+test_cancelled_packed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (actors, "worker", error);
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  PackedCalling calling = { portal, path };
+  g_autofree char *found = NULL;
+
+  g_assert_cmpuint (strlen (path), <, 256);
+  tractor_nursery_spawn (callers, "caller", call_packed_in_task, &calling, NULL, error);
+  wait_for_text (path, "running");
+  tractor_cancel_scope_cancel (tractor_nursery_get_scope (callers), NULL);
+  g_assert_true (tractor_nursery_join (callers, error));
+  g_assert_true (g_file_get_contents (path, &found, NULL, NULL));
+  g_assert_cmpstr (found, ==, "cancelled");
+  unlink (path);
+  return end (actors, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -421,5 +608,9 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/A44-not-sent-in-cancelled-scope",
                          test_call_in_cancelled_scope_is_not_sent);
   harness_add_real_task ("/e2e/call/A44-both-are-cancelled", test_call_when_both_are_cancelled);
+  harness_add_real_task ("/e2e/call/packed", test_packed);
+  harness_add_real_task ("/e2e/call/packed-and-large", test_large_packed);
+  harness_add_real_task ("/e2e/call/packed-that-is-refused", test_packed_that_is_refused);
+  harness_add_real_task ("/e2e/call/row-27-packed-that-is-cancelled", test_cancelled_packed);
   return harness_run ();
 }

@@ -32,7 +32,16 @@ context (G_GNUC_UNUSED TractorContext *self,
   return TRUE;
 }
 
+static gboolean
+call_packed (G_GNUC_UNUSED GBytes *kwargs,
+             G_GNUC_UNUSED GBytes **ret_result,
+             G_GNUC_UNUSED GError **error)
+{
+  return TRUE;
+}
+
 static const TractorExport good[] = {
+  { "call_packed", TRACTOR_EXPORT_CALL, .call_packed = call_packed },
   { "call", TRACTOR_EXPORT_CALL, .call = call, .payload_spec = "a{sv}" },
   { "stream", TRACTOR_EXPORT_STREAM, .stream = stream },
   { "context", TRACTOR_EXPORT_CONTEXT, .context = context },
@@ -47,6 +56,12 @@ static const struct {
   { { "f", TRACTOR_EXPORT_CALL, .context = context }, "'m:f' (CALL) has no function of its kind" },
   { { "f", TRACTOR_EXPORT_CONTEXT }, "'m:f' (CONTEXT) has no function of its kind" },
   { { "f", TRACTOR_EXPORT_CALL, .call = call, .stream = stream }, "of another kind too" },
+  { { "f", TRACTOR_EXPORT_CALL, .call = call, .call_packed = call_packed },
+    "has both a call and a call_packed" },
+  { { "f", TRACTOR_EXPORT_STREAM, .call_packed = call_packed, .stream = stream },
+    "of another kind too" },
+  { { "f", TRACTOR_EXPORT_CALL, .call_packed = call_packed, .payload_spec = "x" },
+    "has a payload_spec, which nothing" },
   { { "f", (TractorExportKind) 7, .call = call }, "is of no kind" },
   { { "f", TRACTOR_EXPORT_CALL, .call = call, .payload_spec = "a{" }, "payload_spec" },
   { { "f\xff", TRACTOR_EXPORT_CALL, .call = call },
@@ -94,7 +109,7 @@ test_module_that_is_not_utf8 (void)
 static void
 test_ambiguous (void)
 {
-  const TractorExport twice[] = { good[0], good[1], good[0], { 0 } };
+  const TractorExport twice[] = { good[1], good[2], good[1], { 0 } };
   const struct {
     TractorModule modules[3];
     const char *mistake;
