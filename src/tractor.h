@@ -15,6 +15,7 @@
 #include "tractor-foreign.h"
 #include "tractor-log.h"
 #include "tractor-process.h"
+#include "tractor-shm.h"
 #include "tractor-signal.h"
 #include "tractor-stream.h"
 #include "tractor-sync.h"

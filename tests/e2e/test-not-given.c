@@ -178,6 +178,27 @@ ask_nothing (TractorPortal *portal)
 }
 
 static void
+use_no_ring (void)
+{
+  gconstpointer data;
+  gsize length;
+  GBytes *bytes;
+
+  EXPECT_NOT_GIVEN ("ring", tractor_ring_get_value (NULL, error));
+  EXPECT_NOT_GIVEN ("ring", tractor_ring_open_writer (NULL, error));
+  EXPECT_NOT_GIVEN ("ring", tractor_ring_open_reader (NULL, error));
+  EXPECT_NOT_GIVEN ("writer", tractor_ring_writer_reserve (NULL, 1, error));
+  EXPECT_NOT_GIVEN ("writer", tractor_ring_writer_commit (NULL, 1, error));
+  EXPECT_NOT_GIVEN ("writer", tractor_ring_writer_send (NULL, "", 1, error));
+  EXPECT_NOT_GIVEN ("reader", tractor_ring_reader_peek (NULL, &data, &length, error));
+  EXPECT_NOT_GIVEN ("reader", tractor_ring_reader_receive (NULL, &bytes, error));
+  tractor_ring_writer_close (NULL);
+  tractor_ring_reader_close (NULL);
+  tractor_ring_free (NULL);
+  tractor_shm_unref (NULL);
+}
+
+static void
 use_no_context (void)
 {
   TractorPublisher *publisher = tractor_publisher_open (1, NULL, NULL, NULL);
@@ -295,6 +316,7 @@ test_null (G_GNUC_UNUSED gpointer data, GError **outer)
   use_no_nursery ();
   use_no_portal ();
   use_no_context ();
+  use_no_ring ();
   use_no_primitive ();
   use_no_host ();
   EXPECT_NOT_GIVEN ("actor nursery", tractor_actor_nursery_start (NULL, "x", NULL, error));

@@ -31,6 +31,7 @@ extern "C" {
 #include "tractor-host.h"
 #include "tractor-log.h"
 #include "tractor-process.h"
+#include "tractor-shm.h"
 #include "tractor-signal.h"
 #include "tractor-stream.h"
 #include "tractor-sync.h"

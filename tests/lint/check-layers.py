@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # its layer may. A room with a list stands on the doors, of what is before it too, and on that list.
 LAYERS = {
     'guest': (['libc', 'machine', 'task', 'sync', 'outside', 'debug', '.'], []),
-    'src': (['log', 'trace', 'wire', 'debug', 'link', 'dialog', 'process', 'tree', '.', ('patterns', ['wire'])], ['guest']),
+    'src': (['log', 'trace', 'wire', 'shm', 'debug', 'link', 'dialog', 'process', 'tree', '.', ('patterns', ['wire'])], ['guest']),
     'hosts/builtin': (['.'], ['guest']),
     'hosts/virtual': (['.'], ['guest']),
     'hosts/glib': (['.'], ['guest']),
