@@ -89,6 +89,7 @@ static const TractorExport exports[] = { { "echo", TRACTOR_EXPORT_CALL, echo },
                                          { NULL } };
 static const TractorModule modules[] = { { "bench", exports },
                                          { "streams", bench_stream_exports },
+                                         { "rings", bench_shm_exports },
                                          { "ends", bench_end_exports },
                                          { "frames", bench_frame_exports },
                                          { NULL } };

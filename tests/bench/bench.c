@@ -171,7 +171,7 @@ is_wanted (const char *name, char **wanted)
 static const BenchRow *const tables[] = {
   bench_task_rows,      bench_sync_rows,    bench_memory_rows,   bench_loop_rows,   bench_wake_rows,
   bench_actor_rows,     bench_by_hand_rows, bench_callback_rows, bench_stream_rows, bench_end_rows,
-  bench_discovery_rows, bench_dbus_rows,    bench_frame_rows
+  bench_discovery_rows, bench_dbus_rows,    bench_frame_rows,    bench_shm_rows
 };
 
 const BenchRow *

@@ -34,6 +34,7 @@ extern const BenchRow bench_actor_rows[];
 extern const BenchRow bench_by_hand_rows[];
 extern const BenchRow bench_callback_rows[];
 extern const BenchRow bench_stream_rows[];
+extern const BenchRow bench_shm_rows[];
 extern const BenchRow bench_end_rows[];
 extern const BenchRow bench_dbus_rows[];
 extern const BenchRow bench_frame_rows[];
@@ -66,6 +67,7 @@ void bench_run (const char *host, TractorTaskFunc main, gpointer data);
 /* What the other processes of a row do; called first in main(). TRUE: this was one. */
 gboolean bench_actor_main (int argc, char **argv, int *ret_status);
 extern const TractorExport bench_stream_exports[];
+extern const TractorExport bench_shm_exports[];
 extern const TractorExport bench_end_exports[];
 extern const TractorExport bench_frame_exports[];
 
