@@ -64,6 +64,7 @@ PARTS = [
     ('src/debug/*', 'src_test_debug_lock src_test_patience e2e_test_end e2e_test_grandchildren'),
     ('src/process/broker.[ch]', 'e2e_test_end'),
     ('src/log/*', 'src_test_log_spec e2e_test_logging'),
+    ('src/shm/*', 'src_test_ring e2e_test_shm'),
     ('src/process/log-level*', 'src_test_log_level e2e_test_surroundings e2e_test_logging'),
     ('src/tree/tree.[ch]', f'e2e_test_tree {STRANGERS}'),
     ('src/*/stream*', f'e2e_test_streams e2e_test_contexts e2e_test_payloads {STRANGERS} e2e_test_load e2e_test_failures '
