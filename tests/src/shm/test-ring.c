@@ -91,7 +91,6 @@ static void
 test_every_length_at_every_place (void)
 {
   Pair pair = open_pair (1);
-  gpointer at;
   gconstpointer item;
   gsize none;
 
@@ -101,9 +100,22 @@ test_every_length_at_every_place (void)
     read_item (&pair.reader, (guint8) length, length);
     g_assert_cmpint (tractor__ring_peek (&pair.reader, &item, &none), ==, RING_NOTHING);
   }
-  /* All that was read is known to be free by now. */
-  g_assert_cmpint (tractor__ring_reserve (&pair.writer, pair.capacity - RING_ITEM_HEAD, &at), ==,
-                   RING_OK);
+  close_pair (&pair);
+}
+
+/* However little it was: if all has been read, the longest item has room. */
+static void
+test_room_is_told_of (void)
+{
+  Pair pair = open_pair (1);
+  gpointer at;
+
+  for (guint i = 0; i < 3; i++) {
+    g_assert_cmpint (write_item (&pair.writer, 1, 1), ==, RING_OK);
+    read_item (&pair.reader, 1, 1);
+    g_assert_cmpint (tractor__ring_reserve (&pair.writer, pair.capacity - RING_ITEM_HEAD, &at), ==,
+                     RING_OK);
+  }
   close_pair (&pair);
 }
 
@@ -237,6 +249,63 @@ use_writer (Pair *pair, GRand *rand)
   return state != RING_DAMAGED;
 }
 
+/* Where the indices are, in words: each is alone in its line. */
+#define WRITTEN 0
+#define READ    8
+
+static RingState
+peek_after (gsize at, guint64 word)
+{
+  Pair pair = open_pair (1);
+  gconstpointer item;
+  gsize length;
+  RingState state;
+
+  g_assert_cmpint (write_item (&pair.writer, 0, 8), ==, RING_OK); /* takes 16 */
+  pair.words[at] = word;
+  state = tractor__ring_peek (&pair.reader, &item, &length);
+  close_pair (&pair);
+  return state;
+}
+
+static RingState
+reserve_after (guint64 read)
+{
+  Pair pair = open_pair (1);
+  gpointer at;
+  RingState state;
+
+  g_assert_cmpint (write_item (&pair.writer, 0, 8), ==, RING_OK);
+  pair.words[READ] = read;
+  state = tractor__ring_reserve (&pair.writer, pair.capacity - RING_ITEM_HEAD, &at);
+  close_pair (&pair);
+  return state;
+}
+
+static void
+test_damage_is_seen (void)
+{
+  gsize capacity = tractor__ring_get_capacity (1);
+  gsize head = (tractor__ring_get_size (capacity) - capacity) / sizeof (guint64);
+
+  g_assert_cmpint (peek_after (WRITTEN, 16), ==, RING_OK);
+  g_assert_cmpint (peek_after (WRITTEN, 8), ==, RING_DAMAGED); /* half an item */
+  g_assert_cmpint (peek_after (WRITTEN, 17), ==, RING_DAMAGED);
+  g_assert_cmpint (peek_after (WRITTEN, capacity + 8), ==, RING_DAMAGED);
+  g_assert_cmpint (peek_after (WRITTEN, G_MAXUINT64 - 7), ==, RING_DAMAGED); /* back */
+  g_assert_cmpint (peek_after (head, 7), ==, RING_OK);
+  g_assert_cmpint (peek_after (head, 9), ==, RING_DAMAGED); /* fits only before it is rounded up */
+  g_assert_cmpint (peek_after (head, 17), ==, RING_DAMAGED);
+  g_assert_cmpint (peek_after (head, G_MAXUINT64), ==, RING_DAMAGED);
+  g_assert_cmpint (peek_after (head, G_MAXUINT64 - 7), ==, RING_DAMAGED);
+
+  g_assert_cmpint (reserve_after (16), ==, RING_OK);
+  g_assert_cmpint (reserve_after (8), ==, RING_NOTHING);
+  g_assert_cmpint (reserve_after (9), ==, RING_DAMAGED);
+  g_assert_cmpint (reserve_after (24), ==, RING_DAMAGED); /* more than there was */
+  g_assert_cmpint (reserve_after (G_MAXUINT64 - capacity), ==, RING_DAMAGED);
+}
+
 static void
 test_scribbled_between_any_two_calls (void)
 {
@@ -345,9 +414,11 @@ main (int argc, char **argv)
   harness_init (&argc, &argv);
 
   harness_add ("/src/ring/every-length-at-every-place", test_every_length_at_every_place);
+  harness_add ("/src/ring/room-is-told-of", test_room_is_told_of);
   harness_add ("/src/ring/full-and-empty", test_full_and_empty);
   harness_add ("/src/ring/who-sleeps-is-woken-once", test_who_sleeps_is_woken_once);
   harness_add ("/src/ring/sizes", test_sizes);
+  harness_add ("/src/ring/damage-is-seen", test_damage_is_seen);
   harness_add ("/src/ring/scribbled-between-any-two-calls", test_scribbled_between_any_two_calls);
   harness_add ("/src/ring/scribbled-meanwhile", test_scribbled_meanwhile);
   harness_add ("/src/ring/two-threads", test_two_threads);
