@@ -33,7 +33,7 @@
 #define WAKES_UNREAD 32
 /* After so many bytes others have a turn; an item counts as some more than it has. */
 #define BYTES_OF_TURN   (1024 * 1024)
-#define BYTES_OF_WORK   4096
+#define BYTES_OF_WORK   1024
 #define DRAINED_AT_ONCE 4
 
 /* --- before it is open ------------------------------------------------------------------------------- */
