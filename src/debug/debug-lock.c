@@ -278,13 +278,13 @@ close_kept (void)
   kept_fd = -1;
 }
 
-/* @path: of what the kernel says of a thread. */
+/* This thread. */
 static gboolean
-is_traced (const char *path)
+is_traced (void)
 {
   static const char key[] = "TracerPid:\t";
   char text[2048];
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  int fd = open ("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read (fd, text, sizeof text - 1) : 0;
   const char *found;
 
@@ -295,15 +295,6 @@ is_traced (const char *path)
   return found != NULL && found[sizeof key - 1] != '0';
 }
 
-gboolean
-tractor__debug_is_traced (pid_t pid)
-{
-  char path[32];
-
-  g_snprintf (path, sizeof path, "/proc/%d/status", (int) pid);
-  return is_traced (path);
-}
-
 /* One that has let us go may not have ended yet, and then the broker keeps our end of the line open. */
 gboolean
 tractor__debug_has_lock (void)
@@ -311,7 +302,7 @@ tractor__debug_has_lock (void)
   char byte;
 
   return kept_fd >= 0 && recv (kept_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN &&
-         is_traced ("/proc/thread-self/status");
+         is_traced ();
 }
 
 static void

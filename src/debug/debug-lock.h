@@ -27,9 +27,6 @@ G_GNUC_INTERNAL gboolean tractor__debug_ask_for_dump (void);
 /* Whether a Python actor is to stop, which has no more modes than that. */
 G_GNUC_INTERNAL gboolean tractor__debug_is_on_in_python (void);
 
-/* Whether a debugger has that process. */
-G_GNUC_INTERNAL gboolean tractor__debug_is_traced (pid_t pid);
-
 /* Asks. @failure: which one it is of all that fail, or 0. Returns: a descriptor that is readable when it is the turn of this thread, or -1. Async-signal-safe. */
 G_GNUC_INTERNAL int tractor__debug_ask (TractorDebugStopKind kind, guint64 failure);
 /* Waits for the turn if it has not come, and then for what the debugger decides. @fd: (transfer full). Blocks the

@@ -17,6 +17,7 @@
  *         <--------------------- SERVING  it will hear; or BYE: that actor does not stop
  *         <--------------------- GO     it is to look at the actor @tid, @actor, @task
  *    READY -------------------->  it does; or it has been asked by another broker first, and ends the connection
+ *    READY -------------------->  from the debugger itself, as it starts: @tid is its process
  *    DONE --------------------->  the debugger has gone; @kind is its word (DebugWord)
  *
  * and the actor gets one more GO, with @tid: the process that may trace it; and another one if it does not come to that.
@@ -118,5 +119,6 @@ typedef struct {
   uint32_t n_quit;         /* so far; the last of them are in */
   int32_t broker;          /* its process */
   uint64_t quit[DEBUG_N_QUIT];
-  DebugLoan loan; /* not under @sequence */
+  DebugLoan loan;   /* not under @sequence */
+  int32_t debugger; /* likewise: who looks, the leader of a group; 0: none of the broker's */
 } DebugPage;

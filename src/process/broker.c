@@ -44,10 +44,8 @@
 #define PROGRAM_VARIABLE "TRACTOR_DEBUGGER"
 #define TERMINAL_ITEM    "terminal="
 
-/* From its start to serving, and from being told to end to its end; and for its debugger to end with it. */
+/* From its start to serving, and from being told to end to its end. */
 #define PATIENCE_BROKER_USEC (5 * G_USEC_PER_SEC)
-/* How often it is looked whether that has ended. */
-#define LOOK_USEC (G_USEC_PER_SEC / 100)
 
 typedef struct {
   guint n_runs;
@@ -282,7 +280,8 @@ clear (void)
   }
   tractor__process_clear (&broker.process);
   if (broker.page != NULL) {
-    tractor__lent_terminal_take_back (&broker.page->loan); /* if it was killed just before */
+    tractor__lent_terminal_end_debugger (broker.page); /* if it was killed just before */
+    tractor__lent_terminal_take_back (&broker.page->loan);
     munmap (broker.page, sizeof (DebugPage));
   }
   broker.page = NULL;
@@ -314,37 +313,21 @@ start (const ActorId *id, const Address *python_root, const Wanted *wanted, GErr
 
 /* --- while it runs ----------------------------------------------------------------------------- */
 
-/* The debugger of @pid ends with the broker. If it was about to stop that, it stands: the kernel has a SIGSTOP for it. Suspends */
-static void
-let_run (pid_t pid)
-{
-  gint64 give_up_at = tractor_now () + PATIENCE_BROKER_USEC;
-
-  while (tractor__debug_is_traced (pid) && tractor_now () < give_up_at &&
-         tractor_sleep_until (tractor_now () + LOOK_USEC, NULL))
-    ;
-  kill (pid, SIGCONT);
-}
-
 /* It has ended by itself, which it does not do: nobody is held any more, and nobody asks. */
 static void
 give_up (void)
 {
-  pid_t looked_at;
-
   if (broker.is_lost)
     return; /* another runtime has seen it */
   broker.is_lost = TRUE;
-  looked_at = broker.page->looked_at;
   __atomic_store_n (&broker.page->is_off, 1, __ATOMIC_RELAXED);
   __atomic_store_n (&broker.page->is_held, 0, __ATOMIC_RELAXED);
   __atomic_store_n (&broker.page->sequence, 0, __ATOMIC_RELEASE);
+  tractor__lent_terminal_end_debugger (broker.page);
   if (!broker.page->loan.is_python) /* that is still at its prompt */
     tractor__lent_terminal_take_back (&broker.page->loan);
   log_warning (LOG_SUPERVISE, "The debugger's broker (pid %d) has ended: debug mode is off",
                (int) broker.process.pid);
-  if (looked_at > 0)
-    let_run (looked_at);
 }
 
 /* The tree is to end, or this actor of Python's with an error. */

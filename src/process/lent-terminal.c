@@ -2,7 +2,9 @@
  *
  * The broker gives it back itself (tools/debugger/terminal.c), unless it is killed. Then its debugger is killed too, at its
  * prompt: the terminal is as gdb has it for reading keys, and belongs to a group that is gone. Whoever comes next, a shell,
- * would take those settings for what is usual, and a program would read nothing any more.
+ * would take those settings for what is usual, and a program would read nothing any more. And if that debugger was about to
+ * stop the actor, the kernel has a SIGSTOP for it, which nobody takes away any more: it would stand for ever. So would a child
+ * of gdb's, by which that tries what the kernel can.
  *
  * We are of the session of that terminal, in the background, from where this may be done with SIGTTOU blocked. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -26,7 +28,7 @@ is_there (pid_t group)
   return group > 1 && (kill (-group, 0) == 0 || errno == EPERM);
 }
 
-/* It might still set the terminal for itself. */
+/* It might still set the terminal for itself, and attach. */
 static void
 wait_for_end (pid_t debugger)
 {
@@ -37,6 +39,20 @@ wait_for_end (pid_t debugger)
   while (poll (&pollfd, 1, PATIENCE_DEBUGGER_MSEC) < 0 && errno == EINTR)
     ;
   close (pollfd.fd);
+}
+
+void
+tractor__lent_terminal_end_debugger (DebugPage *page)
+{
+  pid_t debugger = __atomic_load_n (&page->debugger, __ATOMIC_ACQUIRE);
+
+  if (debugger <= 1)
+    return;
+  wait_for_end (debugger);
+  kill (-debugger, SIGKILL);
+  if (page->looked_at > 0)
+    kill (page->looked_at, SIGCONT);
+  page->debugger = 0;
 }
 
 static void
@@ -59,8 +75,6 @@ tractor__lent_terminal_take_back (DebugLoan *loan)
 
   if (loan->group == 0)
     return;
-  if (!loan->is_python)
-    wait_for_end (loan->group);
   sigemptyset (&background);
   sigaddset (&background, SIGTTOU);
   pthread_sigmask (SIG_BLOCK, &background, &before);

@@ -1321,6 +1321,25 @@ def attach_that_is_killed_leaves_nobody_who_takes_the_terminal(host):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',), rows=[{'whom': whom} for whom in ('attach', 'host', 'gdb')])
+def attach_that_is_killed_as_it_begins_leaves_nobody_stopped(host, whom):
+    with SlowGdb('ptrace') as gdb, Tree(['pause-twice'], host) as tree:
+        tree.prompt('── paused: actor kid0')
+        with Lent(tree, [COMMAND, 'attach', '--next'], **gdb.env) as lent:
+            lent.expect('Whoever stops next')
+            tree.line('c')
+            lent.expect('STARTS')
+            tree.note_processes()
+            tree.all_pids |= descendants(lent.pid) - {lent.pid}
+            of = {parent: pid for pid, parent, _, _ in list_processes()}
+            os.kill({'attach': lent.pid, 'host': of[lent.pid], 'gdb': of[of[lent.pid]]}[whom], signal.SIGKILL)
+            if whom == 'gdb':  # the shell comes in its place
+                lent.expect(PROMPT)
+                lent.line('c')
+            is_equal(tree.end(), 0)
+            tree.check_nothing_is_left()
+
+
 OPENS_TERMINAL = "import json, os, sys; open(sys.argv[1] + '~', 'w').write(json.dumps(sys.argv[2:])); os.rename(sys.argv[1] + '~', sys.argv[1])"
 
 

@@ -285,6 +285,7 @@ run_session (int broker, const DebugMsg *go, const char *why_no_gdb)
   const char *why_not;
 
   leave_alone ();
+  session_report_to (broker);
   while (!session_start (&session, go->tid, go, why_no_gdb)) {
     if (errno == EAGAIN) {
       wait_for_terminal ();

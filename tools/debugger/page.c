@@ -68,6 +68,13 @@ page_set_loan (const DebugLoan *loan)
 }
 
 void
+page_set_debugger (pid_t pid)
+{
+  if (page != NULL)
+    __atomic_store_n (&page->debugger, pid, __ATOMIC_RELEASE);
+}
+
+void
 page_turn_off (void)
 {
   __atomic_store_n (&page->is_off, 1, __ATOMIC_RELAXED);

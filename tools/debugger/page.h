@@ -12,6 +12,8 @@ void page_begin (void);
 void page_update (int n_askers, const Asker *first);
 /* The terminal has somebody else now, or, with a group of 0, nobody any more. Harmless if this is no broker. */
 void page_set_loan (const DebugLoan *loan);
+/* That process looks, and leads a group of its own; 0: none does. The same. */
+void page_set_debugger (pid_t pid);
 /* Nobody is to ask any more. */
 void page_turn_off (void);
 bool page_is_off (void);

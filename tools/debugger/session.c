@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,7 +30,11 @@
 
 #include "beside.h"
 #include "child.h"
+#include "page.h"
 #include "terminal.h"
+
+/* How long one that was killed may take to be gone. */
+#define KILLED_MSEC 2000
 
 /* --- what is started ---------------------------------------------------------------------------- */
 
@@ -116,6 +121,25 @@ session_use_page (const char *path)
   page_path = path;
 }
 
+static int report_fd = -1;
+
+void
+session_report_to (int fd)
+{
+  report_fd = fd;
+}
+
+/* In the child: it is known to whoever has to see to it if its parent is killed. */
+static void
+say_who_looks (void)
+{
+  DebugMsg message = { .version = DEBUG_VERSION, .type = DEBUG_MSG_READY, .tid = getpid () };
+
+  page_set_debugger (getpid ());
+  if (report_fd >= 0)
+    send (report_fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* --- its life ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -151,6 +175,7 @@ become_debugger (const Plan *plan)
   child_end_with (plan->broker);
   keep_keys_back ();
   setpgid (0, 0);
+  say_who_looks ();
   terminal_lend (getpid (), true);
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
     signal (usual[i], SIG_DFL); /* SIGTSTP stays ignored: nobody would wake it up */
@@ -344,8 +369,12 @@ session_start_lent (Session *session, int fd, pid_t host, pid_t actor, const Deb
   go.tid = (int32_t) actor;
   if (send (fd, &go, sizeof go, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) sizeof go)
     return false;
-  *session =
-      (Session){ .pid = host, .pidfd = fd, .word_fd = -1, .is_lent = true, .is_offered = true };
+  *session = NO_SESSION;
+  session->pid = host;
+  session->pidfd = fd;
+  session->actor = actor;
+  session->is_lent = true;
+  session->is_offered = true;
   return true;
 }
 
@@ -361,41 +390,91 @@ session_is_taken (Session *session)
   return true;
 }
 
+bool
+session_hears_of_debugger (Session *session)
+{
+  DebugMsg message = { 0 };
+  ssize_t n = recv (session->pidfd, &message, sizeof message, MSG_DONTWAIT | MSG_PEEK);
+
+  if (n != (ssize_t) sizeof message || message.type != DEBUG_MSG_READY)
+    return false;
+  recv (session->pidfd, &message, sizeof message, MSG_DONTWAIT);
+  if (session->debugger_fd >= 0)
+    close (session->debugger_fd);
+  session->debugger = message.tid;
+  session->debugger_fd = (int) syscall (SYS_pidfd_open, message.tid, 0);
+  page_set_debugger (session->debugger);
+  return true;
+}
+
+/* Who is killed while it attaches, or stops a thread, has not taken away yet what the kernel stops that by: it would stand for
+ * ever, and nobody would know why. So would a child of gdb's, by which that tries what the kernel can. */
+static void
+clean_up_behind (pid_t debugger, pid_t actor)
+{
+  kill (-debugger, SIGKILL);
+  kill (actor, SIGCONT);
+}
+
+/* Who has lent the terminal was killed, and its debugger with it, or a moment later. */
+static void
+end_debugger_of_lost (const Session *session)
+{
+  struct pollfd pollfd = { .fd = session->debugger_fd, .events = POLLIN };
+
+  if (session->debugger <= 1)
+    return; /* none has come so far */
+  if (pollfd.fd >= 0) {
+    kill (session->debugger, SIGKILL);
+    poll (&pollfd, 1, KILLED_MSEC);
+  }
+  clean_up_behind (session->debugger, session->actor);
+}
+
 static DebugWord
 end_lent (Session *session)
 {
   DebugMsg done = { .type = DEBUG_MSG_GO };
-  ssize_t n = recv (session->pidfd, &done, sizeof done, MSG_DONTWAIT);
+  bool is_done;
 
+  while (session_hears_of_debugger (session))
+    ;
+  is_done = recv (session->pidfd, &done, sizeof done, MSG_DONTWAIT) == (ssize_t) sizeof done &&
+            done.type == DEBUG_MSG_DONE;
+  if (!is_done && recv (session->pidfd, &done, sizeof done, MSG_DONTWAIT) == 0)
+    end_debugger_of_lost (session);
+  page_set_debugger (0);
+  if (session->debugger_fd >= 0)
+    close (session->debugger_fd);
   close (session->pidfd);
   *session = NO_SESSION;
-  return n == (ssize_t) sizeof done && done.type == DEBUG_MSG_DONE ? (DebugWord) done.kind
-                                                                   : DEBUG_WORD_NONE;
+  return is_done ? (DebugWord) done.kind : DEBUG_WORD_NONE;
 }
 
-/* Who is killed while it attaches, or stops a thread, has not taken away yet what the kernel stops that by: it would stand for
- * ever, and nobody would know why. */
-static void
-let_actor_run (const Session *session)
+static bool
+is_killed (const siginfo_t *end)
 {
-  kill (session->actor, SIGCONT);
+  return end->si_code == CLD_KILLED || end->si_code == CLD_DUMPED;
 }
 
 DebugWord
 session_end (Session *session)
 {
   DebugWord word;
-  int status = 0;
+  siginfo_t end = { 0 };
 
   if (session->is_lent)
     return end_lent (session);
-  while (waitpid (session->pid, &status, 0) < 0 && errno == EINTR)
+  while (waitid (P_PID, (id_t) session->pid, &end, WEXITED | WNOWAIT) < 0 && errno == EINTR)
     ;
-  if (WIFSIGNALED (status))
-    let_actor_run (session);
+  if (is_killed (&end))
+    clean_up_behind (session->pid, session->actor); /* its number is still its own */
+  while (waitpid (session->pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  page_set_debugger (0);
   read_words (session);
   word = session->word;
-  if (word == DEBUG_WORD_BEGUN && WIFSIGNALED (status))
+  if (word == DEBUG_WORD_BEGUN && is_killed (&end))
     word = DEBUG_WORD_GDB_KILLED;
   terminal_take_back (session->pid);
   if (session->pidfd >= 0)

@@ -17,14 +17,18 @@ typedef struct {
   /* It is on another terminal: @pid is host.c there, and @pidfd the connection to it. */
   bool is_lent;
   bool is_offered; /* and host.c has not said yet that it takes it */
+  pid_t debugger;  /* that host.c has started; 0: none that is known */
+  int debugger_fd; /* a pidfd of it, or -1 */
   bool stands;     /* until it has the terminal again */
   pid_t left_to;   /* 0: nobody; or a group, which has a debugger of its own and the terminal */
 } Session;
 
-#define NO_SESSION ((Session){ .pidfd = -1, .word_fd = -1 })
+#define NO_SESSION ((Session){ .pidfd = -1, .word_fd = -1, .debugger_fd = -1 })
 
 /* From now on debuggers are told how many wait, by that of the broker. @path: stays there. */
 void session_use_page (const char *path);
+/* From now on debuggers say to the broker at @fd that they start. */
+void session_report_to (int fd);
 /* Starts gdb, or what there is without it, with the terminal, for @actor. @why_not: (nullable): why it is not to be gdb.
  * Returns: false with errno set; EAGAIN: the terminal has just become somebody else's. */
 bool session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *why_not);
@@ -33,6 +37,8 @@ bool session_start (Session *session, pid_t actor, const DebugMsg *ask, const ch
 bool session_start_lent (Session *session, int fd, pid_t host, pid_t actor, const DebugMsg *ask);
 /* Of one that is offered, when it has said something. Returns: false if it does not take it, and is to be killed. */
 bool session_is_taken (Session *session);
+/* Of one that is taken. Returns: whether that was no more than its debugger, which says that it starts. */
+bool session_hears_of_debugger (Session *session);
 /* To be asked now and then, of one that session_start() has started: whether it has the terminal, or what it has started.
  * If not, it stands still until session_give_terminal(). */
 bool session_has_terminal (Session *session);

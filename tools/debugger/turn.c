@@ -295,7 +295,7 @@ turn_on_readable (void)
 {
   if (session.is_offered)
     on_answer_to_offer ();
-  else if (session.pid != 0)
+  else if (session.pid != 0 && !(session.is_lent && session_hears_of_debugger (&session)))
     on_session_ended ();
 }
 
