@@ -762,6 +762,28 @@ def keys_while_gdb_starts_cost_no_stop(host, when, story):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',))
+def gdb_that_hangs_is_said_to(host):
+    with SlowGdb('begin') as gdb, Tree(['pause-twice'], host, **gdb.env) as tree:
+        tree.expect('^STARTS')
+        pid = tree.expect(r'actor kid0 \(pid \d+\) has paused, and the debugger has not begun to look at it in 10 seconds: wait, or '
+                          r'let it go on by kill -9 (\d+)').group(1)
+        tree.note_processes()
+        os.kill(int(pid), signal.SIGKILL)
+        tree.expect(PROMPT)  # the shell's, in its place
+        with Lent(tree, [COMMAND, 'attach', '--next'], **gdb.env) as lent:
+            lent.expect('Whoever stops next')
+            tree.line('c')
+            lent.expect('^STARTS')
+            pid = lent.expect(r'has not begun to look in 10 seconds: wait, or let process \d+ go on by kill -9 (\d+)').group(1)
+            gdb.go_on()
+            lent.prompt('── paused: actor kid0')
+            lent.line('c')
+            is_equal(tree.end(), 0)
+            is_equal((tree.text + lent.text).count('has not begun'), 2)
+            tree.check_nothing_is_left()
+
+
 @test
 def broker_that_is_killed_is_no_more_than_the_end_of_debug_mode(host):
     with Tree(['pause'], host) as tree:

@@ -257,6 +257,12 @@ wait_for_news (Session *session, struct pollfd fds[2])
   bool stood = session->stands;
   int n = poll (fds, 2, LOOK_MSEC);
 
+  if (session_is_slow (session))
+    fprintf (
+        stderr,
+        "tractor: The debugger has not begun to look in 10 seconds: wait, or let process %d go "
+        "on by kill -9 %d\n",
+        (int) session->actor, (int) session->pid);
   if (n == 0 && !session_has_terminal (session)) {
     if (has_terminal ())
       session_give_terminal (session);

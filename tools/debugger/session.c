@@ -28,11 +28,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "asker.h"
 #include "beside.h"
 #include "child.h"
 #include "page.h"
 #include "terminal.h"
 
+/* After that people are told that it takes long, who may think that it hangs: gdb reads what the actor has mapped. */
+#define SLOW_USEC (10 * INT64_C (1000000))
 /* How long one that was killed may take to be gone. */
 #define KILLED_MSEC 2000
 
@@ -252,6 +255,7 @@ session_start (Session *session, pid_t actor, const DebugMsg *ask, const char *w
 
   *session = NO_SESSION;
   session->actor = actor;
+  session->slow_at_usec = asker_now_usec () + SLOW_USEC;
   if (pipe2 (words, O_CLOEXEC | O_NONBLOCK) != 0)
     return false;
   session->word_fd = words[0];
@@ -339,6 +343,20 @@ session_has_terminal (Session *session)
     session->stands = true;
   }
   return has_terminal;
+}
+
+bool
+session_is_slow (Session *session)
+{
+  bool is_slow;
+
+  read_words (session);
+  if (session->leaves || session->word != DEBUG_WORD_NONE)
+    session->slow_at_usec = 0;
+  is_slow = session->slow_at_usec != 0 && asker_now_usec () > session->slow_at_usec;
+  if (is_slow)
+    session->slow_at_usec = 0;
+  return is_slow;
 }
 
 void

@@ -14,6 +14,7 @@ typedef struct {
   int word_fd; /* where it says */
   DebugWord word;
   bool leaves;
+  int64_t slow_at_usec; /* when it is said that it has not begun to look; 0: not any more */
   /* It is on another terminal: @pid is host.c there, and @pidfd the connection to it. */
   bool is_lent;
   bool is_offered; /* and host.c has not said yet that it takes it */
@@ -43,6 +44,8 @@ bool session_hears_of_debugger (Session *session);
  * If not, it stands still until session_give_terminal(). */
 bool session_has_terminal (Session *session);
 void session_give_terminal (Session *session);
+/* Of the same: whether it ought to have begun to look by now, which is true once. */
+bool session_is_slow (Session *session);
 /* @actor, 0: not known, has a debugger of its own: it has the terminal, if there is one, until session_kill(). */
 void session_leave_terminal (Session *session, pid_t actor);
 /* What was started has ended. Returns: what it has said last. The terminal is as before. */

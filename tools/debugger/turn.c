@@ -221,6 +221,19 @@ is_left_without_terminal (void)
   return asker_now_usec () - gone_since > GONE_MSEC * 1000;
 }
 
+/* Or it hangs, and the tree with it: nobody would know why. */
+static void
+say_that_it_is_slow (const Asker *asker)
+{
+  char text[160];
+
+  snprintf (text, sizeof text,
+            ", and the debugger has not begun to look at it in 10 seconds: wait, or let it go on "
+            "by kill -9 %d",
+            (int) session.pid);
+  asker_say (asker, text);
+}
+
 /* A shell has taken it, which has seen its job stopped; or another tree of the same job has. */
 static void
 look_at_terminal (void)
@@ -233,6 +246,8 @@ look_at_terminal (void)
     turn_withdraw (0);
     return;
   }
+  if (session_is_slow (&session))
+    say_that_it_is_slow (line_get (0));
   if (session_has_terminal (&session))
     return;
   if (!stood) {
