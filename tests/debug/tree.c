@@ -182,6 +182,30 @@ crash (const int *where)
   printf ("%d\n", *where);
 }
 
+/* @func: is none. */
+static void
+call_what_is_no_code (void (*func) (void))
+{
+  static volatile int n_calls;
+
+  func ();
+  n_calls++;
+}
+
+/* The file is shorter by then. */
+static void
+read_truncated (void)
+{
+  FILE *file = tmpfile ();
+  const volatile char *at;
+
+  if (file == NULL || ftruncate (fileno (file), 1) != 0)
+    return;
+  at = mmap (NULL, 1, PROT_READ, MAP_SHARED, fileno (file), 0);
+  if (ftruncate (fileno (file), 0) == 0)
+    printf ("%d\n", *at);
+}
+
 /* Deeper than any stack. */
 static int
 dig (int depth_left)
@@ -315,6 +339,12 @@ tell (int *answer, GError **error)
     smash (600);
   if (strcmp (story, "crash") == 0)
     crash ((const int *) 16);
+  if (strcmp (story, "call-null") == 0)
+    call_what_is_no_code (NULL);
+  if (strcmp (story, "call-data") == 0)
+    call_what_is_no_code ((void (*) (void)) (gsize) answer);
+  if (strcmp (story, "truncated") == 0)
+    read_truncated ();
   if (strcmp (story, "crash-without-stack") == 0)
     crash_without_stack ();
   if (strcmp (story, "crash-together") == 0) {

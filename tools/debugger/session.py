@@ -541,7 +541,14 @@ def say_stack_is_gone():
 
 def find_frame_of_signal_of_user():
     frame = find_frame_of_signal()
+    if has_called_what_is_no_code(frame):
+        frame = frame.older() or frame
     return find_users_frame(frame) or frame
+
+
+def has_called_what_is_no_code(frame):
+    """By a pointer to a function that is NULL, or wild: what is to be seen is who has."""
+    return frame is not None and session.stop.signal_number in (signal.SIGSEGV, signal.SIGBUS) and session.stop.address == frame.pc()
 
 
 def on_exited(event):
