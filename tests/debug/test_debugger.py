@@ -121,6 +121,7 @@ def crash_in_a_child_is_shown_there_and_then_in_the_root(host):
             {'story': 'thread-crash', 'said': 'SIGSEGV', 'function': 'crash'},
             {'story': 'call-null', 'said': 'SIGSEGV, address 0x0 is not mapped', 'function': 'call_what_is_no_code'},
             {'story': 'call-data', 'said': 'SIGSEGV, address 0x[0-9a-f]+ may not be accessed so', 'function': 'call_what_is_no_code'},
+            {'story': 'fatal', 'said': 'SIGTRAP(?! at)', 'function': 'say_fatal'},
             {'story': 'truncated', 'said': 'SIGBUS at 0x[0-9a-f]+', 'function': 'read_truncated'}))
 def crash_stands_in_the_users_function(host, story, said, function):
     with Tree([story], host) as tree:

@@ -192,6 +192,12 @@ call_what_is_no_code (void (*func) (void))
   n_calls++;
 }
 
+static void
+say_fatal (const int *answer)
+{
+  g_error ("The answer is %d", *answer);
+}
+
 /* The file is shorter by then. */
 static void
 read_truncated (void)
@@ -343,6 +349,8 @@ tell (int *answer, GError **error)
     call_what_is_no_code (NULL);
   if (strcmp (story, "call-data") == 0)
     call_what_is_no_code ((void (*) (void)) (gsize) answer);
+  if (strcmp (story, "fatal") == 0)
+    say_fatal (answer);
   if (strcmp (story, "truncated") == 0)
     read_truncated ();
   if (strcmp (story, "crash-without-stack") == 0)

@@ -361,7 +361,7 @@ def describe_signal(stop):
             return f'{name}: it has overflowed its stack of {-(-overflown // 4096) * 4} KiB'
         why = {1: 'is not mapped', 2: 'may not be accessed so'}.get(stop.signal_code, 'faults')
         return f'{name}, address {stop.address:#x} {why}'
-    return f'{name} at {stop.address:#x}'
+    return f'{name} at {stop.address:#x}' if stop.address else name
 
 
 def attach(pid):
