@@ -87,7 +87,11 @@ add (GHashTable *exports, const Row *row)
 void
 tractor__exports_add (GHashTable *exports, const char *ns, const Served *served)
 {
-  add (exports, &(Row){ make_name (ns, served->entry->name), *served });
+  Row row = { make_name (ns, served->entry->name), *served };
+  g_autofree char *full_name = tractor__export_name_to_string (&row.key);
+
+  row.served.full_name = g_intern_string (full_name); /* there are as many as a program has */
+  add (exports, &row);
 }
 
 void

@@ -25,6 +25,7 @@ typedef struct {
                   const char *cid,
                   const Msg *start); /* (nullable): no task, but at once */
   gboolean is_own;                   /* what @entry says is the runtime's own */
+  const char *full_name;             /* "module:function", for ever; set when it is added */
 } Served;
 
 /* What a Start names, as it stands there: no NUL ends either half. */

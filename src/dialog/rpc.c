@@ -32,7 +32,8 @@
 
 struct _RpcTask {
   Link *link;
-  const char *function; /* what it runs; for debuggers, too */
+  const char *function;  /* what it runs */
+  const char *full_name; /* with its module; for debuggers */
   char *cid;
   CidEntry cid_entry;
   const TractorExport *entry;
@@ -460,7 +461,7 @@ tractor__rpc_serve (TractorRuntime *runtime)
 {
   for (guint i = 0; i < G_N_ELEMENTS (runtime_functions); i++)
     tractor__exports_add (runtime->exports, NAMESPACE_SELF, &runtime_functions[i]);
-  runtime->debug_actor.links.served_function = offsetof (RpcTask, function);
+  runtime->debug_actor.links.served_function = offsetof (RpcTask, full_name);
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------- */
@@ -643,6 +644,7 @@ run (Link *link, Start *start, Kwargs kwargs)
   task->is_own = start->served->is_own || task->func != NULL;
   task->dispatched = g_steal_pointer (&start->dispatched);
   task->function = task->dispatched != NULL ? task->dispatched : task->entry->name;
+  task->full_name = task->dispatched != NULL ? task->dispatched : start->served->full_name;
   task->kwargs = kwargs.value;
   task->packed_kwargs = kwargs.packed;
   if (task->entry->kind != TRACTOR_EXPORT_CALL)

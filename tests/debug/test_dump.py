@@ -124,8 +124,8 @@ def links_are_shown_with_what_is_open_on_them(host):
         text = tree.ask()[0]
         for kid in ('kid0', 'kid1'):
             pid = tree.find(kid)
-            has(section(text, 'root'), rf"^  link to '{kid}' \(process {pid}\), which is asked for tree:work$")
-            has(section(text, kid), rf"^  link to 'root' \(process {tree.pid}\), which asks for work$")
+            has(section(text, 'root'), rf"^  waits for tree:work of '{kid}' \(process {pid}\)$")
+            has(section(text, kid), rf"^  serves tree:work for 'root' \(process {tree.pid}\)$")
 
 
 @test

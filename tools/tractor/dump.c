@@ -70,25 +70,43 @@ append_functions (GString *out, const GPtrArray *names)
   }
 }
 
+/* (transfer full): the actor at the other end */
+static char *
+describe_peer (const ActorLink *link)
+{
+  g_autofree char *name = text_escape (link->peer != NULL ? link->peer : "?");
+
+  return link->peer_pid > 0
+             ? g_strdup_printf ("'%s' (process %" G_GINT64_FORMAT ")", name, link->peer_pid)
+             : g_strdup_printf ("'%s'", name);
+}
+
+/* "  serves tree:work for 'root'": a line whose subject is the actor of the heading. */
+static void
+append_link (GString *out,
+             const char *verb,
+             const GPtrArray *names,
+             const char *preposition,
+             const char *peer)
+{
+  g_string_append_printf (out, "  %s ", verb);
+  append_functions (out, names);
+  g_string_append_printf (out, " %s %s\n", preposition, peer);
+}
+
 static void
 append_links (GString *out, const PeekActor *actor)
 {
   for (guint i = 0; actor != NULL && i < actor->links->len; i++) {
     const ActorLink *link = actor->links->pdata[i];
-    g_autofree char *peer = text_escape (link->peer != NULL ? link->peer : "?");
+    g_autofree char *peer = describe_peer (link);
 
-    g_string_append_printf (out, "  link to '%s'", peer);
-    if (link->peer_pid > 0)
-      g_string_append_printf (out, " (process %" G_GINT64_FORMAT ")", link->peer_pid);
-    if (link->asked->len > 0) {
-      g_string_append (out, ", which is asked for ");
-      append_functions (out, link->asked);
-    }
-    if (link->served->len > 0) {
-      g_string_append (out, link->asked->len > 0 ? ", and asks for " : ", which asks for ");
-      append_functions (out, link->served);
-    }
-    g_string_append_c (out, '\n');
+    if (link->served->len > 0)
+      append_link (out, "serves", link->served, "for", peer);
+    if (link->asked->len > 0)
+      append_link (out, "waits for", link->asked, "of", peer);
+    if (link->served->len == 0 && link->asked->len == 0)
+      g_string_append_printf (out, "  is connected to %s\n", peer);
   }
 }
 

@@ -9,8 +9,8 @@ typedef struct {
   char *peer;      /* (nullable): its name */
   gint64 peer_pid; /* 0: not known */
   GPtrArray *
-      asked; /* (element-type utf8): functions that it is asked for, in the order of the alphabet */
-  GPtrArray *served; /* (element-type utf8): that are run for it; likewise */
+      asked; /* (element-type utf8): "module:function" that it runs for us, in the order of the alphabet */
+  GPtrArray *served; /* (element-type utf8): that we run for it; likewise */
 } ActorLink;
 
 /* @layout: as the process has it; all 0: it does not say. Returns: (transfer full) (element-type ActorLink): the oldest
