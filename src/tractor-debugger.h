@@ -21,7 +21,8 @@ G_BEGIN_DECLS
  * runs it takes no notice of it.
  *
  * In debug mode, and if TRACTOR_DUMP is 1, which stops nobody, SIGUSR1 to an actor has all tasks shown of it and of those
- * below it, on stderr and in a file beside the actors' sockets; unless the program handles that signal itself. */
+ * below it, on stderr and in a file beside the actors' sockets; unless the program handles that signal itself. If it is
+ * "all", the library's own tasks are shown, too. */
 
 /**
  * tractor_pause:

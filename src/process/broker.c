@@ -153,11 +153,12 @@ find_dump (gboolean *ret_is_wanted, GError **error)
 {
   const char *text = secure_getenv (DUMP_VARIABLE);
 
-  *ret_is_wanted = g_strcmp0 (text, "1") == 0;
+  /* "all" is for the command, which writes the dump and has our environment: with the library's own tasks. */
+  *ret_is_wanted = g_strcmp0 (text, "1") == 0 || g_strcmp0 (text, "all") == 0;
   if (*ret_is_wanted || text == NULL || *text == '\0' || strcmp (text, "0") == 0)
     return TRUE;
   g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
-               "The environment variable " DUMP_VARIABLE " is 0 or 1, not \"%s\"", text);
+               "The environment variable " DUMP_VARIABLE " is 0, 1 or all, not \"%s\"", text);
   return FALSE;
 }
 

@@ -17,7 +17,7 @@ COMMAND = os.path.join(os.path.dirname(BROKER), '..', 'tractor', 'tractor')
 
 
 def is_in_pause(pid):
-    return 'tractor_pause' in subprocess.run([COMMAND, 'dump', str(pid)], capture_output=True, text=True).stdout
+    return 'tractor_pause' in subprocess.run([COMMAND, 'dump', '--all', str(pid)], capture_output=True, text=True).stdout
 
 
 class Tree(Program):

@@ -113,7 +113,23 @@ def tasks_have_stacks_waits_and_scopes(host):
         has(task, r'^      scope, deadline in .*, cancelled beyond that: the story says so$')
         if HAS_STACKS:
             has(task, r'^      stay\+0x')
-            has(task, r'^      tractor_sleep_until\+0x')
+
+
+@test(hosts=('builtin',))
+def tasks_of_the_library_are_counted(host):
+    with Tree(host, 'stay') as tree:
+        tree.expect('stays')
+        kid = section(tree.ask()[0], 'kid0')
+        has(kid, r"^actor 'kid0' .*: 2 tasks, and \d+ of the library's own$")
+        if "'listener'" in kid or 'tractor_' in kid:
+            raise Failure(f"the library's own is shown:\n{kid}")
+    with Tree(host, 'stay', dump='all') as tree:
+        tree.expect('stays')
+        kid = section(tree.ask()[0], 'kid0')
+        has(kid, r"^actor 'kid0' .*: \d+ tasks$")
+        has(kid, "^  task \\d+ 'listener' ")
+        if HAS_STACKS:
+            has(kid, r'^      tractor_sleep_until\+0x')
 
 
 @test
@@ -194,7 +210,7 @@ def it_is_off_unless_it_was_asked_for(host):
         os.kill(tree.pid, signal.SIGUSR1)
         is_equal(tree.end(), -signal.SIGUSR1)
     with Tree(host, 'stay', dump='2') as tree:
-        tree.expect('FAILED: The environment variable TRACTOR_DUMP is 0 or 1, not "2"')
+        tree.expect('FAILED: The environment variable TRACTOR_DUMP is 0, 1 or all, not "2"')
         is_equal(tree.end(), 1)
 
 

@@ -829,15 +829,15 @@ def dump_of_three_levels(place):
     root = dumped[0]
     sleepers = [g for g in root['groups'] if g['name'].startswith('sleeper-')]
     assert sum(g['count'] for g in sleepers) == 5 and all(g['waits_for'] == 'sleep' for g in sleepers), sleepers
-    assert root['tasks'] == sum(g['count'] for g in root['groups'])
+    assert root['tasks'] == sum(g['count'] for g in root['groups']) + root['left_out']
     main = next(g for g in root['groups'] if g['task'] == 1)
     assert main['state'] == 'waiting' and main['count'] == 1, main
     # Of the one that is named, and of those below it.
     assert [d['pid'] for d in place.ask('dump', actors[1]['pid'])] == [a['pid'] for a in actors[1:]]
     text = place.tractor('dump', tree.pid)[0]
-    headings = re.findall(r"^actor '(.*)' \(process (\d+), .*\): ([\d,]+) tasks?$", text, re.M)
-    assert [(name, int(pid)) for name, pid, _ in headings] == [(a['name'], a['pid']) for a in actors], text
-    assert [int(n) for _, _, n in headings] == [d['tasks'] for d in dumped]
+    headings = re.findall(r"^actor '(.*)' \(process (\d+), .*\): ([\d,]+) tasks?, and (\d+) of the library's own$", text, re.M)
+    assert [(name, int(pid)) for name, pid, _, _ in headings] == [(a['name'], a['pid']) for a in actors], text
+    assert [int(n) + int(left_out) for _, _, n, left_out in headings] == [d['tasks'] for d in dumped]
 
 
 @test
@@ -848,7 +848,7 @@ def dump_has_the_stacks(place):
         assert group['whole'], group
         if group['name'].startswith('sleeper'):
             assert group['count'] == 3 and 'sleep_for_ever' in functions(group), group
-            assert 'tractor_sleep_until' in functions(group)
+            assert 'tractor_sleep_until' not in functions(group)
     text = place.tractor('dump', tree.pid)[0]
     assert re.search(r"× 3 tasks, \d+ to \d+, 'sleeper-0', 'sleeper-1', 'sleeper-2' waiting for sleep\n", text), text
     assert re.search(r'^      sleep_for_ever\+0x[0-9a-f]+ \(tools_tree_program\)$', text, re.M), text
@@ -863,7 +863,7 @@ def dump_of_a_static_program(place):
     sleepers = [g for g in dumped[0]['groups'] if g['name'].startswith('sleeper-')]
     assert sum(g['count'] for g in sleepers) == 3, sleepers
     if HAS_STACKS:
-        assert 'sleep_for_ever' in functions(sleepers[0]) and 'task_main' in functions(sleepers[0]), sleepers
+        assert 'sleep_for_ever' in functions(sleepers[0]), sleepers
 
 
 @test
@@ -874,7 +874,7 @@ def dump_of_a_stripped_program(place):
     tree = place.start('--tasks', '3', program=stripped)
     group = next(g for g in place.ask('dump', tree.pid)[0]['groups'] if g['name'].startswith('sleeper-'))
     if HAS_STACKS:
-        assert group['frames'][-2] | {'function': None, 'file': 'stripped'} == group['frames'][-2], group
+        assert group['frames'][-1] | {'function': None, 'file': 'stripped'} == group['frames'][-1], group
 
 
 @test
@@ -894,15 +894,24 @@ def dump_after_an_update(place):
 
 
 @test
-def dump_all_and_own(place):
+def dump_all_and_each(place):
+    """The library's own tasks and functions are left out, and counted, unless they are wanted."""
     tree = place.start('--tasks', '3')
-    every = place.ask('dump', '--all', tree.pid)[0]
+    usual, = place.ask('dump', tree.pid)
+    every, = place.ask('dump', '--all', '--each', tree.pid)
     assert all(g['count'] == 1 for g in every['groups']) and len(every['groups']) == every['tasks']
-    own = place.ask('dump', '--own', tree.pid)[0]
-    names = {g['name'] for g in own['groups']}
+    names = {g['name'] for g in usual['groups']}
     assert any(n.startswith('sleeper') for n in names) and 'listener' not in names, names
     assert 'listener' in {g['name'] for g in every['groups']}
-    assert not any(frame['file'].startswith('libtractor') for g in own['groups'] for frame in g['frames'])
+    assert usual['tasks'] == every['tasks'] and every['left_out'] == 0, (usual, every)
+    assert usual['tasks'] - usual['left_out'] == sum(g['count'] for g in usual['groups']) == 4, usual
+    assert not any(frame['file'].startswith('libtractor') for g in usual['groups'] for frame in g['frames'])
+    text = place.tractor('dump', tree.pid)[0]
+    assert f": 4 tasks, and {usual['left_out']} of the library's own\n" in text and 'listener' not in text, text
+    text = place.tractor('dump', '--all', tree.pid)[0]
+    assert f": {every['tasks']} tasks\n" in text and "'listener'" in text, text
+    if HAS_STACKS:
+        assert 'tractor_sleep_until+0x' in text, text
 
 
 @test
@@ -932,7 +941,7 @@ def dump_of_one_that_is_stuck(place):
             # What it is in, who has called that, and how it has come there.
             until(lambda: any(f.startswith(function) for g in running() for f in functions(g)))
             group = running()[0]
-            assert what in functions(group) and 'task_main' in functions(group), group
+            assert what in functions(group), group
             assert group['whole'], group
         assert is_running(pid)
         if what == 'spins':
@@ -956,7 +965,7 @@ def dump_escapes_names(place):
     tree = place.start('escapes')
     text = place.tractor('dump', tree.pid)[0]
     assert r"'\x1b[31mred" in text and '\033' not in text, text
-    names = [g['name'] for g in place.ask('dump', '--all', tree.pid)[0]['groups']]
+    names = [g['name'] for g in place.ask('dump', '--each', tree.pid)[0]['groups']]
     assert any(n.startswith(r'\x1b[31mred"') for n in names), names
 
 
@@ -1018,7 +1027,7 @@ def dump_of_ten_thousand(place):
     assert took < 10, took
     assert '× 10,000 tasks' in text and len(text) < 50000, text[:2000]
     started = time.monotonic()
-    text = place.tractor('dump', '--all', tree.pid)[0]
+    text = place.tractor('dump', '--each', tree.pid)[0]
     print(f'# and each by itself: {time.monotonic() - started:.2f} s, {len(text)} bytes')
     assert text.count("'sleeper-") == 10000
 
@@ -1538,7 +1547,7 @@ def the_guide_shows_what_is_printed(place):
     until(lambda: [a['answers'] for a in place.ask('tree', tree.pid)] == [True, True, False])
     pids = [a['pid'] for a in place.ask('tree', tree.pid)]
     assert shown('tree', 'tree', pids[0]), blocks['tree']
-    until(shown, 'dump --own 103', 'dump', '--own', pids[2])
+    until(shown, 'dump 103', 'dump', pids[2])
     assert shown('kill 102', 'kill', pids[1]), blocks['kill 102']
     assert len(blocks) == 4, blocks.keys()
 

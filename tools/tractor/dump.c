@@ -27,16 +27,16 @@
 #define MAX_DEPTH 16
 
 static gboolean wants_all;
-static gboolean wants_own;
+static gboolean wants_each;
 static gboolean wants_json;
 static char *output;
 static char *signal_log;
 
 static const GOptionEntry options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, &wants_all, "Each task by itself, also if many are the same",
+  { "all", 0, 0, G_OPTION_ARG_NONE, &wants_all,
+    "The library's own tasks, too, and its functions in stacks", NULL },
+  { "each", 0, 0, G_OPTION_ARG_NONE, &wants_each, "Each task by itself, also if many are the same",
     NULL },
-  { "own", 0, 0, G_OPTION_ARG_NONE, &wants_own,
-    "Without the library's own tasks, and without its functions in stacks", NULL },
   { "json", 0, 0, G_OPTION_ARG_NONE, &wants_json, "One JSON object in a line for each actor",
     NULL },
   { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Write to FILE, which nobody else may read",
@@ -48,7 +48,7 @@ static const GOptionEntry options[] = {
 static TasksFlags
 get_flags (void)
 {
-  return (wants_all ? TASKS_EACH : 0U) | (wants_own ? TASKS_WITHOUT_LIBRARYS : 0U);
+  return (wants_each ? TASKS_EACH : 0U) | (wants_all ? 0U : TASKS_WITHOUT_LIBRARYS);
 }
 
 /* --- for people ---------------------------------------------------------------------------------- */
@@ -173,6 +173,7 @@ add_tasks_json (GString *out, Peek *peek)
   g_autoptr (GPtrArray) groups = tasks_group (peek, tasks, get_flags ());
 
   json_add_number (out, "tasks", tasks->len);
+  json_add_number (out, "left_out", tasks->len - tasks_count (groups));
   json_open (out, "groups", '[');
   for (guint i = 0; i < groups->len; i++) {
     const TaskGroup *group = groups->pdata[i];
@@ -261,16 +262,21 @@ write_text (Dump *dump, Peek *peek, const PeekActor *actor, gint pid)
 {
   g_autoptr (GString) out = g_string_new (NULL);
   g_autofree char *name = text_escape (actor != NULL && actor->name != NULL ? actor->name : "?");
-  g_autofree char *n = text_from_number (peek_count_tasks (peek));
   g_autoptr (GPtrArray) tasks = peek_list_tasks (peek);
+  g_autoptr (GPtrArray) groups = tasks_group (peek, tasks, get_flags ());
+  guint n_shown = tasks_count (groups);
+  g_autofree char *n = text_from_number (n_shown);
   g_autofree char *state = describe_process (pid);
 
-  g_string_append_printf (out, "%s%s '%s' (process %d, %s): %s task%s\n",
+  g_string_append_printf (out, "%s%s '%s' (process %d, %s): %s task%s",
                           pid == dump->first_pid ? "" : "\n",
                           actor != NULL ? "actor" : "no actor, but tasks", name, pid, state, n,
-                          g_str_equal (n, "1") ? "" : "s");
+                          n_shown == 1 ? "" : "s");
+  if (n_shown < tasks->len)
+    g_string_append_printf (out, ", and %u of the library's own", tasks->len - n_shown);
+  g_string_append_c (out, '\n');
   append_links (out, actor);
-  tasks_append (out, peek, tasks, get_flags ());
+  task_groups_append (out, peek, groups, get_flags ());
   write_out (dump, out);
 }
 
@@ -423,6 +429,7 @@ dump_to_log (Dump *dump, GError **error)
 
   if (log == NULL)
     return FALSE;
+  wants_all = g_strcmp0 (g_getenv ("TRACTOR_DUMP"), "all") == 0; /* as the tree was started */
   dump->out = dump_log_get_file (log);
   fprintf (dump->out, "tractor: all tasks of process %d and of the actors below it, %s\n\n",
            dump->first_pid, time);

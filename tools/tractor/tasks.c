@@ -117,6 +117,16 @@ tasks_group (Peek *peek, const GPtrArray *tasks, TasksFlags flags)
   return groups;
 }
 
+guint
+tasks_count (const GPtrArray *groups)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < groups->len; i++)
+    n += ((const TaskGroup *) groups->pdata[i])->tasks->len;
+  return n;
+}
+
 const PeekTask *
 task_group_get_first (const TaskGroup *group)
 {
@@ -260,10 +270,8 @@ task_append_frames (GString *out, Peek *peek, const PeekTask *task, TasksFlags f
 }
 
 void
-tasks_append (GString *out, Peek *peek, const GPtrArray *tasks, TasksFlags flags)
+task_groups_append (GString *out, Peek *peek, const GPtrArray *groups, TasksFlags flags)
 {
-  g_autoptr (GPtrArray) groups = tasks_group (peek, tasks, flags);
-
   for (guint i = 0; i < groups->len; i++) {
     const PeekTask *task = task_group_get_first (groups->pdata[i]);
 
@@ -271,4 +279,12 @@ tasks_append (GString *out, Peek *peek, const GPtrArray *tasks, TasksFlags flags
     task_append_scopes (out, task);
     task_append_frames (out, peek, task, flags);
   }
+}
+
+void
+tasks_append (GString *out, Peek *peek, const GPtrArray *tasks, TasksFlags flags)
+{
+  g_autoptr (GPtrArray) groups = tasks_group (peek, tasks, flags);
+
+  task_groups_append (out, peek, groups, flags);
 }

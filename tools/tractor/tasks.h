@@ -17,6 +17,8 @@ typedef struct {
 
 /* (transfer full) (element-type TaskGroup): in the order of their first tasks. They live no longer than @tasks. */
 GPtrArray *tasks_group (Peek *peek, const GPtrArray *tasks, TasksFlags flags);
+/* Of all groups. */
+guint tasks_count (const GPtrArray *groups);
 const PeekTask *task_group_get_first (const TaskGroup *group);
 /* The earliest of those that sleep, from now on; -1: they do not. */
 gint64 task_group_get_usec_left (const TaskGroup *group);
@@ -37,4 +39,5 @@ void task_append_scopes (GString *out, const PeekTask *task);
 /* A line for each frame. */
 void task_append_frames (GString *out, Peek *peek, const PeekTask *task, TasksFlags flags);
 /* All that, of each group. */
+void task_groups_append (GString *out, Peek *peek, const GPtrArray *groups, TasksFlags flags);
 void tasks_append (GString *out, Peek *peek, const GPtrArray *tasks, TasksFlags flags);

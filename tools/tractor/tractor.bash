@@ -16,7 +16,7 @@ _tractor () {
   case $command in
     help) ((COMP_CWORD == 2)) && _tractor_complete -W "$commands"; return ;;
     tree) options='--json' ;;
-    dump) options='--all --own --json -o --output' ;;
+    dump) options='--all --each --json -o --output' ;;
     top) options='--once --json' ;;
     attach) options='--mi --next --shell' ;;
     core) options='--program' takes_pid= ;;
