@@ -184,6 +184,8 @@ typedef struct {
  * @actor_bytes: of a #TractorDebugActor, as the process has it
  * @origins: (nullable): (@stop is an ERROR) text: where what it has failed with was made, as far as that was noted
  * @guest_steps: (of a guest) 64 bits: how many steps its tasks have made, not counting the last few
+ * @wait_lot: (of what a task waits in for "lock" or "condition") pointer to the line that it stands in
+ * @lot_holder: (of such a line) pointer to the task that has the lock, or %NULL
  *
  * What is 32 bits wide here, of a guest, a scope, a task or a stack, is how many bytes from its beginning the field is.
  * All is readable without debug information, also in what is left of a process in a core file.
@@ -247,6 +249,8 @@ typedef struct {
   guint32 actor_bytes;
   const char *origins;
   guint32 guest_steps;
+  guint32 wait_lot;
+  guint32 lot_holder;
 } TractorDebugLayout;
 
 /**

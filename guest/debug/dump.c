@@ -7,6 +7,7 @@
 
 #include "frames.h"
 #include "nursery.h"
+#include "parking-lot.h"
 #include "raw-text.h"
 #include "sigpipe.h"
 #include "task.h"
@@ -46,8 +47,15 @@ dump_task (const Task *task, int fd)
   put_text (fd, "' ");
   put_text (fd, states[task->state]);
   if (task->state == TASK_PARKED) {
+    const Task *holder = tractor__parking_lot_find_holder (task);
+
     put_text (fd, " for ");
     put_text (fd, task->waiting_for);
+    if (holder != NULL) {
+      put_text (fd, ", held by '");
+      put_text (fd, holder->name);
+      put_text (fd, "'");
+    }
   }
   if (task->scope->effective)
     put_text (fd, ", cancelled");

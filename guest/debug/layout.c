@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "guest.h"
+#include "parking-lot.h"
 #include "task.h"
 
 #if defined(TRACTOR_SWITCH_ASM) && defined(__x86_64__)
@@ -76,6 +77,8 @@ TractorDebugLayout tractor_debug_1 = {
 
   .actor_bytes = sizeof (TractorDebugActor),
   .guest_steps = offsetof (TractorGuest, n_steps),
+  .wait_lot = offsetof (Parked, lot),
+  .lot_holder = offsetof (ParkingLot, holder),
 };
 
 /* What a debugger writes to, and tools/debugger/session.py knows by its place. */
@@ -83,6 +86,7 @@ G_STATIC_ASSERT (offsetof (TractorDebugLayout, stop) == 192);
 G_STATIC_ASSERT (sizeof (TractorDebugStop) == 64);
 G_STATIC_ASSERT (offsetof (TractorDebugLayout, trap) == 256);
 G_STATIC_ASSERT (offsetof (TractorDebugLayout, origins) == 280);
+G_STATIC_ASSERT (offsetof (TractorDebugLayout, wait_lot) == 292); /* and tools/gdb/tractor-gdb.py */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -14,9 +14,8 @@
 #include "tractor-sync.h"
 
 struct _TractorLock {
-  Held held; /* by its owner */
-  Task *owner;
-  ParkingLot waiting;
+  Held held;          /* by its holder */
+  ParkingLot waiting; /* and who that is */
   gboolean is_broken;
   TractorCondition *conditions; /* on it */
 };
@@ -46,7 +45,7 @@ tractor_lock_free (TractorLock *lock)
   if (lock == NULL)
     return;
 
-  g_return_if_fail (lock->owner == NULL && lock->waiting.first == NULL);
+  g_return_if_fail (lock->waiting.holder == NULL && lock->waiting.first == NULL);
   g_return_if_fail (lock->conditions == NULL);
   g_free (lock);
 }
@@ -54,15 +53,15 @@ tractor_lock_free (TractorLock *lock)
 static void
 give (TractorLock *lock, Task *task)
 {
-  lock->owner = task;
+  lock->waiting.holder = task;
   task_hold (task, &lock->held);
 }
 
 static void
 take_away (TractorLock *lock)
 {
-  task_unhold (lock->owner, &lock->held);
-  lock->owner = NULL;
+  task_unhold (lock->waiting.holder, &lock->held);
+  lock->waiting.holder = NULL;
 }
 
 static void
@@ -89,7 +88,7 @@ check_acquirable (TractorLock *lock, Task *task, GError **error)
 {
   if (lock->is_broken)
     return set_broken (error);
-  if (lock->owner == task) {
+  if (lock->waiting.holder == task) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE, "Task '%s' already holds this lock",
                  task->name);
     return FALSE;
@@ -125,7 +124,7 @@ tractor_lock_acquire (TractorLock *lock, GError **error)
 
   if (task == NULL || !check_acquirable (lock, task, error))
     return FALSE;
-  if (lock->owner != NULL)
+  if (lock->waiting.holder != NULL)
     return park_for_lock (lock, task, error);
   give (lock, task);
   tractor__task_yield (task);
@@ -142,9 +141,9 @@ tractor_lock_acquire_nowait (TractorLock *lock, GError **error)
 
   if (task == NULL || !check_acquirable (lock, task, error))
     return FALSE;
-  if (lock->owner != NULL) {
+  if (lock->waiting.holder != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_WOULD_BLOCK, "Task '%s' holds the lock",
-                 lock->owner->name);
+                 lock->waiting.holder->name);
     return FALSE;
   }
   give (lock, task);
@@ -156,7 +155,7 @@ is_mine (TractorLock *lock)
 {
   TractorGuest *guest = tractor__current_guest;
 
-  return guest != NULL && guest->current != NULL && lock->owner == guest->current;
+  return guest != NULL && guest->current != NULL && lock->waiting.holder == guest->current;
 }
 
 void

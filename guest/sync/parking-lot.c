@@ -18,6 +18,14 @@ tractor__parking_lot_park (ParkingLot *lot, Task *task, Parked *parked, const ch
   return tractor__task_park (task, leave, parked, lot->name != NULL ? lot->name : waiting_for);
 }
 
+const Task *
+tractor__parking_lot_find_holder (const Task *task)
+{
+  const Parked *parked = task->abort_data;
+
+  return task->state == TASK_PARKED && task->abort == leave ? parked->lot->holder : NULL;
+}
+
 /* --- for programs that make their own primitives ------------------------------------------------- */
 
 TractorParkingLot *

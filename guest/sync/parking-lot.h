@@ -23,6 +23,7 @@ struct _Parked {
 struct _TractorParkingLot {
   Parked *first; /* who has waited longest */
   Parked *last;
+  Task *holder; /* (nullable): of a lock's: who has it */
   /* Only for those that programs make. */
   gboolean is_broken;
   const char *name; /* (nullable): of what is waited for, in place of what it is */
@@ -97,6 +98,8 @@ parking_lot_get_length (const ParkingLot *lot)
   return n;
 }
 
+/* Returns: (transfer none) (nullable): the task that has the lock that @task waits for, if it does. */
+G_GNUC_INTERNAL const Task *tractor__parking_lot_find_holder (const Task *task);
 /* Waits in line for an unpark. */
 G_GNUC_INTERNAL TaskWake tractor__parking_lot_park (ParkingLot *lot,
                                                     Task *task,

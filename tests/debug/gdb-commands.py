@@ -169,6 +169,7 @@ def check_info(text, name_and_pid=None):
     assert fetch_row(text, 'grandchild')[0] == fetch_row(text, 'cleaner')[0] == 4, text
     expect(text, r'^ *\d+    parent .*\n *\d+      grandchild ')
     expect(text, r'^ *\d+    doomed .*\[cancelled\]\n *\d+      cleaner .*\[shielded\]')
+    expect(fetch_row(text, 'lock')[1], r'lock, held by [\d.]+ main ')
     expect(fetch_row(text, 'sleeper')[1], r'sleep, 1 h (29|30) min left')
     expect(fetch_row(text, 'timed')[1], r'\[deadline in (19|20) min')
     expect(fetch_row(text, 'shielded')[1], r'\[shielded\]  \[deadline in (9|10) min')

@@ -41,4 +41,8 @@ for name in names:
     expression = OTHERS.get(name) or f'(unsigned long) &(({STRUCTS[kind]} *) 0)->{MEMBERS.get(name, member)}'
     expected = int(gdb.parse_and_eval(expression))
     assert getattr(layout, name) == expected, f'{name} is {getattr(layout, name)}, but {expression} is {expected}'
-print(f'{len(names)} fields agree')
+assert fields[-len(layout.later):] == list(layout.later) == ['wait_lot', 'lot_holder'], (fields, layout.later)
+assert int(gdb.parse_and_eval('(unsigned long) &((TractorDebugLayout *) 0)->wait_lot')) == TractorLayout.LATER_AT
+for name, expression in (('wait_lot', '((struct _Parked *) 0)->lot'), ('lot_holder', '((struct _TractorParkingLot *) 0)->holder')):
+    assert layout.later[name] == int(gdb.parse_and_eval(f'(unsigned long) &{expression}')), name
+print(f'{len(names) + len(layout.later)} fields agree')

@@ -961,6 +961,17 @@ def dump_has_scopes(place):
 
 
 @test
+def dump_says_who_holds_a_lock(place):
+    tree = place.start('holds')
+    holder, waiter = sorted((g for g in place.ask('dump', tree.pid)[0]['groups'] if g['name'] in ('first', 'second')),
+                            key=lambda g: g['waits_for'] == 'lock')
+    assert (holder['held_by'], waiter['waits_for'], waiter['held_by']) == (None, 'lock', holder['task']), (holder, waiter)
+    text = place.tractor('dump', tree.pid)[0]
+    line = f"  task {waiter['task']} '{waiter['name']}' waiting for lock, held by task {holder['task']} '{holder['name']}'\n"
+    assert line in text, text
+
+
+@test
 def dump_escapes_names(place):
     tree = place.start('escapes')
     text = place.tractor('dump', tree.pid)[0]

@@ -3,7 +3,7 @@
  *   tree-program [--daemon] [--tcp] [--width N] [--levels N] [--tasks N] [--python SCRIPT] [WHAT...]
  *
  * WHAT there is besides: the last actor that the root has started "spins", "blocks" or "streams" to it; in the root, a task
- * whose name "escapes", or one that is "cancelled", and shielded; and the root may be "undumpable", or it "ends" at once. */
+ * whose name "escapes", one that is "cancelled", and shielded, or one that waits for a lock that another "holds"; and the root may be "undumpable", or it "ends" at once. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdio.h>
@@ -242,6 +242,18 @@ wait_in_scopes (G_GNUC_UNUSED gpointer data, GError **error)
   return sleep_for_ever (NULL, error);
 }
 
+static TractorLock *lock; /* for good */
+
+static gboolean
+hold_for_ever (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  if (!tractor_lock_acquire (lock, error))
+    return FALSE;
+  sleep_for_ever (NULL, error);
+  tractor_lock_release (lock);
+  return FALSE;
+}
+
 static gboolean
 fill (GPtrArray *portals, gpointer data, GError **error)
 {
@@ -257,6 +269,11 @@ fill (GPtrArray *portals, gpointer data, GError **error)
     tractor_nursery_spawn (root->nursery, "\033[31mred\"\xff", sleep_for_ever, NULL, NULL, error);
   if (is_wanted ("cancelled"))
     tractor_nursery_spawn (root->nursery, "printer", wait_in_scopes, NULL, NULL, error);
+  if (is_wanted ("holds")) {
+    lock = tractor_lock_new ();
+    tractor_nursery_spawn (root->nursery, "first", hold_for_ever, NULL, NULL, error);
+    tractor_nursery_spawn (root->nursery, "second", hold_for_ever, NULL, NULL, error);
+  }
   if (last != NULL && is_wanted ("spins"))
     tractor_nursery_spawn (root->nursery, "caller", call_stuck,
                            g_memdup2 (&(Stuck){ last, "tree:spins" }, sizeof (Stuck)), g_free,

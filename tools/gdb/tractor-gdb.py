@@ -85,6 +85,9 @@ class TractorLayout:
         sleep_until
         guest_tick guest_looked_at guest_ops ops_now tick_outer tick_interrupted tick_sp scope_source
         '''.split()
+    # Behind what is of the moment. A library that is older has less of it.
+    LATER_AT = 292
+    LATER = 'wait_lot lot_holder'.split()
 
     def __init__(self):
         if gdb.selected_thread() is None:
@@ -101,6 +104,10 @@ class TractorLayout:
         values = struct.unpack(fields, self.read(self.at + struct.calcsize(self.HEAD), struct.calcsize(fields)))
         for field, value in zip(self.FIELDS, values):
             setattr(self, field.partition(':')[0], value)
+        later = struct.Struct(f'<{len(self.LATER)}I')
+        has_later = n_bytes >= self.LATER_AT + later.size
+        self.later = dict(zip(self.LATER, later.unpack(self.read(self.at + self.LATER_AT, later.size)) if has_later else
+                              [0] * len(self.LATER)))
 
     @staticmethod
     def find():
@@ -218,6 +225,17 @@ class TractorTask:
             texts[self.waiting_for_at] = tractor_read_text(self.waiting_for_at)
         return texts[self.waiting_for_at]
 
+    def get_holder(self):
+        """The task that has the lock that it waits for, or None."""
+        later = self.guest.layout.later
+        if later['lot_holder'] == 0 or self.wait_at == 0 or self.get_wait() not in ('lock', 'condition'):
+            return None
+        try:
+            at = tractor_read_u64(tractor_read_u64(self.wait_at + later['wait_lot']) + later['lot_holder'])
+        except gdb.MemoryError:
+            return None
+        return self.guest.tasks_at.get(at)
+
     def get_sleep_end(self):
         """When it wakes up, if it sleeps with an end."""
         if self.get_wait() != 'sleep' or self.wait_at == 0:
@@ -316,7 +334,7 @@ class TractorGuest:
     def make_tree(self):
         """A task is below the one that opened the nursery it lives in."""
         self.tasks.sort(key=lambda task: task.id)
-        tasks = {task.at: task for task in self.tasks}
+        tasks = self.tasks_at = {task.at: task for task in self.tasks}
         nurseries = {scope.at: scope for scope in self.scopes}
         for scope in self.scopes:
             scope.owner = tasks.get(scope.owner_at)
@@ -352,7 +370,8 @@ class TractorGuest:
     def fold(tasks, many):
         groups = {}
         for task in tasks:
-            key = task.at if task.children else (task.name, task.state, task.get_wait(), task.func, task.scope.effective)
+            key = task.at if task.children else (task.name, task.state, task.get_wait(), task.get_holder(), task.func,
+                                                 task.scope.effective)
             groups.setdefault(key, []).append(task)
         folded = [group for group in groups.values() if len(group) >= many]
         folded += [[task] for group in groups.values() if len(group) < many for task in group]
@@ -551,6 +570,9 @@ class TractorLines:
             others = ' and others' if any(other.name != name for other in tasks) else ''
             name = f'{name}{others}  × {len(tasks):,}'
         wait = task.get_wait()
+        holder = task.get_holder()
+        if holder is not None:
+            wait += f', held by {holder.get_full_id()} {holder.name}'
         ends = [end for end in (task.get_sleep_end() for task in tasks) if end is not None]
         if ends:
             wait += f', {self.name_first(tasks)}{self.clock.name_sleep(task.guest, min(ends))}'
@@ -963,7 +985,7 @@ class TractorBacktrace(gdb.Command):
             if hides_own_tasks and not any(process.is_of_user(place) for place in (task.func, *places)):
                 n_own += 1
                 continue
-            key = (places, task.state, task.get_wait(), task.scope.effective)
+            key = (places, task.state, task.get_wait(), task.get_holder(), task.scope.effective)
             groups.setdefault(key, []).append(task)
         for i, members in enumerate(groups.values()):
             if i > 0:

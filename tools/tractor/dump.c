@@ -186,6 +186,10 @@ add_tasks_json (GString *out, Peek *peek)
     json_add_text (out, "name", task->name);
     json_add_text (out, "state", task_describe_state (task));
     json_add_text (out, "waits_for", task->waits_for);
+    if (task->holder_id != 0)
+      json_add_number (out, "held_by", (gint64) task->holder_id);
+    else
+      json_add_null (out, "held_by");
     if (usec_left >= 0)
       json_add_number (out, "usec_left", usec_left);
     else

@@ -422,6 +422,7 @@ task_free (gpointer data)
   g_array_unref (task->frames);
   g_free (task->name);
   g_free (task->waits_for);
+  g_free (task->holder_name);
   g_free (task);
 }
 
@@ -430,6 +431,7 @@ typedef struct {
   GHashTable *scopes; /* address: what was read there */
   GHashTable *owners; /* address of a task: its number */
   GHashTable *waits;  /* address: text; they are constants, and few */
+  GHashTable *found;  /* address: the task that is there */
   gsize scope_bytes;
   gsize task_bytes;
 } Listing;
@@ -527,6 +529,36 @@ read_task_stack (Peek *peek, guint64 address, const guint8 *object, PeekTask *ta
   task->is_cut = !is_whole;
 }
 
+/* Returns: where the task is that has the lock which is waited for; 0: it is no lock, or nobody has it. */
+static guint64
+find_holder (Peek *peek, const char *waits_for, guint64 wait)
+{
+  const TractorDebugLayout *layout = &peek->layout;
+  guint64 lot;
+
+  if (layout->lot_holder == 0 || /* an older library */
+      (g_strcmp0 (waits_for, "lock") != 0 && g_strcmp0 (waits_for, "condition") != 0))
+    return 0;
+  lot = memory_read_pointer (peek->memory, wait + layout->wait_lot);
+  return lot != 0 ? memory_read_pointer (peek->memory, lot + layout->lot_holder) : 0;
+}
+
+/* When all tasks are known: what is no task is no holder. */
+static void
+name_holders (const Listing *listing)
+{
+  for (guint i = 0; i < listing->tasks->len; i++) {
+    PeekTask *task = listing->tasks->pdata[i];
+    const PeekTask *holder =
+        g_hash_table_lookup (listing->found, GSIZE_TO_POINTER (task->holder_at));
+
+    if (holder == NULL)
+      continue;
+    task->holder_id = holder->id;
+    task->holder_name = g_strdup (holder->name);
+  }
+}
+
 static void
 add_task (
     Peek *peek, Listing *listing, guint64 address, guint64 scope_address, const guint8 *object)
@@ -542,11 +574,13 @@ add_task (
   task->is_cancelled = scope != NULL && get_u32 (scope, layout->scope_effective) != 0;
   task->scopes = g_ptr_array_new_with_free_func (scope_free);
   task->frames = g_array_new (FALSE, FALSE, sizeof (guint64));
+  g_hash_table_insert (listing->found, GSIZE_TO_POINTER (address), task);
   if (task->state == PEEK_WAITING) {
     task->waits_for = get_wait (peek, listing, get_u64 (object, layout->task_waiting_for));
     if (g_strcmp0 (task->waits_for, "sleep") == 0)
       memory_read (peek->memory, get_u64 (object, layout->task_wait) + layout->sleep_until,
                    &task->sleeps_until, sizeof task->sleeps_until);
+    task->holder_at = find_holder (peek, task->waits_for, get_u64 (object, layout->task_wait));
   }
   add_scopes (peek, listing, scope_address, task);
   read_task_stack (peek, address, object, task);
@@ -613,14 +647,17 @@ peek_list_tasks (Peek *peek)
   g_autoptr (GHashTable) scopes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_autoptr (GHashTable) owners = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_autoptr (GHashTable) waits = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  g_autoptr (GHashTable) found = g_hash_table_new (NULL, NULL);
   Listing listing = { .tasks = g_ptr_array_new_with_free_func (task_free),
                       .scopes = scopes,
                       .owners = owners,
                       .waits = waits,
+                      .found = found,
                       .scope_bytes = get_scope_bytes (&peek->layout),
                       .task_bytes = get_task_bytes (&peek->layout) };
 
   for_each_guest (peek, list_tasks, &listing);
+  name_holders (&listing);
   g_ptr_array_sort (listing.tasks, compare_ids);
   return listing.tasks;
 }

@@ -78,7 +78,11 @@ typedef struct {
   char *name;
   PeekTaskState state;
   gboolean is_cancelled;
-  char *waits_for;     /* (nullable) */
+  char *waits_for; /* (nullable) */
+  guint64 holder_at;
+  guint64
+      holder_id; /* of the task that has the lock that it waits for; 0: none, or it is not known */
+  char *holder_name;   /* (nullable) */
   gint64 sleeps_until; /* 0: it does not sleep */
   GPtrArray *scopes;   /* (element-type PeekScope): the innermost first */
   GArray *frames;      /* (element-type guint64): the innermost first */

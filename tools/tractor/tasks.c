@@ -32,6 +32,7 @@ make_key (const PeekTask *task)
   const guint8 flags[] = { (guint8) task->state, task->is_cancelled != 0, task->is_cut != 0 };
 
   g_byte_array_append (key, flags, sizeof flags);
+  g_byte_array_append (key, (const guint8 *) &task->holder_id, sizeof task->holder_id);
   if (task->waits_for != NULL)
     g_byte_array_append (key, (const guint8 *) task->waits_for,
                          (guint) strlen (task->waits_for) + 1);
@@ -199,6 +200,12 @@ task_group_append_heading (GString *out, const TaskGroup *group)
     g_autofree char *waits_for = text_escape (task->waits_for);
 
     g_string_append_printf (out, " for %s", waits_for);
+  }
+  if (task->holder_id != 0) {
+    g_autofree char *holder = text_escape (task->holder_name);
+
+    g_string_append_printf (out, ", held by task %" G_GUINT64_FORMAT " '%s'", task->holder_id,
+                            holder);
   }
   if (usec_left >= 0 && usec_left < G_MAXINT64 / 2) {
     g_autofree char *left = text_from_usec (usec_left);
