@@ -49,4 +49,16 @@ TRACTOR_API gboolean tractor_is_reporting_stack_overflows (void);
  */
 TRACTOR_API void tractor_dump_crash (int fd, const siginfo_t *info, const void *context);
 
+/**
+ * tractor_dup_function_name:
+ * @address: in the code of this process; of a frame that has called another, one byte before where that returns to
+ *
+ * The name that dladdr() does not know: it is read from the file's own table of symbols, so that static functions have
+ * one, and those of a program that is not linked with -rdynamic.
+ *
+ * Returns: (transfer full) (nullable): %NULL if no function is there, or the file is stripped or cannot be read
+ * Suspends: no, but reads a file. Thread: any, not in a handler of a signal.
+ */
+TRACTOR_API char *tractor_dup_function_name (gconstpointer address);
+
 G_END_DECLS

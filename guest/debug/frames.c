@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "raw-text.h"
+#include "tractor-crash.h"
 
 #define MAX_FRAMES 48
 
@@ -119,6 +120,38 @@ find_name (const File *file, gsize address, gsize *ret_start)
   return name;
 }
 
+/* Of the module that is at @info, by @module. Returns: (nullable): the name of the function that @address is in, which lives
+ * as long as *@file is open. *@ret_start: where that is, from the module's beginning. */
+static const char *
+look_up (
+    gsize address, const Dl_info *info, const struct link_map *module, File *file, gsize *ret_start)
+{
+  const char *better = NULL;
+
+  *ret_start = (gsize) info->dli_saddr - module->l_addr;
+  /* What is exported is not always the nearest: static functions lie in between. */
+  if (file_open (file, module->l_name[0] == '\0' ? "/proc/self/exe" : module->l_name))
+    better = find_name (file, address - module->l_addr, ret_start);
+  return better != NULL ? better : info->dli_sname;
+}
+
+char *
+tractor_dup_function_name (gconstpointer address)
+{
+  struct link_map *module = NULL;
+  File file = { 0 };
+  Dl_info info;
+  gsize start;
+  char *name;
+
+  if (dladdr1 (address, &info, (void **) &module, RTLD_DL_LINKMAP) == 0 || module == NULL)
+    return NULL;
+  name = g_strdup (look_up ((gsize) address, &info, module, &file, &start));
+  if (file.bytes != NULL)
+    file_close (&file);
+  return name;
+}
+
 /* --- lines ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -161,16 +194,9 @@ put_frame (int fd, gsize pc, gsize address, guint n_times)
   }
 
   is_program = module->l_name[0] == '\0';
-  name = info.dli_sname;
-  start = (gsize) info.dli_saddr - module->l_addr;
-  /* What is exported is not always the nearest: static functions lie in between. */
-  if (file_open (&file, is_program ? "/proc/self/exe" : module->l_name)) {
-    const char *better = find_name (&file, address - module->l_addr, &start);
-
-    name = better != NULL ? better : name;
-  } else {
+  name = look_up (address, &info, module, &file, &start);
+  if (file.bytes == NULL)
     without = NAMES_ARE_OUT_OF_REACH;
-  }
   put_text (fd, info.dli_fname);
   put_text (fd, "(");
   if (name != NULL)

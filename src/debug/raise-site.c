@@ -6,7 +6,7 @@
  *
  * What is known goes up to the other actors in the text that an Error has for a traceback, below the function that has
  * failed; so a Python parent shows it, too, and no peer need know of it. In it are files, and where in them, and names
- * as far as the linker has them: what else there is to know is in the debug information, which the debugger reads that
+ * as far as the files have them: what else there is to know is in the debug information, which the debugger reads that
  * looks at an actor which the failure comes to. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "origins-protocol.h"
+#include "tractor-crash.h"
 #include "tractor-error.h"
 
 #define LIBRARY_VARIABLE "TRACTOR_ORIGINS"
@@ -86,6 +87,7 @@ tractor__raise_site_make_variable (void)
 static void
 append_frame (GString *text, gsize pc)
 {
+  g_autofree char *name = tractor_dup_function_name ((gconstpointer) (pc - 1));
   g_autofree char *program = NULL;
   const struct link_map *module = NULL;
   Dl_info info;
@@ -94,8 +96,7 @@ append_frame (GString *text, gsize pc)
     return;
   if (module->l_name[0] == '\0')
     program = g_file_read_link ("/proc/self/exe", NULL);
-  g_string_append_printf (text, "\n  %s (%s+%#" G_GSIZE_MODIFIER "x)",
-                          info.dli_sname != NULL ? info.dli_sname : "?",
+  g_string_append_printf (text, "\n  %s (%s+%#" G_GSIZE_MODIFIER "x)", name != NULL ? name : "?",
                           program != NULL ? program : info.dli_fname, pc - (gsize) info.dli_fbase);
 }
 

@@ -521,8 +521,8 @@ def place_is_found(story, function):
         run = subprocess.run([RAISER, story], env=env, stdout=subprocess.PIPE, text=True, timeout=60)
     is_equal(run.returncode, 1)
     program = re.escape(os.path.realpath(RAISER))
-    site = re.search(rf'raised in process \d+ at\n(?: +\S+ \(\S*/lib\S+\)\n)* +\S+ \({program}\+0x([0-9a-f]+)\)', run.stdout)
-    is_equal(find_function(int(site.group(1), 16)), function)
+    site = re.search(rf'raised in process \d+ at\n(?: +\S+ \(\S*/lib\S+\)\n)* +(\S+) \({program}\+0x([0-9a-f]+)\)', run.stdout)
+    is_equal((site.group(1), find_function(int(site.group(2), 16))), (function, function))
 
 
 @test
