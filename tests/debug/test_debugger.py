@@ -1127,6 +1127,25 @@ def terminal_is_lent_for_the_next_stop(host, program):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',))
+def terminal_is_lent_to_trees_that_are_started_later(host):
+    with Program(['true'], {'TRACTOR_DEBUGGER': BROKER}) as nobody, Lent(nobody, [COMMAND, 'attach', '--next']) as lent:
+        lent.expect('No tree is in debug mode yet')
+        with Tree(['--until', 'signal', 'stay'], host, debug='pause', XDG_RUNTIME_DIR=nobody.directory) as one:
+            lent.expect('Whoever stops next')
+            one.expect('stays')
+            os.kill(one.pid, signal.SIGUSR2)
+            one.end()
+        with Tree(['pause-twice'], host, XDG_RUNTIME_DIR=nobody.directory) as tree:
+            if '(tractor)' in tree.expect(r'^\(tractor\) |is looked at on another terminal').group(0):
+                lent.expect('Whoever stops next')  # it stopped before it was seen: but the next time it has been
+                tree.line('c')
+            lent.prompt('── paused: actor kid0')
+            lent.line('q')
+            is_equal(lent.end(), 0)
+            is_equal(tree.end(), 1)
+
+
 def find_time_of_stop(tree):
     """When whoever is looked at came to it, as the broker of @tree has it (DebugPage); None: nobody is."""
     directory = os.path.join(tree.env['XDG_RUNTIME_DIR'], 'tractor')
@@ -1146,7 +1165,7 @@ def terminal_that_two_trees_are_lent_is_one_of_theirs_and_the_other_has_its_own(
             tree.prompt('── paused: actor kid0')
         with Lent(one, [COMMAND, 'attach', '--next']) as lent:
             lent.expect('Whoever stops next')
-            helper = next(pid for pid, _, _, words in list_processes() if pid in descendants(lent.pid) and '--host' in words)
+            helper = next(pid for pid, _, _, words in list_processes() if pid in descendants(lent.pid) and '--next' in words)
             os.kill(helper, signal.SIGSTOP)  # both stop before it hears of either
             for tree in one, two:
                 before = find_time_of_stop(tree)
@@ -1214,7 +1233,7 @@ def session_on_a_lent_terminal_ends_with_either(host, who):
             tree.line('c')
             lent.prompt('── paused: actor kid0')
             below = descendants(lent.pid) - {lent.pid}
-            helper = next(pid for pid, _, _, words in list_processes() if pid in below and '--host' in words)
+            helper = next(pid for pid, _, _, words in list_processes() if pid in below and '--next' in words)
             os.kill(helper if who == 'who-looks' else kid, signal.SIGKILL)
             if who == 'who-looks':
                 tree.expect('kid0: result 44')

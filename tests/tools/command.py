@@ -688,9 +688,9 @@ def attach_needs_a_process_of_the_library(place):
 
 
 @test
-def attach_to_whoever_is_next_needs_a_tree_in_debug_mode(place):
+def attach_to_whoever_is_next_needs_a_terminal(place):
     place.start()
-    assert 'No tree is in debug mode' in place.tractor('attach', '--next', status=3)[1]
+    assert 'no terminal here' in place.tractor('attach', '--next', status=1, start_new_session=True)[1]
 
 
 @test

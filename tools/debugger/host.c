@@ -1,9 +1,12 @@
-/* host.c - this terminal is lent to the debugger's broker: `tractor-debugger --host PID SOCKET...`
+/* host.c - this terminal is lent to the debugger's broker: `tractor-debugger --host PID SOCKET...`, `--next DIRECTORY`
  *
  * It is what `tractor attach` starts, and what the broker has a command start that opens a terminal. It says at each of
  * these sockets, of brokers, that it is there: for actor PID, or for whoever stops next if that is 0. Then it waits until
  * one of them has somebody for it, takes that, runs the debugger as the broker would (session.c), and says how that has
  * ended. Several may have somebody at the same time: those that are not taken look elsewhere.
+ *
+ * With --next it is for whoever stops next of any tree, also of one that is started later: the directory in which brokers
+ * have their sockets is looked into as long as nobody has stopped.
  *
  * While our job is in the background the terminal is a shell's, which exits if it is taken away: then nobody is taken, and
  * it is said again that we are there when the job is in the foreground.
@@ -14,13 +17,16 @@
 
 #include "host.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -41,12 +47,25 @@ enum {
 #define ANSWER_MSEC 5000
 /* How often it is looked whether the job is in the foreground. */
 #define LOOK_MSEC 100
+/* And for new trees: soon, for they may stop soon. */
+#define LOOK_FOR_TREES_MSEC 20
+/* What brokers have their sockets called. */
+#define SOCKET_PREFIX "debug-"
+
+/* Who is to be looked at here. */
+typedef struct {
+  pid_t pid; /* 0: whoever stops next */
+  char **paths;
+  int n_paths;
+  const char *directory; /* (nullable): in place of @paths, where they are */
+} Wish;
 
 typedef struct {
   struct pollfd fds[MAX_BROKERS];
-  const char *sockets[MAX_BROKERS];
+  char *sockets[MAX_BROKERS];
   nfds_t n;
-  bool has_missed; /* whom one of them had for us */
+  bool is_elsewhere; /* one of them: that was said */
+  bool has_missed;   /* whom one of them had for us */
 } Brokers;
 
 /* --- the terminal -------------------------------------------------------------------------------- */
@@ -135,8 +154,11 @@ has_our_numbers (int fd)
 }
 
 static void
-say_that_it_is_elsewhere (void)
+say_that_it_is_elsewhere (Brokers *brokers)
 {
+  if (brokers->is_elsewhere)
+    return;
+  brokers->is_elsewhere = true;
   fprintf (stderr,
            "tractor: There is a tree in debug mode in another pid namespace: attach from inside "
            "that (docker exec, podman exec; nsenter --pid --mount)\n");
@@ -158,7 +180,7 @@ offer_at (Brokers *brokers, const char *path, pid_t wanted)
     return;
   }
   if (!has_our_numbers (fd)) {
-    say_that_it_is_elsewhere ();
+    say_that_it_is_elsewhere (brokers);
     close (fd);
     return;
   }
@@ -166,36 +188,113 @@ offer_at (Brokers *brokers, const char *path, pid_t wanted)
     close (fd);
     return;
   }
-  brokers->sockets[brokers->n] = path;
+  brokers->sockets[brokers->n] = strdup (path);
   brokers->fds[brokers->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
+/* Ours alone, as whoever makes it sees to. */
+static bool
+is_safe (int directory)
+{
+  struct stat status;
+
+  return fstat (directory, &status) == 0 && status.st_uid == geteuid () &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static bool
+has_socket (const Brokers *brokers, const char *path)
+{
+  for (nfds_t i = 0; i < brokers->n; i++)
+    if (strcmp (brokers->sockets[i], path) == 0)
+      return true;
+  return false;
+}
+
+static bool
+is_brokers (const char *name)
+{
+  size_t length = strlen (name);
+  const size_t end = strlen (DEBUG_SOCKET_SUFFIX);
+
+  return strncmp (name, SOCKET_PREFIX, strlen (SOCKET_PREFIX)) == 0 && length > end &&
+         strcmp (name + length - end, DEBUG_SOCKET_SUFFIX) == 0;
+}
+
+/* At those that are not offered to yet. One that does not listen yet, or any more, is for the next time. */
 static void
-offer_at_all (Brokers *brokers, char **paths, int n_paths, pid_t wanted)
+offer_in_directory (Brokers *brokers, const char *path)
+{
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *directory = fd >= 0 && is_safe (fd) ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
+
+  while (directory != NULL && (entry = readdir (directory)) != NULL) {
+    char socket_path[sizeof ((struct sockaddr_un *) NULL)->sun_path];
+    int n = snprintf (socket_path, sizeof socket_path, "%s/%s", path, entry->d_name);
+
+    if (is_brokers (entry->d_name) && n < (int) sizeof socket_path &&
+        !has_socket (brokers, socket_path))
+      offer_at (brokers, socket_path, 0);
+  }
+  if (directory != NULL)
+    closedir (directory);
+  else if (fd >= 0)
+    close (fd);
+}
+
+static void
+offer_at_all (Brokers *brokers, const Wish *wish)
 {
   brokers->has_missed = false;
-  for (int i = 0; i < n_paths; i++)
-    offer_at (brokers, paths[i], wanted);
+  if (wish->directory != NULL)
+    offer_in_directory (brokers, wish->directory);
+  for (int i = 0; i < wish->n_paths; i++)
+    offer_at (brokers, wish->paths[i], wish->pid);
+}
+
+/* The conversation with the one at @i is somebody else's from now on. */
+static void
+forget (Brokers *brokers, nfds_t i)
+{
+  free (brokers->sockets[i]);
+  brokers->n--;
+  brokers->fds[i] = brokers->fds[brokers->n];
+  brokers->sockets[i] = brokers->sockets[brokers->n];
 }
 
 static void
 withdraw (Brokers *brokers)
 {
-  while (brokers->n > 0)
-    close (brokers->fds[--brokers->n].fd);
+  while (brokers->n > 0) {
+    close (brokers->fds[brokers->n - 1].fd);
+    forget (brokers, brokers->n - 1);
+  }
 }
 
 /* Who names an actor wants to know why nothing happens. */
 static void
-say_that_it_waits (Brokers *brokers, pid_t wanted)
+say_that_it_waits (Brokers *brokers, const Wish *wish)
 {
-  if (brokers->n == 0)
-    return;
-  if (wanted == 0)
+  if (wish->pid != 0 && brokers->n > 0 && poll (brokers->fds, brokers->n, 0) == 0)
+    printf ("Process %d waits for its turn. Ctrl-C ends this\n", (int) wish->pid);
+  else if (wish->pid == 0 && brokers->n > 0)
     printf ("Whoever stops next is looked at here. Ctrl-C ends the wait\n");
-  else if (poll (brokers->fds, brokers->n, 0) == 0)
-    printf ("Process %d waits for its turn. Ctrl-C ends this\n", (int) wanted);
+  else if (wish->directory != NULL)
+    printf ("No tree is in debug mode yet (TRACTOR_DEBUG=1 in the environment of a program turns "
+            "it on). It is waited for one; Ctrl-C ends the wait\n");
   fflush (stdout);
+}
+
+/* Whether there is one that was not there before. */
+static void
+look_for_trees (Brokers *brokers, const Wish *wish)
+{
+  nfds_t n = brokers->n;
+
+  offer_in_directory (brokers, wish->directory);
+  if (n == 0 && brokers->n > 0)
+    say_that_it_waits (brokers, wish);
 }
 
 /* The file beside its socket. */
@@ -222,28 +321,29 @@ take (Brokers *brokers, int fd, DebugMsg *ret_go)
 
 /* Returns: the connection by which @ret_go came; -1: there is nobody any more, or somebody was missed. */
 static int
-wait_for_go (Brokers *brokers, DebugMsg *ret_go)
+wait_for_go (Brokers *brokers, const Wish *wish, DebugMsg *ret_go)
 {
-  while (brokers->n > 0) {
-    if (poll (brokers->fds, brokers->n, -1) < 0 && errno != EINTR)
+  while (brokers->n > 0 || wish->directory != NULL) {
+    if (poll (brokers->fds, brokers->n, wish->directory != NULL ? LOOK_FOR_TREES_MSEC : -1) < 0 &&
+        errno != EINTR)
       return -1;
     for (nfds_t i = brokers->n; i-- > 0;) {
       int fd = brokers->fds[i].fd;
-      const char *socket_path = brokers->sockets[i];
 
       if (brokers->fds[i].revents == 0)
         continue;
-      brokers->n--;
-      brokers->fds[i] = brokers->fds[brokers->n];
-      brokers->sockets[i] = brokers->sockets[brokers->n];
       if (take (brokers, fd, ret_go)) {
-        use_page_of (socket_path);
+        use_page_of (brokers->sockets[i]);
+        forget (brokers, i);
         return fd;
       }
       close (fd);
+      forget (brokers, i);
       if (brokers->has_missed)
         return -1;
     }
+    if (wish->directory != NULL)
+      look_for_trees (brokers, wish);
   }
   return -1;
 }
@@ -322,7 +422,7 @@ run_session (int broker, const DebugMsg *go, const char *why_no_gdb)
 
 /* Returns: the connection to whom the actor of @ret_go came from; -1: there is nobody any more. */
 static int
-find_actor (Brokers *brokers, char **paths, int n_paths, pid_t wanted, DebugMsg *ret_go)
+find_actor (Brokers *brokers, const Wish *wish, DebugMsg *ret_go)
 {
   int fd;
 
@@ -330,40 +430,51 @@ find_actor (Brokers *brokers, char **paths, int n_paths, pid_t wanted, DebugMsg 
     if (!has_terminal ()) {
       withdraw (brokers);
       wait_for_terminal ();
-      offer_at_all (brokers, paths, n_paths, wanted);
+      offer_at_all (brokers, wish);
     }
-    say_that_it_waits (brokers, wanted);
-    fd = wait_for_go (brokers, ret_go);
+    say_that_it_waits (brokers, wish);
+    fd = wait_for_go (brokers, wish, ret_go);
     withdraw (brokers);
     if (fd >= 0 || !brokers->has_missed)
       return fd;
-    offer_at_all (brokers, paths, n_paths, wanted);
+    offer_at_all (brokers, wish);
   }
 }
 
-int
-host_run (int argc, char **argv)
+static int
+lend (const Wish *wish)
 {
   static Brokers brokers;
-  pid_t wanted = argc > 0 ? atoi (argv[0]) : 0;
   DebugMsg go;
   int fd;
 
-  if (argc < 2)
-    return USAGE;
-  offer_at_all (&brokers, argv + 1, argc - 1, wanted);
-  if (brokers.n == 0)
+  offer_at_all (&brokers, wish);
+  if (brokers.n == 0 && wish->directory == NULL)
     return NOBODY;
   if (!terminal_open ()) {
     fprintf (stderr, "tractor: There is no terminal here to look from\n");
     return FAILED;
   }
-  fd = find_actor (&brokers, argv + 1, argc - 1, wanted, &go);
-  if (fd < 0 && wanted != 0) {
-    fprintf (stderr, "tractor: Process %d has gone on\n", (int) wanted);
+  fd = find_actor (&brokers, wish, &go);
+  if (fd < 0 && wish->pid != 0) {
+    fprintf (stderr, "tractor: Process %d has gone on\n", (int) wish->pid);
     return FAILED;
   }
   if (fd < 0)
     return NOBODY;
   return run_session (fd, &go, NULL);
+}
+
+int
+host_run (int argc, char **argv)
+{
+  if (argc < 2)
+    return USAGE;
+  return lend (&(Wish){ .pid = atoi (argv[0]), .paths = argv + 1, .n_paths = argc - 1 });
+}
+
+int
+host_run_for_next (int argc, char **argv)
+{
+  return argc == 1 ? lend (&(Wish){ .directory = argv[0] }) : USAGE;
 }

@@ -187,6 +187,8 @@ main (int argc, char **argv)
 
   if (argc > 1 && strcmp (argv[1], "--host") == 0)
     return host_run (argc - 2, argv + 2);
+  if (argc > 1 && strcmp (argv[1], "--next") == 0)
+    return host_run_for_next (argc - 2, argv + 2);
   if ((argc != 4 && argc != 7) || atoi (argv[2]) <= 0) {
     fprintf (stderr,
              "tractor-debugger is started by the library, in debug mode (TRACTOR_DEBUG=1)\n");

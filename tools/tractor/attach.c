@@ -1,7 +1,7 @@
 /* attach.c - tractor attach: gdb at an actor, with the commands for tasks.
  *
  * In debug mode an actor may wait for just that: then this terminal is lent to the debugger's broker, which runs a session
- * on it (tools/debugger/host.c), for that actor or for whoever stops next. Else it becomes gdb, or a shell of few words
+ * on it (tools/debugger/host.c), for that actor or for whoever stops next, also of a tree that is started later. Else it becomes gdb, or a shell of few words
  * (shell.c). */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -15,6 +15,7 @@
 #include "places.h"
 #include "proc.h"
 #include "shell.h"
+#include "tractor-discovery.h"
 
 /* What the debugger's broker has a socket called, in the directory of sockets. */
 #define BROKER_BEGINS "debug-"
@@ -30,7 +31,9 @@ static const GOptionEntry options[] = {
   { "shell", 0, 0, G_OPTION_ARG_NONE, &wants_shell,
     "Without gdb: stacks and tasks, read from outside; \"help\" there lists its words", NULL },
   { "next", 0, 0, G_OPTION_ARG_NONE, &wants_next,
-    "This terminal is for the next actor that stops in debug mode, of any tree", NULL },
+    "This terminal is for the next actor that stops in debug mode, of any tree, also of one that "
+    "is started later",
+    NULL },
   { 0 },
 };
 
@@ -69,25 +72,16 @@ end_with_parent (gpointer parent)
     _exit (STATUS_FAILED);
 }
 
-/* @pid: 0: whoever is next. Returns: what it has ended with, which has said why; STATUS_NO_TREE if nobody has use for this
- * terminal; or STATUS_FAILED or STATUS_NOT_ALLOWED with @error. */
+/* @arguments: (element-type utf8): of the part that lends it. Returns: what that has ended with, having said why;
+ * STATUS_NO_TREE if nobody has use for this terminal; or STATUS_FAILED with @error. */
 static Status
-lend_terminal (gint pid, GError **error)
+lend_terminal (GPtrArray *arguments, GError **error)
 {
-  g_autofree char *number = g_strdup_printf ("%d", pid);
-  g_autofree char *debugger = parts_dup_debugger ();
-  g_autoptr (GPtrArray) brokers = find_brokers (error);
   int status = 0;
 
-  if (brokers == NULL)
-    return STATUS_NOT_ALLOWED;
-  if (brokers->len == 0)
-    return STATUS_NO_TREE;
-  g_ptr_array_insert (brokers, 0, g_steal_pointer (&debugger));
-  g_ptr_array_insert (brokers, 1, g_strdup ("--host"));
-  g_ptr_array_insert (brokers, 2, g_steal_pointer (&number));
-  g_ptr_array_add (brokers, NULL);
-  if (!g_spawn_sync (NULL, (char **) brokers->pdata, NULL, G_SPAWN_CHILD_INHERITS_STDIN,
+  g_ptr_array_insert (arguments, 0, parts_dup_debugger ());
+  g_ptr_array_add (arguments, NULL);
+  if (!g_spawn_sync (NULL, (char **) arguments->pdata, NULL, G_SPAWN_CHILD_INHERITS_STDIN,
                      end_with_parent, GINT_TO_POINTER (getpid ()), NULL, NULL, &status, error)) {
     g_prefix_error (error, "The debugger's broker cannot be started (install tractor-debugger, or "
                            "set TRACTOR_DEBUGGER to where it is): ");
@@ -100,16 +94,37 @@ lend_terminal (gint pid, GError **error)
   return STATUS_FAILED;
 }
 
+/* As lend_terminal(), or STATUS_NOT_ALLOWED with @error. */
+static Status
+lend_to (gint pid, GError **error)
+{
+  g_autoptr (GPtrArray) arguments = find_brokers (error);
+
+  if (arguments == NULL)
+    return STATUS_NOT_ALLOWED;
+  if (arguments->len == 0)
+    return STATUS_NO_TREE;
+  g_ptr_array_insert (arguments, 0, g_strdup ("--host"));
+  g_ptr_array_insert (arguments, 1, g_strdup_printf ("%d", pid));
+  return lend_terminal (arguments, error);
+}
+
 static Status
 lend_to_next (GError **error)
 {
-  Status status = lend_terminal (0, error);
+  g_autoptr (GPtrArray) arguments = g_ptr_array_new_with_free_func (g_free);
+  GError *problem = NULL;
+  int fd = places_open_directory (&problem);
 
-  if (status == STATUS_NO_TREE)
-    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
-                         "No tree is in debug mode, or it has ended: TRACTOR_DEBUG=1 in the "
-                         "environment of its program turns it on");
-  return status;
+  if (problem != NULL) {
+    g_propagate_error (error, problem);
+    return STATUS_NOT_ALLOWED;
+  }
+  if (fd >= 0)
+    close (fd);
+  g_ptr_array_add (arguments, g_strdup ("--next"));
+  g_ptr_array_add (arguments, tractor_dup_socket_directory ());
+  return lend_terminal (arguments, error);
 }
 
 /* --- gdb by itself ------------------------------------------------------------------------------- */
@@ -167,7 +182,7 @@ static Status
 attach (gint pid, GError **error)
 {
   g_autoptr (GError) problem = NULL;
-  Status status = lend_terminal (pid, &problem);
+  Status status = lend_to (pid, &problem);
 
   if (status == STATUS_NO_TREE || status == STATUS_NOT_ALLOWED)
     return become_gdb (pid, error);
