@@ -101,6 +101,32 @@ def a_refusal_is_one_line(host, word):
         tree.line('kill')
 
 
+def ask_for_backtrace(tree, word):
+    """Returns: the functions, the innermost first."""
+    begin = tree.seen
+    tree.line(word)
+    tree.expect(r'^#\d+ .*\bwork\b')
+    tree.prompt()
+    return re.findall(r'^#\d+ +(?:0x\w+ in )?(\w+|<.*>)', tree.text[begin:], re.M)
+
+
+@test(hosts=('builtin',), rows=({'story': 'crash', 'first': ['crash', 'tell', 'work']},
+                                {'story': 'abort', 'first': ['__GI_abort', 'tell', 'work']},
+                                {'story': 'pause', 'first': ['pause_once', 'tell', 'work']}))
+def backtrace_begins_in_the_users_code(host, story, first):
+    with Tree([story], host) as tree:
+        tree.prompt(r'── (crashed|paused)')
+        for word in 'bt', 'tractor bt work':
+            shown = ask_for_backtrace(tree, word)
+            is_equal([name.replace('__GI_', '') for name in shown[:3]], [name.replace('__GI_', '') for name in first])
+        if story != 'pause':
+            is_equal('<signal handler called>' in ask_for_backtrace(tree, 'bt -no-filters'), True)
+        tree.line('kill')
+        tree.prompt('── failed')
+        tree.line('c')
+        is_equal(tree.end(), 1)
+
+
 @test
 def crash_in_a_child_is_shown_there_and_then_in_the_root(host):
     with Tree(['crash'], host) as tree:

@@ -772,7 +772,7 @@ def kill_a_program(place):
     """That does not end because somebody asks it to."""
     tree = place.start('--levels', '1')
     text = place.tractor('kill', tree.pid)[0]
-    assert 'in vain: ' in text and 'root: ended by SIGTERM' in text and 'root.1: ended with its parent' in text, text
+    assert text.startswith("The root, 'root', does not end when it is asked to (") and 'root: ended by SIGTERM' in text and 'root.1: ended with its parent' in text, text
     assert tree.wait(PATIENCE) == -signal.SIGTERM
     assert place.sockets() == []
 

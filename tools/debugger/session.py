@@ -168,6 +168,33 @@ def select_thread(tid):
             thread.switch()
 
 
+def find_first_of_backtrace():
+    """What the user's function has called last, and if that is no more than a signal, that function. None: all that there is,
+    for the thread is not where it has stopped."""
+    thread = gdb.selected_thread()
+    view = globals().get('TractorView')  # of the other script
+    if session.stop is None or thread is None or thread.ptid[1] != session.stop.tid or (view is not None and view.current):
+        return None
+    if session.stop.kind == PAUSE:
+        return find_pause(gdb.newest_frame())
+    users = find_frame_of_signal_of_user() if session.stop.kind == CRASH else find_users_frame(gdb.newest_frame())
+    called = users.newer() if users is not None else None
+    return called if called is not None and called.type() != gdb.SIGTRAMP_FRAME else users
+
+
+class Filter:
+    """Has `backtrace` begin where the user's code is, and not with how it has come from there to us."""
+
+    name = 'tractor-session'
+    priority = 50
+    enabled = True
+
+    def filter(self, frames):
+        first = find_first_of_backtrace()
+        level = first.level() if first is not None else 0
+        return (frame for frame in frames if frame.inferior_frame().level() >= level and frame.inferior_frame().pc() != 0)
+
+
 def show(frame):
     if frame is None:
         return
@@ -733,4 +760,5 @@ def define_words():
 
 
 define_words()
+gdb.frame_filters[Filter.name] = Filter()
 Begin()

@@ -852,6 +852,12 @@ class TractorStacks:
     def choose(self, frames):
         if self.own:
             return frames
+        users = next((i for i, frame in enumerate(frames) if frame.type() != gdb.SIGTRAMP_FRAME and
+                      self.process.is_of_user(frame.pc())), 0)
+        # What that has called, and not what is in it: how a crash came to be handled, and how it is waited.
+        frames = frames[max(users - 1, 0):]
+        if frames and frames[0].type() == gdb.SIGTRAMP_FRAME:
+            frames = frames[1:]
         is_own = [self.process.is_own(frame.pc()) for frame in frames]
         return [frame for i, frame in enumerate(frames) if not is_own[i] or (i + 1 < len(frames) and not is_own[i + 1])]
 
