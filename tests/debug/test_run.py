@@ -565,6 +565,16 @@ def root_has_its_errors_noted_too_also_if_a_script_starts_it():
 
 
 @test
+def list_of_what_stops_that_is_taken_for_the_program_is_said_to_be_one():
+    done = subprocess.run([TRACTOR, 'run', '--debug', 'pause,crash', TREE, 'fail'], stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=60)
+    is_equal((done.returncode, done.stderr.splitlines()[-1]),
+             (127, 'tractor: What is to stop is said with "=": tractor run --debug=pause,crash PROGRAM'))
+    done = subprocess.run([TRACTOR, 'run', 'pause', TREE], stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60)
+    is_equal((done.returncode, len(done.stderr.splitlines())), (127, 1))
+
+
+@test
 def without_debug_information_there_are_function_and_file():
     with Run('--debug', RAISER_WITHOUT_LINES, 'here') as run:
         run.prompt(FAILED.format('level0') + r'raised at make_here \(raiser-without-lines\)\r\n')

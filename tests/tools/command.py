@@ -772,7 +772,7 @@ def kill_a_program(place):
     """That does not end because somebody asks it to."""
     tree = place.start('--levels', '1')
     text = place.tractor('kill', tree.pid)[0]
-    assert text.startswith("The root, 'root', does not end when it is asked to (") and 'root: ended by SIGTERM' in text and 'root.1: ended with its parent' in text, text
+    assert text.startswith("'root' was asked to end and does not (Actor 'root' is not cancelled from outside): it gets SIGTERM\n") and 'root: ended by SIGTERM' in text and 'root.1: ended with its parent' in text, text
     assert tree.wait(PATIENCE) == -signal.SIGTERM
     assert place.sockets() == []
 

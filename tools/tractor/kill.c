@@ -208,6 +208,19 @@ tell_of (const Target *target)
   }
 }
 
+/* Before it is ended otherwise. */
+static void
+tell_refusal (const Actor *root, const char *why)
+{
+  g_autofree char *name = text_escape (root->name != NULL ? root->name : "?");
+  g_autofree char *prefix = g_strdup_printf ("actor '%s': ", name);
+  g_autofree char *shown = text_escape (why);
+
+  printf ("'%s' was asked to end and does not (%s): it gets SIGTERM\n", name,
+          g_str_has_prefix (shown, prefix) ? shown + strlen (prefix) : shown);
+  fflush (stdout);
+}
+
 /* A root that was killed has nobody above it who would do that. */
 static void
 remove_socket (const Actor *root)
@@ -235,15 +248,12 @@ run (gint pid, GError **error)
     wait_for_end (targets, PATIENCE_KILL_USEC, "SIGKILL");
   } else {
     in_vain = ask_to_end (roots->pdata[0]);
+    if (in_vain != NULL && !wants_json)
+      tell_refusal (roots->pdata[0], in_vain);
     if (in_vain != NULL || !wait_for_end (targets, PATIENCE_ASKED_USEC, "asked"))
       end_by_signals (targets);
   }
   remove_socket (roots->pdata[0]);
-  if (in_vain != NULL && !wants_json) {
-    g_autofree char *shown = text_escape (in_vain);
-
-    printf ("It was asked to end, in vain: %s\n", shown);
-  }
   for (guint i = 0; i < targets->len; i++) {
     const Target *target = targets->pdata[i];
 

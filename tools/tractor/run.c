@@ -50,6 +50,21 @@ static const GOptionEntry options[] = {
   { 0 },
 };
 
+/* What was meant for --debug: that takes a list only behind "=". */
+static gboolean
+is_list_of_stops (const char *word)
+{
+  static const char *const known[] = {
+    "pause", "crash", "error", "origins", "all", "1", "0", NULL
+  };
+  g_auto (GStrv) names = g_strsplit (word, ",", -1);
+
+  for (char **name = names; *name != NULL; name++)
+    if (!g_strv_contains (known, *name))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 are_errors_looked_at (void)
 {
@@ -174,6 +189,10 @@ run (G_GNUC_UNUSED gint pid, GError **error)
   if (failure == 0)
     return STATUS_FAILED;
   fprintf (stderr, "tractor: %s\n", (*error)->message);
+  if (failure == ENOENT && stops != NULL && is_list_of_stops (program[0]))
+    fprintf (stderr,
+             "tractor: What is to stop is said with \"=\": tractor run --debug=%s PROGRAM\n",
+             program[0]);
   exit (failure == ENOENT ? EXIT_NOT_THERE : EXIT_CANNOT_RUN);
 }
 
