@@ -17,7 +17,8 @@
  * Each line is a structured message of the domain "tractor" (g_log_structured()), for the log writer of the
  * program, with the fields TRACTOR_PART, TRACTOR_PID, TRACTOR_ACTOR and TRACTOR_ACTOR_UUID, its name and uuid,
  * TRACTOR_TASK and TRACTOR_TASK_ID, the name and number of the running task, and GLib's own. Its text begins with
- * "[ACTOR PID TASK#NUMBER] PART: ". Handlers of g_log_set_handler() do not see it. Where
+ * "[ACTOR PID TASK#NUMBER] PART: ", without PID where GLib's writers put that before the text (G_MESSAGES_PREFIXED).
+ * Handlers of g_log_set_handler() do not see it. Where
  * g_log_writer_default_would_drop() says that GLib's writer drops it, it is also written to stderr, or
  * to the journal if stderr is that: so it is seen without G_MESSAGES_DEBUG. A program with a log writer that
  * shows "info" and "debug" by itself says so with g_log_set_debug_enabled (TRUE), and has them there alone.

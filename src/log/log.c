@@ -185,13 +185,36 @@ deliver (GLogLevelFlags level, const Line *line)
     sigpipe_release ();
 }
 
-/* (transfer full): "[worker 4711 echo#12] link: actor 'x' is connected". @actor, @task: (nullable) */
+/* Whether GLib's writers put program and process before it: as they have it. */
+static gboolean
+has_pid_already (GLogLevelFlags level)
+{
+  static const GDebugKey keys[] = {
+    { "error", G_LOG_LEVEL_ERROR },     { "critical", G_LOG_LEVEL_CRITICAL },
+    { "warning", G_LOG_LEVEL_WARNING }, { "message", G_LOG_LEVEL_MESSAGE },
+    { "info", G_LOG_LEVEL_INFO },       { "debug", G_LOG_LEVEL_DEBUG }
+  };
+  const char *named = g_getenv ("G_MESSAGES_PREFIXED");
+  guint prefixed = named != NULL ? g_parse_debug_string (named, keys, G_N_ELEMENTS (keys))
+                                 : G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING |
+                                       G_LOG_LEVEL_DEBUG;
+
+  return (prefixed & level) != 0;
+}
+
+/* (transfer full): "[worker 4711 echo#12] link: actor 'x' is connected". @actor, @pid, @task: (nullable) */
 static char *
 make_message (LogPart part, const char *actor, const char *pid, const char *task, const char *text)
 {
-  return g_strconcat ("[", actor != NULL ? actor : "", actor != NULL ? " " : "", pid,
-                      task != NULL ? " " : "", task != NULL ? task : "", "] ",
-                      tractor__log_part_get_name (part), ": ", text, NULL);
+  const char *const given[] = { actor, pid, task };
+  const char *names[G_N_ELEMENTS (given) + 1] = { NULL };
+  g_autofree char *who = NULL;
+
+  for (guint i = 0, n = 0; i < G_N_ELEMENTS (given); i++)
+    if (given[i] != NULL)
+      names[n++] = given[i];
+  who = g_strjoinv (" ", (char **) names);
+  return g_strdup_printf ("[%s] %s: %s", who, tractor__log_part_get_name (part), text);
 }
 
 /* @text: without who tells it */
@@ -213,7 +236,7 @@ tell (LogPart part, GLogLevelFlags level, Line *line, const char *text)
     id = g_strdup_printf ("%" G_GUINT64_FORMAT, tractor_task_get_id ());
     task = g_strconcat (name, "#", id, NULL);
   }
-  message = make_message (part, actor, pid, task, text);
+  message = make_message (part, actor, has_pid_already (level) ? NULL : pid, task, text);
   add_field (line, "MESSAGE", message);
   add_field (line, "PRIORITY", get_priority (level));
   add_field (line, "GLIB_DOMAIN", G_LOG_DOMAIN);
