@@ -18,7 +18,8 @@ static void
 set_closed_error (GError **error)
 {
   g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME,
-                       "The actor runtime has been closed meanwhile");
+                       "The actor runtime has been closed meanwhile: open one "
+                       "(tractor_runtime_open()) around all tasks that use it");
 }
 
 /* In a callback of the host: the runtime of the thread, if it has only one. */

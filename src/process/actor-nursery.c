@@ -245,7 +245,9 @@ static gboolean
 fail_without_runtime (G_GNUC_UNUSED gpointer data, GError **error)
 {
   g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_NO_RUNTIME,
-                       "The actor runtime that the nursery was opened in has been closed");
+                       "The actor runtime that the nursery was opened in has been closed: open one "
+                       "(tractor_runtime_open()) around all tasks that use it, and join them "
+                       "before it is closed");
   return FALSE;
 }
 
