@@ -1293,6 +1293,16 @@ def trace_from_the_beginning(place):
 
 
 @test
+def trace_of_one_that_is_stuck(place):
+    """Who does not answer is said, and what shows why."""
+    tree = place.start('--levels', '1', '--width', '2', 'spins')
+    pid = place.ask('tree', tree.pid)[2]['pid']
+    _, complaints = place.tractor('trace', '-t', '3', '-o', place.path + '/out.json', tree.pid)
+    assert complaints == (f'tractor: process {pid} is not traced: it does not answer, for it computes, is stuck or is stopped: '
+                          f'`tractor dump {pid}` shows where\n'), complaints
+
+
+@test
 def trace_of_one_that_is_killed(place):
     """Its last step is there, in which it was killed, and so is what its parent says of that."""
     rings = rings_of(place)

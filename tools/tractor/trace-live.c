@@ -105,6 +105,14 @@ trace_target (gpointer data, GError **error)
   g_autoptr (GError) problem = NULL;
 
   trace_while_wanted (target, &problem);
+  if (g_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_TOO_SLOW)) {
+    g_autofree char *why = g_strdup_printf ("it does not answer, for it computes, is stuck or is "
+                                            "stopped: `tractor dump %d` shows where",
+                                            target->pid);
+
+    complain (target->pid, why);
+    return tractor_checkpoint_if_cancelled (error);
+  }
   if (!target->is_begun && problem != NULL && tractor_checkpoint_if_cancelled (NULL))
     complain (target->pid, tractor_error_matches (problem, TRACTOR_ERROR, TRACTOR_ERROR_NOT_EXPOSED)
                                ? "it is Python's, or has an older library"
