@@ -78,6 +78,17 @@ def what_is_started_from_the_prompt_is_as_without_us(host):
         is_equal(tree.end(), 0)
 
 
+@test(hosts=('builtin',))
+def debugger_has_the_memory_that_its_tree_has_not(host):
+    with Tree([], command=['bash', '-c', f'ulimit -Sv 3000000; exec "$0" "$@"', TREE, '--host', host, 'pause']) as tree:
+        tree.prompt('── paused')
+        tree.line('shell echo limit $(ulimit -Sv)')
+        tree.expect(r'^limit unlimited\r\n')
+        tree.prompt()
+        tree.line('c')
+        is_equal(tree.end(), 0)
+
+
 @test(hosts=('builtin',), rows=[{'word': word} for word in ('attach 1', 'run', 'start', 'disconnect', 'target native', 'checkpoint',
                                                                  'target core /etc/passwd', 'kill inferiors 1', 'detach inferiors 1')])
 def no_word_ends_the_actor_for_another(host, word):
@@ -1274,6 +1285,16 @@ def session_on_a_lent_terminal_ends_with_either(host, who):
         tree.check_nothing_is_left()
 
 
+@test(hosts=('builtin',))
+def without_a_terminal_one_that_nobody_looks_at_says_that_it_goes_on(host):
+    with Tree([], command=['setsid', '-w', TREE, '--host', host, 'pause']) as tree:
+        tree.expect(r'has paused, and waits a minute for a debugger')
+        tree.patience = max(tree.patience, 120)
+        tree.expect(r'has paused, and goes on: nobody has attached for a minute')
+        tree.expect('kid0: result 43')
+        is_equal(tree.end(), 0)
+
+
 @test(hosts=('builtin',), rows=({'story': 'pause', 'what': 'paused', 'said': 'Quit in the debugger'},
                                 {'story': 'fail', 'what': 'failed', 'said': 'no room for 42'}))
 def attach_is_the_session_of_who_waits_without_a_terminal(host, story, what, said):
@@ -1561,6 +1582,9 @@ def two_trees_in_one_job_are_shown_one_after_the_other(host, n):
         tree.line('c')
         second = tree.prompt(r'── paused: actor root \(pid (\d+)\)').group(1)
         is_equal(first != second, True)
+        if 'waits for the terminal' in tree.text:  # it came while the other one was looked at
+            said = re.search(r'waits for the terminal, which the debugger of another tree has, that of process (\d+)', tree.text)
+            is_equal(said and said.group(1), first)
         tree.line('c')
         tree.check_shell_is_well()
 

@@ -43,6 +43,22 @@ child_end_with (pid_t parent)
     _exit (127);
 }
 
+/* A root may have less memory than gdb needs to read its symbols. */
+void
+child_take_memory (void)
+{
+  static const int kinds[] = { RLIMIT_AS, RLIMIT_DATA };
+
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    struct rlimit limit;
+
+    if (getrlimit (kinds[i], &limit) != 0)
+      continue;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit (kinds[i], &limit);
+  }
+}
+
 void
 child_give_back (void)
 {

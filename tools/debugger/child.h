@@ -13,5 +13,8 @@ void child_end_with (pid_t parent);
 /* In a child of it, before it becomes something else: as the broker was started. */
 void child_give_back (void);
 
+/* In a child of it that becomes a debugger: as much memory as it may have, whatever the tree has. */
+void child_take_memory (void);
+
 /* The command `tractor`, to become that. Returns: false if it is not there, and @path is where it should be. */
 bool child_find_command (char path[PATH_MAX]);

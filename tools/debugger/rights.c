@@ -47,6 +47,34 @@ rights_is_traced (pid_t pid)
   return read_status (pid, "TracerPid:", 10) > 0;
 }
 
+static bool
+has_our_name (pid_t pid)
+{
+  const pid_t pids[] = { pid, getpid () };
+  char names[2][32] = { "", "" };
+
+  for (int i = 0; i < 2; i++) {
+    char path[64];
+    FILE *file;
+
+    snprintf (path, sizeof path, "/proc/%d/comm", (int) pids[i]);
+    file = fopen (path, "re");
+    if (file == NULL || fgets (names[i], sizeof names[i], file) == NULL)
+      names[i][0] = '\0';
+    if (file != NULL)
+      fclose (file);
+  }
+  return names[0][0] != '\0' && strcmp (names[0], names[1]) == 0;
+}
+
+pid_t
+rights_find_tree_of (pid_t debugger)
+{
+  pid_t broker = debugger > 0 ? (pid_t) read_status (debugger, "PPid:", 10) : 0;
+
+  return broker > 1 && has_our_name (broker) ? (pid_t) read_status (broker, "PPid:", 10) : 0;
+}
+
 bool
 rights_can_read (pid_t pid)
 {

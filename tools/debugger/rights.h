@@ -11,6 +11,9 @@
 bool rights_is_traced (pid_t pid);
 #define RIGHTS_TRACED "another debugger (or strace) has it"
 
+/* Of a debugger that a broker has started, ours or another one: the process that its tree has for a root. 0: it is none. */
+pid_t rights_find_tree_of (pid_t debugger);
+
 /* Whether its memory may be read, also without ptrace(). */
 bool rights_can_read (pid_t pid);
 

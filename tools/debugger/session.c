@@ -183,6 +183,7 @@ become_debugger (const Plan *plan)
   for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
     signal (usual[i], SIG_DFL); /* SIGTSTP stays ignored: nobody would wake it up */
   child_give_back ();
+  child_take_memory ();
   for (int fd = 0; fd < 3; fd++)
     dup2 (terminal_get_fd (), fd);
   fcntl (plan->word_fd, F_SETFD, 0);

@@ -121,32 +121,44 @@ say_no_gdb (const Asker *asker, int failure)
   asker_say (asker, text);
 }
 
+/* Which job that is, for there may be several that wait: as `jobs -l` has it. Or what else is waited for: "fg" does not help
+ * against another tree of the same job. */
 static bool
-say_that_it_waits_for_terminal (const Asker *asker)
+say_that_it_waits_for_terminal (const Asker *asker, pid_t has_it)
 {
-#define WAITS ", and waits for the terminal: bring the job to the foreground (fg)"
-  char text[320];
+  pid_t other = rights_find_tree_of (has_it);
+  char text[400];
+  int n;
 
-  if (asker->n_lost < 2)
-    return asker_say (asker, WAITS);
-  snprintf (text, sizeof text,
-            WAITS
-            ". If the program reads the terminal too, it is stopped again and again: `tractor "
-            "run` gives it one of its own, and kill -9 %d lets the actor go on",
-            (int) session.pid);
+  if (other > 0)
+    n = snprintf (text, sizeof text,
+                  ", and waits for the terminal, which the debugger of another tree has, that of "
+                  "process %d",
+                  (int) other);
+  else
+    n = snprintf (text, sizeof text,
+                  ", and waits for the terminal: bring the job to the foreground (fg; with "
+                  "`jobs -l` it is %d)",
+                  (int) getpgid (root));
+  if (asker->n_lost >= 2)
+    snprintf (text + n, sizeof text - (size_t) n,
+              ". If the program reads the terminal too, it is stopped again and again: `tractor "
+              "run` gives it one of its own, and kill -9 %d lets the actor go on",
+              (int) session.pid);
   return asker_say (asker, text);
-#undef WAITS
 }
 
 /* Whether the terminal may be taken: the tree's job is in the foreground, or it is ours alone. */
 static bool
 has_terminal (Asker *asker)
 {
+  pid_t has_it = terminal_find_group ();
+
   if (terminal_is_of (getpgid (root)) || terminal_is_of (getpgrp ()) ||
       (asker->pid > 0 && terminal_is_of (getpgid (asker->pid))))
     return true;
-  if (!asker->is_told)
-    asker->is_told = say_that_it_waits_for_terminal (asker);
+  if (!asker->is_told && terminal_find_group () == has_it)
+    asker->is_told = say_that_it_waits_for_terminal (asker, has_it);
   return false;
 }
 
@@ -180,8 +192,11 @@ look_at_first (void)
   if (hosts_offer (&session, line_get (0)) || opener_is_waited_for (line_get (0)))
     return;
   if (terminal_get_fd () < 0) {
-    if (is_through_by_hand (line_get (0)))
-      turn_let_go (0);
+    if (!is_through_by_hand (line_get (0)))
+      return;
+    if (!line_get (0)->was_attached)
+      asker_say (line_get (0), ", and goes on: nobody has attached for a minute");
+    turn_let_go (0);
     return;
   }
   if (!has_terminal (line_get (0)) ||
