@@ -15,6 +15,7 @@
 
 #include "actor-nursery.h"
 #include "exports.h"
+#include "fork-server.h"
 #include "kept-types.h"
 #include "link.h"
 #include "listener.h"
@@ -79,6 +80,7 @@ tractor__runtime_new (const ActorId *id, const char *known_by, guint depth)
   actor_id_copy (id, &runtime->id);
   runtime->depth = depth;
   runtime->spawn_method = &tractor__spawn_by_exec;
+  runtime->wants_fork_server = g_strcmp0 (g_getenv (FORK_SERVER_VARIABLE), "1") == 0;
   tractor__limits_fill (NULL, &runtime->limits, NULL);
   tractor__runtime_set_limits (runtime, &runtime->limits);
   runtime->changed = tractor_parking_lot_new ();

@@ -23,6 +23,7 @@
 #include "debug-lock.h"
 #include "dump-signal.h"
 #include "exports.h"
+#include "fork-server.h"
 #include "last-words.h"
 #include "link.h"
 #include "listener.h"
@@ -377,6 +378,10 @@ tractor_child_main (int argc,
   }
 
   *ret_status = STATUS_REFUSED;
+  if (g_getenv (IS_FORK_SERVER_VARIABLE) != NULL) {
+    g_unsetenv (IS_FORK_SERVER_VARIABLE);
+    tractor__fork_loop (argc, argv); /* which comes back in each copy */
+  }
   boot.link_fd = tractor__boot_take_link_fd (value);
   g_unsetenv (CHILD_VARIABLE);
   if (boot.link_fd < 0)

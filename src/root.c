@@ -15,6 +15,7 @@
 #include "broker.h"
 #include "escape.h"
 #include "exports.h"
+#include "fork-server.h"
 #include "listener.h"
 #include "log.h"
 #include "peer-limits.h"
@@ -127,6 +128,21 @@ choose_transport (TractorRuntime *runtime, const char *name, GError **error)
   return FALSE;
 }
 
+/* What else it says is read by every actor (actor.c). Returns: FALSE with MISUSE */
+static gboolean
+choose_fork_server (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **error)
+{
+  const char *text = g_getenv (FORK_SERVER_VARIABLE);
+
+  if (options != NULL && options->fork_server)
+    runtime->wants_fork_server = TRUE;
+  if (text == NULL || *text == '\0' || strcmp (text, "0") == 0 || strcmp (text, "1") == 0)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+               "The environment variable " FORK_SERVER_VARIABLE " is 0 or 1, not \"%s\"", text);
+  return FALSE;
+}
+
 static gboolean
 start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **error)
 {
@@ -135,7 +151,8 @@ start (TractorRuntime *runtime, const TractorRuntimeOptions *options, GError **e
   g_autoptr (GPtrArray) listen = NULL;
 
   if (registries == NULL ||
-      !choose_transport (runtime, options != NULL ? options->transport : NULL, error))
+      !choose_transport (runtime, options != NULL ? options->transport : NULL, error) ||
+      !choose_fork_server (runtime, options, error))
     return FALSE;
   listen = tractor__addresses_parse (options != NULL ? options->listen_addresses : NULL, error);
   if (listen == NULL)
@@ -235,7 +252,7 @@ check_may_open (GError **error)
 static TractorRuntime *
 open_root (const TractorRuntimeOptions *options, gboolean is_implicit, GError **error)
 {
-  g_autofree char *uuid = g_uuid_string_random ();
+  g_autofree char *uuid = actor_id_new_uuid ();
   const char *name = options != NULL && options->name != NULL ? options->name : "root";
   TractorRuntime *runtime;
   TractorLimits limits;

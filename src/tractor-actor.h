@@ -141,7 +141,7 @@ typedef struct {
  * @runners: (array zero-terminated=1): the loops that they can run on; the first is the default
  * @ret_status: (out): what main() is to return
  *
- * The first thing in main(). In a process that was spawned as an actor: serves until it is told to
+ * The first thing in main(), before any thread is started. In a process that was spawned as an actor: serves until it is told to
  * stop or its parent is gone, then returns TRUE. In any other process: returns FALSE at once. If @modules has
  * a function that is not of the kind that its export says, or a payload_spec that is none, it says so on stderr
  * in every process and returns TRUE, so that the program ends with status 2 at its start. A Python
@@ -263,6 +263,18 @@ typedef enum {
  * @without_address: this actor listens nowhere, so it leaves no socket anywhere, and is in no registry: for a program
  *   that only asks others, whose addresses it knows. It can have no actors of its own; and it is a MISUSE together
  *   with @registry_addresses, @listen_addresses or @must_be_registrar
+ * @debug: whether actors stop for a debugger
+ * @fork_server: actors that this one starts are copies of a process of this program that has come as far as
+ *   tractor_child_main(), and waits there: a fraction of the time and of the memory of a new one. It is started with the
+ *   first actor, by exec, costs what an idle actor costs, and ends with the runtime. FALSE: what the environment variable
+ *   TRACTOR_FORK_SERVER says, 1 for all actors of a tree; without it each is started by exec. By exec are also started
+ *   those with a program, argv, env, cwd, limits or nice of their own, and one after this process has changed what it
+ *   hands down (its environment, directory, umask, limits, priority, user, ignored signals, ...), for which there is another
+ *   server then. A server that is killed is replaced. What a program does before tractor_child_main() is done once, in
+ *   the server; if it starts a thread there or opens a descriptor that stays, or has a thread from the start as with
+ *   ThreadSanitizer, there are no copies, and a message in the log says so. All copies of a server have the same
+ *   layout in memory, so that who knows one's addresses knows those of all: nothing for actors that are to be
+ *   shielded from each other
  *
  * Zero what you do not set.
  */
@@ -279,6 +291,7 @@ typedef struct {
   TractorDispatchFunc dispatch;
   gpointer dispatch_data;
   TractorDebugMode debug;
+  gboolean fork_server;
   gpointer padding[5];
 } TractorRuntimeOptions;
 

@@ -17,6 +17,7 @@
 
 typedef struct _Link Link;
 typedef struct _Registry Registry;
+typedef struct _ForkServer ForkServer;
 
 /* One that knows this actor (registration.c). */
 typedef struct {
@@ -53,6 +54,9 @@ struct _TractorRuntime {
   TractorParkingLot *tree_changed;
   guint n_watches; /* of the tree */
   const struct _SpawnMethod *spawn_method;
+  ForkServer *fork_server; /* (nullable): while there is one, it is the @spawn_method */
+  gboolean wants_fork_server;
+  gboolean has_no_fork_server; /* the program cannot have one */
   guint64 last_cid;
   SpareRoom spare_room; /* of its links */
   TractorLimits limits;

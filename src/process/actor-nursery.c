@@ -142,7 +142,8 @@ tractor_actor_nursery_start (TractorActorNursery *self,
     return NULL;
 
   /* Nothing is forked in a cancelled scope. */
-  if (!tractor_checkpoint (error) || !may_start (self, error))
+  if (!tractor_checkpoint (error) || !may_start (self, error) ||
+      !tractor__child_prepare_start (self->runtime, options, error) || !may_start (self, error))
     return NULL;
   child = tractor__child_new (self->runtime, name, options, error);
   if (child == NULL || !tractor__child_supervise (child, self->nursery, self->restarts, error))

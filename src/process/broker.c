@@ -253,7 +253,7 @@ start_process (const ActorId *id, const Address *python_root, const char *comman
   if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return set_page_error (error, "a socket");
   request.fds = &(TractorFdMapping){ ends[1], DEBUG_CONTROL_FD };
-  ok = tractor__spawn_by_exec.start (&request, &broker.process, error);
+  ok = tractor__spawn_by_exec.start (&tractor__spawn_by_exec, &request, &broker.process, error);
   close (ends[1]);
   if (!ok) {
     g_prefix_error (error, "Debug mode (" MODE_VARIABLE ", " DUMP_VARIABLE "): ");

@@ -115,9 +115,8 @@ close_range_of_fds (const Exec *exec, unsigned int first, unsigned int last)
     syscall (SYS_close, (int) fd);
 }
 
-/* Returns: FALSE with errno set. */
-static NO_SANITIZE gboolean
-arrange_fds (Exec *exec)
+NO_SANITIZE gboolean
+tractor__clone_arrange_fds (Exec *exec)
 {
   unsigned int next = 0;
 
@@ -159,7 +158,7 @@ static NO_SANITIZE void
 prepare_and_exec (Exec *exec)
 {
   exec->step = STEP_FDS;
-  if (!arrange_fds (exec))
+  if (!tractor__clone_arrange_fds (exec))
     return;
   exec->step = STEP_CWD;
   if (exec->cwd != NULL && syscall (SYS_chdir, exec->cwd) != 0)

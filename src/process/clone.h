@@ -37,6 +37,9 @@ typedef struct {
   int failed_errno;
 } Exec;
 
+/* In a process of its own: gives it the descriptors that it is to have, by their numbers, and closes all others. Returns:
+ * FALSE with errno set. */
+G_GNUC_INTERNAL gboolean tractor__clone_arrange_fds (Exec *exec);
 /* Returns: FALSE with a G_FILE_ERROR: then nothing of the program has run. */
 G_GNUC_INTERNAL gboolean tractor__clone_and_exec (Exec *exec, Process *process, GError **error);
 /* Returns: FALSE with the G_FILE_ERROR of @errno_value: "cannot make a process for '/bin/true': ..." */

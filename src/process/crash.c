@@ -169,14 +169,21 @@ is_nobodys (int number)
 }
 
 void
+tractor__crash_load_unwinder (void)
+{
+  void *frame;
+
+  backtrace (&frame, 1);
+}
+
+void
 tractor__crash_report (void)
 {
   struct sigaction action = { .sa_sigaction = on_crash,
                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-  void *frame;
 
   own_pid = getpid ();
-  backtrace (&frame, 1); /* loads the unwinder */
+  tractor__crash_load_unwinder ();
   sigemptyset (&action.sa_mask);
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     if (is_nobodys (numbers[i]))

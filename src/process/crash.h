@@ -8,6 +8,8 @@
 
 #include <glib.h>
 
+/* Beforehand, so that no copy of this process has to. */
+G_GNUC_INTERNAL void tractor__crash_load_unwinder (void);
 /* From now on a crash of this process is described in its last words or on its stderr, before it takes its course. Signals
  * that somebody handles already are left to them. To be called once. */
 G_GNUC_INTERNAL void tractor__crash_report (void);

@@ -8,7 +8,7 @@
  * program, so it gets SIGKILL. And an actor leaves SIGINT to its parent. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "clone.h"
+#include "exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clone.h"
 #include "tractor-error.h"
 
 #define MAX_NICE 19
@@ -107,6 +108,13 @@ check_nice (const ProcessRequest *request, GError **error)
                            request->nice);
 }
 
+gboolean
+tractor__exec_check (const ProcessRequest *request, GError **error)
+{
+  return check_env (request, error) && check_fds (request, error) &&
+         check_limits (request, error) && check_nice (request, error);
+}
+
 /* --- what it is to have ------------------------------------------------------------------------ */
 
 /* (transfer full): our own program. Its path, so that it can be found again by debuggers; if it
@@ -138,10 +146,8 @@ make_arguments (const ProcessRequest *request, const char *path)
   return (char **) g_ptr_array_free (argv, FALSE);
 }
 
-/* (transfer full): ours with what differs; and the variable that tells an actor what it is, which
- * nobody else is to see. */
-static char **
-make_environment (const ProcessRequest *request)
+char **
+tractor__exec_make_environment (const ProcessRequest *request)
 {
   char **envp = g_environ_unsetenv (g_get_environ (), CHILD_VARIABLE);
 
@@ -186,9 +192,8 @@ compare_there (gconstpointer a, gconstpointer b)
   return one->there < other->there ? -1 : one->there > other->there;
 }
 
-/* (transfer full): all that the child is to have. */
-static GArray *
-list_fds (const ProcessRequest *request, int null_fd)
+GArray *
+tractor__exec_list_fds (const ProcessRequest *request, int null_fd)
 {
   GArray *fds = g_array_new (FALSE, FALSE, sizeof (TractorFdMapping));
 
@@ -208,7 +213,10 @@ list_fds (const ProcessRequest *request, int null_fd)
 /* --- making it --------------------------------------------------------------------------------- */
 
 static gboolean
-start_by_exec (const ProcessRequest *request, Process *ret_process, GError **error)
+start_by_exec (G_GNUC_UNUSED const SpawnMethod *method,
+               const ProcessRequest *request,
+               Process *ret_process,
+               GError **error)
 {
   g_autofree char *self = request->program == NULL ? find_self () : NULL;
   const char *path = self != NULL ? self : request->program;
@@ -220,15 +228,14 @@ start_by_exec (const ProcessRequest *request, Process *ret_process, GError **err
   int null_fd;
   gboolean ok;
 
-  if (!check_env (request, error) || !check_fds (request, error) ||
-      !check_limits (request, error) || !check_nice (request, error))
+  if (!tractor__exec_check (request, error))
     return FALSE;
   null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0)
     return tractor__set_spawn_error (error, errno, "make a process for", path);
 
-  exec.envp = envp = make_environment (request);
-  fds = list_fds (request, null_fd);
+  exec.envp = envp = tractor__exec_make_environment (request);
+  fds = tractor__exec_list_fds (request, null_fd);
   exec.fds = (TractorFdMapping *) (gpointer) fds->data;
   exec.n_fds = fds->len;
   exec.limits = request->limits;

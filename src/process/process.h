@@ -53,18 +53,22 @@ typedef struct {
   gsize n_fds;
   const TractorResourceLimit *limits;
   gsize n_limits;
-  guint nice;   /* how much more than we are */
-  int stdio[3]; /* become its stdin, stdout and stderr; -1 is /dev/null */
-  int link_fd;  /* becomes its CHILD_LINK_FD; -1: it is no actor */
+  guint nice;           /* how much more than we are */
+  int stdio[3];         /* become its stdin, stdout and stderr; -1 is /dev/null */
+  int link_fd;          /* becomes its CHILD_LINK_FD; -1: it is no actor */
+  gboolean has_own_env; /* @env is not what all get */
 } ProcessRequest;
 
 /* A way to make a process. It fails with MISUSE, before anything is made, for a request that cannot
- * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: a fork
- * server or a simulation is another one. */
+ * be right; or with a G_FILE_ERROR, and then nothing of the program has run. The table is a seam: the fork
+ * server (fork-server.c), or a simulation, is another one. */
 typedef struct _SpawnMethod SpawnMethod;
 struct _SpawnMethod {
   const char *name;
-  gboolean (*start) (const ProcessRequest *request, Process *ret_process, GError **error);
+  gboolean (*start) (const SpawnMethod *self,
+                     const ProcessRequest *request,
+                     Process *ret_process,
+                     GError **error);
 };
 
 extern const SpawnMethod tractor__spawn_by_exec G_GNUC_INTERNAL;

@@ -145,7 +145,7 @@ program_start (const char *const *argv, const TractorProcessOptions *options, GE
 
   if (path == NULL || !open_outputs (program, options, request.stdio, error))
     return NULL;
-  started = method->start (&request, &program->process, error);
+  started = method->start (method, &request, &program->process, error);
   for (int i = 1; i < 3; i++)
     if (request.stdio[i] >= 0)
       close (request.stdio[i]);

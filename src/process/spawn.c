@@ -23,6 +23,7 @@
 #include "bounds.h"
 #include "debug-lock.h"
 #include "escape.h"
+#include "fork-server.h"
 #include "log-level.h"
 #include "log.h"
 #include "patience.h"
@@ -261,6 +262,7 @@ make_request (const TractorSpawnOptions *options, const char **env)
     .nice = options->nice,
     .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
     .link_fd = -1,
+    .has_own_env = options->env != NULL || options->debug == TRACTOR_DEBUG_MODE_OFF,
   };
 }
 
@@ -295,7 +297,8 @@ start_native (Child *child, GError **error)
   request.title = child->id.name;
   request.stdio[STDERR_FILENO] = stderr_fd;
   request.link_fd = ends[1];
-  ok = child->runtime->spawn_method->start (&request, &child->process, error);
+  ok = child->runtime->spawn_method->start (child->runtime->spawn_method, &request, &child->process,
+                                            error);
   close (ends[1]);
   if (!ok) {
     close (ends[0]);
@@ -350,13 +353,32 @@ start_python (Child *child, GError **error)
   make_link (child, -1);
   child->connected = tractor_event_new ();
   tractor_event_set_static_name (child->connected, "connection of actor");
-  return child->runtime->spawn_method->start (&request, &child->process, error);
+  return child->runtime->spawn_method->start (child->runtime->spawn_method, &request,
+                                              &child->process, error);
+}
+
+gboolean
+tractor__child_prepare_start (TractorRuntime *runtime,
+                              const TractorSpawnOptions *options,
+                              GError **error)
+{
+  static const TractorSpawnOptions plain = { 0 };
+  g_autofree char *log = NULL;
+  g_autofree char *preload = NULL;
+  g_autofree const char **env = NULL;
+
+  if (!tractor__fork_server_is_wanted (runtime) || (options != NULL && options->program != NULL))
+    return TRUE;
+  log = tractor__log_make_variable ();
+  preload = tractor__raise_site_make_variable ();
+  env = make_env (&plain, log, preload);
+  return tractor__fork_server_provide (runtime, env, error);
 }
 
 gboolean
 tractor__child_start (Child *child, GError **error)
 {
-  child->id.uuid = g_uuid_string_random ();
+  child->id.uuid = actor_id_new_uuid ();
   child->process = (Process){ .pidfd = -1 };
   child->words_fd = -1;
   child->started_at = tractor__patience_now ();

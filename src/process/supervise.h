@@ -61,6 +61,10 @@ G_GNUC_INTERNAL Child *tractor__child_new (TractorRuntime *runtime,
                                            const char *name,
                                            const TractorSpawnOptions *options,
                                            GError **error);
+/* What is to be there before one is started. Returns: FALSE with CANCELLED. Suspends, if anything has to be waited for. */
+G_GNUC_INTERNAL gboolean tractor__child_prepare_start (TractorRuntime *runtime,
+                                                       const TractorSpawnOptions *options,
+                                                       GError **error);
 /* Starts it, for the first time or after it has ended. */
 G_GNUC_INTERNAL gboolean tractor__child_start (Child *child, GError **error);
 G_GNUC_INTERNAL gboolean tractor__child_start_again (Child *child, GError **error);

@@ -271,7 +271,7 @@ probe_once (Probe *probe, GError **error)
 {
   gint64 deadline = tractor_now () + PATIENCE_PROBE_USEC;
   g_auto (Introduction) introduction = { 0 };
-  g_auto (ActorId) id = { g_strdup ("registry-probe"), g_uuid_string_random () };
+  g_auto (ActorId) id = { g_strdup ("registry-probe"), actor_id_new_uuid () };
   gboolean ok;
   int fd;
 

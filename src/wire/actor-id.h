@@ -7,6 +7,7 @@
 #endif
 
 #include <glib.h>
+#include <unistd.h>
 
 typedef struct {
   char *name;
@@ -38,6 +39,21 @@ static inline char *
 actor_id_to_string (const ActorId *id)
 {
   return g_strdup_printf ("%s@%s", id->name, id->uuid);
+}
+
+/* (transfer full): of the kernel's random numbers: GLib's may be those of another process, of which we are a copy. */
+static inline char *
+actor_id_new_uuid (void)
+{
+  guint8 b[16];
+
+  if (getentropy (b, sizeof b) != 0)
+    g_error ("the kernel has no random numbers");
+  b[6] = (guint8) ((b[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
+  b[8] = (guint8) ((b[8] & 0x3f) | 0x80);
+  return g_strdup_printf ("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                          b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
+                          b[12], b[13], b[14], b[15]);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ActorId, actor_id_clear)

@@ -32,20 +32,35 @@ typedef struct {
 
 G_STATIC_ASSERT (sizeof (Mark) == FD_MARK_BYTES);
 
+static guint64 secret;
+
 /* Not 0, which is nothing's. */
+static void
+make_secret (void)
+{
+  do
+    if (getrandom (&secret, sizeof secret, 0) != sizeof secret)
+      secret = (guint64) g_random_int () << 32 | g_random_int ();
+  while (secret == 0);
+}
+
 static guint64
 get_secret (void)
 {
-  static guint64 secret;
   static gsize is_made;
 
   if (g_once_init_enter (&is_made)) {
-    while (secret == 0)
-      if (getrandom (&secret, sizeof secret, 0) != sizeof secret)
-        secret = (guint64) g_random_int () << 32 | g_random_int ();
+    make_secret ();
     g_once_init_leave (&is_made, 1);
   }
   return secret;
+}
+
+void
+tractor__value_fd_renew_secret (void)
+{
+  get_secret ();
+  make_secret ();
 }
 
 static GVariant *

@@ -20,6 +20,9 @@ is_fd_extension (gint16 code, gsize length)
  * none. */
 G_GNUC_INTERNAL int tractor__value_fd_get (const guint8 *mark);
 
+/* In a process that is a copy of another: marks are no longer those of that one. */
+G_GNUC_INTERNAL void tractor__value_fd_renew_secret (void);
+
 /* Descriptors that a value under construction leads to. Zeroed memory is none. */
 typedef struct {
   guint n;

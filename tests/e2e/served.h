@@ -274,5 +274,5 @@ has_descendant (void)
 {
   while (waitpid (-1, NULL, WNOHANG) > 0)
     ;
-  return errno != ECHILD;
+  return errno != ECHILD && !is_only_child (find_fork_server ());
 }

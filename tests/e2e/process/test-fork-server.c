@@ -1,0 +1,699 @@
+/* test-fork-server.c - actors that are copies of a process that has begun: each is what an exec would have made, and
+ * whatever becomes of the fork server, actors are started.
+ *
+ * Where the program has a thread of its own from the start, as with ThreadSanitizer, there are no copies: what is shown
+ * there is that nobody misses them. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "served.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define HAS_COPIES FALSE
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_COPIES FALSE
+#endif
+#endif
+#ifndef HAS_COPIES
+#define HAS_COPIES TRUE
+#endif
+
+static pid_t pid_of_main; /* of the process that main() began in */
+
+/* --- what the actors serve ----------------------------------------------------------------------- */
+
+static void
+add_lines_of_status (GString *text)
+{
+  static const char *const names[] = { "Umask", "SigBlk", "SigIgn",        "SigCgt",     "Threads",
+                                       "Cap",   "Uid",    "Cpus_allowed:", "NoNewPrivs", "PPid" };
+  g_autofree char *status = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  g_file_get_contents ("/proc/self/status", &status, NULL, NULL);
+  lines = g_strsplit (status, "\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+      if (g_str_has_prefix (*line, names[i]))
+        g_string_append_printf (text, "%s\n", *line);
+}
+
+/* What they lead to, without the numbers of what is the actor's own. */
+static void
+add_fds (GString *text)
+{
+  for (int fd = 0; fd < 256; fd++) {
+    g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+    g_autofree char *target = g_file_read_link (path, NULL);
+    char *number = target != NULL ? strchr (target, '[') : NULL;
+
+    if (target == NULL)
+      continue;
+    if (number != NULL && fd > 2)
+      *number = '\0';
+    if (strstr (target, "/fd") == NULL)
+      g_string_append_printf (text, "%d: %s %x\n", fd, target, fcntl (fd, F_GETFD));
+  }
+}
+
+/* The end of the line is padded with NULs in a copy, for names that are longer. */
+static void
+add_command_line (GString *text)
+{
+  g_autofree char *line = NULL;
+  gsize length = 0;
+
+  g_file_get_contents ("/proc/self/cmdline", &line, &length, NULL);
+  while (length > 0 && line[length - 1] == '\0')
+    length--;
+  for (gsize i = 0; i < length; i++)
+    g_string_append_c (text, line[i] != '\0' ? line[i] : '|');
+  g_string_append_c (text, '\n');
+}
+
+/* All that a process has of who started it. */
+static gboolean
+describe (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autofree char *cwd = g_get_current_dir ();
+  g_auto (GStrv) env = g_listenv ();
+  char name[16] = "";
+  int death_signal = 0;
+
+  add_lines_of_status (text);
+  add_fds (text);
+  add_command_line (text);
+  prctl (PR_GET_NAME, name);
+  prctl (PR_GET_PDEATHSIG, &death_signal);
+  g_string_append_printf (text, "%s in %s, nice %d, session %d, group %d, death signal %d\n", name,
+                          cwd, getpriority (PRIO_PROCESS, 0), getsid (0), getpgrp (), death_signal);
+  for (int i = 0; i < (int) RLIM_NLIMITS; i++) {
+    struct rlimit limit;
+
+    getrlimit (i, &limit);
+    g_string_append_printf (text, "%d: %lu %lu\n", i, limit.rlim_cur, limit.rlim_max);
+  }
+  for (char **variable = env; *variable != NULL; variable++)
+    g_string_append_printf (text, "%s=%s\n", *variable, g_getenv (*variable));
+  *ret_result = g_variant_new_string (text->str);
+  return TRUE;
+}
+
+static gboolean
+is_copy (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_boolean (getpid () != pid_of_main);
+  return TRUE;
+}
+
+static gboolean
+draw (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  *ret_result = g_variant_new_int64 (g_random_int ());
+  return TRUE;
+}
+
+/* Where libc keeps the number of its thread, if it tells. */
+static gboolean
+check_numbers (G_GNUC_UNUSED GVariant *kwargs,
+               G_GNUC_UNUSED GVariant **ret_result,
+               G_GNUC_UNUSED GError **error)
+{
+  pid_t *tid = NULL;
+  void *robust_list = NULL;
+  size_t bytes;
+
+  g_assert_cmpint (prctl (PR_GET_TID_ADDRESS, &tid), ==, 0);
+  g_assert_cmpint (*tid, ==, (pid_t) syscall (SYS_gettid));
+  g_assert_cmpint (getpid (), ==, (pid_t) syscall (SYS_gettid));
+  g_assert_cmpint (syscall (SYS_get_robust_list, 0, &robust_list, &bytes), ==, 0);
+  g_assert_nonnull (robust_list);
+  return TRUE;
+}
+
+static gboolean
+fault (G_GNUC_UNUSED GVariant *kwargs,
+       G_GNUC_UNUSED GVariant **ret_result,
+       G_GNUC_UNUSED GError **error)
+{
+  *(volatile int *) NULL = 1;
+  return TRUE;
+}
+
+static gboolean
+write_to (GVariant *kwargs, G_GNUC_UNUSED GVariant **ret_result, G_GNUC_UNUSED GError **error)
+{
+  gint64 fd = -1;
+
+  g_variant_lookup (kwargs, "fd", "x", &fd);
+  g_assert_cmpint (write ((int) fd, "x", 1), ==, 1);
+  return TRUE;
+}
+
+/* Has a fork server of its own. Returns: its pid */
+static gboolean
+start_below (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
+      nursery, "below", &(TractorSpawnOptions){ .host = own_host () }, error);
+
+  *ret_result = g_variant_new_int64 (find_fork_server ());
+  if (portal != NULL)
+    tractor_actor_nursery_cancel (nursery);
+  return tractor_actor_nursery_join (nursery, error);
+}
+
+static const TractorExport exports[] = {
+  { "describe", TRACTOR_EXPORT_CALL, describe },
+  { "is_copy", TRACTOR_EXPORT_CALL, is_copy },
+  { "draw", TRACTOR_EXPORT_CALL, draw },
+  { "check_numbers", TRACTOR_EXPORT_CALL, check_numbers },
+  { "fault", TRACTOR_EXPORT_CALL, fault },
+  { "write_to", TRACTOR_EXPORT_CALL, write_to },
+  { "start_below", TRACTOR_EXPORT_CALL, start_below },
+  { "whoami", TRACTOR_EXPORT_CALL, whoami },
+  { NULL },
+};
+static const TractorModule modules[] = { { "test", exports }, { NULL } };
+
+/* --- a tree with a fork server --------------------------------------------------------------------- */
+
+static const TractorRuntimeOptions with_server = { .fork_server = TRUE };
+
+/* (transfer full) (nullable): what @function of an actor returns that is started and ended for it. */
+static GVariant *
+ask_one (const TractorSpawnOptions *options, const char *function)
+{
+  TractorSpawnOptions all = options != NULL ? *options : (TractorSpawnOptions){ 0 };
+  GError *error = NULL;
+  GVariant *answer = NULL;
+
+  all.host = harness_get_host ()->name;
+  tractor_run_in_actor ("worker", &all, function, NULL, &answer, &error);
+  g_assert_no_error (error);
+  return answer;
+}
+
+static gboolean
+one_is_copy (const TractorSpawnOptions *options)
+{
+  g_autoptr (GVariant) answer = ask_one (options, "test:is_copy");
+
+  return g_variant_get_boolean (answer);
+}
+
+static char *
+describe_one (gboolean has_server)
+{
+  GError *error = NULL;
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (has_server ? &with_server : NULL, &error);
+  g_autoptr (GVariant) text = ask_one (NULL, "test:describe");
+
+  g_assert_true (has_server || find_fork_server () == 0);
+  g_assert_true (!has_server || one_is_copy (NULL) == HAS_COPIES);
+  return g_variant_dup_string (text, NULL);
+}
+
+/* --- each is what an exec would have made ------------------------------------------------------------- */
+
+/* A program that is not quite as it was started. Returns: a descriptor that no exec would close. */
+static int
+make_peculiar (void)
+{
+  struct rlimit limit;
+  sigset_t set;
+
+  umask (027);
+  g_assert_cmpint (chdir ("/"), ==, 0);
+  g_assert_cmpint (setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + 1), ==, 0);
+  getrlimit (RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = 200;
+  setrlimit (RLIMIT_NOFILE, &limit);
+  g_setenv ("TEST_PECULIAR", "yes", TRUE);
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGHUP, SIG_IGN);
+  signal (SIGUSR2, SIG_IGN);
+  sigemptyset (&set);
+  sigaddset (&set, SIGUSR1);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  return open ("/dev/zero", O_RDONLY);
+}
+
+static gboolean
+test_like_exec (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *by_exec = NULL;
+  g_autofree char *by_copy = NULL;
+  int fd = make_peculiar ();
+
+  by_exec = describe_one (FALSE);
+  by_copy = describe_one (TRUE);
+  g_assert_cmpstr (by_copy, ==, by_exec);
+  g_assert_nonnull (strstr (by_copy, "TEST_PECULIAR=yes\n"));
+  close (fd);
+  return TRUE;
+}
+
+static void
+set_mask_of_files (void)
+{
+  umask (077);
+}
+
+static void
+change_directory (void)
+{
+  g_assert_cmpint (chdir ("/usr"), ==, 0);
+}
+
+static void
+set_variable (void)
+{
+  g_setenv ("TEST_VARIABLE", "changed", TRUE);
+}
+
+static void
+be_nicer (void)
+{
+  g_assert_cmpint (setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + 2), ==, 0);
+}
+
+static void
+limit_files (void)
+{
+  struct rlimit limit;
+
+  getrlimit (RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = 180;
+  setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+static void
+ignore_hangup (void)
+{
+  signal (SIGHUP, SIG_IGN);
+}
+
+static void
+stay_on_one_processor (void)
+{
+  cpu_set_t set;
+  int number = sched_getcpu ();
+
+  CPU_ZERO (&set);
+  CPU_SET (number, &set);
+  sched_setaffinity (0, sizeof set, &set);
+}
+
+static void
+get_no_privileges (void)
+{
+  g_assert_cmpint (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+}
+
+static void
+lead_a_group (void)
+{
+  setpgid (0, 0);
+}
+
+/* What changes while the server runs is not missed by anyone: one actor is started by exec, and then there is another
+ * server. */
+static gboolean
+test_changes (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static void (*const changes[]) (void) = {
+    set_mask_of_files, change_directory,      set_variable,      be_nicer,     limit_files,
+    ignore_hangup,     stay_on_one_processor, get_no_privileges, lead_a_group,
+  };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++) {
+    g_autoptr (GVariant) first = NULL;
+    g_autoptr (GVariant) before = ask_one (NULL, "test:describe");
+    g_autoptr (GVariant) by_exec = NULL;
+    g_autoptr (GVariant) by_copy = NULL;
+
+    g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+    changes[i]();
+    by_exec = ask_one (NULL, "test:describe");
+    by_copy = ask_one (NULL, "test:describe");
+    g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+    g_assert_cmpvariant (by_copy, by_exec);
+    if (changes[i] != lead_a_group) /* it may have led one */
+      g_assert_false (g_variant_equal (before, by_exec));
+  }
+  return TRUE;
+}
+
+/* --- what two copies do not share ------------------------------------------------------------------------ */
+
+static gboolean
+test_numbers (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = NULL;
+  g_autoptr (GHashTable) drawn = g_hash_table_new (NULL, NULL);
+
+  g_setenv ("TEST_DRAWS_AT_START", "1", TRUE);
+  runtime = tractor_runtime_open (&with_server, error);
+  for (int i = 0; i < 5; i++) {
+    g_autoptr (GVariant) number = ask_one (NULL, "test:draw");
+    g_autoptr (GVariant) nothing = ask_one (NULL, "test:check_numbers");
+
+    g_assert_true (
+        g_hash_table_add (drawn, GSIZE_TO_POINTER ((gsize) g_variant_get_int64 (number))));
+  }
+  g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  return TRUE;
+}
+
+/* What main() has printed, and is not written yet, is not written by each copy. */
+static gboolean
+test_buffers (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "printed", NULL);
+  g_autofree char *printed = NULL;
+  int stdout_before = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  int fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+  g_setenv ("TEST_PRINTS_AT_START", "1", TRUE);
+  fflush (stdout);
+  dup2 (fd, STDOUT_FILENO);
+  close (fd);
+  {
+    g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+
+    for (int i = 0; i < 3; i++)
+      g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  }
+  dup2 (stdout_before, STDOUT_FILENO);
+  close (stdout_before);
+  g_assert_true (g_file_get_contents (path, &printed, NULL, error));
+  if (HAS_COPIES)
+    g_assert_cmpstr (printed, ==, "printed\n");
+  g_unlink (path);
+  return TRUE;
+}
+
+/* --- who is started by exec ------------------------------------------------------------------------------- */
+
+static gboolean
+test_not_for_all (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const words[] = { "word", NULL };
+  static const char *const env[] = { "TEST_OWN=1", NULL };
+  const TractorResourceLimit limit = { RLIMIT_CORE, 0, 0 };
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  const TractorSpawnOptions options[] = {
+    { .program = self }, { .argv = words }, { .env = env },
+    { .cwd = "/" },      { .nice = 1 },     { .limits = &limit, .n_limits = 1 },
+  };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  int server;
+
+  g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  server = find_fork_server ();
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    g_assert_false (one_is_copy (&options[i]));
+  g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  g_assert_cmpint (find_fork_server (), ==, server); /* it is the same */
+  return TRUE;
+}
+
+static gboolean
+test_given_descriptors (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = NULL;
+  TractorFdMapping mapping = { .there = 9 };
+  TractorSpawnOptions options = { .host = harness_get_host ()->name, .fds = &mapping, .n_fds = 1 };
+  int ends[2];
+  char byte;
+
+  g_assert_cmpint (pipe2 (ends, O_CLOEXEC), ==, 0);
+  mapping.here = ends[1];
+  portal = tractor_actor_nursery_start (nursery, "writer", &options, error);
+  g_assert_no_error (*error);
+  close (ends[1]);
+  g_assert_true (tractor_portal_call (portal, "test:write_to",
+                                      g_variant_new_parsed ("{'fd': <int64 9>}"), NULL, error));
+  g_assert_true (end (nursery, error));
+  g_assert_cmpint (read (ends[0], &byte, 1), ==, 1);
+  g_assert_cmpint (read (ends[0], &byte, 1), ==, 0); /* the server has not kept it */
+  close (ends[0]);
+  return TRUE;
+}
+
+static int n_told; /* messages about the fork server */
+
+static GLogWriterOutput
+count_messages (G_GNUC_UNUSED GLogLevelFlags level,
+                const GLogField *fields,
+                gsize n_fields,
+                G_GNUC_UNUSED gpointer data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "MESSAGE") == 0)
+      n_told += strstr (fields[i].value, "fork server") != NULL;
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* A program that cannot be copied any more when it gets there. */
+static gboolean
+test_not_in_every_program (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  static const char *const variables[] = { "TEST_HAS_THREAD", "TEST_HAS_DESCRIPTOR" };
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (variables); i++) {
+    g_autoptr (TractorRuntime) runtime = NULL;
+
+    n_told = 0;
+    g_setenv (variables[i], "1", TRUE);
+    runtime = tractor_runtime_open (&with_server, error);
+    for (int j = 0; j < 3; j++)
+      g_assert_false (one_is_copy (NULL));
+    g_assert_cmpint (n_told, ==, 1);
+    g_assert_cmpint (find_fork_server (), ==, 0);
+    g_unsetenv (variables[i]);
+  }
+  return TRUE;
+}
+
+/* --- its end ------------------------------------------------------------------------------------------------ */
+
+static gboolean
+test_killed (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  int server;
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  server = find_fork_server ();
+  if (!HAS_COPIES)
+    return TRUE;
+  n_told = 0;
+  kill (server, SIGKILL);
+  one_is_copy (NULL); /* or not */
+  while (n_told == 0)
+    g_assert_true (tractor_sleep_until (tractor_now () + 1000, error));
+  g_assert_true (one_is_copy (NULL));
+  g_assert_cmpint (find_fork_server (), !=, server);
+  g_assert_cmpint (n_told, ==, 1);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+/* Which one, as it is known at rest: a copy that has just been made cannot be told from it. -1: it is over. */
+static int to_be_killed;
+
+static gpointer
+kill_again_and_again (gpointer data)
+{
+  int killed = 0;
+  int pid;
+
+  while ((pid = g_atomic_int_get (&to_be_killed)) >= 0) {
+    g_usleep ((gulong) g_random_int_range (1, 1500));
+    if (pid > 0 && pid != killed)
+      kill (pid, SIGKILL);
+    killed = pid;
+  }
+  return data;
+}
+
+/* At whatever it is: no actor is lost, and none is left that nobody reaps. */
+static gboolean
+test_killed_at_work (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  GThread *thread;
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  thread = g_thread_new ("killer", kill_again_and_again, NULL);
+  for (int i = 0; i < 60; i++) {
+    g_atomic_int_set (&to_be_killed, find_fork_server ());
+    one_is_copy (NULL);
+  }
+  g_atomic_int_set (&to_be_killed, -1);
+  g_thread_join (thread);
+  assert_no_child_process ();
+  return TRUE;
+}
+
+static gboolean
+test_stopped (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  g_assert_true (one_is_copy (NULL) == HAS_COPIES);
+  if (!HAS_COPIES)
+    return TRUE;
+  kill (find_fork_server (), SIGSTOP);
+  g_assert_false (one_is_copy (NULL));
+  g_assert_true (one_is_copy (NULL));
+  return TRUE;
+}
+
+/* Who is killed leaves no fork server, and a terminal's signals are not for one. */
+static gboolean
+test_dies_with_its_parent (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *host = g_strconcat ("TEST_HOST=", harness_get_host ()->name, NULL);
+  const char *const env[] = { "TRACTOR_FORK_SERVER=1", host, NULL };
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (
+      nursery, "parent",
+      &(TractorSpawnOptions){
+          .host = harness_get_host ()->name, .env = env, .on_death = TRACTOR_ON_DEATH_IGNORE },
+      error);
+  g_autoptr (GVariant) pid = NULL;
+  int pidfd;
+
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+  g_assert_true (tractor_portal_call (portal, "test:start_below", NULL, &pid, error));
+  if (HAS_COPIES) {
+    pidfd = (int) syscall (SYS_pidfd_open, (pid_t) g_variant_get_int64 (pid), 0);
+    g_assert_cmpint (pidfd, >=, 0);
+    kill ((pid_t) g_variant_get_int64 (pid), SIGINT);
+    kill ((pid_t) g_variant_get_int64 (pid), SIGTERM);
+    g_assert_true (is_fork_server ((int) g_variant_get_int64 (pid)));
+    kill (tractor_portal_get_pid (portal), SIGKILL);
+    g_assert_true (tractor_wait_fd (pidfd, G_IO_IN, NULL, error));
+    close (pidfd);
+    g_assert_true (tractor_portal_wait_until_gone (portal, error));
+    g_assert_cmpint (waitpid ((pid_t) g_variant_get_int64 (pid), NULL, 0), >, 0);
+  }
+  return end (nursery, error);
+}
+
+/* --- as others ------------------------------------------------------------------------------------------------ */
+
+/* (transfer full): what is said of the crash of one, without its numbers. */
+static char *
+describe_crash (gboolean has_server)
+{
+  g_autoptr (GRegex) numbers = g_regex_new ("0x[0-9a-f]+|[0-9]+", 0, 0, NULL);
+  GError *error = NULL;
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (has_server ? &with_server : NULL, &error);
+  g_autofree char *description = NULL;
+
+  g_assert_true (one_is_copy (NULL) == (has_server && HAS_COPIES));
+  g_assert_false (tractor_run_in_actor ("worker",
+                                        &(TractorSpawnOptions){ .host = harness_get_host ()->name },
+                                        "test:fault", NULL, NULL, &error));
+  g_assert_true (g_error_matches (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE));
+  description = tractor_error_describe (error);
+  g_clear_error (&error);
+  return g_regex_replace_literal (numbers, description, -1, 0, "N", 0, NULL);
+}
+
+static gboolean
+test_crash (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED GError **error)
+{
+  g_autofree char *by_exec = describe_crash (FALSE);
+  g_autofree char *by_copy = describe_crash (TRUE);
+
+  g_assert_cmpstr (by_copy, ==, by_exec);
+  return TRUE;
+}
+
+/* Of many that live at a time; and each is started again as a copy. */
+static gboolean
+test_many (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (GPtrArray) portals =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) tractor_portal_unref);
+  TractorSpawnOptions options = { .host = harness_get_host ()->name,
+                                  .on_death = TRACTOR_ON_DEATH_RESTART };
+
+  for (int i = 0; i < 5; i++)
+    g_ptr_array_add (portals, tractor_actor_nursery_start (nursery, "one", &options, error));
+  for (int i = 0; i < 3; i++) {
+    g_autoptr (GVariant) answer = NULL;
+    guint n_restarts = 0;
+
+    kill (tractor_portal_get_pid (portals->pdata[i]), SIGKILL);
+    g_assert_true (tractor_portal_wait_until_restarted (portals->pdata[i], &n_restarts, error));
+    g_assert_true (tractor_portal_call (portals->pdata[i], "test:is_copy", NULL, &answer, error));
+    g_assert_true (g_variant_get_boolean (answer) == HAS_COPIES);
+  }
+  return end (nursery, error);
+}
+
+static gpointer
+sleep_in_thread (gpointer data)
+{
+  while (TRUE)
+    pause ();
+  return data;
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  pid_of_main = getpid ();
+  if (g_getenv ("TEST_DRAWS_AT_START") != NULL)
+    g_random_int ();
+  if (g_getenv ("TEST_PRINTS_AT_START") != NULL)
+    printf ("printed\n");
+  if (g_getenv ("TEST_HAS_THREAD") != NULL)
+    g_thread_unref (g_thread_new ("early", sleep_in_thread, NULL));
+  if (g_getenv ("TEST_HAS_DESCRIPTOR") != NULL)
+    g_assert_cmpint (open ("/dev/null", O_RDONLY), >, 2);
+  if (tractor_child_main (argc, argv, modules, runners, &status))
+    return status;
+  harness_init (&argc, &argv);
+  harness_add_real_task ("/e2e/fork-server/like-exec", test_like_exec);
+  harness_add_real_task ("/e2e/fork-server/changes", test_changes);
+  harness_add_real_task ("/e2e/fork-server/numbers", test_numbers);
+  harness_add_real_task ("/e2e/fork-server/buffers", test_buffers);
+  harness_add_real_task ("/e2e/fork-server/not-for-all", test_not_for_all);
+  harness_add_real_task ("/e2e/fork-server/given-descriptors", test_given_descriptors);
+  harness_add_real_task ("/e2e/fork-server/not-in-every-program", test_not_in_every_program);
+  harness_add_real_task ("/e2e/fork-server/killed", test_killed);
+  harness_add_real_task ("/e2e/fork-server/killed-at-work", test_killed_at_work);
+  harness_add_real_task ("/e2e/fork-server/stopped", test_stopped);
+  harness_add_real_task ("/e2e/fork-server/dies-with-its-parent", test_dies_with_its_parent);
+  harness_add_real_task ("/e2e/fork-server/crash", test_crash);
+  harness_add_real_task ("/e2e/fork-server/many", test_many);
+  return harness_run ();
+}
