@@ -272,7 +272,7 @@ typedef enum {
  *   hands down (its environment, directory, umask, limits, priority, user, ignored signals, ...), for which there is another
  *   server then. A server that is killed is replaced. What a program does before tractor_child_main() is done once, in
  *   the server; if it starts a thread there or opens a descriptor that stays, or has a thread from the start as with
- *   ThreadSanitizer, there are no copies, and a message in the log says so. All copies of a server have the same
+ *   some sanitizers, there are no copies, and a message in the log says so. All copies of a server have the same
  *   layout in memory, so that who knows one's addresses knows those of all: nothing for actors that are to be
  *   shielded from each other
  *
