@@ -468,6 +468,26 @@ measure_lives (gconstpointer data)
   return nsec;
 }
 
+/* The first starts the server, too. */
+static gboolean
+time_lives_of_copies (gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (&(TractorRuntimeOptions){ .fork_server = TRUE }, error);
+
+  return runtime != NULL && tractor_run_in_actor ("first", NULL, "bench:echo", NULL, NULL, error) &&
+         time_lives (data, error);
+}
+
+static double
+measure_lives_of_copies (gconstpointer data)
+{
+  double nsec;
+
+  bench_run (data, time_lives_of_copies, &nsec);
+  return nsec;
+}
+
 static double
 measure_lives_bare (G_GNUC_UNUSED gconstpointer data)
 {
@@ -596,6 +616,8 @@ const BenchRow bench_actor_rows[] = {
     measure_fan_out, measure_fan_out_bare, "builtin" },
   { "actor: spawn, answer, reaped, builtin", BENCH_USEC, "the same binary, bare", 1.4, TRUE, 11,
     measure_lives, measure_lives_bare, "builtin" },
+  { "actor by fork server: spawn, answer, reaped", BENCH_USEC, "the same binary, bare", 0.5, TRUE,
+    11, measure_lives_of_copies, measure_lives_bare, "builtin" },
   { "six primes on two workers, builtin", BENCH_MSEC, "two forks", 1.15, FALSE, 11, measure_primes,
     measure_primes_bare, "builtin" },
   { NULL },

@@ -155,6 +155,24 @@ measure_actor (gconstpointer host)
   return bytes;
 }
 
+static gboolean
+weigh_copy (gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime =
+      tractor_runtime_open (&(TractorRuntimeOptions){ .fork_server = TRUE }, error);
+
+  return runtime != NULL && weigh_actor (data, error);
+}
+
+static double
+measure_copy (gconstpointer host)
+{
+  double bytes;
+
+  bench_run (host, weigh_copy, &bytes);
+  return bytes;
+}
+
 static double
 measure_bare_process (G_GNUC_UNUSED gconstpointer data)
 {
@@ -233,6 +251,8 @@ const BenchRow bench_memory_rows[] = {
     measure_page_tables, measure_entries, &ten_thousand_on_glib },
   { "private memory of an idle actor, builtin", BENCH_BYTES, "the same binary, bare", 1.2, FALSE, 3,
     measure_actor, measure_bare_process, "builtin" },
+  { "private memory of an idle actor by fork server", BENCH_BYTES, "an idle one by exec", 0.5,
+    FALSE, 3, measure_copy, measure_actor, "builtin" },
   { "first use of a stack", BENCH_NSEC, "mmap, guard, touch", 1.4, TRUE, 11, measure_first_use,
     measure_mmap, NULL },
   { NULL },
