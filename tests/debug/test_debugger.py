@@ -776,8 +776,8 @@ def gdb_that_is_killed_may_leave_breakpoints_which_is_said(host):
         os.kill(kid, signal.SIGSTOP)  # or it might be gone before it is seen that gdb is
         os.kill(tree.find('gdb -q'), signal.SIGKILL)
         tree.expect('has paused, and gdb was killed: if it has set breakpoints, they are still in the program')
-        tree.expect('kid0: result 43')
         is_equal(tree.end(), 0)
+        is_equal(tree.text.count('kid0: result 43'), 1)  # it may have been let go on before that was said
 
 
 # --- while gdb starts ------------------------------------------------------------------------------------------------------

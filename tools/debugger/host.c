@@ -272,6 +272,13 @@ withdraw (Brokers *brokers)
   }
 }
 
+/* Whether it is worth waiting. Who can only be reached from elsewhere is not waited for, and nobody comes instead. */
+static bool
+may_come (const Brokers *brokers, const Wish *wish)
+{
+  return brokers->n > 0 || (wish->directory != NULL && !brokers->is_elsewhere);
+}
+
 /* Who names an actor wants to know why nothing happens. */
 static void
 say_that_it_waits (Brokers *brokers, const Wish *wish)
@@ -280,7 +287,7 @@ say_that_it_waits (Brokers *brokers, const Wish *wish)
     printf ("Process %d waits for its turn. Ctrl-C ends this\n", (int) wish->pid);
   else if (wish->pid == 0 && brokers->n > 0)
     printf ("Whoever stops next is looked at here. Ctrl-C ends the wait\n");
-  else if (wish->directory != NULL)
+  else if (may_come (brokers, wish))
     printf ("No tree is in debug mode yet (TRACTOR_DEBUG=1 in the environment of a program turns "
             "it on). It is waited for one; Ctrl-C ends the wait\n");
   fflush (stdout);
@@ -323,7 +330,7 @@ take (Brokers *brokers, int fd, DebugMsg *ret_go)
 static int
 wait_for_go (Brokers *brokers, const Wish *wish, DebugMsg *ret_go)
 {
-  while (brokers->n > 0 || wish->directory != NULL) {
+  while (may_come (brokers, wish)) {
     if (poll (brokers->fds, brokers->n, wish->directory != NULL ? LOOK_FOR_TREES_MSEC : -1) < 0 &&
         errno != EINTR)
       return -1;
@@ -449,7 +456,7 @@ lend (const Wish *wish)
   int fd;
 
   offer_at_all (&brokers, wish);
-  if (brokers.n == 0 && wish->directory == NULL)
+  if (!may_come (&brokers, wish))
     return NOBODY;
   if (!terminal_open ()) {
     fprintf (stderr, "tractor: There is no terminal here to look from\n");
