@@ -20,6 +20,7 @@ import time
 import traceback
 
 import gdb
+from gdb.FrameDecorator import FrameDecorator
 
 STOP_AT = 192  # in TractorDebugLayout, version 1: layout.c holds it there
 STOP = '=IiQiiQQIIQQ'
@@ -182,6 +183,13 @@ def find_first_of_backtrace():
     return called if called is not None and called.type() != gdb.SIGTRAMP_FRAME else users
 
 
+class NamedFrame(FrameDecorator):
+    """Where there is no name, as `backtrace` without filters has it."""
+
+    def function(self):
+        return super().function() if self.inferior_frame().name() is not None else '??'
+
+
 class Filter:
     """Has `backtrace` begin where the user's code is, and not with how it has come from there to us."""
 
@@ -192,7 +200,8 @@ class Filter:
     def filter(self, frames):
         first = find_first_of_backtrace()
         level = first.level() if first is not None else 0
-        return (frame for frame in frames if frame.inferior_frame().level() >= level and frame.inferior_frame().pc() != 0)
+        return (NamedFrame(frame) for frame in frames
+                if frame.inferior_frame().level() >= level and frame.inferior_frame().pc() != 0)
 
 
 def show(frame):

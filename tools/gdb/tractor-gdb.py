@@ -34,6 +34,7 @@ import time
 
 import gdb
 import gdb.unwinder
+from gdb.FrameDecorator import FrameDecorator
 
 TRACTOR_NO_DEADLINE = (1 << 63) - 1
 
@@ -681,6 +682,13 @@ class TractorUnwinder(gdb.unwinder.Unwinder):
         return view.unwind(pending) if view is not None and view.is_of(pending) else None
 
 
+class TractorNamedFrame(FrameDecorator):
+    """Where there is no name, as `backtrace` without filters has it."""
+
+    def function(self):
+        return super().function() if self.inferior_frame().name() is not None else '??'
+
+
 class TractorFilter:
     """Has `backtrace` begin with the task's frames."""
 
@@ -699,7 +707,7 @@ class TractorFilter:
             inferior_frame = frame.inferior_frame()
             has_begun = has_begun or view is None or view.is_first_frame(inferior_frame)
             if has_begun and inferior_frame.pc() != 0:
-                yield frame
+                yield TractorNamedFrame(frame)
 
 
 def tractor_walk(frame):
