@@ -17,6 +17,9 @@
 #define LIMIT_MESSAGE_KEYS 128
 /* The codec recurses, and GVariant, three levels for each of these, goes 128 deep. */
 #define LIMIT_DEPTH 32
+/* Of that the message around a value takes two; so of a value that we are given to send */
+#define ENVELOPE_DEPTH   2
+#define LIMIT_SENT_DEPTH 30
 /* The same of what we are given to send, with what has no msgpack of its own: a v in a v. As deep as
  * GVariant itself reads. */
 #define LIMIT_LEVELS 128

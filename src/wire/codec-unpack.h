@@ -54,7 +54,7 @@ get_extension_code (const WireItem *item)
 static inline gboolean
 is_fd (const WireItem *item)
 {
-  return is_fd_extension (get_extension_code (item), item->length - 1);
+  return fd_mark_is_at (item->bytes, item->length);
 }
 
 /* --- bytes --- */

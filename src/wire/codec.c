@@ -140,9 +140,9 @@ pack_bytes (Packer *packer, GVariant *value, GError **error)
 static gboolean
 check_limits (Packer *packer, gsize n_elements, guint depth, GError **error)
 {
-  if (depth > LIMIT_DEPTH - 2) { /* the envelope around it is two deep */
+  if (depth > LIMIT_SENT_DEPTH) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value nested more than %d deep cannot be sent", LIMIT_DEPTH - 2);
+                 "A value nested more than %d deep cannot be sent", LIMIT_SENT_DEPTH);
     return FALSE;
   }
   if (packer->n_levels > LIMIT_LEVELS) {

@@ -250,20 +250,27 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
 /* Before a frame with a payload is ended. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
  * then it is taken back. */
 static gboolean
-check_size (WireBuffer *buffer, guint start, GError **error)
+check_length (const WireBuffer *buffer, gsize length, GError **error)
 {
   gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
-  guint length = buffer->len - start;
 
-  if (length > limit) {
-    wire_truncate (buffer, start);
-    g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of %u bytes cannot be sent: %" G_GSIZE_FORMAT
-                 " are allowed (TractorLimits.frame_bytes)",
-                 length, limit);
-    return FALSE;
-  }
-  return TRUE;
+  if (length <= limit)
+    return TRUE;
+  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
+               "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %" G_GSIZE_FORMAT
+               " are allowed (TractorLimits.frame_bytes)",
+               length, limit);
+  return FALSE;
+}
+
+/* Of what has been written since @start; it is taken back if it is too much. */
+static gboolean
+check_size (WireBuffer *buffer, guint start, GError **error)
+{
+  if (check_length (buffer, buffer->len - start, error))
+    return TRUE;
+  wire_truncate (buffer, start);
+  return FALSE;
 }
 
 /* Up to the value of its keyword arguments. */
@@ -326,8 +333,11 @@ tractor__msg_write_start_packed (WireBuffer *buffer,
                                  const ActorId *self,
                                  GError **error)
 {
-  guint start = begin_start (buffer, cid, function);
+  guint start;
 
+  if (!check_length (buffer, kwargs.length, error))
+    return FALSE;
+  start = begin_start (buffer, cid, function);
   wire_append (buffer, kwargs.bytes, kwargs.length);
   return end_start (buffer, start, cid, function, self, error);
 }
@@ -380,8 +390,11 @@ gboolean
 tractor__msg_write_packed (
     WireBuffer *buffer, MsgType type, const char *cid, WireValue value, GError **error)
 {
-  guint start = begin_payload (buffer, type, cid);
+  guint start;
 
+  if (!check_length (buffer, value.length, error))
+    return FALSE;
+  start = begin_payload (buffer, type, cid);
   wire_append (buffer, value.bytes, value.length);
   if (!check_size (buffer, start, error))
     return FALSE;

@@ -147,8 +147,7 @@ tractor__fds_send (int fd,
 static gboolean
 is_mark (const WireItem *item)
 {
-  return item->type == WIRE_EXTENSION && item->length == 1 + FD_MARK_BYTES &&
-         (gint8) item->bytes[0] == FD_EXT_CODE;
+  return item->type == WIRE_EXTENSION && fd_mark_is_at (item->bytes, item->length);
 }
 
 gboolean

@@ -16,6 +16,14 @@
 #define FD_EXT_CODE   (-100)
 #define FD_MARK_BYTES 16
 
+/* @code: where an extension's code is, behind its head. @length: from there on. A mark has the one head that we
+ * write, fixext 16: whoever looks for marks in bytes need look for no other. */
+static inline gboolean
+fd_mark_is_at (const guint8 *code, gsize length)
+{
+  return length == 1 + FD_MARK_BYTES && (gint8) code[0] == FD_EXT_CODE && code[-1] == 0xd8;
+}
+
 /* --- sending ------------------------------------------------------------------------------------- */
 
 /* Appends a mark, and a duplicate of @fd that is to be sent with the frame it is in. Returns: FALSE with

@@ -520,12 +520,33 @@ test_packed_that_is_refused (G_GNUC_UNUSED gpointer data, GError **error)
   g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
   g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
   g_autoptr (GBytes) result = NULL;
+  g_autoptr (GBytes) packed_mark = NULL;
+  g_autoptr (GBytes) echoed = NULL;
+  const gsize large_bytes = 16 * 1024 * 1024 + 9;
+  g_autofree char *large = NULL;
+  char deep[3 + 30] = "";
+  char marked[22] = "";
 
   assert_refused (portal, "", 0, "must be one msgpack value");
   assert_refused (portal, "\x80\x80", 2, "must be one msgpack value");
   assert_refused (portal, "\x81\xa1k", 3, "must be one msgpack value");
   assert_refused (portal, "\x90", 1, "must be a map");
   assert_refused (portal, "\xc0", 1, "must be a map");
+  memset (deep, 0x91, sizeof deep);
+  memcpy (deep, "\x81\xa1k", 3);
+  deep[sizeof deep - 1] = '\x90';
+  assert_refused (portal, deep, sizeof deep, "nested more than 30 deep");
+  large = g_malloc0 (large_bytes);
+  memcpy (large, "\x81\xa1k\xc6\x01\x00\x00\x01", 8);
+  assert_refused (portal, large, large_bytes, "bytes cannot be sent");
+  /* A descriptor's mark, in the head that we write and in another, which is no mark. */
+  memcpy (marked, "\x81\xa1k\xd8\x9c", 5);
+  assert_refused (portal, marked, 21, "cannot have a descriptor");
+  memcpy (marked, "\x81\xa1k\xc7\x10\x9c", 6);
+  packed_mark = g_bytes_new (marked, 22);
+  g_assert_true (
+      tractor_portal_call_packed (portal, "test:echo_packed", packed_mark, &echoed, error));
+  g_assert_true (g_bytes_equal (echoed, packed_mark));
   g_assert_false (
       tractor_portal_call_packed (portal, "test:return_two_values", NULL, &result, error));
   g_assert_nonnull (strstr ((*error)->message, "A packed result must be one msgpack value"));
