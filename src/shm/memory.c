@@ -123,8 +123,10 @@ shm_new (int fd, gsize size, gboolean is_read_only, GError **error)
   TractorShm *shm;
 
   if (data == NULL) {
+    if (!is_read_only && errno == EACCES)
+      errno = EPERM; /* it was opened so: the same for who is given it */
     tractor__memory_set_errno_error (
-        !is_read_only && (errno == EPERM || errno == EACCES)
+        !is_read_only && errno == EPERM
             ? "Shared memory that may only be read is mapped with TRACTOR_SHM_READ_ONLY"
             : "Cannot map shared memory",
         error);

@@ -11,7 +11,7 @@
  *
  * The bytes are seldom read: the watch is edge-triggered, each one is an edge of its own. They are when a wake
  * had no reason in the ring, for then it may be the end of the socket; and now and then, for there is room for
- * some hundreds.
+ * some hundreds, and one that finds no room is no edge. Each time that an end says it sleeps brings one at most.
  *
  * Who has made a ring has both sockets until it opens its own end: then the other one has been sent, and is
  * closed here, or the death of the peer would not be its end. */
@@ -29,8 +29,8 @@
 #include "tractor-task.h"
 #include "tractor-value.h"
 
-/* How often a task is woken before it empties its socket. */
-#define WAKES_UNREAD 32
+/* How often an end says that it sleeps before it empties its socket. */
+#define ANNOUNCED_UNREAD 32
 /* After so many bytes others have a turn; an item counts as some more than it has. */
 #define BYTES_OF_TURN   (1024 * 1024)
 #define BYTES_OF_WORK   1024
@@ -188,7 +188,8 @@ typedef struct {
   TractorFdWatch *watch; /* NULL: closed, and a task is in a call still */
   TractorHold *hold;
   guint n_refs;
-  guint n_wakes;        /* since the socket was emptied */
+  guint n_announced;    /* how often it has said that it sleeps since the socket was emptied */
+  gsize reserved;       /* a writer's, for the item that it is at */
   gsize n_bytes;        /* since others have had a turn */
   gboolean is_gone;     /* the other end */
   gboolean is_damaged;  /* by the other end */
@@ -311,7 +312,7 @@ take_bells (End *end)
   char bells[4096];
   gssize n = sizeof bells;
 
-  end->n_wakes = 0;
+  end->n_announced = 0;
   for (guint i = 0; i < DRAINED_AT_ONCE && n > 0; i++)
     n = recv (end->socket, bells, sizeof bells, MSG_DONTWAIT);
   if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -370,11 +371,24 @@ wait (End *end, GError **error)
 {
   end->n_bytes = 0;
   end->n_refs++;
-  if (!come_back (end, tractor_fd_watch_wait (end->watch, G_IO_IN, error), error))
-    return FALSE;
-  if (++end->n_wakes >= WAKES_UNREAD)
+  return come_back (end, tractor_fd_watch_wait (end->watch, G_IO_IN, error), error);
+}
+
+/* Whether no other task waits at this end, which would be refused if there was something to wait for. */
+static gboolean
+is_alone (const End *end)
+{
+  return end->n_refs == 1;
+}
+
+/* From now on whoever has something for it rings: once, so that so many bells at most are unread. A socket that is
+ * full of them would not ring any more. */
+static void
+announce_sleep (End *end)
+{
+  if (is_alone (end) && ++end->n_announced >= ANNOUNCED_UNREAD)
     take_bells (end);
-  return TRUE;
+  tractor__ring_set_sleeps (&end->ring, end->side, TRUE);
 }
 
 static gboolean
@@ -391,9 +405,10 @@ wait_for_item (End *end, Item *item, GError **error)
   RingState state = RING_NOTHING;
 
   while (state == RING_NOTHING) {
-    gboolean was_over = is_over (end);
+    gboolean was_over;
 
-    tractor__ring_set_sleeps (&end->ring, end->side, TRUE);
+    announce_sleep (end); /* first: who ends the items or has one looks at that after it */
+    was_over = is_over (end);
     state = look (end, item);
     if (state != RING_NOTHING || was_over)
       break;
@@ -404,7 +419,8 @@ wait_for_item (End *end, Item *item, GError **error)
       take_bells (
           end); /* nobody has rung, or it has been for what was there already: or it is the end */
   }
-  tractor__ring_set_sleeps (&end->ring, end->side, FALSE);
+  if (is_alone (end)) /* it sleeps still, by another task */
+    tractor__ring_set_sleeps (&end->ring, end->side, FALSE);
   if (state == RING_DAMAGED)
     set_damaged (end, error);
   return state;
@@ -467,6 +483,7 @@ tractor_ring_writer_reserve (TractorRingWriter *writer, gsize length, GError **e
     return set_broken (error);
   switch (find_item (&writer->end, &item, error)) {
   case RING_OK:
+    writer->end.reserved = length;
     return item.data;
   case RING_NOTHING:
     return set_broken (error);
@@ -488,7 +505,7 @@ tractor_ring_writer_commit (TractorRingWriter *writer, gsize length, GError **er
 {
   if (!tractor_error_check_given (writer, "writer", error))
     return FALSE;
-  if (writer->end.ring.item < RING_ITEM_HEAD || length > writer->end.ring.item - RING_ITEM_HEAD)
+  if (writer->end.ring.item == 0 || length > writer->end.reserved)
     return set_misuse ("An item is committed that is longer than what was reserved, or nothing was",
                        error);
   commit (&writer->end, length);
@@ -517,6 +534,7 @@ tractor_ring_writer_end (TractorRingWriter *writer)
   g_return_if_fail (writer != NULL);
 
   writer->end.is_finished = TRUE;
+  writer->end.ring.item = 0; /* what was reserved is no item any more */
   if (tractor__ring_end (&writer->end.ring))
     ring_bell (&writer->end);
 }

@@ -372,6 +372,20 @@ expect_refused (int fd, gsize size, GQuark domain, int code)
   g_assert_error (error, domain, code);
 }
 
+/* Its descriptor was opened to be read. */
+static void
+expect_refused_to_write (void)
+{
+  int fd = make_memory (4096, F_SEAL_SHRINK | F_SEAL_GROW);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+  g_autoptr (GError) error = NULL;
+  int again = open (path, O_RDONLY | O_CLOEXEC);
+
+  close (fd);
+  g_assert_null (tractor_shm_new_for_fd (again, 0, TRACTOR_SHM_READ_WRITE, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_PERM);
+}
+
 static void
 test_refused (void)
 {
@@ -393,6 +407,7 @@ test_refused (void)
   expect_refused (-1, 0, G_FILE_ERROR, G_FILE_ERROR_BADF);
   expect_refused (12345, 0, G_FILE_ERROR, G_FILE_ERROR_BADF);
   close (sockets[1]);
+  expect_refused_to_write ();
   /* Has seals, but its pages may be none. */
   huge = memfd_create ("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
   if (huge >= 0) {
@@ -811,6 +826,10 @@ test_limits (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
   g_assert_null (tractor_ring_writer_reserve (writer.writer, G_MAXSIZE, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
+  g_assert_nonnull (tractor_ring_writer_reserve (writer.writer, 5, error));
+  g_assert_false (
+      tractor_ring_writer_commit (writer.writer, 6, error)); /* though there is room for 8 */
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_nonnull (tractor_ring_writer_reserve (writer.writer, largest, error));
   g_assert_false (tractor_ring_writer_commit (writer.writer, largest + 1, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
@@ -819,6 +838,9 @@ test_limits (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_LIMIT);
   g_assert_null (tractor_ring_take_value (NULL, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE);
+  tractor_ring_writer_end (writer.writer);
+  g_assert_false (tractor_ring_writer_commit (writer.writer, 0, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   close_it (&writer, NULL);
   return end_peer (&both.peer, error);
 }
