@@ -271,10 +271,12 @@ typedef enum {
  *   those with a program, argv, env, cwd, limits or nice of their own, and one after this process has changed what it
  *   hands down (its environment, directory, umask, limits, priority, user, ignored signals, ...), for which there is another
  *   server then. A server that is killed is replaced. What a program does before tractor_child_main() is done once, in
- *   the server; if it starts a thread there or opens a descriptor that stays, or has a thread from the start as with
- *   some sanitizers, there are no copies, and a message in the log says so. All copies of a server have the same
- *   layout in memory, so that who knows one's addresses knows those of all: nothing for actors that are to be
- *   shielded from each other
+ *   the server; if it starts a thread there, opens a descriptor that stays or maps memory that it could share, or has a
+ *   thread from the start as with some sanitizers, there are no copies, and a message in the log says so. Nothing of it
+ *   is there that a fork() does not hand on: locked memory, timers, locks of files. All copies of a server have the same
+ *   layout in memory, so that who knows one's addresses knows those of all, and GLib's random numbers of each come from
+ *   32 bits: nothing for actors that are to be shielded from each other. What cannot be seen from outside, as Landlock,
+ *   a copy has as the server has: sandbox this process before its first actor, or each actor in what it does
  *
  * Zero what you do not set.
  */

@@ -57,6 +57,7 @@ struct _TractorRuntime {
   ForkServer *fork_server; /* (nullable): while there is one, it is the @spawn_method */
   gboolean wants_fork_server;
   gboolean has_no_fork_server; /* the program cannot have one */
+  guint n_failed_fork_servers; /* in a row */
   guint64 last_cid;
   SpareRoom spare_room; /* of its links */
   TractorLimits limits;

@@ -47,7 +47,7 @@ typedef struct {
   sigset_t mask; /* as it was */
   pid_t parent;
   gint32 *page;
-  pid_t *libc_tid; /* (nullable) */
+  pid_t *libc_tid; /* (nullable): then there are none */
   void *robust_list;
   gsize robust_bytes;
 } Loop;
@@ -81,6 +81,23 @@ find_descriptor (void)
   }
   if (dir != NULL)
     closedir (dir);
+  return obstacle;
+}
+
+/* All copies would have it in common. Returns: (nullable) */
+static const char *
+find_shared_memory (void)
+{
+  const char *obstacle = NULL;
+  FILE *maps = fopen ("/proc/self/maps", "re");
+  char line[512];
+  char mode[5];
+
+  while (maps != NULL && fgets (line, sizeof line, maps) != NULL)
+    if (sscanf (line, "%*x-%*x %4s", mode) == 1 && mode[1] == 'w' && mode[3] == 's')
+      obstacle = "the program has shared memory before tractor_child_main()";
+  if (maps != NULL)
+    fclose (maps);
   return obstacle;
 }
 
@@ -187,15 +204,13 @@ static pid_t
 make_copy (const Loop *loop, int *ret_pidfd)
 {
   struct clone_args args = {
-    .flags = CLONE_PARENT | CLONE_PIDFD | CLONE_PARENT_SETTID,
+    .flags = CLONE_PARENT | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
+             CLONE_CHILD_CLEARTID,
     .pidfd = (guint64) (guintptr) ret_pidfd,
     .parent_tid = (guint64) (guintptr) loop->page,
+    .child_tid = (guint64) (guintptr) loop->libc_tid,
   };
 
-  if (loop->libc_tid != NULL) {
-    args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-    args.child_tid = (guint64) (guintptr) loop->libc_tid;
-  }
   return (pid_t) syscall (SYS_clone3, &args, sizeof args);
 }
 
@@ -285,8 +300,12 @@ tractor__fork_loop (int argc, char **argv)
 
   if (obstacle == NULL)
     obstacle = find_descriptor ();
+  if (obstacle == NULL)
+    obstacle = find_shared_memory ();
   begin (&loop, argc, argv);
   let_go (&loop);
+  if (obstacle == NULL && loop.libc_tid == NULL)
+    obstacle = "libc does not say where it keeps the number of its thread";
   if (obstacle == NULL && loop.page == MAP_FAILED)
     obstacle = "it has no memory";
   if (obstacle != NULL)

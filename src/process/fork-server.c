@@ -22,8 +22,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "exec.h"
@@ -36,6 +38,9 @@
 
 /* The server has nothing else to do; and its end takes no longer than that of any process. */
 #define PATIENCE_COPY_USEC G_USEC_PER_SEC
+
+/* In a row, for other reasons than the program itself: then there is none any more. */
+#define MAX_FAILED_SERVERS 3
 
 struct _ForkServer {
   SpawnMethod method; /* first */
@@ -71,7 +76,7 @@ server_unref (ForkServer *server)
   g_free (server);
 }
 
-/* It ends by the end of the connection; who watches it reaps it. */
+/* It is in the middle of nothing; who watches it reaps it. */
 static void
 drop (ForkServer *server)
 {
@@ -81,6 +86,8 @@ drop (ForkServer *server)
     return;
   runtime->fork_server = NULL;
   runtime->spawn_method = &tractor__spawn_by_exec;
+  tractor__process_signal (&server->process,
+                           SIGKILL); /* it may be stopped, and a fork of ours have the connection */
   close_fd (&server->fd);
   server_unref (server);
 }
@@ -174,6 +181,19 @@ take_failure (ForkServer *server, int errno_value)
   drop (server);
 }
 
+/* A copy for which there is no descriptor here: it cannot be watched. */
+static void
+reap_at_once (pid_t pid)
+{
+  siginfo_t info = { 0 };
+
+  if (waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+    return; /* it is no child of ours, by now */
+  kill (pid, SIGKILL);
+  while (waitpid (pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+}
+
 /* Returns: FALSE if there is no copy. */
 static gboolean
 make_copy (ForkServer *server, const ProcessRequest *request, const GArray *fds, Process *process)
@@ -192,7 +212,11 @@ make_copy (ForkServer *server, const ProcessRequest *request, const GArray *fds,
   process->pid = answer.pid;
   if (process->pidfd < 0) /* nobody else reaps it, unless somebody waits for all */
     process->pidfd = tractor__open_pidfd (answer.pid);
-  return process->pidfd >= 0 && keep_off_stdio (&process->pidfd) == 0;
+  if (process->pidfd >= 0 && keep_off_stdio (&process->pidfd) == 0)
+    return TRUE;
+  close_fd (&process->pidfd);
+  reap_at_once (answer.pid);
+  return FALSE;
 }
 
 /* Whether it is what the server was started with, and nothing else. */
@@ -249,17 +273,21 @@ start_by_copy (const SpawnMethod *self,
 
 /* --- watching it ------------------------------------------------------------------------------------------- */
 
-/* Returns: (transfer full): why it does not serve; NULL if it does. */
+/* Returns: (transfer full): why it does not serve; NULL if it does. *@ret_is_for_ever: that of another one is not to be
+ * expected either. */
 static char *
-wait_until_it_serves (ForkServer *server)
+wait_until_it_serves (ForkServer *server, gboolean *ret_is_for_ever)
 {
   g_autoptr (TractorCancelScope) scope = tractor__patience_open (PATIENCE_BOOT_USEC);
   char words[FORK_MAX_OBSTACLE_BYTES];
 
+  *ret_is_for_ever = ++server->runtime->n_failed_fork_servers >= MAX_FAILED_SERVERS;
   if (!tractor_wait_fd (server->fd, G_IO_IN, NULL, NULL))
     return g_strdup ("it does not answer");
   if (recv (server->fd, words, sizeof words, MSG_DONTWAIT) != (gssize) sizeof words)
     return g_strdup ("it has ended");
+  server->runtime->n_failed_fork_servers = 0;
+  *ret_is_for_ever = TRUE; /* so is the program */
   return words[0] != '\0' ? g_strndup (words, sizeof words) : NULL;
 }
 
@@ -284,12 +312,14 @@ static gboolean
 watch (gpointer data, G_GNUC_UNUSED GError **error)
 {
   ForkServer *server = data;
-  g_autofree char *obstacle = wait_until_it_serves (server);
+  gboolean is_for_ever;
+  g_autofree char *obstacle = wait_until_it_serves (server, &is_for_ever);
 
   if (obstacle != NULL && tractor_checkpoint_if_cancelled (NULL)) {
-    log_message (LOG_SUPERVISE, "there is no fork server (pid %d): %s. Actors are started by exec",
-                 (int) server->process.pid, obstacle);
-    server->runtime->has_no_fork_server = TRUE;
+    log_message (LOG_SUPERVISE, "there is no fork server (pid %d): %s. %s started by exec",
+                 (int) server->process.pid, obstacle,
+                 is_for_ever ? "Actors are" : "The next actor is");
+    server->runtime->has_no_fork_server = is_for_ever;
   }
   server->is_ready = obstacle == NULL;
   tractor_event_set (server->settled);
@@ -315,13 +345,22 @@ children_share_pid_namespace (void)
          own.st_ino == of_children.st_ino;
 }
 
+/* A file that is larger than any may be would be the end of us, by SIGXFSZ. */
+static gboolean
+may_have_page (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur >= sizeof (gint32);
+}
+
 static gboolean
 make_page (ForkServer *server, int *ret_fd)
 {
-  int fd = memfd_create ("tractor-fork-server", MFD_CLOEXEC);
+  int fd = may_have_page () ? memfd_create ("tractor-fork-server", MFD_CLOEXEC) : -1;
   void *at = MAP_FAILED;
 
-  if (keep_off_stdio (&fd) == 0 && ftruncate (fd, sizeof *server->page) == 0)
+  if (fd >= 0 && keep_off_stdio (&fd) == 0 && ftruncate (fd, sizeof *server->page) == 0)
     at = mmap (NULL, sizeof *server->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   *ret_fd = fd;
   if (at == MAP_FAILED)
@@ -397,9 +436,9 @@ start (TractorRuntime *runtime, const char *const *env)
   } else {
     server_unref (server);
   }
-  runtime->has_no_fork_server = TRUE;
-  log_message (LOG_SUPERVISE, "there is no fork server: %s. Actors are started by exec",
-               error->message);
+  runtime->has_no_fork_server = ++runtime->n_failed_fork_servers >= MAX_FAILED_SERVERS;
+  log_message (LOG_SUPERVISE, "there is no fork server: %s. %s started by exec", error->message,
+               runtime->has_no_fork_server ? "Actors are" : "The next actor is");
 }
 
 gboolean

@@ -7,8 +7,8 @@
  * Most of it is in a few lines of one file of /proc, which is also the only place where the umask can be read without
  * setting it. It is the thread's, not the process's: a thread may have its own, and it is that thread which would call exec.
  *
- * Not looked at, because only a tool for just that changes it in a running process: its control group, its score for the
- * OOM killer, its core filter, its personality. Those are as they were when the copied process was started. */
+ * Not looked at: what cannot be read (a Landlock domain, a session keyring), and what only a tool for just that changes in a
+ * running process (its core filter, its personality). Those are as they were when the copied process was started. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "surroundings.h"
@@ -76,7 +76,8 @@ add_priority (guint64 *sum)
 static gboolean
 add_namespaces (guint64 *sum)
 {
-  static const char *const optional[] = { "ns/net", "ns/mnt", "ns/user", "ns/ipc", "ns/uts" };
+  static const char *const optional[] = { "ns/net", "ns/mnt", "ns/user",
+                                          "ns/ipc", "ns/uts", "ns/cgroup" };
   int dir = open ("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC);
   struct stat file;
   gboolean ok = dir >= 0 && fstatat (dir, "ns/pid_for_children", &file, 0) == 0;
@@ -114,7 +115,7 @@ add_status (guint64 *sum)
 
   if (fd >= 0)
     close (fd);
-  if (n <= 0)
+  if (n <= 0 || n == sizeof text - 1) /* of the rest it is not known whether it has changed */
     return FALSE;
   text[n] = '\0';
   for (const char *line = text; *line != '\0';) {
@@ -125,6 +126,29 @@ add_status (guint64 *sum)
     line += length + (line[length] == '\n');
   }
   return TRUE;
+}
+
+/* What it reads as: a label of a security module, its control group. What cannot be read is nothing. */
+static void
+add_text (guint64 *sum, const char *path)
+{
+  char text[4096];
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  gssize n = fd >= 0 ? read (fd, text, sizeof text) : -1;
+
+  if (fd >= 0)
+    close (fd);
+  add (sum, text, n > 0 ? (gsize) n : 0);
+  add_number (sum, (guint64) n);
+}
+
+static void
+add_texts (guint64 *sum)
+{
+  add_text (sum, "/proc/thread-self/attr/current");
+  add_text (sum, "/proc/thread-self/attr/exec");
+  add_text (sum, "/proc/thread-self/cgroup");
+  add_text (sum, "/proc/self/oom_score_adj");
 }
 
 /* --- all of it --------------------------------------------------------------------------------------- */
@@ -140,6 +164,7 @@ tractor__surroundings_sum (char *const *envp, guint64 *ret_sum)
   add_priority (&sum);
   add_number (&sum, (guint64) getsid (0));
   add_number (&sum, (guint64) getpgrp ());
+  add_texts (&sum);
   *ret_sum = sum;
   return add_file (ret_sum, ".") && add_file (ret_sum, "/") && add_namespaces (ret_sum) &&
          add_status (ret_sum);

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -492,7 +493,8 @@ count_messages (G_GNUC_UNUSED GLogLevelFlags level,
 static gboolean
 test_not_in_every_program (G_GNUC_UNUSED gpointer data, GError **error)
 {
-  static const char *const variables[] = { "TEST_HAS_THREAD", "TEST_HAS_DESCRIPTOR" };
+  static const char *const variables[] = { "TEST_HAS_THREAD", "TEST_HAS_DESCRIPTOR",
+                                           "TEST_HAS_SHARED_MEMORY" };
 
   g_log_set_writer_func (count_messages, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (variables); i++) {
@@ -507,6 +509,50 @@ test_not_in_every_program (G_GNUC_UNUSED gpointer data, GError **error)
     g_assert_cmpint (find_fork_server (), ==, 0);
     g_unsetenv (variables[i]);
   }
+  return TRUE;
+}
+
+/* Who may write no file at all has none for the server either, and is not ended for that. */
+static gboolean
+test_without_files (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const struct rlimit none = { 0, 0 };
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &none), ==, 0);
+  for (int i = 0; i < 5; i++)
+    g_assert_false (one_is_copy (NULL));
+  return TRUE;
+}
+
+/* A copy that cannot be watched, for there is no descriptor left to do it by, is none; and later there are some again. */
+static gboolean
+test_without_descriptors (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  struct rlimit limit;
+  rlim_t before;
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  g_assert_true (one_is_copy (NULL) == has_copies);
+  getrlimit (RLIMIT_NOFILE, &limit);
+  before = limit.rlim_cur;
+  for (int n_free = 0; n_free < 12; n_free++) {
+    g_autoptr (GError) failure = NULL;
+    int lowest = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    close (lowest);
+    limit.rlim_cur = (rlim_t) (lowest + n_free);
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+    tractor_run_in_actor ("worker", &(TractorSpawnOptions){ .host = harness_get_host ()->name },
+                          "test:is_copy", NULL, NULL, &failure);
+    limit.rlim_cur = before;
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+    assert_no_child_process ();
+    one_is_copy (NULL);
+  }
+  assert_no_child_process ();
   return TRUE;
 }
 
@@ -701,6 +747,9 @@ main (int argc, char **argv)
     g_thread_unref (g_thread_new ("early", sleep_in_thread, NULL));
   if (g_getenv ("TEST_HAS_DESCRIPTOR") != NULL)
     g_assert_cmpint (open ("/dev/null", O_RDONLY), >, 2);
+  if (g_getenv ("TEST_HAS_SHARED_MEMORY") != NULL)
+    g_assert_true (mmap (NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
+                   MAP_FAILED);
   if (tractor_child_main (argc, argv, modules, runners, &status))
     return status;
   g_unsetenv ("TRACTOR_FORK_SERVER"); /* it is what is shown here that decides */
@@ -712,6 +761,8 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/fork-server/not-for-all", test_not_for_all);
   harness_add_real_task ("/e2e/fork-server/given-descriptors", test_given_descriptors);
   harness_add_real_task ("/e2e/fork-server/not-in-every-program", test_not_in_every_program);
+  harness_add_real_task ("/e2e/fork-server/without-files", test_without_files);
+  harness_add_real_task ("/e2e/fork-server/without-descriptors", test_without_descriptors);
   harness_add_real_task ("/e2e/fork-server/killed", test_killed);
   harness_add_real_task ("/e2e/fork-server/killed-at-work", test_killed_at_work);
   harness_add_real_task ("/e2e/fork-server/stopped", test_stopped);
