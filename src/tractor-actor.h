@@ -265,7 +265,7 @@ typedef enum {
  *   with @registry_addresses, @listen_addresses or @must_be_registrar
  * @debug: whether actors stop for a debugger
  * @fork_server: actors that this one starts are copies of a process of this program that has come as far as
- *   tractor_child_main(), and waits there: a fraction of the time and of the memory of a new one. It is started with the
+ *   tractor_child_main(), and waits there: they take less time and memory than new ones (docs/costs.md). It is started with the
  *   first actor, by exec, costs what an idle actor costs, and ends with the runtime. FALSE: what the environment variable
  *   TRACTOR_FORK_SERVER says, 1 for all actors of a tree; without it each is started by exec. By exec are also started
  *   those with a program, argv, env, cwd, limits or nice of their own, and one after this process has changed what it

@@ -187,10 +187,11 @@ TRACTOR_API TractorRing *tractor_ring_new (gsize capacity, GError **error);
  * tractor_ring_get_value:
  *
  * For the other actor, as a value or inside one: it has two descriptors in it. To be sent once, before @ring is
- * opened or freed.
+ * opened or freed: the end that is left is for this actor. Two of whom neither is this one need a ring that one of them
+ * makes.
  *
  * Returns: (transfer none): a floating value, good for nothing else; or NULL with @error set to MISUSE if @ring
- *   has come from another actor.
+ *   has come from another actor, or this was called before.
  * Suspends: no. Thread: any.
  */
 TRACTOR_API GVariant *tractor_ring_get_value (TractorRing *ring, GError **error);

@@ -42,6 +42,7 @@ struct _TractorRing {
   gsize capacity;
   int memory;
   int sockets[2]; /* its own, and the other actor's; -1: that has it */
+  gboolean is_given;
 };
 
 void
@@ -102,6 +103,13 @@ tractor_ring_get_value (TractorRing *ring, GError **error)
                          "A ring from another actor has two ends already: it cannot be sent on");
     return NULL;
   }
+  if (ring->is_given) {
+    g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE,
+                         "This ring was given to an actor already: one end is that one's, and the "
+                         "other is for the actor that has made it");
+    return NULL;
+  }
+  ring->is_given = TRUE;
   return g_variant_new ("(vv)", tractor_value_new_fd (ring->memory),
                         tractor_value_new_fd (ring->sockets[1]));
 }

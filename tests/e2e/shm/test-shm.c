@@ -640,6 +640,8 @@ start_both (GError **error)
   g_assert_no_error (*error);
   g_assert_null (tractor_ring_take_value (first, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_CLOSED);
+  g_assert_null (tractor_ring_get_value (both.own, error)); /* it has been given */
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_null (tractor_ring_get_value (both.other, error));
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_MISUSE);
   g_assert_true (tractor_context_join (context, NULL, error));
