@@ -190,7 +190,7 @@ reap_at_once (pid_t pid)
   if (waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
     return; /* it is no child of ours, by now */
   kill (pid, SIGKILL);
-  while (waitpid (pid, NULL, 0) < 0 && errno == EINTR)
+  while (waitid (P_PID, (id_t) pid, &info, WEXITED) != 0 && errno == EINTR)
     ;
 }
 
