@@ -94,12 +94,9 @@ pack_children (Packer *packer, GVariant *value, guint depth, GError **error)
   return TRUE;
 }
 
-/* Before it is copied: the frame around it would be refused anyway, and msgpack's lengths have 32
- * bits. */
-static gboolean
-check_length (const Packer *packer, gsize length, GError **error)
+gboolean
+tractor__codec_check_length (const WireBuffer *buffer, gsize length, GError **error)
 {
-  const WireBuffer *buffer = packer->packer.data;
   gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
 
   if (length <= limit)
@@ -109,6 +106,14 @@ check_length (const Packer *packer, gsize length, GError **error)
                " are allowed (TractorLimits.frame_bytes)",
                length, limit);
   return FALSE;
+}
+
+/* Before it is copied: the frame around it would be refused anyway, and msgpack's lengths have 32
+ * bits. */
+static gboolean
+check_length (const Packer *packer, gsize length, GError **error)
+{
+  return tractor__codec_check_length (packer->packer.data, length, error);
 }
 
 static gboolean

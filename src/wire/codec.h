@@ -22,6 +22,11 @@ G_GNUC_INTERNAL gboolean tractor__codec_pack (WireBuffer *buffer,
                                               PackPace pace,
                                               GError **error);
 
+/* Whether so much may go into one frame of @buffer's. Returns: FALSE with MSG_TYPE. */
+G_GNUC_INTERNAL gboolean tractor__codec_check_length (const WireBuffer *buffer,
+                                                      gsize length,
+                                                      GError **error);
+
 /* Whether others get their turns while something large is unpacked. */
 typedef enum {
   UNPACK_AT_ONCE,

@@ -247,27 +247,12 @@ tractor__msg_write_spawn_spec (WireBuffer *buffer, const SpawnSpec *spec)
   frame_end (buffer, start);
 }
 
-/* Before a frame with a payload is ended. Returns: FALSE with MSG_TYPE if it has become too large for the peer:
- * then it is taken back. */
-static gboolean
-check_length (const WireBuffer *buffer, gsize length, GError **error)
-{
-  gsize limit = buffer->frame_limit != 0 ? buffer->frame_limit : LIMIT_FRAME_BYTES;
-
-  if (length <= limit)
-    return TRUE;
-  g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-               "A value of %" G_GSIZE_FORMAT " bytes cannot be sent: %" G_GSIZE_FORMAT
-               " are allowed (TractorLimits.frame_bytes)",
-               length, limit);
-  return FALSE;
-}
-
-/* Of what has been written since @start; it is taken back if it is too much. */
+/* Before a frame with a payload, which began at @start, is ended. Returns: FALSE with MSG_TYPE if it has become too large
+ * for the peer: then it is taken back. */
 static gboolean
 check_size (WireBuffer *buffer, guint start, GError **error)
 {
-  if (check_length (buffer, buffer->len - start, error))
+  if (tractor__codec_check_length (buffer, buffer->len - start, error))
     return TRUE;
   wire_truncate (buffer, start);
   return FALSE;
@@ -335,7 +320,7 @@ tractor__msg_write_start_packed (WireBuffer *buffer,
 {
   guint start;
 
-  if (!check_length (buffer, kwargs.length, error))
+  if (!tractor__codec_check_length (buffer, kwargs.length, error))
     return FALSE;
   start = begin_start (buffer, cid, function);
   wire_append (buffer, kwargs.bytes, kwargs.length);
@@ -392,7 +377,7 @@ tractor__msg_write_packed (
 {
   guint start;
 
-  if (!check_length (buffer, value.length, error))
+  if (!tractor__codec_check_length (buffer, value.length, error))
     return FALSE;
   start = begin_payload (buffer, type, cid);
   wire_append (buffer, value.bytes, value.length);

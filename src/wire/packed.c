@@ -14,20 +14,17 @@ gboolean
 tractor__packed_check (GBytes *packed, const char *what, WireValue *ret_value, GError **error)
 {
   WireValue value;
-  WireReader reader;
   const char *problem;
+  gsize offset;
 
   value.bytes = g_bytes_get_data (packed, &value.length);
-  reader = wire_reader (value);
-  problem = tractor__wire_check_value (&reader, ENVELOPE_DEPTH);
+  problem = tractor__wire_check (value.bytes, value.length, ENVELOPE_DEPTH, &offset);
   if (problem == tractor__wire_too_deep)
     problem = "nested more than " G_STRINGIFY (LIMIT_SENT_DEPTH) " deep";
-  else if (problem == NULL && reader.at < reader.end)
-    problem = "bytes after the end of the value";
   if (problem != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "%s must be one msgpack value: %s, at byte %" G_GSIZE_FORMAT, what, problem,
-                 (gsize) (reader.at - value.bytes));
+                 offset);
     return FALSE;
   }
   if (tractor__fds_are_marked (value)) {

@@ -322,10 +322,10 @@ tractor__wire_check_value (WireReader *reader, guint outer_depth)
 }
 
 const char *
-tractor__wire_check (const guint8 *bytes, gsize length, gsize *ret_offset)
+tractor__wire_check (const guint8 *bytes, gsize length, guint outer_depth, gsize *ret_offset)
 {
   WireReader reader = { bytes, bytes + length };
-  const char *problem = tractor__wire_check_value (&reader, 0);
+  const char *problem = tractor__wire_check_value (&reader, outer_depth);
 
   *ret_offset = (gsize) (reader.at - bytes);
   if (problem == NULL && reader.at < reader.end)
