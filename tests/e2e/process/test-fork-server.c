@@ -591,7 +591,8 @@ kill_again_and_again (gpointer data)
   int pid;
 
   while ((pid = g_atomic_int_get (&to_be_killed)) >= 0) {
-    g_usleep ((gulong) g_random_int_range (1, 1500));
+    g_usleep (
+        (gulong) g_random_int_range (1, 1500)); /* nothing is waited for: the moment is drawn */
     if (pid > 0 && pid != killed)
       kill (pid, SIGKILL);
     killed = pid;

@@ -10,6 +10,7 @@
 
 #include "harness.h"
 #include "tractor-builtin.h"
+#include "tractor-crash.h"
 #include "tractor-debug.h"
 #include "tractor-virtual.h"
 
@@ -994,6 +995,19 @@ test_wrong_thread (G_GNUC_UNUSED gpointer data, GError **error)
   return tractor_nursery_join (nursery, error);
 }
 
+/* One that dladdr() does not know, of a library and of nothing. */
+static void
+test_names_of_functions (void)
+{
+  g_autofree char *own = tractor_dup_function_name ((gconstpointer) test_names_of_functions);
+  g_autofree char *of_library = tractor_dup_function_name ((gconstpointer) tractor_dump_crash);
+  g_autofree char *nothing = tractor_dup_function_name (&own);
+
+  g_assert_cmpstr (own, ==, "test_names_of_functions");
+  g_assert_cmpstr (of_library, ==, "tractor_dump_crash");
+  g_assert_null (nothing);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1022,6 +1036,7 @@ main (int argc, char **argv)
   harness_add_task ("/guest/run/A108-A109-dump-and-statistics", test_dump_and_statistics);
   harness_add_task ("/guest/run/dump-for-nobody", test_dump_for_nobody);
   harness_add_task ("/guest/stack/A111-size-of-one", test_stack_size);
+  harness_add ("/guest/debug/names-of-functions", test_names_of_functions);
   harness_add_task ("/guest/stack/A14-too-large", test_stack_too_large);
   harness_add_task ("/guest/stack/A111-size-of-all", test_guest_stack_size);
   harness_add ("/guest/stack/A111-size-of-the-main-task", test_default_stack_size);
