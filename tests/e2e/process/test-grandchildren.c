@@ -49,10 +49,11 @@ list_transports (G_GNUC_UNUSED GVariant *kwargs,
   return TRUE;
 }
 
+/* Of a file in which who is called says how far it is. */
 static char *
-get_clean_up_path (void)
+get_state_path (void)
 {
-  return g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "cleans-up-forever", NULL);
+  return g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
 }
 
 /* Obeys a cancel, but never ends. */
@@ -62,30 +63,42 @@ clean_up_forever (G_GNUC_UNUSED GVariant *kwargs,
                   GError **error)
 {
   g_autoptr (TractorCancelScope) shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
-  g_autofree char *path = get_clean_up_path ();
+  g_autofree char *path = get_state_path ();
 
   tractor_cancel_scope_set_shield (shield, TRUE);
   g_file_set_contents (path, "running", -1, NULL);
   return sleep_forever (NULL, NULL, error);
 }
 
-/* Calls its parent once it has been cancelled; "state" is then a file with what came of that. */
+/* Calls its parent once it has been cancelled, and says what came of that. */
 static gboolean
 call_parent_in_cleanup (G_GNUC_UNUSED GVariant *kwargs,
                         G_GNUC_UNUSED GVariant **ret_result,
                         GError **error)
 {
-  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autofree char *path = get_state_path ();
   g_autoptr (TractorPortal) parent = tractor_get_parent ();
   g_autoptr (TractorCancelScope) shield = NULL;
   g_autoptr (GError) failure = NULL;
 
+  g_file_set_contents (path, "running", -1, NULL);
   sleep_forever (NULL, NULL, error);
   shield = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
   tractor_cancel_scope_set_shield (shield, TRUE);
   tractor_portal_call (parent, "test:echo", NULL, NULL, &failure);
   g_file_set_contents (path, failure != NULL ? failure->message : "answered", -1, NULL);
   return FALSE;
+}
+
+/* Once it runs, not even SIGTERM ends it. */
+static gboolean
+hog_deaf_and_say_so (GVariant *kwargs, GVariant **ret_result, GError **error)
+{
+  g_autofree char *path = get_state_path ();
+
+  signal (SIGTERM, SIG_IGN);
+  g_file_set_contents (path, "running", -1, NULL);
+  return hog_deaf (kwargs, ret_result, error);
 }
 
 static const TractorExport exports[] = {
@@ -95,7 +108,7 @@ static const TractorExport exports[] = {
   { "sleep_forever", TRACTOR_EXPORT_CALL, sleep_forever },
   { "leave", TRACTOR_EXPORT_CALL, leave },
   { "hog", TRACTOR_EXPORT_CALL, hog },
-  { "hog_deaf", TRACTOR_EXPORT_CALL, hog_deaf },
+  { "hog_deaf_and_say_so", TRACTOR_EXPORT_CALL, hog_deaf_and_say_so },
   { "hang_up", TRACTOR_EXPORT_CALL, hang_up },
   { "relay", TRACTOR_EXPORT_CALL, relay },
   { "list_transports", TRACTOR_EXPORT_CALL, list_transports },
@@ -172,7 +185,7 @@ test_deadlines_are_handed_down (G_GNUC_UNUSED gpointer data, GError **error)
   Calling calling = { middle, "test:relay",
                       g_variant_ref_sink (g_variant_new_parsed (
                           "{'function': <'test:clean_up_forever'>, 'hops': <int64 0>}")) };
-  g_autofree char *path = get_clean_up_path ();
+  g_autofree char *path = get_state_path ();
   gint64 started;
   GError *ignored = NULL;
 
@@ -300,12 +313,12 @@ test_orphan_calls_its_parent (G_GNUC_UNUSED gpointer data, GError **error)
   Calling calling = { middle, "test:relay",
                       g_variant_ref_sink (g_variant_new_parsed (
                           "{'function': <'test:call_parent_in_cleanup'>, 'hops': <int64 0>}")) };
-  g_autofree char *path = g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "state", NULL);
+  g_autofree char *path = get_state_path ();
   g_autofree char *state = NULL;
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
-  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 2, error));
+  wait_for_text (path, "running");
   kill (tractor_portal_get_pid (middle), SIGKILL);
   g_assert_false (tractor_nursery_join (callers, error));
   g_clear_error (error);
@@ -314,6 +327,7 @@ test_orphan_calls_its_parent (G_GNUC_UNUSED gpointer data, GError **error)
   while (has_descendant ())
     g_assert_true (tractor_sleep_until (tractor_now () + 10000, error));
   g_assert_true (g_file_get_contents (path, &state, NULL, NULL));
+  g_assert_cmpstr (state, !=, "running");
   g_assert_cmpstr (state, !=, "answered");
   unlink (path);
   g_variant_unref (calling.kwargs);
@@ -355,12 +369,14 @@ test_leaves_no_orphans (gpointer data, GError **error)
   g_autoptr (TractorNursery) callers = tractor_nursery_open ();
   Calling calling = { middle, "test:relay",
                       g_variant_ref_sink (g_variant_new_parsed (
-                          "{'function': <'test:hog_deaf'>, 'hops': <int64 0>}")) };
+                          "{'function': <'test:hog_deaf_and_say_so'>, 'hops': <int64 0>}")) };
+  g_autofree char *path = get_state_path ();
   gint64 ended_at;
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
   tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error);
-  g_assert_true (tractor_sleep_until (tractor_now () + SECOND / 2, error));
+  wait_for_text (path, "running");
+  unlink (path);
   ended_at = tractor_now ();
   ending->end_middle (middle);
 
