@@ -578,7 +578,7 @@ def row_118_reaps_dead_sockets(place):
 def reap_takes_away_dumps_and_files_of_debug_mode_of_dead_trees(place):
     tree = place.start()
     directory = place.path + '/tractor'
-    page = struct.Struct('=60xi584x')  # DebugPage, of which this is the number of the broker
+    page = struct.Struct('=60xi588x')  # DebugPage, of which this is the number of the broker: whoever changes it, comes here
     dead, living = 2 ** 30, tree.pid
     files = {f'tractor-dump-{dead}.log': b'a dump', f'tractor-dump-{living}.log': b'a dump', f'tractor-dump-{dead}.log.bak': b'',
              f'tractor-dump-{dead}x.log': b'', 'debug-dead.page': page.pack(dead), 'debug-living.page': page.pack(living),
