@@ -52,7 +52,7 @@ COPIES = {'as-built': as_built, 'stripped': stripped}
 def check_stacks(tree, story, function, copy):
     tree.line('bt')
     # Of a task that has failed nothing is left but what has called its function.
-    tree.expect(r'^#\d+ .*\?\? \(\)' if copy == 'stripped' else rf'^#\d+ .*\b{function or "task_main"} \(')
+    tree.expect(r'^#\d+ .*\?\? \(\)' if copy == 'stripped' else rf'^#\d+ .*\b{function or "task_main"}\s+\(')
     tree.prompt()
     tree.line('info tractor')
     tree.expect(r'^ +\d+ +work +running .*\r\n')
@@ -63,7 +63,7 @@ def check_stacks(tree, story, function, copy):
     if SWITCH == 'ucontext':
         tree.expect('The stacks of tasks that do not run cannot be read')
     else:
-        tree.expect(r'^#\d+ .*\?\? \(\)' if copy == 'stripped' else r'^#\d+ .*\bsleep_forever \(')
+        tree.expect(r'^#\d+ .*\?\? \(\)' if copy == 'stripped' else r'^#\d+ .*\bsleep_forever\s+\(')
     tree.prompt()
 
 
