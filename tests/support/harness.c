@@ -590,16 +590,37 @@ harness_add (const char *path, HarnessFunc func)
   add (path, &(Test){ .func = func });
 }
 
+/* By TRACTOR_TEST_HOST, of @n_hosts those that the test of @path is run on: all without it; the one that it names; one for
+ * each test if it is "turn", and for each number in TRACTOR_TEST_TURN another (without a number, all). */
+static gboolean
+is_wanted_on (const HarnessHost *host, guint i, guint n_hosts, const char *path)
+{
+  const char *only = g_getenv ("TRACTOR_TEST_HOST");
+  const char *turn = g_getenv ("TRACTOR_TEST_TURN");
+
+  if (only == NULL || (g_str_equal (only, "turn") && turn == NULL))
+    return TRUE;
+  if (g_str_equal (only, "turn"))
+    return (g_str_hash (path) + (guint) g_ascii_strtoull (turn, NULL, 10)) % n_hosts == i;
+  return g_str_equal (only, host->name);
+}
+
 static void
 add_on_hosts (const char *path, TractorTaskFunc func, gconstpointer row, gboolean only_real)
 {
-  const char *only = g_getenv ("TRACTOR_TEST_HOST"); /* (nullable): all */
+  const HarnessHost *fitting[8];
+  guint n_hosts = 0;
 
-  for (const HarnessHost *host = harness_hosts; host->name != NULL; host++) {
-    g_autofree char *full = g_strdup_printf ("%s/%s", path, host->name);
+  for (const HarnessHost *host = harness_hosts; host->name != NULL; host++)
+    if (host->has_real_time || !only_real) {
+      g_assert_cmpuint (n_hosts, <, G_N_ELEMENTS (fitting));
+      fitting[n_hosts++] = host;
+    }
+  for (guint i = 0; i < n_hosts; i++) {
+    g_autofree char *full = g_strdup_printf ("%s/%s", path, fitting[i]->name);
 
-    if ((host->has_real_time || !only_real) && (only == NULL || g_str_equal (only, host->name)))
-      add (full, &(Test){ .task_func = func, .row = row, .host = host });
+    if (is_wanted_on (fitting[i], i, n_hosts, path))
+      add (full, &(Test){ .task_func = func, .row = row, .host = fitting[i] });
   }
 }
 
