@@ -132,6 +132,17 @@ def state(pid):
         return f.read().rpartition(')')[2].split()[0]
 
 
+def is_running(pid):
+    try:
+        return state(pid) != 'Z'
+    except (FileNotFoundError, ProcessLookupError):  # the second: it has ended since the file was opened
+        return False
+
+
+def is_gone(pid):
+    return not is_running(pid)
+
+
 def until(condition, *arguments):
     deadline = time.monotonic() + PATIENCE
     while not condition(*arguments):
@@ -578,7 +589,7 @@ def row_118_reaps_dead_sockets(place):
 def reap_takes_away_dumps_and_files_of_debug_mode_of_dead_trees(place):
     tree = place.start()
     directory = place.path + '/tractor'
-    page = struct.Struct('=60xi588x')  # DebugPage, of which this is the number of the broker: whoever changes it, comes here
+    page = struct.Struct('=60xi592x')  # DebugPage, of which this is the number of the broker: whoever changes it, comes here
     dead, living = 2 ** 30, tree.pid
     files = {f'tractor-dump-{dead}.log': b'a dump', f'tractor-dump-{living}.log': b'a dump', f'tractor-dump-{dead}.log.bak': b'',
              f'tractor-dump-{dead}x.log': b'', 'debug-dead.page': page.pack(dead), 'debug-living.page': page.pack(living),
@@ -652,13 +663,6 @@ def row_118_reaps_strays(place):
     assert [(f['pid'], f['action']) for f in found] == [(stray['pid'], 'ended')], found
     assert not is_running(stray['pid'])
     assert place.sockets() == []
-
-
-def is_running(pid):
-    try:
-        return state(pid) != 'Z'
-    except FileNotFoundError:
-        return False
 
 
 # --- attach -----------------------------------------------------------------------------------------------------------
@@ -1236,13 +1240,6 @@ def end_tree(tree):
     tree.terminate()
     tree.wait(PATIENCE)
     reap_orphans()
-
-
-def is_gone(pid):
-    try:
-        return state(pid) == 'Z'
-    except FileNotFoundError:
-        return True
 
 
 def is_traced(pid):
