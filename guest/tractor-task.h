@@ -688,6 +688,51 @@ TRACTOR_API gpointer tractor_run_local_get (gconstpointer key);
 TRACTOR_API void tractor_run_local_set (gconstpointer key, gpointer data);
 
 /**
+ * TractorAlarm: (skip)
+ *
+ * Has a function called at a time, though no task waits for that.
+ */
+typedef struct _TractorAlarm TractorAlarm;
+
+/**
+ * TractorAlarmFunc: (skip)
+ *
+ * Called in a tick, on the host's stack, outside any task: it does not suspend, and may set and free the alarm.
+ */
+typedef void (*TractorAlarmFunc) (gpointer data);
+
+/**
+ * tractor_alarm_new: (skip)
+ *
+ * For what has to be tried again though its caller cannot wait. It is not set.
+ *
+ * Returns: (transfer full): of this guest, and to be freed before that is.
+ * Suspends: no. Thread: guest, in a task.
+ */
+TRACTOR_API TractorAlarm *tractor_alarm_new (TractorAlarmFunc func, gpointer data);
+
+/**
+ * tractor_alarm_set: (skip)
+ * @when: in microseconds of tractor_now(), in place of what was set before; TRACTOR_NO_DEADLINE: never
+ *
+ * Has the function called once, at @when or soon after. Allocates nothing, so it cannot fail. It does not keep
+ * the run from its end.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_alarm_set (TractorAlarm *alarm, gint64 when);
+
+/**
+ * tractor_alarm_free: (skip)
+ * @alarm: (transfer full) (nullable)
+ *
+ * The function is not called any more.
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_alarm_free (TractorAlarm *alarm);
+
+/**
  * TractorRunEndedFunc: (skip)
  * @failure: (nullable): what the main task's function has failed with
  *
@@ -705,6 +750,7 @@ typedef void (*TractorRunEndedFunc) (const GError *failure);
  */
 TRACTOR_API void tractor_run_set_ended_func (TractorRunEndedFunc func);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorAlarm, tractor_alarm_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorFdWatch, tractor_fd_watch_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorCancelScope, tractor_cancel_scope_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TractorNursery, tractor_nursery_close)
