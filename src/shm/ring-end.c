@@ -12,6 +12,10 @@
  * The bytes are seldom read: the watch is edge-triggered, each one is an edge of its own. They are when a wake
  * had no reason in the ring, for then it may be the end of the socket; and now and then, for there is room for
  * some hundreds, and one that finds no room is no edge. Each time that an end says it sleeps brings one at most.
+ * How many fit is for the system's administrator to say (net.core.wmem_default), so it is asked for.
+ *
+ * The kernel may have no memory for a bell. That is no end of the peer's; but whoever sleeps there has nobody else
+ * to wake it, and the ringer may never come back to the ring. So an alarm rings again, until it has rung.
  *
  * Who has made a ring has both sockets until it opens its own end: then the other one has been sent, and is
  * closed here, or the death of the peer would not be its end. */
@@ -29,8 +33,12 @@
 #include "tractor-task.h"
 #include "tractor-value.h"
 
-/* How often an end says that it sleeps before it empties its socket. */
+/* How often an end says that it sleeps before it empties its socket, at most; and what a bell that is unread takes of
+ * the socket's room, at most: a byte, and what the kernel keeps with it. */
 #define ANNOUNCED_UNREAD 32
+#define BYTES_OF_BELL    2048
+/* When a bell is rung again that the kernel had no memory for. */
+#define SHORTAGE_USEC (G_USEC_PER_SEC / 100)
 /* After so many bytes others have a turn; an item counts as some more than it has. */
 #define BYTES_OF_TURN   (1024 * 1024)
 #define BYTES_OF_WORK   1024
@@ -195,10 +203,13 @@ typedef struct {
   int socket;
   TractorFdWatch *watch; /* NULL: closed, and a task is in a call still */
   TractorHold *hold;
+  TractorAlarm *alarm; /* rings once more */
   guint n_refs;
+  guint n_bells_fit;    /* in the socket, as far as is needed */
   guint n_announced;    /* how often it has said that it sleeps since the socket was emptied */
   gsize reserved;       /* a writer's, for the item that it is at */
   gsize n_bytes;        /* since others have had a turn */
+  gboolean owes_bell;   /* there was no memory for it: the alarm is set */
   gboolean is_gone;     /* the other end */
   gboolean is_damaged;  /* by the other end */
   gboolean is_finished; /* a writer's, by itself */
@@ -227,6 +238,7 @@ end_close (End *end)
 {
   if (end == NULL)
     return;
+  g_clear_pointer (&end->alarm, tractor_alarm_free);
   g_clear_pointer (&end->watch, tractor_fd_watch_close);
   close_fd (&end->socket);
   g_clear_pointer (&end->hold, tractor_hold_release);
@@ -268,6 +280,19 @@ claim (End *end, GError **error)
       error);
 }
 
+static void ring_again (gpointer data);
+
+/* Who has made the ring has not made room in either socket but what the system gives: both have the same. */
+static guint
+count_bells_that_fit (int socket)
+{
+  int room = 0;
+  socklen_t length = sizeof room;
+
+  getsockopt (socket, SOL_SOCKET, SO_SNDBUF, &room, &length);
+  return CLAMP ((guint) room / BYTES_OF_BELL, 1, ANNOUNCED_UNREAD);
+}
+
 /* Of a @size whose first member is an End. @ring: (transfer full). Returns: (transfer full) (nullable). */
 static gpointer
 end_open (TractorRing *given, RingSide side, GError **error)
@@ -289,6 +314,8 @@ end_open (TractorRing *given, RingSide side, GError **error)
     end_close (end);
     return NULL;
   }
+  end->n_bells_fit = count_bells_that_fit (end->socket);
+  end->alarm = tractor_alarm_new (ring_again, end);
   end->hold = tractor_task_hold (side == RING_WRITER ? "a ring's writer" : "a ring's reader",
                                  on_abandoned, end);
   return end;
@@ -305,12 +332,33 @@ set_damaged (End *end, GError **error)
 
 /* --- the bell ------------------------------------------------------------------------------------------ */
 
+/* Nobody is gone for that: there was no memory, or a signal. */
+static gboolean
+errno_is_passing (void)
+{
+  return errno == ENOBUFS || errno == ENOMEM || errno == EINTR;
+}
+
 static void
 ring_bell (End *end)
 {
-  if (send (end->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
-      errno != EINTR)
+  gboolean is_rung = send (end->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+
+  /* EAGAIN: the peer lets its bells lie, more of them than it is asleep for. */
+  end->owes_bell = !is_rung && errno_is_passing ();
+  if (!is_rung && !end->owes_bell && errno != EAGAIN)
     end->is_gone = TRUE;
+  if (end->owes_bell)
+    tractor_alarm_set (end->alarm, tractor_now () + SHORTAGE_USEC);
+}
+
+static void
+ring_again (gpointer data)
+{
+  End *end = data;
+
+  if (end->owes_bell) /* and it has not been rung for something else since */
+    ring_bell (end);
 }
 
 /* Empties the socket, which has little in it, unless the peer has filled it on purpose. */
@@ -323,7 +371,7 @@ take_bells (End *end)
   end->n_announced = 0;
   for (guint i = 0; i < DRAINED_AT_ONCE && n > 0; i++)
     n = recv (end->socket, bells, sizeof bells, MSG_DONTWAIT);
-  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+  if (n == 0 || (n < 0 && errno != EAGAIN && !errno_is_passing ()))
     end->is_gone = TRUE;
 }
 
@@ -394,7 +442,7 @@ is_alone (const End *end)
 static void
 announce_sleep (End *end)
 {
-  if (is_alone (end) && ++end->n_announced >= ANNOUNCED_UNREAD)
+  if (is_alone (end) && ++end->n_announced >= end->n_bells_fit)
     take_bells (end);
   tractor__ring_set_sleeps (&end->ring, end->side, TRUE);
 }
