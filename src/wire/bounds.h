@@ -24,9 +24,12 @@
  * GVariant itself reads. */
 #define LIMIT_LEVELS 128
 /* Values in one payload: each costs us some 24 bytes while it is unpacked, whatever it costs the
- * sender, so 6 MiB in all; and, on a slow machine, 40 ms, */
+ * sender, so 6 MiB in all; and, on a slow machine, 40 ms, in which others have their turns (below). */
 #define LIMIT_ELEMENTS 262144
-/* in which others have their turns if it is of more bytes than this. After few of them, because a guest
+/* Of these the message around a value takes no more than 64; so of a value that we are given to send */
+#define ENVELOPE_ELEMENTS   64
+#define LIMIT_SENT_ELEMENTS 262080
+/* Others have their turns meanwhile if it is of more bytes than this. After few of them, because a guest
  * does up to 64 steps before it sees that they have become long: so that is 5 ms. */
 #define LARGE_PAYLOAD_BYTES 4096
 #define VALUES_A_TURN       512

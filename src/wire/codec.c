@@ -29,8 +29,7 @@ write_to_buffer (void *data, const char *bytes, size_t length)
   return 0;
 }
 
-/* What the message around a payload has of its own. */
-#define ENVELOPE_ELEMENTS 64
+G_STATIC_ASSERT (LIMIT_SENT_ELEMENTS == LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
 
 typedef struct {
   msgpack_packer packer;
@@ -155,10 +154,9 @@ check_limits (Packer *packer, gsize n_elements, guint depth, GError **error)
                  "A value of variants nested more than %d deep cannot be sent", LIMIT_LEVELS);
     return FALSE;
   }
-  if (n_elements > LIMIT_ELEMENTS - ENVELOPE_ELEMENTS - packer->n_elements) {
+  if (n_elements > LIMIT_SENT_ELEMENTS - packer->n_elements) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
-                 "A value of more than %d elements cannot be sent",
-                 LIMIT_ELEMENTS - ENVELOPE_ELEMENTS);
+                 "A value of more than %d elements cannot be sent", LIMIT_SENT_ELEMENTS);
     return FALSE;
   }
   packer->n_elements += (guint) n_elements;

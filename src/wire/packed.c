@@ -18,9 +18,11 @@ tractor__packed_check (GBytes *packed, const char *what, WireValue *ret_value, G
   gsize offset;
 
   value.bytes = g_bytes_get_data (packed, &value.length);
-  problem = tractor__wire_check (value.bytes, value.length, ENVELOPE_DEPTH, &offset);
+  problem = tractor__wire_check (value.bytes, value.length, TRUE, &offset);
   if (problem == tractor__wire_too_deep)
     problem = "nested more than " G_STRINGIFY (LIMIT_SENT_DEPTH) " deep";
+  if (problem == tractor__wire_too_many)
+    problem = "more than " G_STRINGIFY (LIMIT_SENT_ELEMENTS) " elements";
   if (problem != NULL) {
     g_set_error (error, TRACTOR_ERROR, TRACTOR_ERROR_MSG_TYPE,
                  "%s must be one msgpack value: %s, at byte %" G_GSIZE_FORMAT, what, problem,

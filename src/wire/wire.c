@@ -279,10 +279,11 @@ is_utf8 (const guint8 *bytes, gsize length)
 const char tractor__wire_too_many[] = "more than " G_STRINGIFY (LIMIT_ELEMENTS) " elements";
 const char tractor__wire_too_deep[] = "nested more than " G_STRINGIFY (LIMIT_DEPTH) " deep";
 
-const char *
-tractor__wire_check_value (WireReader *reader, guint outer_depth)
+/* There are so many levels around the value, and so many elements. */
+static const char *
+check_value (WireReader *reader, guint outer_depth, guint outer_elements)
 {
-  guint n_elements = 0;
+  guint n_elements = outer_elements;
   guint64 n_left[LIMIT_DEPTH + 1]; /* values still to come, for each level */
   guint depth = outer_depth;
 
@@ -322,10 +323,17 @@ tractor__wire_check_value (WireReader *reader, guint outer_depth)
 }
 
 const char *
-tractor__wire_check (const guint8 *bytes, gsize length, guint outer_depth, gsize *ret_offset)
+tractor__wire_check_value (WireReader *reader, guint outer_depth)
+{
+  return check_value (reader, outer_depth, 0);
+}
+
+const char *
+tractor__wire_check (const guint8 *bytes, gsize length, gboolean is_to_be_sent, gsize *ret_offset)
 {
   WireReader reader = { bytes, bytes + length };
-  const char *problem = tractor__wire_check_value (&reader, outer_depth);
+  const char *problem = check_value (&reader, is_to_be_sent ? ENVELOPE_DEPTH : 0,
+                                     is_to_be_sent ? ENVELOPE_ELEMENTS : 0);
 
   *ret_offset = (gsize) (reader.at - bytes);
   if (problem == NULL && reader.at < reader.end)

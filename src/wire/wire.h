@@ -78,10 +78,10 @@ extern G_GNUC_INTERNAL const char tractor__wire_too_many[];
 extern G_GNUC_INTERNAL const char tractor__wire_too_deep[];
 
 /* Whether @bytes are exactly one msgpack value within the limits on depth and number of elements,
- * with valid UTF-8 in its strings; there are so many levels around it. Allocates nothing. Returns: NULL, or what is wrong, a constant;
- * then *@ret_offset is where. */
+ * with valid UTF-8 in its strings; @is_to_be_sent: and there is room for the message around it. Allocates
+ * nothing. Returns: NULL, or what is wrong, a constant; then *@ret_offset is where. */
 G_GNUC_INTERNAL const char *
-tractor__wire_check (const guint8 *bytes, gsize length, guint outer_depth, gsize *ret_offset);
+tractor__wire_check (const guint8 *bytes, gsize length, gboolean is_to_be_sent, gsize *ret_offset);
 /* The same for the next value, which has so many levels around it: the reader is moved behind it, or
  * to where the problem is. */
 G_GNUC_INTERNAL const char *tractor__wire_check_value (WireReader *reader, guint outer_depth);

@@ -129,7 +129,7 @@ from_wire (const guint8 *bytes, gsize length)
   gsize offset;
   gboolean ok;
 
-  if (tractor__wire_check (bytes, length, 0, &offset) != NULL)
+  if (tractor__wire_check (bytes, length, FALSE, &offset) != NULL)
     return;
   ok = tractor__address_read (&reader, &address, &error);
   fuzz_assert_outcome (ok, error);

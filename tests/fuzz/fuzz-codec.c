@@ -61,7 +61,7 @@ send_on (GVariant *value)
   gsize offset;
 
   fuzz_assert_outcome (ok, error);
-  g_assert_true (ok ? tractor__wire_check (buffer->data, buffer->len, 0, &offset) == NULL
+  g_assert_true (ok ? tractor__wire_check (buffer->data, buffer->len, FALSE, &offset) == NULL
                     : buffer->len == 0);
 }
 
@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput (const guint8 *bytes, gsize length)
   type = G_VARIANT_TYPE (types[bytes[0] % G_N_ELEMENTS (types)]);
   bytes++;
   length--;
-  if (tractor__wire_check (bytes, length, 0, &offset) != NULL)
+  if (tractor__wire_check (bytes, length, FALSE, &offset) != NULL)
     return 0;
   ok = tractor__codec_unpack_as ((WireValue){ bytes, length }, NULL, type, UNPACK_AT_ONCE, &value,
                                  &error);

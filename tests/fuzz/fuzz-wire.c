@@ -23,7 +23,7 @@ int
 LLVMFuzzerTestOneInput (const guint8 *bytes, gsize length)
 {
   gsize offset = 0;
-  const char *problem = tractor__wire_check (bytes, length, 0, &offset);
+  const char *problem = tractor__wire_check (bytes, length, FALSE, &offset);
   WireReader reader = { bytes, bytes + length };
   WireValue value;
 

@@ -513,6 +513,46 @@ assert_refused (TractorPortal *portal, const char *kwargs, gsize length, const c
   g_assert_null (result);
 }
 
+/* {'k': [nil, ...]}, of so many values in all. Returns: (transfer full) */
+static GBytes *
+pack_elements (guint n)
+{
+  static const char head[] = { '\x81', '\xa1', 'k', '\xdd' };
+  GByteArray *bytes = g_byte_array_new ();
+  guint32 n_inside = g_htonl (n - 3); /* the map, its key, the array */
+
+  g_byte_array_append (bytes, (const guint8 *) head, sizeof head);
+  g_byte_array_append (bytes, (const guint8 *) &n_inside, sizeof n_inside);
+  g_byte_array_set_size (bytes, bytes->len + n - 3);
+  memset (bytes->data + sizeof head + sizeof n_inside, 0xc0, n - 3);
+  return g_byte_array_free_to_bytes (bytes);
+}
+
+/* What is taken here the peer takes too, as of values that are not packed: the message around it counts. */
+static gboolean
+test_packed_elements (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  const guint most = 262144 - 64;
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "worker", error);
+
+  for (guint i = 0; i < 3; i++) {
+    const guint counts[] = { most + 1, most + 40, most + 64 };
+    g_autoptr (GBytes) kwargs = pack_elements (counts[i]);
+
+    assert_refused (portal, g_bytes_get_data (kwargs, NULL), g_bytes_get_size (kwargs),
+                    "must be one msgpack value: more than 262080 elements");
+  }
+  {
+    g_autoptr (GBytes) kwargs = pack_elements (most);
+    g_autoptr (GBytes) echoed = NULL;
+
+    g_assert_true (tractor_portal_call_packed (portal, "test:echo_packed", kwargs, &echoed, error));
+    g_assert_true (g_bytes_equal (kwargs, echoed));
+  }
+  return end (nursery, error);
+}
+
 /* It costs no more than the call: neither at the end that says it, nor at the other. */
 static gboolean
 test_packed_that_is_refused (G_GNUC_UNUSED gpointer data, GError **error)
@@ -632,6 +672,7 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/call/packed", test_packed);
   harness_add_real_task ("/e2e/call/packed-and-large", test_large_packed);
   harness_add_real_task ("/e2e/call/packed-that-is-refused", test_packed_that_is_refused);
+  harness_add_real_task ("/e2e/call/packed-elements", test_packed_elements);
   harness_add_real_task ("/e2e/call/row-27-packed-that-is-cancelled", test_cancelled_packed);
   return harness_run ();
 }

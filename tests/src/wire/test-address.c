@@ -296,7 +296,7 @@ test_what_we_write_is_read (void)
     gsize offset;
 
     tractor__address_write (buffer, &address);
-    g_assert_null (tractor__wire_check (buffer->data, buffer->len, 0, &offset));
+    g_assert_null (tractor__wire_check (buffer->data, buffer->len, FALSE, &offset));
     assert_read ((WireValue){ buffer->data, buffer->len }, texts[i]);
     g_assert_true (tractor__codec_pack (packed, variant, PACK_AT_ONCE, NULL));
     assert_read ((WireValue){ packed->data, packed->len }, texts[i]);
@@ -364,7 +364,7 @@ test_bad_values_are_the_peers_fault (void)
     Address address;
     gsize offset;
 
-    g_assert_null (tractor__wire_check (value.bytes, value.length, 0, &offset));
+    g_assert_null (tractor__wire_check (value.bytes, value.length, FALSE, &offset));
     g_assert_false (tractor__address_read (&reader, &address, &error));
     harness_assert_error (error, TRACTOR_ERROR, TRACTOR_ERROR_PROTOCOL);
     g_assert_null (tractor__address_read_list (value, &error));
@@ -470,7 +470,7 @@ test_random_values (void)
 
     for (gsize i = 0; i < length; i++)
       bytes[i] = (guint8) alphabet[g_test_rand_int_range (0, sizeof alphabet - 1)];
-    if (tractor__wire_check (bytes, length, 0, &offset) != NULL)
+    if (tractor__wire_check (bytes, length, FALSE, &offset) != NULL)
       continue;
     tractor__address_read (&reader, &address, NULL);
     addresses = tractor__address_read_list ((WireValue){ bytes, length }, NULL);

@@ -22,7 +22,7 @@ check (WireValue bytes)
 {
   gsize offset;
 
-  return tractor__wire_check (bytes.bytes, bytes.length, 0, &offset);
+  return tractor__wire_check (bytes.bytes, bytes.length, FALSE, &offset);
 }
 
 static GVariant *

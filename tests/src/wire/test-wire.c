@@ -25,7 +25,7 @@ check (const guint8 *bytes, gsize length)
 {
   gsize offset;
 
-  return tractor__wire_check (bytes, length, 0, &offset);
+  return tractor__wire_check (bytes, length, FALSE, &offset);
 }
 
 static void
