@@ -460,9 +460,12 @@ TRACTOR_API gboolean tractor_run_daemon_with (const TractorRuntimeOptions *optio
 /**
  * TractorOnDeath:
  * @TRACTOR_ON_DEATH_FAIL: it is a failure of the nursery, which ends all of it
- * @TRACTOR_ON_DEATH_IGNORE: it is told to the log, and to whoever waits for the actor
+ * @TRACTOR_ON_DEATH_IGNORE: it is told to the log, and to whoever waits for the actor; also if it falls
+ *   together with the cancel of the nursery, or the actor crashes while it ends. An actor that does not end
+ *   when it is asked to, and has to be killed, is a failure of the nursery all the same
  * @TRACTOR_ON_DEATH_RESTART: it is started again, as TractorRestartOptions says; portals to it stay, what
- *   was open fails, and what is asked of it meanwhile waits. It has another uuid then
+ *   was open fails, and what is asked of it meanwhile waits. It has another uuid then. Of a nursery that is
+ *   cancelled it is not, and its death is no failure either, as above
  */
 typedef enum {
   TRACTOR_ON_DEATH_FAIL,

@@ -23,6 +23,7 @@
 #include "actor-trace.h"
 #include "bounds.h"
 #include "death.h"
+#include "last-words.h"
 #include "log.h"
 #include "patience.h"
 #include "restart.h"
@@ -115,18 +116,37 @@ check_orderly_end (Child *child)
   return tractor__child_describe_end (child);
 }
 
+/* By a signal that is none of those it gets here: however long ago that was, for a core takes its time. */
+static gboolean
+has_crashed (const Child *child)
+{
+  return child->process.end == PROCESS_SIGNALLED && child->process.status != SIGTERM &&
+         child->process.status != SIGKILL;
+}
+
+/* @was_lost: it had lost its connection before it was asked, so that is how it died. */
+static GError *
+report_resistance (Child *child, gint64 started, gboolean was_lost, const char *what)
+{
+  child->has_resisted = !was_lost;
+  return tractor__child_new_unresponsive_error (child, started, what);
+}
+
 /* It did not acknowledge that it was asked to end, and has ended since it got SIGTERM. Python leaves that
  * signal its default action. Returns: (nullable): what is to be reported of it. */
 static GError *
-check_end_by_term (Child *child, gint64 started)
+check_end_by_term (Child *child, gint64 started, gboolean was_lost)
 {
-  if (child->process.end == PROCESS_EXITED)
+  if (child->process.end == PROCESS_EXITED) {
+    child->has_resisted = !was_lost && child->process.status == STATUS_ORPHANED;
+    return check_orderly_end (child);
+  }
+  if (has_crashed (child))
     return check_orderly_end (child);
   if (child->connects_back && child->process.end == PROCESS_SIGNALLED &&
       child->process.status == SIGTERM)
     return NULL;
-  return tractor__child_new_unresponsive_error (child, started,
-                                                "ignored its cancel, and ended by a signal");
+  return report_resistance (child, started, was_lost, "ignored its cancel, and ended by a signal");
 }
 
 /* Returns: (nullable): what is to be reported of it: how it died, that it had to be killed, or that
@@ -138,6 +158,7 @@ end_child (Child *child)
   gint64 patience = get_patience (child->runtime);
   gint64 ack_by = started + MIN (get_ack_patience (child), patience / 2);
   gint64 kill_at = started + patience; /* if it is at it */
+  gboolean was_lost = child->link_lost;
   const char *ignored;
 
   log_info (LOG_SUPERVISE, "actor '%s' (pid %d) is cancelled, and has %d ms", child->id.name,
@@ -154,15 +175,16 @@ end_child (Child *child)
   } else {
     signal_child (child, SIGTERM, "does not acknowledge its cancel");
     if (tractor__process_wait_until (&child->process, MIN (ack_by + PATIENCE_TERM_USEC, kill_at)))
-      return check_end_by_term (child, started);
+      return check_end_by_term (child, started, was_lost);
     ignored = "ignored its cancel and SIGTERM, and was killed";
   }
 
   signal_child (child, SIGKILL, "does not end");
-  if (tractor__process_wait_until (&child->process, tractor__patience_now () + PATIENCE_KILL_USEC))
-    return tractor__child_new_unresponsive_error (child, started, ignored);
-  return tractor__child_new_unresponsive_error (child, started,
-                                                "cannot be killed, and is left to the system");
+  if (!tractor__process_wait_until (&child->process, tractor__patience_now () + PATIENCE_KILL_USEC))
+    ignored = "cannot be killed, and is left to the system";
+  else if (has_crashed (child))
+    return check_orderly_end (child);
+  return report_resistance (child, started, was_lost, ignored);
 }
 
 /* It is the child that says so: only what is in our directory, and nobody else's. */
@@ -261,6 +283,7 @@ watch_to_the_end (Child *child)
   g_autoptr (GError) report = NULL;
   GError *failure = NULL;
 
+  child->has_resisted = FALSE;
   if (wait_for_process (child, &boot_timed_out, &failure) || child->is_killed) {
     g_clear_error (&failure);
     tractor__process_wait_until (&child->process, tractor__patience_now () + PATIENCE_KILL_USEC);
@@ -369,6 +392,23 @@ live_again_and_again (Child *child)
   return failure;
 }
 
+/* A death that the nursery is not to hear of: also one that falls together with its cancel, since nobody can say
+ * which was first. One that would have been answered by a restart has none to wait for. That an actor which was well
+ * had to be made to end is no death of its own. */
+static gboolean
+is_death_to_ignore (const Child *child)
+{
+  switch (child->plan->options.on_death) {
+  case TRACTOR_ON_DEATH_IGNORE:
+    return !child->has_resisted;
+  case TRACTOR_ON_DEATH_RESTART:
+    return child->cancel_requested && !child->has_resisted;
+  case TRACTOR_ON_DEATH_FAIL:
+  default:
+    return FALSE;
+  }
+}
+
 static gboolean
 run_monitor (gpointer data, GError **error)
 {
@@ -388,8 +428,7 @@ run_monitor (gpointer data, GError **error)
     tractor_event_set (child->booted);
     return TRUE;
   }
-  if (failure != NULL && child->plan->options.on_death == TRACTOR_ON_DEATH_IGNORE &&
-      (!child->cancel_requested || tractor__child_has_failed (child))) {
+  if (failure != NULL && is_death_to_ignore (child)) {
     log_message (LOG_SUPERVISE, "%s", failure->message);
     g_clear_error (&failure);
   }

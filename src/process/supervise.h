@@ -52,6 +52,7 @@ struct _Child {
   gboolean has_acked;            /* it is at it */
   gboolean is_ended_for_restart; /* its end is wanted, but so is its next life */
   gboolean link_lost;            /* it closed its connection, or broke the protocol */
+  gboolean has_resisted;         /* it was well when it was asked to end, and had to be made to */
 };
 
 /* --- spawn.c --- */

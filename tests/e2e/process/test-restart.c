@@ -1,7 +1,9 @@
 /* test-restart.c - actors that are started again when they die. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "actors.h"
 
@@ -88,7 +90,19 @@ fail_by_cancel (G_GNUC_UNUSED GVariant *kwargs, GVariant **ret_result, G_GNUC_UN
   return TRUE;
 }
 
+/* Crashes while it ends. */
+static gboolean
+abort_when_cancelled (G_GNUC_UNUSED GVariant *kwargs,
+                      G_GNUC_UNUSED GVariant **ret_result,
+                      G_GNUC_UNUSED GError **error)
+{
+  tractor_sleep_until (TRACTOR_NO_DEADLINE, NULL);
+  raise (SIGABRT);
+  return TRUE;
+}
+
 static const TractorExport exports[] = {
+  { "abort_when_cancelled", TRACTOR_EXPORT_CALL, abort_when_cancelled },
   { "fail", TRACTOR_EXPORT_CALL, fail },
   { "fail_and_return", TRACTOR_EXPORT_CALL, fail_and_return },
   { "fail_and_end_slowly", TRACTOR_EXPORT_CALL, fail_and_end_slowly },
@@ -227,6 +241,123 @@ test_ignored (G_GNUC_UNUSED gpointer data, GError **error)
   harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
   ask_pid (lives, error);
   return end (nursery, error);
+}
+
+/* Its parent cannot know yet. */
+static void
+kill_unnoticed (TractorPortal *portal, GError **error)
+{
+  pid_t pid = (pid_t) ask_pid (portal, error);
+  struct pollfd ended = { .fd = (int) syscall (SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+  g_assert_cmpint (ended.fd, >=, 0);
+  kill (pid, SIGKILL);
+  g_assert_cmpint (poll (&ended, 1, -1), ==, 1);
+  close (ended.fd);
+}
+
+/* Whether a nursery whose actor has died just before is cancelled without a failure; in its scope, or by name. */
+static gboolean
+ends_well_after_death (TractorOnDeath on_death, gboolean by_scope, GError **error)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) dies = start (nursery, "dies", on_death, error);
+  g_autoptr (TractorPortal) lives = start (nursery, "lives", TRACTOR_ON_DEATH_FAIL, error);
+
+  ask_pid (lives, error);
+  kill_unnoticed (dies, error);
+  if (by_scope)
+    tractor_cancel_scope_cancel (scope, NULL);
+  else
+    tractor_actor_nursery_cancel (nursery);
+  tractor_actor_nursery_join (nursery, error);
+  assert_no_child_process ();
+  if (g_error_matches (*error, TRACTOR_ERROR, TRACTOR_ERROR_CANCELLED))
+    g_clear_error (error); /* ours */
+  return *error == NULL;
+}
+
+static gboolean
+test_ignored_just_before_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return ends_well_after_death (TRACTOR_ON_DEATH_IGNORE, FALSE, error) &&
+         ends_well_after_death (TRACTOR_ON_DEATH_IGNORE, TRUE, error);
+}
+
+/* It would have been started again. */
+static gboolean
+test_restarted_just_before_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  return ends_well_after_death (TRACTOR_ON_DEATH_RESTART, FALSE, error) &&
+         ends_well_after_death (TRACTOR_ON_DEATH_RESTART, TRUE, error);
+}
+
+static gboolean
+test_fails_just_before_cancel (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_false (ends_well_after_death (TRACTOR_ON_DEATH_FAIL, FALSE, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+typedef struct {
+  TractorPortal *portal;
+  const char *function;
+} Calling;
+
+static gboolean
+call_in_task (gpointer data, G_GNUC_UNUSED GError **error)
+{
+  const Calling *calling = data;
+
+  g_assert_false (tractor_portal_call (calling->portal, calling->function, NULL, NULL, NULL));
+  return TRUE;
+}
+
+/* Cancels an actor that is in @function. Returns: whether its nursery has no failure. */
+static gboolean
+cancel_in (const char *function, TractorOnDeath on_death, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) portal = start (nursery, "dies", on_death, error);
+  g_autoptr (TractorNursery) callers = tractor_nursery_open ();
+  Calling calling = { portal, function };
+
+  g_assert_true (tractor_nursery_spawn (callers, "caller", call_in_task, &calling, NULL, error));
+  g_assert_true (tractor_wait_all_tasks_blocked (0, error));
+  ask_pid (portal, error); /* behind the call: it is in it */
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_true (tractor_nursery_join (callers, error));
+  tractor_actor_nursery_join (nursery, error);
+  assert_no_child_process ();
+  return *error == NULL;
+}
+
+/* Nobody can tell that from a crash just before. */
+static gboolean
+test_ignored_while_it_ends (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_assert_true (cancel_in ("test:abort_when_cancelled", TRACTOR_ON_DEATH_IGNORE, error));
+  g_assert_true (cancel_in ("test:abort_when_cancelled", TRACTOR_ON_DEATH_RESTART, error));
+  g_assert_false (cancel_in ("test:abort_when_cancelled", TRACTOR_ON_DEATH_FAIL, error));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
+}
+
+/* That it has to be killed is no death of its own. */
+static gboolean
+test_ignored_does_not_end (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) stopped = start (nursery, "stopped", TRACTOR_ON_DEATH_IGNORE, error);
+
+  kill ((pid_t) ask_pid (stopped, error), SIGSTOP);
+  tractor_actor_nursery_cancel (nursery);
+  g_assert_false (tractor_actor_nursery_join (nursery, error));
+  g_assert_nonnull (strstr ((*error)->message, "ignored its cancel"));
+  harness_assert_error (*error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE);
+  return TRUE;
 }
 
 static gboolean
@@ -526,6 +657,13 @@ main (int argc, char **argv)
   harness_add_real_task ("/e2e/restart/rest", test_rest);
   harness_add_real_task ("/e2e/restart/too-often", test_too_often);
   harness_add_real_task ("/e2e/restart/ignored", test_ignored);
+  harness_add_real_task ("/e2e/restart/ignored-just-before-cancel",
+                         test_ignored_just_before_cancel);
+  harness_add_real_task ("/e2e/restart/restarted-just-before-cancel",
+                         test_restarted_just_before_cancel);
+  harness_add_real_task ("/e2e/restart/fails-just-before-cancel", test_fails_just_before_cancel);
+  harness_add_real_task ("/e2e/restart/ignored-while-it-ends", test_ignored_while_it_ends);
+  harness_add_real_task ("/e2e/restart/ignored-does-not-end", test_ignored_does_not_end);
   harness_add_real_task ("/e2e/restart/cancelled-while-down", test_cancelled_while_down);
   harness_add_real_task ("/e2e/restart/cancelled-while-it-ends-for-another",
                          test_cancelled_while_it_ends_for_another);
