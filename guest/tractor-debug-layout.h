@@ -50,6 +50,11 @@ typedef struct {
  * @links: its connections to others
  * @sent_bytes: over all of them so far
  * @received_bytes: likewise
+ * @asked_done: (of what is asked) where the pointer to the event is that is set at its end; an event begins with the line
+ *   that tasks stand in, see wait_lot
+ * @asked_receivers: (of a context that is asked for) where the pointer to the line is in which tasks wait for its items
+ * @asked_senders: (of a context that is asked for) likewise for room
+ * @served_scope: (of what is run) where the pointer to a scope is that the task has opened which runs it, or %NULL
  */
 typedef struct _TractorDebugActor {
   const char *name;
@@ -61,6 +66,10 @@ typedef struct _TractorDebugActor {
   TractorDebugLinks links;
   guint64 sent_bytes;
   guint64 received_bytes;
+  guint32 asked_done;
+  guint32 asked_receivers;
+  guint32 asked_senders;
+  guint32 served_scope;
 } TractorDebugActor;
 
 /**

@@ -67,7 +67,8 @@ describe (TractorRuntime *runtime)
                                       .table_n_buckets = offsetof (CidTable, n_buckets),
                                       .entry_next = offsetof (CidEntry, next),
                                       .entry_owner = offsetof (CidEntry, owner),
-                                      .asked_function = offsetof (Request, function) } };
+                                      .asked_function = offsetof (Request, function) },
+                           .asked_done = offsetof (Request, done) };
 }
 
 TractorRuntime *

@@ -462,6 +462,9 @@ tractor__rpc_serve (TractorRuntime *runtime)
   for (guint i = 0; i < G_N_ELEMENTS (runtime_functions); i++)
     tractor__exports_add (runtime->exports, NAMESPACE_SELF, &runtime_functions[i]);
   runtime->debug_actor.links.served_function = offsetof (RpcTask, full_name);
+  runtime->debug_actor.served_scope = offsetof (RpcTask, scope);
+  runtime->debug_actor.asked_receivers = offsetof (TractorContext, stream.receivers);
+  runtime->debug_actor.asked_senders = offsetof (TractorContext, stream.senders);
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------- */

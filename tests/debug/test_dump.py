@@ -145,6 +145,33 @@ def links_are_shown_with_what_is_open_on_them(host):
 
 
 @test
+def tasks_name_the_actors_that_they_are_about(host):
+    """Calls of the same function of two actors are not the same, and who serves one says for whom."""
+    with Tree(host, '--actors', '2', 'stay') as tree:
+        tree.expect('stays')
+        tree.expect('stays')
+        text = tree.ask()[0]
+        for kid in ('kid0', 'kid1'):
+            pid = tree.find(kid)
+            has(section(text, 'root'), rf"^  task \d+ '\S+' waiting for tree:work of '{kid}' \(process {pid}\)$")
+            has(section(text, kid), rf"^  task \d+ 'work' waiting for sleep\n      serves tree:work for 'root' \(process {tree.pid}\)$")
+        shown = [json.loads(line) for line in tree.tractor('dump', '--json', str(tree.pid)).splitlines()]
+        waits = [(g['count'], [a['name'] for a in g['waits_for_actors']]) for g in shown[0]['groups'] if g['waits_for'] == 'tree:work']
+        is_equal(sorted(waits), [(1, ['kid0']), (1, ['kid1'])])
+        is_equal([(g['serves'], g['serves_actor']) for g in shown[1]['groups'] if g['name'] == 'work'],
+                 [('tree:work', {'name': 'root', 'pid': tree.pid})])
+
+
+@test
+def waits_of_every_kind_name_the_actor(host):
+    for story, wait in (('join', 'nursery'), ('dialog', 'tree:talk'), ('listen', 'stream receive')):
+        with Tree(host, story) as tree:
+            tree.expect('stays')
+            pid = tree.find('below')
+            has(section(tree.ask()[0], 'kid0'), rf"^  task \d+ 'work' waiting for {wait} of 'below' \(process {pid}\)$")
+
+
+@test
 def one_that_computes_is_shown_where_it_is(host):
     with Tree(host, '--depth', '1', 'compute') as tree:
         tree.expect('computes')

@@ -314,9 +314,48 @@ look_back (int answer)
   return TRUE;
 }
 
+/* Begins a dialog with an actor below, for which that has nothing to say: this waits for an item, or for its end. */
+static gboolean
+listen_to (TractorPortal *below, gboolean to_items, GError **error)
+{
+  g_autoptr (TractorContext) context =
+      tractor_portal_open_context (below, "tree:talk", NULL, NULL, NULL, error);
+  TractorStream *stream = context != NULL ? tractor_context_open_stream (context, error) : NULL;
+  g_autoptr (GVariant) item = NULL;
+
+  if (stream == NULL)
+    return FALSE;
+  say ("stays");
+  return to_items ? tractor_stream_receive (stream, &item, error)
+                  : tractor_context_join (context, NULL, error);
+}
+
+static gboolean
+look_after (gboolean listens, gboolean to_items, GError **error)
+{
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  g_autoptr (TractorPortal) below =
+      nursery != NULL ? tractor_actor_nursery_start (
+                            nursery, "below", &(TractorSpawnOptions){ .debug = child_mode }, error)
+                      : NULL;
+
+  if (below == NULL)
+    return FALSE;
+  if (listens)
+    return listen_to (below, to_items, error);
+  say ("stays");
+  return tractor_actor_nursery_join (nursery, error);
+}
+
 static gboolean
 tell (int *answer, GError **error)
 {
+  if (strcmp (story, "join") == 0)
+    return look_after (FALSE, FALSE, error);
+  if (strcmp (story, "listen") == 0)
+    return look_after (TRUE, TRUE, error);
+  if (strcmp (story, "dialog") == 0)
+    return look_after (TRUE, FALSE, error);
   if (strcmp (story, "pause") == 0)
     return pause_once (answer, error);
   if (strcmp (story, "mapped-pause") == 0)
@@ -435,7 +474,19 @@ work (GVariant *kwargs, GVariant **ret_result, GError **error)
   return ok;
 }
 
-static const TractorExport exports[] = { { "work", TRACTOR_EXPORT_CALL, work }, { NULL } };
+static gboolean
+talk (TractorContext *context,
+      G_GNUC_UNUSED GVariant *kwargs,
+      G_GNUC_UNUSED GVariant **ret_result,
+      GError **error)
+{
+  return tractor_context_started (context, NULL, error) &&
+         tractor_sleep_until (TRACTOR_NO_DEADLINE, error);
+}
+
+static const TractorExport exports[] = { { "work", TRACTOR_EXPORT_CALL, work },
+                                         { "talk", TRACTOR_EXPORT_CONTEXT, .context = talk },
+                                         { NULL } };
 static const TractorModule modules[] = { { "tree", exports }, { NULL } };
 static const TractorRunner runners[] = {
   { "builtin", tractor_run }, { "glib", tractor_glib_run }, { "uv", tractor_uv_run }, { NULL }

@@ -53,15 +53,22 @@ get_flags (void)
 
 /* --- for people ---------------------------------------------------------------------------------- */
 
-/* "tree:work × 3, tree:grow". @names: the same are side by side. */
-static void
-append_functions (GString *out, const GPtrArray *names)
+/* (transfer none) */
+static const char *
+get_open_name (const GPtrArray *open, guint i)
 {
-  for (guint i = 0, n_same; i < names->len; i += n_same) {
-    g_autofree char *name = text_escape (names->pdata[i]);
+  return ((const LinkOpen *) open->pdata[i])->name;
+}
 
-    for (n_same = 1;
-         i + n_same < names->len && g_str_equal (names->pdata[i + n_same], names->pdata[i]);
+/* "tree:work × 3, tree:grow". @open: the same are side by side. */
+static void
+append_functions (GString *out, const GPtrArray *open)
+{
+  for (guint i = 0, n_same; i < open->len; i += n_same) {
+    g_autofree char *name = text_escape (get_open_name (open, i));
+
+    for (n_same = 1; i + n_same < open->len &&
+                     g_str_equal (get_open_name (open, i + n_same), get_open_name (open, i));
          n_same++)
       ;
     g_string_append_printf (out, "%s%s", i > 0 ? ", " : "", name);
@@ -85,12 +92,12 @@ describe_peer (const ActorLink *link)
 static void
 append_link (GString *out,
              const char *verb,
-             const GPtrArray *names,
+             const GPtrArray *open,
              const char *preposition,
              const char *peer)
 {
   g_string_append_printf (out, "  %s ", verb);
-  append_functions (out, names);
+  append_functions (out, open);
   g_string_append_printf (out, " %s %s\n", preposition, peer);
 }
 
@@ -167,6 +174,30 @@ add_frames_json (GString *out, Peek *peek, const PeekTask *task)
 }
 
 static void
+add_peer_json (GString *out, const char *key, const PeekPeer *peer)
+{
+  json_open (out, key, '{');
+  json_add_text (out, "name", peer->name);
+  json_add_number (out, "pid", peer->pid);
+  json_close (out, '}');
+}
+
+/* The actors that it has to do with. */
+static void
+add_peers_json (GString *out, const PeekTask *task)
+{
+  json_open (out, "waits_for_actors", '[');
+  for (guint i = 0; i < task->awaited->len; i++)
+    add_peer_json (out, NULL, task->awaited->pdata[i]);
+  json_close (out, ']');
+  json_add_text (out, "serves", task->serves);
+  if (task->served != NULL)
+    add_peer_json (out, "serves_actor", task->served);
+  else
+    json_add_null (out, "serves_actor");
+}
+
+static void
 add_tasks_json (GString *out, Peek *peek)
 {
   g_autoptr (GPtrArray) tasks = peek_list_tasks (peek);
@@ -186,6 +217,7 @@ add_tasks_json (GString *out, Peek *peek)
     json_add_text (out, "name", task->name);
     json_add_text (out, "state", task_describe_state (task));
     json_add_text (out, "waits_for", task->waits_for);
+    add_peers_json (out, task);
     if (task->holder_id != 0)
       json_add_number (out, "held_by", (gint64) task->holder_id);
     else
@@ -203,11 +235,11 @@ add_tasks_json (GString *out, Peek *peek)
 }
 
 static void
-add_functions_json (GString *out, const char *key, const GPtrArray *names)
+add_functions_json (GString *out, const char *key, const GPtrArray *open)
 {
   json_open (out, key, '[');
-  for (guint i = 0; i < names->len; i++)
-    json_add_text (out, NULL, names->pdata[i]);
+  for (guint i = 0; i < open->len; i++)
+    json_add_text (out, NULL, get_open_name (open, i));
   json_close (out, ']');
 }
 

@@ -390,7 +390,7 @@ read_actor (Peek *peek, guint64 guest, gpointer data)
   (*actor)->parent_pid = (gint) there.parent_pid;
   (*actor)->children = g_ptr_array_new_with_free_func (child_free);
   read_children (peek, &there, (*actor)->children);
-  (*actor)->links = links_read (peek->memory, &there.links);
+  (*actor)->links = links_read (peek->memory, &there);
 }
 
 PeekActor *
@@ -413,11 +413,34 @@ scope_free (gpointer data)
   g_free (scope);
 }
 
+static PeekPeer *
+peer_new (const char *name, gint64 pid)
+{
+  PeekPeer *peer = g_new (PeekPeer, 1);
+
+  *peer = (PeekPeer){ g_strdup (name != NULL ? name : "?"), pid };
+  return peer;
+}
+
+static void
+peer_free (gpointer data)
+{
+  PeekPeer *peer = data;
+
+  if (peer == NULL)
+    return;
+  g_free (peer->name);
+  g_free (peer);
+}
+
 static void
 task_free (gpointer data)
 {
   PeekTask *task = data;
 
+  g_ptr_array_unref (task->awaited);
+  g_free (task->serves);
+  peer_free (task->served);
   g_ptr_array_unref (task->scopes);
   g_array_unref (task->frames);
   g_free (task->name);
@@ -426,12 +449,22 @@ task_free (gpointer data)
   g_free (task);
 }
 
+/* A task that is in a nursery. */
+typedef struct {
+  guint64 nursery;
+  const PeekTask *task;
+} Member;
+
 typedef struct {
   GPtrArray *tasks;
   GHashTable *scopes; /* address: what was read there */
   GHashTable *owners; /* address of a task: its number */
   GHashTable *waits;  /* address: text; they are constants, and few */
   GHashTable *found;  /* address: the task that is there */
+  GHashTable *
+      waiting; /* address of the line that a task waits in, or of the text that says for what: an array of tasks */
+  GHashTable *joining; /* address of a nursery: the task that waits for all in it */
+  GArray *members;     /* (element-type Member): tasks that are in a nursery */
   gsize scope_bytes;
   gsize task_bytes;
 } Listing;
@@ -543,6 +576,151 @@ find_holder (Peek *peek, const char *waits_for, guint64 wait)
   return lot != 0 ? memory_read_pointer (peek->memory, lot + layout->lot_holder) : 0;
 }
 
+/* So that who waits is found from what is waited for. */
+static void
+note_wait (Listing *listing, guint64 address, PeekTask *task)
+{
+  GPtrArray *tasks = g_hash_table_lookup (listing->waiting, GSIZE_TO_POINTER (address));
+
+  if (address == 0)
+    return;
+  if (tasks == NULL) {
+    tasks = g_ptr_array_new ();
+    g_hash_table_insert (listing->waiting, GSIZE_TO_POINTER (address), tasks);
+  }
+  g_ptr_array_add (tasks, task);
+}
+
+static void
+note_waits (
+    Peek *peek, Listing *listing, guint64 scope_address, const guint8 *object, PeekTask *task)
+{
+  const TractorDebugLayout *layout = &peek->layout;
+  guint64 wait = get_u64 (object, layout->task_wait);
+
+  note_wait (listing, get_u64 (object, layout->task_waiting_for), task);
+  if (wait != 0 && layout->lot_holder != 0) /* not an older library */
+    note_wait (listing, memory_read_pointer (peek->memory, wait + layout->wait_lot), task);
+  if (g_strcmp0 (task->waits_for, "nursery") == 0)
+    g_hash_table_insert (listing->joining, GSIZE_TO_POINTER (scope_address), task);
+}
+
+static void
+add_awaited (Listing *listing, guint64 address, const ActorLink *link)
+{
+  GPtrArray *tasks =
+      address != 0 ? g_hash_table_lookup (listing->waiting, GSIZE_TO_POINTER (address)) : NULL;
+
+  for (guint i = 0; tasks != NULL && i < tasks->len; i++) {
+    PeekTask *task = tasks->pdata[i];
+
+    if (task->awaited->len == 0)
+      g_ptr_array_add (task->awaited, peer_new (link->peer, link->peer_pid));
+  }
+}
+
+/* The name is the wait's where a context is asked for. Of a call it is the program's own text, which many may have. */
+static void
+add_asked (Listing *listing, const ActorLink *link, GHashTable *n_named)
+{
+  for (guint i = 0; i < link->asked->len; i++) {
+    const LinkOpen *open = link->asked->pdata[i];
+
+    for (guint line = 0; line < LINK_N_LINES; line++)
+      add_awaited (listing, open->lines[line], link);
+    if (GPOINTER_TO_UINT (g_hash_table_lookup (n_named, GSIZE_TO_POINTER (open->name_at))) == 1)
+      add_awaited (listing, open->name_at, link);
+  }
+}
+
+/* (transfer full): how many things that are asked have that text. */
+static GHashTable *
+count_names (const GPtrArray *links)
+{
+  GHashTable *n_named = g_hash_table_new (NULL, NULL);
+
+  for (guint i = 0; i < links->len; i++) {
+    const ActorLink *link = links->pdata[i];
+
+    for (guint j = 0; j < link->asked->len; j++) {
+      gpointer name = GSIZE_TO_POINTER (((const LinkOpen *) link->asked->pdata[j])->name_at);
+
+      g_hash_table_insert (
+          n_named, name,
+          GUINT_TO_POINTER (GPOINTER_TO_UINT (g_hash_table_lookup (n_named, name)) + 1));
+    }
+  }
+  return n_named;
+}
+
+static void
+add_served (Peek *peek, Listing *listing, const ActorLink *link)
+{
+  for (guint i = 0; i < link->served->len; i++) {
+    const LinkOpen *open = link->served->pdata[i];
+    const guint8 *scope = open->scope != 0 ? get_scope (peek, listing, open->scope) : NULL;
+    PeekTask *task =
+        scope != NULL
+            ? g_hash_table_lookup (listing->found,
+                                   GSIZE_TO_POINTER (get_u64 (scope, peek->layout.scope_owner)))
+            : NULL;
+
+    if (task == NULL || task->serves != NULL)
+      continue;
+    task->serves = g_strdup (open->name);
+    task->served = peer_new (link->peer, link->peer_pid);
+  }
+}
+
+/* The task that watches over an actor, in the nursery of that, has its name: and so may have one of the program. */
+static gboolean
+is_watching (Peek *peek, const PeekTask *task)
+{
+  PlaceInCode place;
+
+  peek_describe (peek, task->func, FALSE, &place);
+  return place.is_librarys;
+}
+
+static void
+add_children (Peek *peek, Listing *listing, const GPtrArray *children)
+{
+  g_autoptr (GHashTable) pids = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < children->len; i++) {
+    const PeekChild *child = children->pdata[i];
+
+    if (child->name != NULL)
+      g_hash_table_insert (pids, child->name, GINT_TO_POINTER (child->pid));
+  }
+  for (guint i = 0; i < listing->members->len; i++) {
+    const Member *member = &g_array_index (listing->members, Member, i);
+    PeekTask *joiner = g_hash_table_lookup (listing->joining, GSIZE_TO_POINTER (member->nursery));
+    gpointer pid;
+
+    if (joiner != NULL && g_hash_table_lookup_extended (pids, member->task->name, NULL, &pid) &&
+        is_watching (peek, member->task))
+      g_ptr_array_add (joiner->awaited, peer_new (member->task->name, GPOINTER_TO_INT (pid)));
+  }
+}
+
+/* When all tasks are known. */
+static void
+name_actors (Peek *peek, Listing *listing)
+{
+  g_autoptr (PeekActor) actor = peek_get_actor (peek);
+  g_autoptr (GHashTable) n_named = NULL;
+
+  if (actor == NULL)
+    return;
+  n_named = count_names (actor->links);
+  for (guint i = 0; i < actor->links->len; i++) {
+    add_asked (listing, actor->links->pdata[i], n_named);
+    add_served (peek, listing, actor->links->pdata[i]);
+  }
+  add_children (peek, listing, actor->children);
+}
+
 /* When all tasks are known: what is no task is no holder. */
 static void
 name_holders (const Listing *listing)
@@ -566,6 +744,7 @@ add_task (
   const TractorDebugLayout *layout = &peek->layout;
   PeekTask *task = g_new0 (PeekTask, 1);
   const guint8 *scope = get_scope (peek, listing, scope_address);
+  Member member;
 
   task->id = get_u64 (object, layout->task_id);
   task->name = get_text (object, layout->task_name, layout->task_name_bytes);
@@ -574,12 +753,16 @@ add_task (
   task->is_cancelled = scope != NULL && get_u32 (scope, layout->scope_effective) != 0;
   task->scopes = g_ptr_array_new_with_free_func (scope_free);
   task->frames = g_array_new (FALSE, FALSE, sizeof (guint64));
+  task->awaited = g_ptr_array_new_with_free_func (peer_free);
+  member = (Member){ get_u64 (object, layout->task_nursery), task };
+  g_array_append_val (listing->members, member);
   g_hash_table_insert (listing->found, GSIZE_TO_POINTER (address), task);
   if (task->state == PEEK_WAITING) {
     task->waits_for = get_wait (peek, listing, get_u64 (object, layout->task_waiting_for));
     if (g_strcmp0 (task->waits_for, "sleep") == 0)
       memory_read (peek->memory, get_u64 (object, layout->task_wait) + layout->sleep_until,
                    &task->sleeps_until, sizeof task->sleeps_until);
+    note_waits (peek, listing, scope_address, object, task);
     task->holder_at = find_holder (peek, task->waits_for, get_u64 (object, layout->task_wait));
   }
   add_scopes (peek, listing, scope_address, task);
@@ -648,16 +831,24 @@ peek_list_tasks (Peek *peek)
   g_autoptr (GHashTable) owners = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_autoptr (GHashTable) waits = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   g_autoptr (GHashTable) found = g_hash_table_new (NULL, NULL);
+  g_autoptr (GHashTable) waiting =
+      g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
+  g_autoptr (GHashTable) joining = g_hash_table_new (NULL, NULL);
+  g_autoptr (GArray) members = g_array_new (FALSE, FALSE, sizeof (Member));
   Listing listing = { .tasks = g_ptr_array_new_with_free_func (task_free),
                       .scopes = scopes,
                       .owners = owners,
                       .waits = waits,
                       .found = found,
+                      .waiting = waiting,
+                      .joining = joining,
+                      .members = members,
                       .scope_bytes = get_scope_bytes (&peek->layout),
                       .task_bytes = get_task_bytes (&peek->layout) };
 
   for_each_guest (peek, list_tasks, &listing);
   name_holders (&listing);
+  name_actors (peek, &listing);
   g_ptr_array_sort (listing.tasks, compare_ids);
   return listing.tasks;
 }

@@ -73,6 +73,12 @@ typedef struct {
   char *reason;
 } PeekScope;
 
+/* Another actor, as it is known here. */
+typedef struct {
+  char *name;
+  gint64 pid; /* 0: not known */
+} PeekPeer;
+
 typedef struct {
   guint64 id;
   char *name;
@@ -88,6 +94,10 @@ typedef struct {
   GArray *frames;      /* (element-type guint64): the innermost first */
   gboolean is_cut;     /* there are more frames, or they could not be read */
   guint64 func;
+  GPtrArray
+      *awaited; /* (element-type PeekPeer): the actors that it waits for, as far as that is known */
+  char *serves; /* (nullable): the call of another actor that it runs */
+  PeekPeer *served; /* (nullable): that one */
 } PeekTask;
 
 /* Returns: (transfer full) (element-type PeekTask): in the order of their numbers. */

@@ -24,6 +24,24 @@ group_free (gpointer data)
   g_free (group);
 }
 
+static void
+append_peer_to_key (GByteArray *key, const PeekPeer *peer)
+{
+  g_byte_array_append (key, (const guint8 *) peer->name, (guint) strlen (peer->name) + 1);
+  g_byte_array_append (key, (const guint8 *) &peer->pid, sizeof peer->pid);
+}
+
+static void
+append_peers_to_key (GByteArray *key, const PeekTask *task)
+{
+  for (guint i = 0; i < task->awaited->len; i++)
+    append_peer_to_key (key, task->awaited->pdata[i]);
+  if (task->serves != NULL) {
+    g_byte_array_append (key, (const guint8 *) task->serves, (guint) strlen (task->serves) + 1);
+    append_peer_to_key (key, task->served);
+  }
+}
+
 /* (transfer full): equal for tasks that are shown together; deadlines differ by when each was started. */
 static GBytes *
 make_key (const PeekTask *task)
@@ -47,6 +65,7 @@ make_key (const PeekTask *task)
       g_byte_array_append (key, (const guint8 *) &scope->owner_id, sizeof scope->owner_id);
     g_byte_array_append (key, (const guint8 *) scope->reason, (guint) strlen (scope->reason) + 1);
   }
+  append_peers_to_key (key, task);
   g_byte_array_append (key, (const guint8 *) task->frames->data,
                        task->frames->len * (guint) sizeof (guint64));
   return g_byte_array_free_to_bytes (key);
@@ -179,6 +198,28 @@ append_names (GString *out, const TaskGroup *group)
   }
 }
 
+static void
+append_peer (GString *out, const PeekPeer *peer)
+{
+  g_autofree char *name = text_escape (peer->name);
+
+  g_string_append_printf (out, "'%s'", name);
+  if (peer->pid > 0)
+    g_string_append_printf (out, " (process %" G_GINT64_FORMAT ")", peer->pid);
+}
+
+/* " of 'till' (process 104)" */
+static void
+append_awaited (GString *out, const PeekTask *task)
+{
+  for (guint i = 0; i < MIN (task->awaited->len, N_SHOWN); i++) {
+    g_string_append (out, i > 0 ? ", " : " of ");
+    append_peer (out, task->awaited->pdata[i]);
+  }
+  if (task->awaited->len > N_SHOWN)
+    g_string_append_printf (out, " and %u more actors", task->awaited->len - N_SHOWN);
+}
+
 void
 task_group_append_heading (GString *out, const TaskGroup *group)
 {
@@ -200,6 +241,7 @@ task_group_append_heading (GString *out, const TaskGroup *group)
     g_autofree char *waits_for = text_escape (task->waits_for);
 
     g_string_append_printf (out, " for %s", waits_for);
+    append_awaited (out, task);
   }
   if (task->holder_id != 0) {
     g_autofree char *holder = text_escape (task->holder_name);
@@ -215,6 +257,13 @@ task_group_append_heading (GString *out, const TaskGroup *group)
   if (task->is_cancelled)
     g_string_append (out, ", cancelled");
   g_string_append_c (out, '\n');
+  if (task->serves != NULL) {
+    g_autofree char *serves = text_escape (task->serves);
+
+    g_string_append_printf (out, "      serves %s for ", serves);
+    append_peer (out, task->served);
+    g_string_append_c (out, '\n');
+  }
 }
 
 void

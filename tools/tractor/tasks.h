@@ -32,7 +32,7 @@ gboolean task_describe_frame (
 /* Whether that is code of the program: not of the library, nor of what that stands on. */
 gboolean tasks_is_programs (const PlaceInCode *place);
 
-/* A line: which tasks, and what they wait for. */
+/* A line: which tasks, and what they wait for; and one with the call of another actor that they run. */
 void task_group_append_heading (GString *out, const TaskGroup *group);
 /* A line for each of the scopes around it. */
 void task_append_scopes (GString *out, const PeekTask *task);
