@@ -162,6 +162,18 @@ def tasks_name_the_actors_that_they_are_about(host):
                  [('tree:work', {'name': 'root', 'pid': tree.pid})])
 
 
+@test(hosts=('builtin',))
+def numbers_of_equal_tasks_are_those_and_no_others(host):
+    """Eight tasks in a row, of which the third and the seventh are of another kind."""
+    with Tree(host, 'mix') as tree:
+        tree.expect('stays')
+        kid = section(tree.ask()[0], 'kid0')
+        third = int(has(kid, r"^  × 2 tasks, (\d+), \d+, 'other' waiting for event$").group(1))
+        has(kid, rf"^  × 2 tasks, {third}, {third + 4}, 'other' waiting for event$")
+        # With the one that every actor has here.
+        has(kid, rf"^  × 7 tasks, .*\b{third - 1}, {third + 1} to {third + 3}, {third + 5}, 'sleeper', 'equal' waiting for sleep$")
+
+
 @test
 def waits_of_every_kind_name_the_actor(host):
     for story, wait in (('join', 'nursery'), ('dialog', 'tree:talk'), ('listen', 'stream receive')):

@@ -314,6 +314,29 @@ look_back (int answer)
   return TRUE;
 }
 
+static gboolean
+wait_forever (gpointer event, GError **error)
+{
+  return tractor_event_wait (event, error);
+}
+
+/* Two kinds of tasks, one among the other: their numbers have holes. */
+static gboolean
+mix (GError **error)
+{
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  TractorEvent *event = tractor_event_new ();
+  gboolean ok;
+
+  for (const char *kind = "--+---+-"; *kind != '\0'; kind++)
+    tractor_nursery_spawn (nursery, *kind == '+' ? "other" : "equal",
+                           *kind == '+' ? wait_forever : sleep_forever, event, NULL, error);
+  say ("stays");
+  ok = tractor_nursery_join (nursery, error);
+  tractor_event_free (event);
+  return ok;
+}
+
 /* Begins a dialog with an actor below, for which that has nothing to say: this waits for an item, or for its end. */
 static gboolean
 listen_to (TractorPortal *below, gboolean to_items, GError **error)
@@ -350,6 +373,8 @@ look_after (gboolean listens, gboolean to_items, GError **error)
 static gboolean
 tell (int *answer, GError **error)
 {
+  if (strcmp (story, "mix") == 0)
+    return mix (error);
   if (strcmp (story, "join") == 0)
     return look_after (FALSE, FALSE, error);
   if (strcmp (story, "listen") == 0)

@@ -12,6 +12,8 @@
 
 /* How many names of equal tasks are shown. */
 #define N_SHOWN 3
+/* How many ranges of their numbers. */
+#define MAX_RANGES 8
 
 /* --- tasks that are the same --------------------------------------------------------------------- */
 
@@ -177,6 +179,29 @@ task_describe_state (const PeekTask *task)
 
 /* --- for people ---------------------------------------------------------------------------------- */
 
+/* "10, 11, 13 to 15": those that are meant, and no other. They are in order. */
+static void
+append_numbers (GString *out, const TaskGroup *group)
+{
+  const GPtrArray *tasks = group->tasks;
+  guint n_ranges = 0;
+
+  for (guint i = 0, n; i < tasks->len; i += n) {
+    const guint64 first = ((const PeekTask *) tasks->pdata[i])->id;
+
+    for (n = 1; i + n < tasks->len && ((const PeekTask *) tasks->pdata[i + n])->id == first + n;
+         n++)
+      ;
+    if (n_ranges++ == MAX_RANGES) {
+      g_string_append (out, ", …");
+      return;
+    }
+    g_string_append_printf (out, "%s%" G_GUINT64_FORMAT, i > 0 ? ", " : "", first);
+    if (n > 1)
+      g_string_append_printf (out, " to %" G_GUINT64_FORMAT, first + n - 1);
+  }
+}
+
 static void
 append_names (GString *out, const TaskGroup *group)
 {
@@ -227,11 +252,11 @@ task_group_append_heading (GString *out, const TaskGroup *group)
   gint64 usec_left = task_group_get_usec_left (group);
 
   if (group->tasks->len > 1) {
-    const PeekTask *last = group->tasks->pdata[group->tasks->len - 1];
     g_autofree char *n = text_from_number (group->tasks->len);
 
-    g_string_append_printf (out, "  × %s tasks, %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ", ",
-                            n, task->id, last->id);
+    g_string_append_printf (out, "  × %s tasks, ", n);
+    append_numbers (out, group);
+    g_string_append (out, ", ");
   } else {
     g_string_append_printf (out, "  task %" G_GUINT64_FORMAT " ", task->id);
   }
