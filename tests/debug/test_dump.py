@@ -116,6 +116,17 @@ def tasks_have_stacks_waits_and_scopes(host):
 
 
 @test(hosts=('builtin',))
+def scopes_of_the_library_are_left_out(host):
+    """One that shields what it runs for others from its own end is around every call that is served."""
+    for dump, shown in (('1', False), ('all', True)):
+        with Tree(host, 'join', dump=dump) as tree:
+            tree.expect('stays')
+            kid = section(tree.ask()[0], 'kid0')
+            task = has(kid, r"(?s)^  task \d+ 'work' waiting for nursery.*?\n.*?(?=^  task|\Z)").group(0)
+            is_equal(re.search(r'^      scope of task \d+, shielded$', task, re.M) is not None, shown)
+
+
+@test(hosts=('builtin',))
 def tasks_of_the_library_are_counted(host):
     with Tree(host, 'stay') as tree:
         tree.expect('stays')

@@ -34,7 +34,7 @@ static char *signal_log;
 
 static const GOptionEntry options[] = {
   { "all", 0, 0, G_OPTION_ARG_NONE, &wants_all,
-    "The library's own tasks, too, and its functions in stacks", NULL },
+    "The library's own tasks and scopes, too, and its functions in stacks", NULL },
   { "each", 0, 0, G_OPTION_ARG_NONE, &wants_each, "Each task by itself, also if many are the same",
     NULL },
   { "json", 0, 0, G_OPTION_ARG_NONE, &wants_json, "One JSON object in a line for each actor",
@@ -135,6 +135,8 @@ add_scopes_json (GString *out, const PeekTask *task)
   for (guint i = 0; i < task->scopes->len; i++) {
     const PeekScope *scope = task->scopes->pdata[i];
 
+    if (!task_shows_scope (scope, get_flags ()))
+      continue;
     json_open (out, NULL, '{');
     if (scope->owner_id != 0)
       json_add_number (out, "task", (gint64) scope->owner_id);

@@ -518,7 +518,8 @@ add_scopes (Peek *peek, Listing *listing, guint64 address, PeekTask *task)
         (!is_hidden && (found.deadline != G_MAXINT64 || found.is_shielded))) {
       if (found.cancel_called && layout->scope_source != 0)
         found.source = get_u32 (scope, layout->scope_source);
-      found.owner_id = get_owner_id (peek, listing, get_u64 (scope, layout->scope_owner));
+      found.owner_at = get_u64 (scope, layout->scope_owner);
+      found.owner_id = get_owner_id (peek, listing, found.owner_at);
       found.reason = get_text (scope, layout->scope_reason, layout->scope_reason_bytes);
       g_ptr_array_add (task->scopes, g_memdup2 (&found, sizeof found));
     }
@@ -672,9 +673,9 @@ add_served (Peek *peek, Listing *listing, const ActorLink *link)
   }
 }
 
-/* The task that watches over an actor, in the nursery of that, has its name: and so may have one of the program. */
+/* Whether it was begun with a function of the library; one that serves a call has that of the program. */
 static gboolean
-is_watching (Peek *peek, const PeekTask *task)
+runs_library (Peek *peek, const PeekTask *task)
 {
   PlaceInCode place;
 
@@ -682,6 +683,25 @@ is_watching (Peek *peek, const PeekTask *task)
   return place.is_librarys;
 }
 
+/* That the connection is served to its end, shielded, is what the library does for every call. */
+static void
+mark_librarys_scopes (Peek *peek, const Listing *listing)
+{
+  for (guint i = 0; i < listing->tasks->len; i++) {
+    const PeekTask *task = listing->tasks->pdata[i];
+
+    for (guint j = 0; j < task->scopes->len; j++) {
+      PeekScope *scope = task->scopes->pdata[j];
+      const PeekTask *owner =
+          g_hash_table_lookup (listing->found, GSIZE_TO_POINTER (scope->owner_at));
+
+      scope->is_librarys = owner != NULL && owner != task && !scope->cancel_called &&
+                           scope->deadline == G_MAXINT64 && runs_library (peek, owner);
+    }
+  }
+}
+
+/* The task that watches over an actor, in the nursery of that, has its name: and so may have one of the program. */
 static void
 add_children (Peek *peek, Listing *listing, const GPtrArray *children)
 {
@@ -699,7 +719,7 @@ add_children (Peek *peek, Listing *listing, const GPtrArray *children)
     gpointer pid;
 
     if (joiner != NULL && g_hash_table_lookup_extended (pids, member->task->name, NULL, &pid) &&
-        is_watching (peek, member->task))
+        runs_library (peek, member->task))
       g_ptr_array_add (joiner->awaited, peer_new (member->task->name, GPOINTER_TO_INT (pid)));
   }
 }
@@ -849,6 +869,7 @@ peek_list_tasks (Peek *peek)
   for_each_guest (peek, list_tasks, &listing);
   name_holders (&listing);
   name_actors (peek, &listing);
+  mark_librarys_scopes (peek, &listing);
   g_ptr_array_sort (listing.tasks, compare_ids);
   return listing.tasks;
 }

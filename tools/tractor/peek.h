@@ -65,11 +65,14 @@ typedef enum {
 /* What is around a task, if it is more than a block: it has a deadline, is shielded or was cancelled. */
 typedef struct {
   guint64 owner_id; /* the task that has opened it; 0: it is around all */
-  gint64 deadline;  /* G_MAXINT64: none */
+  guint64 owner_at;
+  gint64 deadline; /* G_MAXINT64: none */
   gboolean is_shielded;
   gboolean cancel_called;
   TractorCancelSource source; /* of that; NONE also if it is not known */
   gboolean is_hidden;         /* by a shield inside it: it does not reach the task */
+  gboolean
+      is_librarys; /* a task of the library has opened it for its own sake, and nothing has come of it */
   char *reason;
 } PeekScope;
 

@@ -226,7 +226,7 @@ show_scopes (Shell *shell, char **arguments)
     const PeekTask *task = task_group_get_first (groups->pdata[i]);
 
     task_group_append_heading (shell->out, groups->pdata[i]);
-    task_append_scopes (shell->out, task);
+    task_append_scopes (shell->out, task, TASKS_WITHOUT_LIBRARYS);
     if (task->scopes->len == 0)
       g_string_append (shell->out, "      no deadline, shield or cancel is around it\n");
   }

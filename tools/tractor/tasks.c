@@ -291,12 +291,20 @@ task_group_append_heading (GString *out, const TaskGroup *group)
   }
 }
 
+gboolean
+task_shows_scope (const PeekScope *scope, TasksFlags flags)
+{
+  return (flags & TASKS_WITHOUT_LIBRARYS) == 0 || !scope->is_librarys;
+}
+
 void
-task_append_scopes (GString *out, const PeekTask *task)
+task_append_scopes (GString *out, const PeekTask *task, TasksFlags flags)
 {
   for (guint i = 0; i < task->scopes->len; i++) {
     const PeekScope *scope = task->scopes->pdata[i];
 
+    if (!task_shows_scope (scope, flags))
+      continue;
     g_string_append (out, "      scope");
     if (scope->owner_id == 0)
       g_string_append (out, " around all");
@@ -357,7 +365,7 @@ task_groups_append (GString *out, Peek *peek, const GPtrArray *groups, TasksFlag
     const PeekTask *task = task_group_get_first (groups->pdata[i]);
 
     task_group_append_heading (out, groups->pdata[i]);
-    task_append_scopes (out, task);
+    task_append_scopes (out, task, flags);
     task_append_frames (out, peek, task, flags);
   }
 }

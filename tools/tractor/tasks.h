@@ -6,8 +6,9 @@
 
 typedef enum {
   TASKS_ALL = 0,
-  TASKS_EACH = 1 << 0,            /* each by itself, also if many are the same */
-  TASKS_WITHOUT_LIBRARYS = 1 << 1 /* not the library's own tasks, nor its functions in stacks */
+  TASKS_EACH = 1 << 0, /* each by itself, also if many are the same */
+  TASKS_WITHOUT_LIBRARYS =
+      1 << 1 /* not the library's own tasks and scopes, nor its functions in stacks */
 } TasksFlags;
 
 /* Tasks that are the same but for their names and numbers. */
@@ -35,7 +36,9 @@ gboolean tasks_is_programs (const PlaceInCode *place);
 /* A line: which tasks, and what they wait for; and one with the call of another actor that they run. */
 void task_group_append_heading (GString *out, const TaskGroup *group);
 /* A line for each of the scopes around it. */
-void task_append_scopes (GString *out, const PeekTask *task);
+void task_append_scopes (GString *out, const PeekTask *task, TasksFlags flags);
+/* Whether that one is to be shown. */
+gboolean task_shows_scope (const PeekScope *scope, TasksFlags flags);
 /* A line for each frame. */
 void task_append_frames (GString *out, Peek *peek, const PeekTask *task, TasksFlags flags);
 /* All that, of each group. */
