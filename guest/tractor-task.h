@@ -209,6 +209,16 @@ TRACTOR_API void tractor_notify_closing (int fd);
 TRACTOR_API TractorFdWatch *tractor_fd_watch_open (int fd, GError **error);
 
 /**
+ * tractor_fd_watch_set_static_name:
+ * @name: (nullable): as of tractor_event_set_static_name()
+ *
+ * What a task waits for that waits on the watch, in dumps and debuggers, in place of "fd in" or "fd out".
+ *
+ * Suspends: no. Thread: guest.
+ */
+TRACTOR_API void tractor_fd_watch_set_static_name (TractorFdWatch *watch, const char *name);
+
+/**
  * tractor_fd_watch_wait:
  * @condition: G_IO_IN or G_IO_OUT
  *

@@ -54,6 +54,7 @@ struct _Interest {
 struct _TractorFdWatch {
   TractorGuest *guest;
   int fd;
+  const char *name;               /* (nullable): of waits for it, for dumps */
   gboolean ready[N_DIRECTIONS];   /* an edge came while nobody waited */
   gboolean hung_up[N_DIRECTIONS]; /* there was an end or an error: no edge may come any more */
 };
@@ -415,6 +416,14 @@ is_still_hung_up (TractorFdWatch *watch, Direction direction)
   return watch->hung_up[direction];
 }
 
+void
+tractor_fd_watch_set_static_name (TractorFdWatch *watch, const char *name)
+{
+  g_return_if_fail (watch != NULL);
+
+  watch->name = name;
+}
+
 gboolean
 tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **error)
 {
@@ -450,10 +459,12 @@ tractor_fd_watch_wait (TractorFdWatch *watch, GIOCondition condition, GError **e
     return FALSE;
   }
 
-  return check_wake (
-      task,
-      tractor__task_park (task, abort_wait, &wait, direction == DIRECTION_IN ? "fd in" : "fd out"),
-      error);
+  return check_wake (task,
+                     tractor__task_park (task, abort_wait, &wait,
+                                         watch->name != NULL         ? watch->name
+                                         : direction == DIRECTION_IN ? "fd in"
+                                                                     : "fd out"),
+                     error);
 }
 
 void

@@ -316,6 +316,7 @@ end_open (TractorRing *given, RingSide side, GError **error)
   }
   end->n_bells_fit = count_bells_that_fit (end->socket);
   end->alarm = tractor_alarm_new (ring_again, end);
+  tractor_fd_watch_set_static_name (end->watch, side == RING_WRITER ? "ring write" : "ring read");
   end->hold = tractor_task_hold (side == RING_WRITER ? "a ring's writer" : "a ring's reader",
                                  on_abandoned, end);
   return end;

@@ -187,6 +187,11 @@ def numbers_of_equal_tasks_are_those_and_no_others(host):
 
 @test
 def waits_of_every_kind_name_the_actor(host):
+    with Tree(host, 'ring') as tree:
+        tree.expect('stays')
+        kid = section(tree.ask()[0], 'kid0')
+        has(kid, r"^  task \d+ 'work' waiting for ring read$")
+        has(kid, r"^  task \d+ 'filler' waiting for ring write$")
     for story, wait in (('join', 'nursery'), ('dialog', 'tree:talk'), ('listen', 'stream receive')):
         with Tree(host, story) as tree:
             tree.expect('stays')

@@ -337,6 +337,46 @@ mix (GError **error)
   return ok;
 }
 
+/* As an actor has it that does nothing with it. */
+static GVariant *
+keep_other_end (TractorRing *ring, GError **error)
+{
+  g_autoptr (GVariant) value = g_variant_ref_sink (tractor_ring_get_value (ring, error));
+
+  return tractor_value_hold_fds (value, error);
+}
+
+/* Until there is no room: nobody reads at the other end. */
+static gboolean
+fill_ring (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  TractorRing *ring = tractor_ring_new (4096, error);
+  g_autoptr (GVariant) other_end = keep_other_end (ring, error);
+  g_autoptr (TractorRingWriter) writer = tractor_ring_open_writer (ring, error);
+  static const char item[1000];
+
+  while (tractor_ring_writer_send (writer, item, sizeof item, error))
+    ;
+  return FALSE;
+}
+
+static gboolean
+read_ring (GError **error)
+{
+  TractorRing *ring = tractor_ring_new (4096, error);
+  g_autoptr (GVariant) other_end = keep_other_end (ring, error);
+  g_autoptr (TractorRingReader) reader = tractor_ring_open_reader (ring, error);
+  g_autoptr (TractorNursery) nursery = tractor_nursery_open ();
+  gconstpointer item;
+  gsize length;
+
+  tractor_nursery_spawn (nursery, "filler", fill_ring, NULL, NULL, error);
+  if (!tractor_wait_all_tasks_blocked (0, error))
+    return FALSE;
+  say ("stays");
+  return tractor_ring_reader_peek (reader, &item, &length, error);
+}
+
 /* Begins a dialog with an actor below, for which that has nothing to say: this waits for an item, or for its end. */
 static gboolean
 listen_to (TractorPortal *below, gboolean to_items, GError **error)
@@ -375,6 +415,8 @@ tell (int *answer, GError **error)
 {
   if (strcmp (story, "mix") == 0)
     return mix (error);
+  if (strcmp (story, "ring") == 0)
+    return read_ring (error);
   if (strcmp (story, "join") == 0)
     return look_after (FALSE, FALSE, error);
   if (strcmp (story, "listen") == 0)
