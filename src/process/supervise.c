@@ -68,6 +68,8 @@ tractor__child_cancel (Child *child)
   tractor__runtime_tree_changed (child->runtime);
   if (child->wait_scope != NULL)
     tractor_cancel_scope_cancel (child->wait_scope, "the actor was cancelled");
+  if (child->down_scope != NULL)
+    tractor_cancel_scope_cancel (child->down_scope, "the actor was cancelled");
 }
 
 /* Returns: how long it may take us to end a child: less than our own parent gives us, if it does. */
@@ -367,6 +369,20 @@ is_to_restart (Child *child, GError **failure)
          tractor__restarts_begin (child->restarts, child, failure);
 }
 
+/* While it is down: for others that are started again with it, and for what its start needs. It may be cancelled
+ * meanwhile. */
+static void
+wait_for_next_life (Child *child)
+{
+  g_autoptr (TractorCancelScope) scope = tractor_cancel_scope_open (TRACTOR_NO_DEADLINE);
+
+  child->down_scope = scope;
+  if (!tractor__restarts_wait (child->restarts, child, NULL) ||
+      !tractor__child_prepare_start (child->runtime, &child->plan->options, NULL))
+    child->cancel_requested = TRUE;
+  child->down_scope = NULL;
+}
+
 /* Returns: (transfer full) (nullable): the failure of its last life. */
 static GError *
 live_again_and_again (Child *child)
@@ -374,16 +390,12 @@ live_again_and_again (Child *child)
   GError *failure = live (child);
 
   while (is_to_restart (child, &failure)) {
-    GError *cancel = NULL;
-
     if (failure != NULL)
       log_message (LOG_SUPERVISE, "%s; it is started again", failure->message);
     else
       log_info (LOG_SUPERVISE, "actor '%s' is started again", child->id.name);
     g_clear_error (&failure);
-    if (!tractor__restarts_wait (child->restarts, child, &cancel))
-      child->cancel_requested = TRUE;
-    g_clear_error (&cancel);
+    wait_for_next_life (child);
     if (child->cancel_requested) /* while it was down */
       break;
     failure = start_again (child);

@@ -46,6 +46,7 @@ struct _Child {
 
   TractorCancelScope *boot_scope; /* while it is waited for; its deadline is the boot's */
   TractorCancelScope *wait_scope; /* while it is watched; cancelling it ends the actor */
+  TractorCancelScope *down_scope; /* while it waits to be started again */
   gboolean has_booted;
   gboolean cancel_requested;     /* its end is wanted, so it is no failure */
   gboolean is_killed;            /* it is not asked */

@@ -723,6 +723,61 @@ test_many (G_GNUC_UNUSED gpointer data, GError **error)
   return end (nursery, error);
 }
 
+/* One that is started again needs a server as one that is started: another, if the last has been killed. */
+static gboolean
+test_restarts (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  TractorSpawnOptions options = { .host = harness_get_host ()->name,
+                                  .on_death = TRACTOR_ON_DEATH_RESTART };
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (nursery, "one", &options, error);
+  g_autoptr (GVariant) answer = NULL;
+  guint n_restarts = 0;
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  if (has_copies) {
+    n_told = 0;
+    kill (find_fork_server (), SIGKILL);
+    while (n_told == 0)
+      g_assert_true (tractor_sleep_until (tractor_now () + 1000, error));
+    g_assert_cmpint (find_fork_server (), ==, 0);
+  }
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  g_assert_true (tractor_portal_wait_until_restarted (portal, &n_restarts, error));
+  g_assert_true (tractor_portal_call (portal, "test:is_copy", NULL, &answer, error));
+  g_assert_true (g_variant_get_boolean (answer) == has_copies);
+  return end (nursery, error);
+}
+
+/* While another server is waited for, for whom it is may be told to end: that does not wait. */
+static gboolean
+test_restart_is_cancelled (G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autoptr (TractorRuntime) runtime = tractor_runtime_open (&with_server, error);
+  g_autoptr (TractorActorNursery) nursery = tractor_actor_nursery_open (error);
+  TractorSpawnOptions options = { .host = harness_get_host ()->name,
+                                  .on_death = TRACTOR_ON_DEATH_RESTART };
+  g_autoptr (TractorPortal) portal = tractor_actor_nursery_start (nursery, "one", &options, error);
+  siginfo_t info = { 0 };
+
+  g_log_set_writer_func (count_messages, NULL, NULL);
+  if (!has_copies)
+    return end (nursery, error);
+  n_told = 0;
+  kill (find_fork_server (), SIGKILL);
+  while (n_told == 0)
+    g_assert_true (tractor_sleep_until (tractor_now () + 1000, error));
+  g_setenv ("TEST_STOPS_AS_SERVER", "1", TRUE);
+  kill (tractor_portal_get_pid (portal), SIGKILL);
+  while (waitid (P_ALL, 0, &info, WSTOPPED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+    g_assert_true (tractor_sleep_until (tractor_now () + 1000, error));
+  n_told = 0;
+  g_assert_true (end (nursery, error));
+  g_assert_cmpint (n_told, ==, 0); /* that it does not answer */
+  return TRUE;
+}
+
 static gpointer
 sleep_in_thread (gpointer data)
 {
@@ -744,6 +799,8 @@ main (int argc, char **argv)
     g_random_int ();
   if (g_getenv ("TEST_PRINTS_AT_START") != NULL)
     printf ("printed\n");
+  if (g_getenv ("TEST_STOPS_AS_SERVER") != NULL && g_getenv ("TRACTOR_IS_FORK_SERVER") != NULL)
+    raise (SIGSTOP);
   if (g_getenv ("TEST_HAS_THREAD") != NULL)
     g_thread_unref (g_thread_new ("early", sleep_in_thread, NULL));
   if (g_getenv ("TEST_HAS_DESCRIPTOR") != NULL)
@@ -772,5 +829,7 @@ main (int argc, char **argv)
   if (!says_where_by_itself)
     harness_add_real_task ("/e2e/fork-server/crash", test_crash);
   harness_add_real_task ("/e2e/fork-server/many", test_many);
+  harness_add_real_task ("/e2e/fork-server/restarts", test_restarts);
+  harness_add_real_task ("/e2e/fork-server/restart-is-cancelled", test_restart_is_cancelled);
   return harness_run ();
 }
