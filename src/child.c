@@ -36,6 +36,7 @@
 #include "rpc.h"
 #include "runtime-dir.h"
 #include "sigpipe.h"
+#include "title.h"
 
 /* --- being an actor ---------------------------------------------------------------------------- */
 
@@ -378,9 +379,10 @@ tractor_child_main (int argc,
   }
 
   *ret_status = STATUS_REFUSED;
+  tractor__title_find (argc, argv);
   if (g_getenv (IS_FORK_SERVER_VARIABLE) != NULL) {
     g_unsetenv (IS_FORK_SERVER_VARIABLE);
-    tractor__fork_loop (argc, argv); /* which comes back in each copy */
+    tractor__fork_loop (); /* which comes back in each copy */
   }
   boot.link_fd = tractor__boot_take_link_fd (value);
   g_unsetenv (CHILD_VARIABLE);

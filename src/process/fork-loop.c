@@ -36,14 +36,13 @@
 #include "clone.h"
 #include "crash.h"
 #include "process.h"
+#include "title.h"
 #include "value-fd.h"
 
 #define STATUS_ORPHANED_COPY 70
 
 /* What the copies need to know of the server. */
 typedef struct {
-  char *title; /* (nullable): its argv[1] */
-  gsize title_bytes;
   sigset_t mask; /* as it was */
   pid_t parent;
   gint32 *page;
@@ -103,16 +102,6 @@ find_shared_memory (void)
 
 /* --- in a copy ------------------------------------------------------------------------------------------- */
 
-/* For ps. */
-static void
-set_title (const Loop *loop, const char *title)
-{
-  if (loop->title == NULL)
-    return;
-  memset (loop->title, 0, loop->title_bytes);
-  memcpy (loop->title, title, MIN (strlen (title), loop->title_bytes));
-}
-
 /* Whoever draws random numbers before tractor_child_main() has GLib seed itself. */
 static void
 draw_other_numbers (void)
@@ -146,7 +135,7 @@ be_an_actor (const Loop *loop, const ForkRequest *request, const int *fds)
   syscall (SYS_set_robust_list, loop->robust_list, loop->robust_bytes);
   if (!arrange_fds (request, fds))
     _exit (127);
-  set_title (loop, request->title);
+  tractor__title_set (request->title);
   draw_other_numbers ();
   sigprocmask (SIG_SETMASK, &loop->mask, NULL);
 }
@@ -273,7 +262,7 @@ let_go (Loop *loop)
 }
 
 static void
-begin (Loop *loop, int argc, char **argv)
+begin (Loop *loop)
 {
   sigset_t all;
 
@@ -282,9 +271,7 @@ begin (Loop *loop, int argc, char **argv)
   loop->parent = getppid ();
   sigfillset (&all);
   sigprocmask (SIG_SETMASK, &all, &loop->mask);
-  if (argc > 1)
-    *loop = (Loop){ argv[1], strlen (argv[1]), loop->mask, loop->parent };
-  set_title (loop, "fork server");
+  tractor__title_set ("fork server");
   syscall (SYS_get_robust_list, 0, &loop->robust_list, &loop->robust_bytes);
   loop->libc_tid = find_libc_tid ();
   tractor__crash_load_unwinder ();
@@ -292,7 +279,7 @@ begin (Loop *loop, int argc, char **argv)
 }
 
 void
-tractor__fork_loop (int argc, char **argv)
+tractor__fork_loop (void)
 {
   Loop loop = { 0 };
   const char *obstacle = find_thread ();
@@ -302,7 +289,7 @@ tractor__fork_loop (int argc, char **argv)
     obstacle = find_descriptor ();
   if (obstacle == NULL)
     obstacle = find_shared_memory ();
-  begin (&loop, argc, argv);
+  begin (&loop);
   let_go (&loop);
   if (obstacle == NULL && loop.libc_tid == NULL)
     obstacle = "libc does not say where it keeps the number of its thread";

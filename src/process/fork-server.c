@@ -35,6 +35,7 @@
 #include "socket.h"
 #include "stdio-fd.h"
 #include "surroundings.h"
+#include "title.h"
 
 /* The server has nothing else to do; and its end takes no longer than that of any process. */
 #define PATIENCE_COPY_USEC G_USEC_PER_SEC
@@ -369,11 +370,10 @@ make_page (ForkServer *server, int *ret_fd)
   return TRUE;
 }
 
-/* Its title has room for that of each copy. */
 static gboolean
 start_process (ForkServer *server, const char *const *env, GError **error)
 {
-  char title[LIMIT_NAME_BYTES + 1];
+  g_autofree char *title = tractor__title_make ("fork server");
   g_autoptr (GPtrArray) all_env = g_ptr_array_new ();
   TractorFdMapping page = { -1, FORK_PAGE_FD };
   ProcessRequest request = { .title = title,
@@ -385,8 +385,6 @@ start_process (ForkServer *server, const char *const *env, GError **error)
   int ends[2];
   gboolean ok;
 
-  memset (title, '-', LIMIT_NAME_BYTES);
-  title[LIMIT_NAME_BYTES] = '\0';
   if (!children_share_pid_namespace () || !make_page (server, &page.here) ||
       socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     g_set_error_literal (error, TRACTOR_ERROR, TRACTOR_ERROR_ACTOR_FAILURE,

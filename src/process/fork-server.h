@@ -25,7 +25,7 @@ G_GNUC_INTERNAL gboolean tractor__fork_server_provide (TractorRuntime *runtime,
 /* --- fork-loop.c: in the server --- */
 
 /* Serves, and ends with who asks. Returns: in each copy, which is what an actor is that has just been started by exec. */
-G_GNUC_INTERNAL void tractor__fork_loop (int argc, char **argv);
+G_GNUC_INTERNAL void tractor__fork_loop (void);
 
 /* --- what they say to each other, over CHILD_LINK_FD --- */
 
