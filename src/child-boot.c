@@ -4,7 +4,8 @@
  * to be and what it may serve. A Python parent says on the command line who the child is and where to
  * connect to; from then on all is the same.
  *
- * There is no loop yet: it waits by poll(), for a bounded time. A parent that is held by the debugger says nothing as long
+ * There is no loop yet: it waits by poll(), for a bounded time; but once one of our parents has said who it is, it may take
+ * as long as it wants to say what the child is to be: then the child is a spare (spares.c). A parent that is held by the debugger says nothing as long
  * as somebody looks at it; what the whole tree's patience goes by (patience.c) is not known here, for it is in what the
  * parent has to say. So it is asked of the kernel whether the parent is stopped. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "child-signals.h"
+#include "crash.h"
 #include "escape.h"
 #include "log-level.h"
 #include "peer-limits.h"
@@ -44,6 +47,21 @@ parent_is_stopped (void)
     return FALSE;
   rest = strrchr (text, ')'); /* its name may have some */
   return rest != NULL && sscanf (rest + 1, " %c", &state) == 1 && (state == 'T' || state == 't');
+}
+
+/* We are a spare, and what any actor needs is got meanwhile. No timer is needed: whatever happens wakes us. */
+static gboolean
+wait_to_be_told (const Boot *boot)
+{
+  struct pollfd fds[] = { { .fd = boot->link_fd, .events = POLLIN },
+                          { .fd = tractor__child_signals_get_term_fd (), .events = POLLIN } };
+
+  if (poll (fds, G_N_ELEMENTS (fds), 0) == 0)
+    tractor__crash_load_unwinder ();
+  while (poll (fds, G_N_ELEMENTS (fds), -1) < 0)
+    if (errno != EINTR)
+      return FALSE;
+  return fds[0].revents != 0;
 }
 
 /* Returns: FALSE if there is no patience left. */
@@ -144,7 +162,7 @@ receive_more (Boot *boot)
   guint8 *at;
   gssize n;
 
-  if (!wait_for_parent (boot, POLLIN))
+  if (!(boot->is_patient ? wait_to_be_told (boot) : wait_for_parent (boot, POLLIN)))
     return FALSE;
   at = tractor__frame_reader_get_room (&boot->parent.reader, &room);
   if (at == NULL)
@@ -248,8 +266,15 @@ tractor__boot_read_introduction (Boot *boot)
 
   if (!read_message (boot, MSG_AID, &msg))
     return FALSE;
-  if (!tractor__introduction_take (&boot->parent, &msg, &error))
-    return report (error);
+  return tractor__introduction_take (&boot->parent, &msg, &error) || report (error);
+}
+
+gboolean
+tractor__boot_read_spec (Boot *boot)
+{
+  Msg msg;
+
+  boot->is_patient = !boot->is_of_python;
   return read_message (boot, MSG_SPAWN_SPEC, &msg) && read_spawn_spec (boot, &msg);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
   gboolean is_of_python; /* its parent is a Python actor */
   int link_fd;
   gint64 patience_usec; /* with the parent, which is less each time that it is waited for */
+  gboolean is_patient;  /* without end */
   Introduction parent;
   ActorId id;
   char *key; /* (nullable) */
@@ -39,8 +40,11 @@ typedef struct {
 G_GNUC_INTERNAL int tractor__boot_take_link_fd (const char *value);
 /* Connects to a Python parent. */
 G_GNUC_INTERNAL gboolean tractor__boot_reach_python_parent (Boot *boot, PythonArgv *python);
-/* Reads who the parent is, and what this process is to be. The time in which the parent is stopped does not count. */
+/* Reads who the parent is. The time in which the parent is stopped does not count. */
 G_GNUC_INTERNAL gboolean tractor__boot_read_introduction (Boot *boot);
+/* Reads what this process is to be. One of our own parents is waited for as long as it lives; until SIGTERM, if that comes
+ * first. */
+G_GNUC_INTERNAL gboolean tractor__boot_read_spec (Boot *boot);
 /* Whether this program has what it is to serve. */
 G_GNUC_INTERNAL gboolean tractor__boot_check_modules (const Boot *boot);
 /* @host: (nullable): the first. Returns: (nullable) */

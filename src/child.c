@@ -1,6 +1,7 @@
 /* child.c - the other end of a spawn: a process that is an actor.
  *
- * It reads who it is to be and what it may serve (child-boot.c), picks the loop to run on, listens, and
+ * It reads who it is to be and what it may serve (child-boot.c), which may be long after its parent has introduced itself,
+ * if it is a spare (spares.c). Then it picks the loop to run on, listens, and
  * introduces itself: that tells the parent that it answers. Until then its stderr is a file of the
  * parent's, so that last words before an early death reach whoever waited for it; afterwards it is what
  * the parent's is.
@@ -306,9 +307,13 @@ boot_and_run (Boot *boot, const TractorRunner *runners)
   g_autoptr (GError) error = NULL;
   const TractorRunner *runner;
 
-  if (!tractor__boot_read_introduction (boot) || !tractor__boot_check_modules (boot))
+  if (!tractor__boot_read_introduction (boot))
     return STATUS_REFUSED;
   tractor__child_signals_watch_parent (boot->link_fd, boot->parent.pid);
+  if (!tractor__boot_read_spec (boot) || !tractor__boot_check_modules (boot))
+    return STATUS_REFUSED;
+  if (!boot->is_of_python)
+    tractor__title_set (boot->id.name);
   tractor__log_begin ();
   tractor__log_level_apply (boot->log_level);
   enter_debug_mode (boot);

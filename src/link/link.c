@@ -143,14 +143,22 @@ tractor__link_make_cid (Link *link, char cid[CID_BYTES])
 }
 
 void
+tractor__runtime_write_introduction (const TractorRuntime *runtime,
+                                     WireBuffer *buffer,
+                                     const GPtrArray *addresses)
+{
+  tractor__msg_write_aid (buffer, &(AidMsg){ .id = &runtime->id,
+                                             .is_registrar = runtime->registry != NULL,
+                                             .credit = runtime->credit,
+                                             .addresses = addresses,
+                                             .key = runtime->identity->key });
+}
+
+void
 tractor__link_introduce (Link *link)
 {
-  tractor__msg_write_aid (
-      link->out, &(AidMsg){ .id = &link->runtime->id,
-                            .is_registrar = link->runtime->registry != NULL,
-                            .credit = link->runtime->credit,
-                            .addresses = link->is_to_parent ? link->runtime->addresses : NULL,
-                            .key = link->runtime->identity->key });
+  tractor__runtime_write_introduction (link->runtime, link->out,
+                                       link->is_to_parent ? link->runtime->addresses : NULL);
   link->introduction_at = link_get_position (link);
 }
 

@@ -149,6 +149,10 @@ G_GNUC_INTERNAL void tractor__link_read_on (Link *link);
 G_GNUC_INTERNAL void tractor__link_make_cid (Link *link, char cid[CID_BYTES]);
 /* Writes who we are: the first frame. */
 G_GNUC_INTERNAL void tractor__link_introduce (Link *link);
+/* The same, to a socket that has no link yet. @addresses: (nullable) */
+G_GNUC_INTERNAL void tractor__runtime_write_introduction (const TractorRuntime *runtime,
+                                                          WireBuffer *buffer,
+                                                          const GPtrArray *addresses);
 /* Asks the actor at the other end to end, and says how long it will be waited for. */
 G_GNUC_INTERNAL void tractor__link_send_cancel (Link *link, gint64 patience_usec);
 

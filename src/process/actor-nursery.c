@@ -15,6 +15,7 @@
 #include "remote-error.h"
 #include "restart.h"
 #include "runtime.h"
+#include "spares.h"
 #include "supervise.h"
 
 struct _TractorActorNursery {
@@ -22,6 +23,7 @@ struct _TractorActorNursery {
   TractorNursery *nursery;
   GPtrArray *children; /* (element-type Child): in the order of their start */
   Restarts *restarts;
+  Spares *spares;
   gboolean is_cancelled;
   gboolean is_joined;
   gboolean is_left;                                /* the runtime may be gone */
@@ -37,6 +39,7 @@ end (gpointer data)
   TractorActorNursery *self = data;
 
   self->is_joined = TRUE;
+  tractor__spares_end (self->spares);
 }
 
 static void
@@ -58,6 +61,7 @@ nursery_free (gpointer data)
   TractorActorNursery *self = data;
 
   tractor__restarts_free (self->restarts);
+  tractor__spares_free (self->spares);
   g_ptr_array_unref (self->children);
   g_free (self);
 }
@@ -83,6 +87,7 @@ tractor__actor_nursery_new (TractorRuntime *runtime,
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) tractor__child_unref);
   self->restarts = tractor__restarts_new (restart_options, self->children);
   self->nursery = tractor_nursery_open ();
+  self->spares = tractor__spares_new (runtime, self->nursery);
   tractor_cancel_scope_set_content (get_scope (self), &content, self);
   return self;
 }
@@ -119,6 +124,17 @@ may_start (TractorActorNursery *self, GError **error)
   return TRUE;
 }
 
+/* Nothing is forked in a cancelled scope. */
+static gboolean
+begin_start (TractorActorNursery *self, const TractorSpawnOptions *options, GError **error)
+{
+  if (!tractor_checkpoint (error) || !may_start (self, error))
+    return FALSE;
+  if (tractor__spares_wait (self->spares))
+    return TRUE;
+  return tractor__newborn_prepare (self->runtime, options, error) && may_start (self, error);
+}
+
 static void
 forget_gone (TractorActorNursery *self)
 {
@@ -141,11 +157,9 @@ tractor_actor_nursery_start (TractorActorNursery *self,
   if (!tractor_error_check_given (self, "actor nursery", error))
     return NULL;
 
-  /* Nothing is forked in a cancelled scope. */
-  if (!tractor_checkpoint (error) || !may_start (self, error) ||
-      !tractor__child_prepare_start (self->runtime, options, error) || !may_start (self, error))
+  if (!begin_start (self, options, error))
     return NULL;
-  child = tractor__child_new (self->runtime, name, options, error);
+  child = tractor__child_new (self->runtime, self->spares, name, options, error);
   if (child == NULL || !tractor__child_supervise (child, self->nursery, self->restarts, error))
     return NULL;
   forget_gone (self);
@@ -162,6 +176,21 @@ tractor_actor_nursery_start (TractorActorNursery *self,
   return tractor__child_portal_new (child);
 }
 
+gboolean
+tractor_actor_nursery_prepare (TractorActorNursery *self,
+                               guint n,
+                               const TractorSpawnOptions *options,
+                               GError **error)
+{
+  if (!tractor_error_check_given (self, "actor nursery", error))
+    return FALSE;
+
+  if (!tractor_checkpoint (error) || !may_start (self, error) ||
+      !tractor__newborn_prepare (self->runtime, options, error) || !may_start (self, error))
+    return FALSE;
+  return tractor__spares_prepare (self->spares, n, options, error);
+}
+
 void
 tractor_actor_nursery_cancel (TractorActorNursery *self)
 {
@@ -170,6 +199,7 @@ tractor_actor_nursery_cancel (TractorActorNursery *self)
   log_debug (LOG_SUPERVISE, "an actor nursery is cancelled; it has had %u actor%s",
              self->children->len, self->children->len == 1 ? "" : "s");
   self->is_cancelled = TRUE;
+  tractor__spares_end (self->spares);
   for (guint i = 0; i < self->children->len; i++)
     tractor__child_cancel (self->children->pdata[i]);
 }
@@ -180,6 +210,7 @@ tractor_actor_nursery_kill (TractorActorNursery *self)
   g_return_if_fail (self != NULL);
 
   self->is_cancelled = TRUE;
+  tractor__spares_end (self->spares);
   for (guint i = 0; i < self->children->len; i++)
     tractor__child_kill (self->children->pdata[i]);
 }
@@ -232,6 +263,7 @@ tractor_actor_nursery_join (TractorActorNursery *self, GError **error)
   if (!tractor_cancel_scope_close_inside (get_scope (self), error))
     return FALSE;
   self->is_joined = TRUE;
+  tractor__spares_end (self->spares);
   tractor_nursery_join (self->nursery, error);
   if (*error != NULL)
     *error = collapse (g_steal_pointer (error));

@@ -1,7 +1,8 @@
 /* spawn.c - how a child actor comes to be.
  *
- * A program of this library is started with one end of a socket pair, of Unix or of TCP, over which it
- * hears at once who it is; what it writes to stderr until it answers is kept, for the message about an early death. An
+ * A program of this library is started with one end of a socket pair, of Unix or of TCP (newborn.c), over which it
+ * hears who it is; or it has been started before, and waits for that (spares.c). What it writes to stderr until it answers is
+ * kept, for the message about an early death. An
  * actor of another make, such as a Python one, is started with a command line that says who it is and
  * where to connect to; when somebody of that name and uuid connects to one of our listeners, the
  * listener gives the connection to it (tractor__child_adopt).
@@ -11,75 +12,21 @@
 
 #include "supervise.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "actor-trace.h"
 #include "bounds.h"
 #include "debug-lock.h"
 #include "escape.h"
-#include "fork-server.h"
 #include "log-level.h"
 #include "log.h"
+#include "newborn.h"
 #include "patience.h"
 #include "python-argv.h"
-#include "raise-site.h"
 #include "rpc.h"
-#include "socket.h"
+#include "spares.h"
 #include "stdio-fd.h"
-
-/* --- what is asked for ------------------------------------------------------------------------------ */
-
-static gboolean
-set_errno_error (GError **error, const char *what)
-{
-  int saved_errno = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno), "%s: %s", what,
-               g_strerror (saved_errno));
-  return FALSE;
-}
-
-/* A file of ours that is larger than any may be would be the end of us, by SIGXFSZ. */
-static off_t
-get_words_bytes (void)
-{
-  struct rlimit limit;
-
-  if (getrlimit (RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur > LIMIT_BOOT_STDERR_BYTES)
-    return LIMIT_BOOT_STDERR_BYTES;
-  return (off_t) limit.rlim_cur;
-}
-
-/* @ends: the first is ours, the second the child's. */
-static gboolean
-make_fds (TractorRuntime *runtime, int ends[2], int *ret_words_fd, GError **error)
-{
-  *ret_words_fd = memfd_create ("tractor-boot-stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (*ret_words_fd < 0)
-    return set_errno_error (error, "cannot make a file for an actor's first words");
-  if (!tractor__socket_pair (runtime->transport, ends, error)) {
-    close (*ret_words_fd);
-    return FALSE;
-  }
-  /* Of a fixed size, so that a program that writes without end while it boots costs no more. */
-  if (ftruncate (*ret_words_fd, get_words_bytes ()) == 0)
-    fcntl (*ret_words_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
-  if (keep_off_stdio (ret_words_fd) == 0 && keep_off_stdio (&ends[0]) == 0 &&
-      keep_off_stdio (&ends[1]) == 0)
-    return TRUE;
-
-  set_errno_error (error, "cannot keep an actor's descriptors off stdin, stdout and stderr");
-  close (*ret_words_fd);
-  close (ends[0]);
-  close (ends[1]);
-  return FALSE;
-}
 
 /* --- what it is told ---------------------------------------------------------------------------------- */
 
@@ -149,6 +96,7 @@ boot_is_over (Child *child)
   child->is_down = FALSE;
   tractor_parking_lot_unpark (child->up, G_MAXUINT);
   tractor_event_set (child->booted);
+  tractor__spares_fill_up (child->spares);
   tractor__runtime_tree_changed (child->runtime);
 }
 
@@ -229,43 +177,6 @@ tractor__child_adopt (TractorRuntime *runtime, int fd, Introduction *introductio
 
 /* --- starting it -------------------------------------------------------------------------------------- */
 
-/* (transfer container): what differs from our environment. @log, @preload: (nullable): of what it is to log, and what it
- * is to load first, unless its owner says otherwise: of several for one name the last counts. */
-static const char **
-make_env (const TractorSpawnOptions *options, const char *log, const char *preload)
-{
-  GPtrArray *env = g_ptr_array_new ();
-
-  if (log != NULL)
-    g_ptr_array_add (env, (char *) log);
-  if (preload != NULL)
-    g_ptr_array_add (env, (char *) preload);
-  for (const char *const *at = options->env; at != NULL && *at != NULL; at++)
-    g_ptr_array_add (env, (char *) *at);
-  g_ptr_array_add (env, NULL);
-  return (const char **) g_ptr_array_free (env, FALSE);
-}
-
-/* @env: (transfer none) */
-static ProcessRequest
-make_request (const TractorSpawnOptions *options, const char **env)
-{
-  return (ProcessRequest){
-    .program = options->program,
-    .argv = options->argv,
-    .env = env,
-    .cwd = options->cwd,
-    .fds = options->fds,
-    .n_fds = options->n_fds,
-    .limits = options->limits,
-    .n_limits = options->n_limits,
-    .nice = options->nice,
-    .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
-    .link_fd = -1,
-    .has_own_env = options->env != NULL || options->debug == TRACTOR_DEBUG_MODE_OFF,
-  };
-}
-
 /* Before it runs: nobody else can be it, and it is known wherever it comes from. */
 static void
 claim_identity (Child *child)
@@ -279,37 +190,29 @@ claim_identity (Child *child)
       tractor__identity_claim (child->runtime->identities, &child->id, origin, key, NULL);
 }
 
+/* It is told who it is: the second half of its start, be it right after the first or long after that. */
+static void
+be_child (Child *child, const Newborn *newborn)
+{
+  child->process = newborn->process;
+  child->words_fd = newborn->words_fd;
+  make_link (child, newborn->link_fd);
+  claim_identity (child);
+  if (!newborn->is_told_of_us)
+    tractor__link_introduce (child->link);
+  write_spawn_spec (child);
+}
+
 static gboolean
 start_native (Child *child, GError **error)
 {
-  const TractorSpawnOptions *options = &child->plan->options;
-  g_autofree char *log = tractor__log_make_variable ();
-  g_autofree char *preload =
-      options->debug != TRACTOR_DEBUG_MODE_OFF ? tractor__raise_site_make_variable () : NULL;
-  g_autofree const char **env = make_env (options, log, preload);
-  ProcessRequest request = make_request (options, env);
-  int ends[2];
-  int stderr_fd;
-  gboolean ok;
+  g_auto (SpawnRequest) request = tractor__spawn_request (&child->plan->options);
+  Newborn newborn;
 
-  if (!make_fds (child->runtime, ends, &stderr_fd, error))
+  if (!tractor__spares_take (child->spares, &request.process, &newborn) &&
+      !tractor__newborn_start (child->runtime, &request, child->id.name, &newborn, error))
     return FALSE;
-  request.title = child->id.name;
-  request.stdio[STDERR_FILENO] = stderr_fd;
-  request.link_fd = ends[1];
-  ok = child->runtime->spawn_method->start (child->runtime->spawn_method, &request, &child->process,
-                                            error);
-  close (ends[1]);
-  if (!ok) {
-    close (ends[0]);
-    close (stderr_fd);
-    return FALSE;
-  }
-  child->words_fd = stderr_fd;
-  make_link (child, ends[0]);
-  claim_identity (child);
-  tractor__link_introduce (child->link);
-  write_spawn_spec (child);
+  be_child (child, &newborn);
   return TRUE;
 }
 
@@ -331,9 +234,8 @@ static gboolean
 start_python (Child *child, GError **error)
 {
   const TractorSpawnOptions *options = &child->plan->options;
-  g_autofree char *log = tractor__log_make_variable ();
-  g_autofree const char **env = make_env (options, log, NULL);
-  ProcessRequest request = make_request (options, env);
+  g_auto (SpawnRequest) spawn = tractor__spawn_request (options);
+  ProcessRequest request = spawn.process;
   const Address *address = find_address_for_child (child->runtime);
   const char *log_level = tractor__log_level_to_python (get_log_level (options));
   PythonArgv python = { .id = child->id, .log_level = (char *) log_level };
@@ -355,24 +257,6 @@ start_python (Child *child, GError **error)
   tractor_event_set_static_name (child->connected, "connection of actor");
   return child->runtime->spawn_method->start (child->runtime->spawn_method, &request,
                                               &child->process, error);
-}
-
-gboolean
-tractor__child_prepare_start (TractorRuntime *runtime,
-                              const TractorSpawnOptions *options,
-                              GError **error)
-{
-  static const TractorSpawnOptions plain = { 0 };
-  g_autofree char *log = NULL;
-  g_autofree char *preload = NULL;
-  g_autofree const char **env = NULL;
-
-  if (!tractor__fork_server_is_wanted (runtime) || (options != NULL && options->program != NULL))
-    return TRUE;
-  log = tractor__log_make_variable ();
-  preload = tractor__raise_site_make_variable ();
-  env = make_env (&plain, log, preload);
-  return tractor__fork_server_provide (runtime, env, error);
 }
 
 gboolean
@@ -425,6 +309,13 @@ forget_last (Child *child)
 }
 
 gboolean
+tractor__child_prepare_start_again (Child *child, GError **error)
+{
+  return tractor__spares_wait (child->spares) ||
+         tractor__newborn_prepare (child->runtime, &child->plan->options, error);
+}
+
+gboolean
 tractor__child_start_again (Child *child, GError **error)
 {
   forget_last (child);
@@ -443,6 +334,7 @@ tractor__child_start_again (Child *child, GError **error)
 
 Child *
 tractor__child_new (TractorRuntime *runtime,
+                    struct _Spares *spares,
                     const char *name,
                     const TractorSpawnOptions *options,
                     GError **error)
@@ -458,6 +350,7 @@ tractor__child_new (TractorRuntime *runtime,
   child = g_new0 (Child, 1);
   child->refs = 1;
   child->runtime = runtime;
+  child->spares = spares;
   child->plan = g_steal_pointer (&plan);
   child->id.name = g_strdup (name);
   child->booted = tractor_event_new ();

@@ -378,7 +378,7 @@ wait_for_next_life (Child *child)
 
   child->down_scope = scope;
   if (!tractor__restarts_wait (child->restarts, child, NULL) ||
-      !tractor__child_prepare_start (child->runtime, &child->plan->options, NULL))
+      !tractor__child_prepare_start_again (child, NULL))
     child->cancel_requested = TRUE;
   child->down_scope = NULL;
 }

@@ -19,6 +19,7 @@ struct _Child {
   SpawnPlan *plan;
   TractorNursery *nursery;
   struct _Restarts *restarts;
+  struct _Spares *spares; /* its nursery's: not owned */
 
   /* Of this life. */
   Process process;
@@ -60,13 +61,13 @@ struct _Child {
 
 /* Starts the process. Returns: (transfer full): NULL with @error set. */
 G_GNUC_INTERNAL Child *tractor__child_new (TractorRuntime *runtime,
+                                           struct _Spares *spares,
                                            const char *name,
                                            const TractorSpawnOptions *options,
                                            GError **error);
-/* What is to be there before one is started. Returns: FALSE with CANCELLED. Suspends, if anything has to be waited for. */
-G_GNUC_INTERNAL gboolean tractor__child_prepare_start (TractorRuntime *runtime,
-                                                       const TractorSpawnOptions *options,
-                                                       GError **error);
+/* What is to be there before @child is started again. Returns: FALSE with CANCELLED. Suspends, if anything has to be waited
+ * for. */
+G_GNUC_INTERNAL gboolean tractor__child_prepare_start_again (Child *child, GError **error);
 /* Starts it, for the first time or after it has ended. */
 G_GNUC_INTERNAL gboolean tractor__child_start (Child *child, GError **error);
 G_GNUC_INTERNAL gboolean tractor__child_start_again (Child *child, GError **error);

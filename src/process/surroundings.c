@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 /* FNV-1a. */
-static void
-add (guint64 *sum, gconstpointer bytes, gsize n_bytes)
+void
+tractor__surroundings_add (guint64 *sum, gconstpointer bytes, gsize n_bytes)
 {
   const guint8 *at = bytes;
 
@@ -33,7 +33,7 @@ add (guint64 *sum, gconstpointer bytes, gsize n_bytes)
 static void
 add_number (guint64 *sum, guint64 number)
 {
-  add (sum, &number, sizeof number);
+  tractor__surroundings_add (sum, &number, sizeof number);
 }
 
 /* --- of the process -------------------------------------------------------------------------------- */
@@ -122,7 +122,7 @@ add_status (guint64 *sum)
     gsize length = strcspn (line, "\n");
 
     if (is_handed_down (line))
-      add (sum, line, length);
+      tractor__surroundings_add (sum, line, length);
     line += length + (line[length] == '\n');
   }
   return TRUE;
@@ -138,7 +138,7 @@ add_text (guint64 *sum, const char *path)
 
   if (fd >= 0)
     close (fd);
-  add (sum, text, n > 0 ? (gsize) n : 0);
+  tractor__surroundings_add (sum, text, n > 0 ? (gsize) n : 0);
   add_number (sum, (guint64) n);
 }
 
@@ -159,7 +159,7 @@ tractor__surroundings_sum (char *const *envp, guint64 *ret_sum)
   guint64 sum = G_GUINT64_CONSTANT (0xcbf29ce484222325);
 
   for (; *envp != NULL; envp++)
-    add (&sum, *envp, strlen (*envp) + 1);
+    tractor__surroundings_add (&sum, *envp, strlen (*envp) + 1);
   add_limits (&sum);
   add_priority (&sum);
   add_number (&sum, (guint64) getsid (0));
