@@ -320,6 +320,7 @@ test_null (G_GNUC_UNUSED gpointer data, GError **outer)
   use_no_primitive ();
   use_no_host ();
   EXPECT_NOT_GIVEN ("actor nursery", tractor_actor_nursery_start (NULL, "x", NULL, error));
+  EXPECT_NOT_GIVEN ("actor nursery", tractor_actor_nursery_prepare (NULL, 1, NULL, error));
   EXPECT_NOT_GIVEN ("actor nursery", tractor_actor_nursery_join (NULL, error));
   EXPECT_NOT_GIVEN ("cluster", tractor_cluster_call (NULL, "m:f", NULL, NULL, error));
   EXPECT_NOT_GIVEN (
