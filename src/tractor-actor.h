@@ -615,29 +615,32 @@ TRACTOR_API TractorPortal *tractor_actor_nursery_start (TractorActorNursery *nur
  * @n: how many processes are to wait; 0: none any more
  * @options: (nullable): as for tractor_actor_nursery_start(); NULL is all defaults
  *
- * Starts @n processes that wait to be actors of this nursery, and sees to it that there are as many again later: for work
- * that comes now and then, and is not to wait for a process. The next start of an actor that one of them could be takes it,
- * and so does a restart; those that are missing are made in the background, from a few milliseconds after an actor of the
- * nursery has answered. A process waits within tractor_child_main(), and nothing of an actor has happened in it; but what main() does
- * before that has, and finds "spare" and spaces for argv[1]. Later the actor's name is there.
+ * Starts @n processes that wait to be actors of this nursery, and sees to it that there are as many again later:
+ * for work that comes now and then, and is not to wait for a process. The next start of an actor that one of them
+ * could be takes it, and so does a restart; those that are missing are made in the background, from a few
+ * milliseconds after an actor of the nursery has answered. A process waits within tractor_child_main(), and
+ * nothing of an actor has happened in it; but what main() does before that has, and finds "spare" and spaces for
+ * argv[1]. Later the actor's name is there.
  *
  * Of @options counts what a process is born with: program, argv, env, cwd, limits, nice, and whether debug is
- * TRACTOR_DEBUG_MODE_OFF. Those of an actor have to be the same, and so has all that it would inherit now: environment,
- * directory, umask, limits, priority, user, ignored signals, stdin, stdout, stderr and so on. All else is the actor's own:
- * name, modules, host, addresses, log level, on_death. Whoever cannot be one of them is started as without; in
- * particular one that is given fds, or is_python. When what all would inherit has changed, others take the place of those that
- * wait. What cannot be seen from outside, as Landlock, they have as it was when they were started: sandbox this process before,
- * or each actor in what it does. There is one kind at a time: another call changes that, and the number.
+ * TRACTOR_DEBUG_MODE_OFF. Those of an actor have to be the same, and so has all that it would inherit now:
+ * environment, directory, umask, limits, priority, user, ignored signals, stdin, stdout, stderr and so on. All
+ * else is the actor's own: name, modules, host, addresses, log level, on_death. Whoever cannot be one of them is
+ * started as without; in particular one that is given fds, or is_python. When what all would inherit has changed,
+ * others take the place of those that wait. What cannot be seen from outside, as Landlock, they have as it was
+ * when they were started: sandbox this process before, or each actor in what it does. There is one kind at a time:
+ * another call changes that, and the number.
  *
- * They are killed when the nursery is joined, cancelled, killed or closed, or fails. One that ends while it waits is no
- * failure, but a line of the log ("info"); it is replaced as one that has been taken. They are no actors: they do
- * not count as children, and are neither in the tree nor in the registry; ps shows "spare". Each costs what a process costs that has
- * begun, and wakes for nothing. With a fork server (TractorRuntimeOptions.fork_server) they are copies.
+ * They are killed when the nursery is joined, cancelled, killed or closed, or fails. One that ends while it waits
+ * is no failure, but a line of the log ("info"); it is replaced as one that has been taken. They are no actors:
+ * they do not count as children, and are neither in the tree nor in the registry; ps shows "spare". Each costs
+ * what a process costs that has begun, and wakes for nothing. With a fork server
+ * (TractorRuntimeOptions.fork_server) they are copies.
  *
- * Returns: TRUE: they have been started, which does not say that they are ready; or FALSE with @error set to CANCELLED;
- *   CLOSED if the nursery is cancelled or closed; LIMIT if @n is above TractorLimits.children, or as for a start;
- *   MISUSE for bad options, fds and is_python among them; or a G_FILE_ERROR that names the program or the directory if it cannot
- *   be run, after which none wait; after any other, those that waited before do.
+ * Returns: TRUE: they have been started, which does not say that they are ready; or FALSE with @error set to
+ *   CANCELLED; CLOSED if the nursery is cancelled or closed; LIMIT if @n is above TractorLimits.children, or as
+ *   for a start; MISUSE for bad options, fds and is_python among them; or a G_FILE_ERROR that names the program or
+ *   the directory if it cannot be run, after which none wait; after any other, those that waited before do.
  * Suspends: yes, a checkpoint. Thread: guest, in any task.
  */
 TRACTOR_API gboolean tractor_actor_nursery_prepare (TractorActorNursery *nursery,

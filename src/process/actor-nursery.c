@@ -186,7 +186,8 @@ tractor_actor_nursery_prepare (TractorActorNursery *self,
     return FALSE;
 
   if (!tractor_checkpoint (error) || !may_start (self, error) ||
-      !tractor__newborn_prepare (self->runtime, options, error) || !may_start (self, error))
+      (n > 0 && !tractor__newborn_prepare (self->runtime, options, error)) ||
+      !may_start (self, error))
     return FALSE;
   return tractor__spares_prepare (self->spares, n, options, error);
 }

@@ -1,16 +1,17 @@
 /* spares.c - processes of an actor nursery that wait until somebody needs an actor.
  *
- * A spare is the first half of an actor's start (newborn.c), made in advance: a process that has come as far as it comes
- * without knowing who it is, and knows who its parent is. Whoever starts an actor that such a process could be takes it, and goes
- * on with the second half. So nothing about the actor is different; but it is only what a process has from its birth that
- * has to be looked at, and there, whether a process that was born now would have the same. All of that goes into one number, as
- * with the fork server's (surroundings.c). In doubt there is no spare for an actor, and it is started as without.
+ * A spare is the first half of an actor's start (newborn.c), made in advance: a process that has come as far as it
+ * comes without knowing who it is, and knows who its parent is. Whoever starts an actor that such a process could be
+ * takes it, and goes on with the second half. So nothing about the actor is different; but it is only what a process
+ * has from its birth that has to be looked at, and there, whether a process that was born now would have the same. All
+ * of that goes into one number, as with the fork server's (surroundings.c). In doubt there is no spare for an actor,
+ * and it is started as without.
  *
- * One task keeps them. It sleeps until one of them ends, or some are missing. What waits is no actor: it is not in the tree, and
- * if it dies nobody is told but the log. It has nothing to lose either, so it is killed to be ended.
+ * One task keeps them. It sleeps until one of them ends, or some are missing. What waits is no actor: it is not in the
+ * tree, and if it dies nobody is told but the log. It has nothing to lose either, so it is killed to be ended.
  *
- * Those that are missing are made when an actor has answered, and not before: a program that cannot be one would have us make
- * processes without end. */
+ * Those that are missing are made when an actor has answered, and not before: a program that cannot be one would have
+ * us make processes without end. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "spares.h"
@@ -289,12 +290,14 @@ make_one (Spares *self, const SpawnRequest *request, guint64 sum, GError **error
   }
   log_debug (LOG_SUPERVISE, "a spare process (pid %d) is started",
              (int) spare->newborn.process.pid);
-  g_ptr_array_add (self->spares, spare);
-  /* If it does not listen, or cannot be watched, it is none. */
-  if (!keep_files (spare) ||
-      epoll_ctl (self->ends_fd, EPOLL_CTL_ADD, spare->newborn.process.pidfd, &event) != 0 ||
-      !tractor__newborn_introduce (&spare->newborn, self->runtime))
-    drop (spare);
+  if (keep_files (spare) && tractor__newborn_introduce (&spare->newborn, self->runtime) &&
+      epoll_ctl (self->ends_fd, EPOLL_CTL_ADD, spare->newborn.process.pidfd, &event) == 0) {
+    g_ptr_array_add (self->spares, spare);
+    return TRUE;
+  }
+  /* It has died, or there are no descriptors left: whoever is started tells of that. */
+  tractor__process_discard (&spare->newborn.process);
+  spare_free (spare);
   return TRUE;
 }
 
