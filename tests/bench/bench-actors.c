@@ -488,6 +488,48 @@ measure_lives_of_copies (gconstpointer data)
   return nsec;
 }
 
+/* Long enough for a process to be where it waits. */
+#define READY_USEC 20000
+
+static gboolean
+live_as_spare (TractorActorNursery *actors, double *nsec, GError **error)
+{
+  g_autoptr (TractorPortal) portal = NULL;
+  gint64 started = bench_now_nsec ();
+
+  portal = tractor_actor_nursery_start (actors, "mayfly", NULL, error);
+  if (portal == NULL || !tractor_portal_call (portal, "bench:echo", NULL, NULL, error) ||
+      !tractor_portal_cancel_actor (portal, TRACTOR_NO_DEADLINE, error))
+    return FALSE;
+  *nsec += (double) (bench_now_nsec () - started) / N_LIVES;
+  return TRUE;
+}
+
+/* That they are made is not in it: that is done when nobody waits. */
+static gboolean
+time_lives_of_spares (gpointer data, GError **error)
+{
+  g_autoptr (TractorActorNursery) actors = tractor_actor_nursery_open (error);
+  double nsec = 0;
+
+  for (guint i = 0; actors != NULL && i < N_LIVES; i++)
+    if (!tractor_actor_nursery_prepare (actors, 1, NULL, error) ||
+        !tractor_sleep_until (tractor_now () + READY_USEC, error) ||
+        !live_as_spare (actors, &nsec, error))
+      return FALSE;
+  *(double *) data = nsec;
+  return actors != NULL && tractor_actor_nursery_join (actors, error);
+}
+
+static double
+measure_lives_of_spares (gconstpointer data)
+{
+  double nsec;
+
+  bench_run (data, time_lives_of_spares, &nsec);
+  return nsec;
+}
+
 static double
 measure_lives_bare (G_GNUC_UNUSED gconstpointer data)
 {
@@ -618,6 +660,8 @@ const BenchRow bench_actor_rows[] = {
     measure_lives, measure_lives_bare, "builtin" },
   { "actor by fork server: spawn, answer, reaped", BENCH_USEC, "the same binary, bare", 0.5, TRUE,
     11, measure_lives_of_copies, measure_lives_bare, "builtin" },
+  { "actor that was a spare: spawn, answer, reaped", BENCH_USEC, "the same binary, bare", 0.3, TRUE,
+    11, measure_lives_of_spares, measure_lives_bare, "builtin" },
   { "six primes on two workers, builtin", BENCH_MSEC, "two forks", 1.15, FALSE, 11, measure_primes,
     measure_primes_bare, "builtin" },
   { NULL },
