@@ -296,6 +296,7 @@ for transport in unix tcp; do
   check "python_peer/$transport" python_calls_c $transport
   check "python_peer-as-child/$transport" python_has_a_child_in_c $transport
 done
+check packed_call expect 0 '^as values: 49$' "$examples/packed_call"
 check shared_memory expect 0 '^1000 windows, the loudest from sample 749000$' "$examples/shared_memory"
 [[ -x $examples/sd_event_app ]] &&
   check sd_event_app expect 0 'the sum is 500000500000' "$examples/sd_event_app" &&
