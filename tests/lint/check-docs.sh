@@ -11,7 +11,8 @@ build=$(realpath "${1:?which build?}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 pages=(docs/*.md)
-includes='-Iguest -Ihosts/builtin -Ihosts/virtual -Ihosts/glib -Ihosts/uv -Isrc'
+# As `meson devenv -C BUILD` has it, which README.md names: a program is built against a build that is not installed.
+flags () { PKG_CONFIG_PATH=$build/meson-uninstalled pkg-config --cflags "$@"; }
 n_programs=0
 bad=0
 
@@ -51,7 +52,7 @@ check_program () { # PLACE SOURCE
     display=(xvfb-run -a env GSK_RENDERER=cairo GDK_BACKEND=x11 GSETTINGS_BACKEND=memory NO_AT_BRIDGE=1)
   fi
   n_programs=$((n_programs + 1))
-  if ! $compiler -Wall -Wextra -Werror $includes $(pkg-config --cflags $modules) -o "$program" "$2" \
+  if ! $compiler -Wall -Wextra -Werror $(flags tractor-1 tractor-glib-1 tractor-uv-1 $modules) -o "$program" "$2" \
       "$build"/libtractor{,-glib,-uv}-1.so -Wl,-rpath,"$build" $(pkg-config --libs $modules) 2>"$work/log"; then
     complain "$1" "does not compile:" "$work/log"
     return
@@ -84,7 +85,7 @@ extract README.md
 for compiler in gcc clang; do
   command -v $compiler >/dev/null || continue
   for source in "$work"/*.c; do
-    $compiler -std=c11 -Wall -Wextra -Werror -fsyntax-only $includes $(pkg-config --cflags glib-2.0) "$source" 2>"$work/log" ||
+    $compiler -std=c11 -Wall -Wextra -Werror -fsyntax-only $(flags tractor-1) "$source" 2>"$work/log" ||
       complain "README.md" "does not compile with $compiler:" "$work/log"
   done
 done
