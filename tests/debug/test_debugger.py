@@ -895,12 +895,13 @@ def without_gdb_there_is_a_shell(host):
     with Tree(['pause'], host, **NO_GDB) as tree:
         kid = int(tree.prompt(r"── paused: actor kid0 \(pid (\d+)\), task \d+ 'work' ──\r\nin pause_once\+\S+ \(debug-tree\)\r\n"
                               r'gdb cannot be started \(No such file or directory\)').group(1))
-        for typed, said in (('tasks', r"'work' running\r\n +task \d+ 'sleeper' waiting for sleep"),
+        for typed, said in (('tasks', rf"'work' running\r\n +serves tree:work for 'root' \(process {tree.pid}\)\r\n"
+                                      r" +task \d+ 'sleeper' waiting for sleep"),
                             ('bt', r"'work' running\r\n(.*\r\n)* +pause_once\S+ \(debug-tree\)\r\n +tell\S+ .*\r\n +work\+"),
                             ('bt sleeper', r"'sleeper' waiting for sleep\r\n(.*\r\n)* +sleep_forever\+"),
                             ('bt all', r"'work'(.*\r\n)*  task \d+ 'sleeper'"),
                             ('tractor bt all -own', "'link to parent' waiting"),
-                            ('scopes', r"'work' running\r\n +scope of task \d+, shielded"),
+                            ('scopes', r"'work' running\r\n +serves .*\r\n +scope of task \d+, shielded"),
                             ('scopes main', r"'main' waiting for end of actor\r\n +no deadline"),
                             ('tree', rf'{tree.pid}  its parent\r\n +{kid}    kid0  here'),
                             ('error', 'It has paused'),
@@ -1054,7 +1055,7 @@ def lent_terminal_whose_gdb_does_not_do_has_the_shell(host):
 
 def make_comparable(text):
     """Without what differs from one time to the next: numbers of processes and frames, addresses, where lines are folded."""
-    for pattern, instead in ((r'0x[0-9a-f]+', 'ADDRESS'), (r'pid \d+', 'PID'), (r'^#\d+ ', '#N '), (r'at \S*/examples/', 'at '),
+    for pattern, instead in ((r'0x[0-9a-f]+', 'ADDRESS'), (r'(pid|process) \d+', 'PID'), (r'^#\d+ ', '#N '), (r'at \S*/examples/', 'at '),
                              (r'task \d+', 'TASK')):
         text = re.sub(pattern, instead, text, flags=re.MULTILINE)
     return ' '.join(text.split())

@@ -226,7 +226,7 @@ show_scopes (Shell *shell, char **arguments)
     const PeekTask *task = task_group_get_first (groups->pdata[i]);
 
     task_group_append_heading (shell->out, groups->pdata[i]);
-    task_append_scopes (shell->out, task, TASKS_WITHOUT_LIBRARYS);
+    task_append_scopes (shell->out, task, TASKS_ALL); /* who asks for them gets them */
     if (task->scopes->len == 0)
       g_string_append (shell->out, "      no deadline, shield or cancel is around it\n");
   }
